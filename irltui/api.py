@@ -1,0 +1,292 @@
+"""Everything a plugin author imports. Importing this module never imports torch.
+
+A plugin is a module with hook functions (`@hookimpl`), named by one entry point of group `irltui`. Each hook
+returns short names and `Spec` classes; a Spec's documented fields are the part's options, its schema, its help
+and its form on the dashboard, and `build(context)` makes the part inside the engine's process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import pluggy
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+hookspec = pluggy.HookspecMarker("irltui")
+hookimpl = pluggy.HookimplMarker("irltui")
+
+
+# -- data ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt x, tokenised once for sampling and training alike.
+
+    `text` is what a reader should see; `tokens` includes whatever the chat template adds.
+    """
+
+    id: str
+    text: str
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """One demonstrated response y to a prompt; `tokens` ends with the end-of-sequence token iff `ended`."""
+
+    id: str
+    prompt: Prompt
+    text: str
+    tokens: tuple[int, ...]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One sampled response y~: the ids as sampled, never decoded and encoded again.
+
+    `logprobs` are the policy's own log-probabilities of `tokens` in nats (temperature 1, no truncation),
+    whatever decoding drew them. `ended`: the policy sampled an end-of-sequence token (it is the last of
+    `tokens`); False means that the length cap cut the response.
+    """
+
+    prompt_id: str
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How generations are drawn; the default is y~ ~ pi."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """B responses with their prompts, right-padded to L tokens, on the policy's device."""
+
+    input_ids: Tensor  # (B, L) int64
+    attention_mask: Tensor  # (B, L) bool, False on padding
+    response_mask: Tensor  # (B, L) bool, True on response tokens, end-of-sequence included
+    logp_ref: Tensor  # (B,) float32, summed log-probability under the reference, nats
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One item's result on one metric of a benchmark; `item` is stable between runs and models."""
+
+    item: str
+    metric: str
+    value: float
+
+
+def prompt_seed(seed: int, prompt_id: str) -> int:
+    """The seed of one prompt's draw: a generation must not depend on which other prompts were asked.
+
+    Args:
+        seed: the seed of the outer iteration, as handed to `Sampler.sample`.
+        prompt_id: the prompt's id.
+
+    Returns:
+        63 bits, the same on every machine.
+    """
+    digest = hashlib.blake2b(f"{seed}\0{prompt_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+# -- what a part is handed -------------------------------------------------------------------
+
+
+class Policy(Protocol):
+    """pi_theta, as rewards and policy steps see it."""
+
+    tokenizer: Any
+    eos_ids: frozenset[int]
+
+    def log_probs(self, responses: Responses, /) -> Tensor:
+        """Log pi(y | x), (B,) float32, summed over response tokens; differentiable."""
+        ...
+
+    def token_log_probs(self, responses: Responses, /) -> Tensor:
+        """Log pi of each token, (B, L) float32, zero outside the response; differentiable."""
+        ...
+
+    def collate(
+        self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], logp_ref: Sequence[float], /
+    ) -> Responses:
+        """Pad prompts and response ids into a batch on the policy's device."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What trains."""
+        ...
+
+
+class Model(Protocol):
+    """The model under test, as a benchmark sees it."""
+
+    def generate(self, prompts: Sequence[str], /) -> Sequence[str]:
+        """One answer per prompt, in order, drawn with the run's decoding."""
+        ...
+
+    def log_probs(self, prompts: Sequence[str], answers: Sequence[str], /) -> Sequence[float]:
+        """Log pi(answer | prompt) in nats, end-of-sequence included, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What a part may hold on to; grows by optional fields only."""
+
+    policy: Policy
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+# -- options ---------------------------------------------------------------------------------
+
+
+class Spec(BaseModel):
+    """Options of one part, as they stand in the configuration."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+    kind: str
+    """Which part: a bare name for irltui's own (`implicit`), `plugin/name` for a plugin's (`acme/bounded`)."""
+
+
+class RewardSpec(Spec):
+    """Options of a reward."""
+
+    implicit: ClassVar[bool] = False
+    """True if the policy itself is the reward's only parameter, so that there is no policy step."""
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> Reward:
+        """Make the part; import heavy libraries here, not at the top of the module."""
+
+
+class SamplerSpec(Spec):
+    """Options of a sampler."""
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> Sampler:
+        """Make the part; import heavy libraries here, not at the top of the module."""
+
+
+class UpdateSpec(Spec):
+    """Options of a policy step."""
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> PolicyUpdate:
+        """Make the part; import heavy libraries here, not at the top of the module."""
+
+
+class BenchmarkSpec(Spec):
+    """Options of a benchmark."""
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> Benchmark:
+        """Make the part; import heavy libraries here, not at the top of the module."""
+
+
+# -- parts -----------------------------------------------------------------------------------
+
+
+class Reward(ABC):
+    """r(x, y): one number per response, higher is better."""
+
+    @abstractmethod
+    def score(self, responses: Responses) -> Tensor:
+        """(B,) float32, differentiable in `parameters()`; neither padding nor the batch may matter."""
+
+    @abstractmethod
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What the inner steps train."""
+
+    def token_scores(self, responses: Responses) -> Tensor | None:
+        """(B, L) float32 summing to `score` over each row's response, or None if the reward has no such parts."""
+        return None
+
+    def begin(self, t: int) -> None:  # noqa: B027 - optional
+        """Outer iteration t starts. Not called again when a run resumes inside iteration t."""
+
+    def save(self, folder: Path) -> None:  # noqa: B027 - optional
+        """Write what `load` needs; called for a checkpoint. Nothing to do if the policy is the only state."""
+
+    def load(self, folder: Path) -> None:  # noqa: B027 - optional
+        """Read what `save` wrote."""
+
+
+class Sampler(ABC):
+    """Draws y~ from the policy."""
+
+    @abstractmethod
+    def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
+        """One generation per prompt, in any order; each drawn from `prompt_seed(seed, prompt.id)`.
+
+        An iterator, so that finished generations are stored while others are still being drawn and the run
+        can be paused or stopped between them.
+        """
+
+    def refresh(self) -> None:  # noqa: B027 - optional
+        """The policy's weights have changed."""
+
+
+class PolicyUpdate(ABC):
+    """Moves the policy towards pi_ref exp(r / beta): the lower level of RFT."""
+
+    @abstractmethod
+    def losses(self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int) -> Iterator[Tensor]:
+        """Scalar losses; the engine takes an optimizer step on the policy after each."""
+
+
+class Benchmark(ABC):
+    """Measures a model."""
+
+    @abstractmethod
+    def evaluate(self, model: Model) -> Iterator[Score]:
+        """Scores per item, so that two models can be compared item by item."""
+
+
+# -- hooks -----------------------------------------------------------------------------------
+
+
+@hookspec
+def irltui_rewards() -> Mapping[str, type[RewardSpec]]:
+    """Reward parameterizations by short name."""
+    return {}
+
+
+@hookspec
+def irltui_samplers() -> Mapping[str, type[SamplerSpec]]:
+    """Samplers by short name."""
+    return {}
+
+
+@hookspec
+def irltui_policy_updates() -> Mapping[str, type[UpdateSpec]]:
+    """Policy steps for explicit rewards by short name. Provisional."""
+    return {}
+
+
+@hookspec
+def irltui_benchmarks() -> Mapping[str, type[BenchmarkSpec]]:
+    """Benchmarks by short name."""
+    return {}

@@ -1,0 +1,298 @@
+"""What a run may be told: one pydantic class a table, one documented field an option.
+
+There is no null: absent options are "auto" or "off". Defaults are what an expert would choose; presets and
+the user's file say only what differs. Nothing here reads a file or imports torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, Spec
+from irltui.errors import PluginError
+from irltui.registry import Registry
+
+Auto = Literal["auto"]
+Off = Literal["off"]
+PositiveInt = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A table of the configuration: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+
+class ModelSection(Section):
+    """The language model that is fine-tuned."""
+
+    name: str = Field(min_length=1)
+    """Hub name, or folder of a transformers model, or a finished run's folder."""
+    revision: str = "main"
+    """Revision of a hub model."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of the weights that train."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Type the matrix products compute in; auto is bfloat16 where the machine has it natively and the model is large enough to gain."""
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
+    """Attention implementation of transformers."""
+    gradient_checkpointing: bool = False
+    """Trade time for memory: keep no activations."""
+    trust_remote_code: bool = False
+    """Run code that comes with the model; recorded in run.json."""
+
+
+class AdapterSection(Section):
+    """LoRA through peft, or full fine-tuning."""
+
+    kind: Literal["off", "lora"] = "off"
+    """off trains all weights; lora trains low-rank adapters, and the reference is the adapter switched off."""
+    rank: int = Field(default=64, ge=1)
+    """Rank r of the adapters."""
+    alpha: float = Field(default=16.0, gt=0)
+    """Scale: adapters enter with alpha / rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout in front of the adapters; above 0 the policy that trains is not quite the one that samples."""
+    targets: Literal["auto", "all-linear"] | list[str] = "all-linear"
+    """Module names that get an adapter; auto leaves the choice to peft."""
+
+
+class ColumnsSection(Section):
+    """Which columns of the data hold what; auto finds the usual names."""
+
+    prompt: str = "auto"
+    """Column with the prompt (text, or a list of chat messages)."""
+    completion: str = "auto"
+    """Column with the demonstrated response."""
+    messages: str = "auto"
+    """Column with a whole conversation; its last message is the demonstration."""
+    system: str = "off"
+    """Column with a system message to put before the prompt."""
+
+
+class DataSection(Section):
+    """The demonstrations."""
+
+    source: str = Field(min_length=1)
+    """Hub name, or a local JSONL, JSON, Parquet, CSV or Arrow file, or a folder of such files."""
+    split: str = "train"
+    """Split of a hub data set."""
+    subset: str = "auto"
+    """Configuration name of a hub data set."""
+    columns: ColumnsSection = ColumnsSection()
+    template: str = "auto"
+    """Chat template: auto uses the tokenizer's, none joins prompt and completion as they are, else a Jinja file."""
+    system: str = ""
+    """System message for every prompt; empty adds none beyond the template's own."""
+    limit: Literal["all"] | PositiveInt = "all"
+    """Use only the first rows."""
+    max_prompt_tokens: int = Field(default=512, ge=1)
+    """Longest prompt, template included."""
+    max_response_tokens: int = Field(default=512, ge=1)
+    """Longest demonstration, end-of-sequence included."""
+    overlong: Literal["drop", "truncate", "error"] = "drop"
+    """What happens to longer rows; truncate cuts the prompt from the left, the response from the right without end-of-sequence."""
+    duplicates: Literal["drop", "keep"] = "drop"
+    """What happens to rows that repeat a prompt and its completion."""
+    held_out: float = Field(default=0.1, ge=0, lt=1)
+    """Share of prompts kept out of training, for held-out loss and early stopping; split by prompt."""
+    held_out_limit: int = Field(default=128, ge=0)
+    """At most so many held-out demonstrations; the rest of that share trains."""
+
+
+class LoopSection(Section):
+    """The two levels: T outer iterations a pass, K inner steps an outer iteration."""
+
+    passes: int = Field(default=1, ge=1)
+    """Passes over the demonstrations."""
+    outer_iterations: PositiveInt | Auto = 4
+    """T: how often a pass samples fresh generations; the data is cut into T chunks. 1 is SPIN; auto follows from inner_steps."""
+    inner_steps: PositiveInt | Auto = "auto"
+    """K: optimizer steps an outer iteration; auto goes inner_epochs times over the iteration's chunk."""
+    inner_epochs: int = Field(default=1, ge=1)
+    """How often an outer iteration goes over its chunk when inner_steps is auto."""
+    batch: int = Field(default=16, ge=1)
+    """Pairs (demonstrations, for SFT) an optimizer step."""
+    micro_batch: PositiveInt | Auto = "auto"
+    """Pairs a forward pass; the result does not depend on it. auto is 4."""
+    shuffle: bool = True
+    """Shuffle the demonstrations anew in every pass."""
+
+
+class ReferenceSection(Section):
+    """pi_ref, the policy that rewards are measured against."""
+
+    kind: Literal["rolling", "fixed", "mix"] = "rolling"
+    """rolling: the policy at the start of the outer iteration; fixed: the initial policy; mix: both, geometrically."""
+    weight: float = Field(default=0.5, gt=0, lt=1)
+    """mix: share of the initial policy, log pi_ref = weight log pi_0 + (1 - weight) log pi_t."""
+
+
+class LossSection(Section):
+    """h, what is made of the reward gap."""
+
+    link: Literal["sigmoid", "linear", "hinge", "ipo", "robust", "sigmoid_norm"] = "sigmoid"
+    """h: sigmoid is SPIN's and DPO's, linear the exact IRL gradient, sigmoid_norm takes log-ratios per token."""
+    noise: float = Field(default=0.1, ge=0, lt=0.5)
+    """robust: share of pairs believed to be the wrong way round (e)."""
+    gamma: float = Field(default=0.0, ge=0)
+    """Weight of the demonstrations' negative log-likelihood per token; keeps both log-ratios from falling."""
+
+
+class SftSection(Section):
+    """Supervised fine-tuning, the baseline."""
+
+    weighting: Literal["token", "sequence"] = "token"
+    """token: every response token of a step counts the same; sequence: every demonstration does (F1 of the method notes)."""
+
+
+class DecodingSection(Section):
+    """How generations are drawn; the method means y~ ~ pi, so changes are reported."""
+
+    temperature: float = Field(default=1.0, ge=0)
+    """1 samples the policy itself; 0 is greedy."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus; 1 keeps every token."""
+    top_k: int = Field(default=0, ge=0)
+    """Keep the k likeliest tokens; 0 keeps every token."""
+    max_new_tokens: PositiveInt | Auto = "auto"
+    """Length cap of a generation; auto is data.max_response_tokens, the demonstrations' own cap."""
+
+
+class OptimizerSection(Section):
+    """How parameters move."""
+
+    kind: Literal["adamw", "rmsprop"] = "adamw"
+    """adamw, or rmsprop as the authors and SPIN ran it."""
+    learning_rate: float = Field(default=5e-7, gt=0)
+    """Peak learning rate."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """Shape after the warm-up, over the whole run."""
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps spent warming up."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled for adamw, plain for rmsprop."""
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    """adamw: decay of the first moment."""
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+    """adamw: decay of the second moment; rmsprop: its smoothing (alpha)."""
+    epsilon: float = Field(default=1e-8, gt=0)
+    """Added to the denominator."""
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    """Clip the gradient to this norm; 0 does not clip."""
+
+
+class EarlyStopSection(Section):
+    """When an inner loop has learned enough; the next outer iteration then begins (F2 of the method notes)."""
+
+    held_out_patience: int = Field(default=0, ge=0)
+    """End after so many held-out checks in a row without a lower loss; 0 does not look."""
+    check_every: int = Field(default=10, ge=1)
+    """Inner steps between held-out checks."""
+    max_gap: float = Field(default=0.0, ge=0)
+    """End when the mean reward gap of the last steps is above this; 5 is overshoot, 0 does not look."""
+
+
+class EvaluationSection(Section):
+    """What is looked at when an outer iteration ends."""
+
+    samples: int = Field(default=8, ge=0)
+    """Fixed prompts answered after every outer iteration, to be read."""
+    before_training: bool = True
+    """Measure once before the first step too, so that every curve has a start."""
+
+
+class CheckpointSection(Section):
+    """What is kept to continue from."""
+
+    every_steps: int = Field(default=0, ge=0)
+    """Also save every so many optimizer steps; outer iterations always save. 0 saves only there."""
+    keep: int = Field(default=2, ge=1)
+    """Newest checkpoints to keep; the best by held-out loss stays too."""
+
+
+class RunConfig(Section):
+    """One run, fully resolved."""
+
+    algorithm: Literal["sft", "irft"] = "irft"
+    """sft: maximum likelihood; irft: implicit-reward learning (SPIN is irft with loop.outer_iterations = 1)."""
+    seed: int = Field(default=0, ge=0)
+    """Order of the data, generations and everything else that is drawn."""
+    model: ModelSection
+    adapter: AdapterSection = AdapterSection()
+    data: DataSection
+    loop: LoopSection = LoopSection()
+    reference: ReferenceSection = ReferenceSection()
+    reward: SerializeAsAny[RewardSpec]
+    loss: LossSection = LossSection()
+    sft: SftSection = SftSection()
+    sampler: SerializeAsAny[SamplerSpec]
+    decoding: DecodingSection = DecodingSection()
+    optimizer: OptimizerSection = OptimizerSection()
+    early_stop: EarlyStopSection = EarlyStopSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    benchmarks: dict[str, SerializeAsAny[BenchmarkSpec]] = {}
+    checkpoint: CheckpointSection = CheckpointSection()
+
+    @field_validator("reward", mode="before")
+    @classmethod
+    def _resolve_reward(cls, value: Any, info: ValidationInfo) -> Any:
+        return _resolve("reward", value, info)
+
+    @field_validator("sampler", mode="before")
+    @classmethod
+    def _resolve_sampler(cls, value: Any, info: ValidationInfo) -> Any:
+        return _resolve("sampler", value, info)
+
+    @field_validator("benchmarks", mode="before")
+    @classmethod
+    def _resolve_benchmarks(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("expected tables, one per benchmark: [benchmarks.NAME]")
+        return {name: _resolve("benchmark", table, info) for name, table in value.items()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunConfig:
+        if self.loop.outer_iterations == "auto" and self.loop.inner_steps == "auto":
+            raise ValueError("loop.outer_iterations = auto needs a number in loop.inner_steps")
+        if self.early_stop.held_out_patience and not (self.data.held_out and self.data.held_out_limit):
+            raise ValueError("early_stop.held_out_patience needs held-out demonstrations: raise data.held_out")
+        return self
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Length cap of a generation, in tokens."""
+        cap = self.decoding.max_new_tokens
+        return self.data.max_response_tokens if cap == "auto" else cap
+
+    @property
+    def micro_batch(self) -> int:
+        """Pairs a forward pass."""
+        size = self.loop.micro_batch
+        return min(4 if size == "auto" else size, self.loop.batch)
+
+
+def _resolve(component: str, value: Any, info: ValidationInfo) -> Spec | Any:
+    """A table with a `kind` becomes that kind's Spec; its errors keep their place (`reward.beta`)."""
+    if isinstance(value, Spec):
+        return value
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        raise ValueError("expected a table with a 'kind'")
+    registry: Registry = (info.context or {})["registry"]
+    try:
+        spec = registry.resolve(component, value["kind"])
+    except PluginError as error:
+        raise ValueError(error.message) from None
+    return spec.model_validate(value)

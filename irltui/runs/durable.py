@@ -1,0 +1,46 @@
+"""Files that are whole or absent, whatever is killed when: write beside, flush to disk, rename."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, atomically and durably.
+
+    Raises:
+        OSError: no room, no permission; the old file is then untouched.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def replace_json(path: Path, value: Any) -> None:
+    """Put `value` at `path` as JSON, atomically and durably."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+    replace_file(path, text.encode("utf-8", "surrogatepass") + b"\n")
+
+
+def sync_file(path: Path) -> None:
+    """Flush a written file to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames inside a folder durable."""
+    sync_file(path)

@@ -1,0 +1,110 @@
+"""Where everything of a run lies. Knows names, not contents."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from irltui.errors import NoRunError, RunFolderError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run; see docs/reference/run-folder.md for what each holds."""
+
+    path: Path
+
+    @property
+    def manifest(self) -> Path:
+        """run.json, written once: resolved configuration, versions, host, data."""
+        return self.path / "run.json"
+
+    @property
+    def events(self) -> Path:
+        """events.jsonl, append-only, the source of truth."""
+        return self.path / "events.jsonl"
+
+    @property
+    def status(self) -> Path:
+        """status.json, tiny, replaced atomically: for listing runs without reading their events."""
+        return self.path / "status.json"
+
+    @property
+    def lock(self) -> Path:
+        """engine.lock, held by the one engine that writes here."""
+        return self.path / "engine.lock"
+
+    @property
+    def console(self) -> Path:
+        """console.log, what the engine printed."""
+        return self.path / "console.log"
+
+    @property
+    def control(self) -> Path:
+        """control/, commands for the engine, one file each."""
+        return self.path / "control"
+
+    @property
+    def samples(self) -> Path:
+        """samples/, generations of each outer iteration with ids and log-probabilities."""
+        return self.path / "samples"
+
+    @property
+    def evaluations(self) -> Path:
+        """evaluations/, each benchmark's values item by item."""
+        return self.path / "evaluations"
+
+    @property
+    def checkpoints(self) -> Path:
+        """checkpoints/, what a run continues from."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """model/, the result: a transformers folder (for LoRA, merged)."""
+        return self.path / "model"
+
+    @property
+    def adapter(self) -> Path:
+        """adapter/, the result of a LoRA run as a peft folder."""
+        return self.path / "adapter"
+
+
+def create_run_folder(path: Path) -> RunFolder:
+    """Make a new run's folders, readable by the owner alone (commands to the engine are put there).
+
+    Raises:
+        RunFolderError: there is a run already, or the folder cannot be made.
+    """
+    run = RunFolder(path)
+    if run.manifest.exists():
+        raise RunFolderError(
+            f"{path}: holds a run already", "Continue it with --resume, or choose another --out."
+        )
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(f"no permission to write in {path}")
+        for folder in (run.control, run.samples, run.evaluations, run.checkpoints):
+            folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot make the run folder: {error}", "Choose another --out.") from error
+    return run
+
+
+def open_run_folder(path: Path) -> RunFolder:
+    """An existing run.
+
+    Raises:
+        NoRunError: there is none.
+    """
+    run = RunFolder(path)
+    if not run.manifest.is_file():
+        raise NoRunError(f"{path}: no run here (run.json is missing)")
+    return run
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run."""
+    return RunFolder(path).manifest.is_file()

@@ -1,0 +1,99 @@
+"""run.json: what a run is, written once before its engine starts."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from irltui import __version__
+from irltui.errors import RunFolderError
+from irltui.runs.durable import replace_json
+from irltui.runs.events import SCHEMA
+from irltui.runs.folder import RunFolder
+
+_PACKAGES = ("torch", "transformers", "datasets", "accelerate", "peft", "tokenizers", "pydantic", "numpy")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The contents of run.json.
+
+    `config` is the whole resolved configuration as plain tables; `origins` says where each value that is no
+    default came from (dotted path -> "run.toml:5").
+    """
+
+    schema: int
+    irltui: str
+    created: float
+    config: Mapping[str, Any]
+    origins: Mapping[str, str]
+    versions: Mapping[str, str]
+    host: str
+    platform: str
+    git_revision: str
+    folder: str
+
+
+def new_manifest(config: Mapping[str, Any], origins: Mapping[str, str]) -> Manifest:
+    """What to write for a run that starts here and now; relative paths in `config` are seen from `folder`."""
+    return Manifest(
+        schema=SCHEMA,
+        irltui=__version__,
+        created=time.time(),
+        config=config,
+        origins=origins,
+        versions={"python": platform.python_version(), **_installed_versions()},
+        host=os.uname().nodename,
+        platform=platform.platform(),
+        git_revision=_git_revision(),
+        folder=str(Path.cwd()),
+    )
+
+
+def write_manifest(run: RunFolder, manifest: Manifest) -> None:
+    """Write run.json, last of all things that make a folder a run."""
+    replace_json(run.manifest, asdict(manifest))
+
+
+def read_manifest(run: RunFolder) -> Manifest:
+    """Read run.json.
+
+    Raises:
+        RunFolderError: it is damaged, or of a newer irltui.
+    """
+    try:
+        value = json.loads(run.manifest.read_text(encoding="utf-8"))
+        schema = int(value["schema"])
+        known = {name: value[name] for name in Manifest.__dataclass_fields__}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{run.manifest}: damaged: {error!r}") from error
+    if schema > SCHEMA:
+        raise RunFolderError(f"{run.manifest}: written by a newer irltui ({value.get('irltui')})", "Upgrade irltui.")
+    return Manifest(**known)
+
+
+def _installed_versions() -> dict[str, str]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # noqa: PERF203 - seven look-ups
+            continue
+    return versions
+
+
+def _git_revision() -> str:
+    """The revision of the folder the run was started in, "" outside a repository."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,88 @@
+"""The engine's pen: events and status of one run. One writer a folder; one write() a line."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from irltui.errors import RunFolderError
+from irltui.runs.durable import replace_json
+from irltui.runs.events import SCHEMA, Event, Kind, decode, encode
+from irltui.runs.folder import RunFolder
+
+STATUS_EVERY = 0.5  # seconds between replacements of status.json that only show progress
+
+
+class RunWriter:
+    """Appends events and keeps status.json up to date.
+
+    Args:
+        run: the folder.
+        clock: Unix seconds; tests pass a fixed one.
+
+    Raises:
+        RunFolderError: events.jsonl cannot be opened.
+    """
+
+    def __init__(self, run: RunFolder, clock: Callable[[], float] = time.time) -> None:
+        self._run, self._clock = run, clock
+        self._status: dict[str, Any] = {"schema": SCHEMA, "pid": os.getpid(), "host": os.uname().nodename}
+        self._status_at = float("-inf")
+        try:
+            self._seq = _mend_tail(run)
+            self._file = os.open(run.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise RunFolderError(f"{run.events}: cannot be written: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+
+    def write(self, kind: Kind, **fields: Any) -> None:
+        """Append one event.
+
+        Raises:
+            RunFolderError: the line could not be written whole.
+        """
+        line = encode(Event(self._seq, self._clock(), kind, fields))
+        try:
+            written = os.write(self._file, line)
+        except OSError as error:
+            raise RunFolderError(f"{self._run.events}: cannot be written: {error}", "Make room.") from error
+        if written != len(line):
+            raise RunFolderError(f"{self._run.events}: only part of a line was written", "Make room.")
+        self._seq += 1
+
+    def status(self, *, now: bool = False, **fields: Any) -> None:
+        """Merge `fields` into status.json; replaced at most twice a second unless `now`."""
+        self._status |= fields
+        clock = self._clock()
+        if not now and clock - self._status_at < STATUS_EVERY:
+            return
+        self._status_at = clock
+        replace_json(self._run.status, {**self._status, "time": clock})
+
+
+def _mend_tail(run: RunFolder) -> int:
+    """End a torn last line, so that the next event starts on a line of its own; the next `seq`."""
+    if not run.events.exists():
+        return 0
+    seq = -1
+    with run.events.open("rb+") as file:
+        line = b""
+        for line in file:
+            try:
+                seq = max(seq, decode(line).seq)
+            except ValueError:  # noqa: PERF203 - readers count such lines; the writer steps over them
+                continue
+        if line and not line.endswith(b"\n"):
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n")
+    return seq + 1

@@ -1,0 +1,26 @@
+"""The samplers irltui ships: declared here, without torch, and built in the modules beside."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from irltui.api import BuildContext, Sampler, SamplerSpec, hookimpl
+
+
+class Transformers(SamplerSpec):
+    """transformers' `generate`, one random stream a prompt: works with every causal language model."""
+
+    batch: int = Field(default=32, ge=1)
+    """Prompts generated together; memory grows with it."""
+
+    def build(self, context: BuildContext) -> Sampler:
+        """The sampler over the policy's model."""
+        from irltui.samplers.transformers import TransformersSampler
+
+        return TransformersSampler(context.policy, self.batch)
+
+
+@hookimpl
+def irltui_samplers() -> dict[str, type[SamplerSpec]]:
+    """Samplers by name."""
+    return {"transformers": Transformers}

@@ -1,0 +1,50 @@
+"""safe(): the only way text from disk, models or plugins reaches a terminal, an HTML page or a picture.
+
+Terminal widgets pass control characters through: an ESC in a generation could move the cursor, set the
+clipboard (OSC 52) or fake a dialog. Here every such character becomes something to look at.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+LONGEST = 20_000
+_CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+_KEPT = {"\n", "\t"}
+
+
+def safe(text: object, *, lines: bool = False, limit: int = LONGEST) -> str:
+    """Text that is only ever drawn.
+
+    Args:
+        text: anything; `str()` of it is shown.
+        lines: keep newlines and tabs (for multi-line views); otherwise they become pictures too.
+        limit: characters kept; the rest becomes an ellipsis.
+
+    Returns:
+        No C0, C1, bidirectional or other format control, no lone surrogate; at most `limit` + 1 characters.
+    """
+    whole = str(text)
+    shown = "".join(_shown(character, lines=lines) for character in whole[:limit])[:limit]
+    return shown + "…" if len(whole) > limit else shown
+
+
+def _shown(character: str, *, lines: bool) -> str:
+    if character.isascii() and character.isprintable():
+        return character
+    if character in _KEPT and lines:
+        return character
+    code = ord(character)
+    if code in _CONTROL_PICTURES:
+        return chr(_CONTROL_PICTURES[code])
+    category = unicodedata.category(character)
+    if category == "Cs":
+        return "\N{REPLACEMENT CHARACTER}"
+    if category in {"Cc", "Cf", "Co", "Cn", "Zl", "Zp"} and not _joins(character):
+        return f"<U+{code:04X}>"
+    return character
+
+
+def _joins(character: str) -> bool:
+    """Joiners that emoji and Indic scripts need; they move nothing."""
+    return character in {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
