@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -148,12 +148,21 @@ class Model(Protocol):
         ...
 
 
+def _nothing() -> None:
+    """The `poll` of a context outside an engine."""
+
+
 @dataclass(frozen=True)
 class BuildContext:
-    """What a part may hold on to; grows by optional fields only."""
+    """What a part may hold on to; grows by optional fields only.
+
+    `poll` is to be called often in long work (between tokens, items, batches): it lets the engine answer
+    commands and pause, and raises when the run is to stop; let that exception pass.
+    """
 
     policy: Policy
     seed: int = 0
+    poll: Callable[[], None] = _nothing
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -236,6 +245,9 @@ class Reward(ABC):
 
 class Sampler(ABC):
     """Draws y~ from the policy."""
+
+    group: int = 256
+    """Prompts the engine asks for at once, shortest first; a group that a crash cut is drawn again whole."""
 
     @abstractmethod
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:

@@ -1,0 +1,167 @@
+"""Reward learning from demonstrations: Algorithms 1 and 2 of arXiv 2405.17888.
+
+    x         prompt                          r(x, y)   reward
+    y  ~ pi_E demonstration                   beta      KL weight of the lower level
+    y~ ~ pi   generation                      T, K      outer iterations, inner steps
+    pi_ref    reference policy                gap D     r(x, y) - r(x, y~)
+
+The upper level makes demonstrations likely under the policy that is optimal for r;
+the lower level is that policy, pi ∝ pi_ref exp(r / beta). RFT learns r in its own network and
+then improves pi; IRFT writes r = beta log(pi / pi_ref), so learning r *is* improving pi.
+
+Shapes: B pairs. A log-probability is the sum over a response's tokens, in nats, end-of-sequence
+included when it was really there. No function here reads a file, moves a tensor or logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+# -- rewards ---------------------------------------------------------------------------------
+
+
+def implicit_reward(logp: Tensor, logp_ref: Tensor, beta: float) -> Tensor:
+    """r(x, y) = beta log(pi / pi_ref), up to beta log Z(x), which cancels in a gap. (B,) -> (B,)."""
+    return beta * (logp - logp_ref)
+
+
+def reference_mix(logp_initial: Tensor, logp_current: Tensor, weight: float) -> Tensor:
+    """Log of pi_0^weight pi_t^(1 - weight), up to log Z(x), which cancels in a gap. (B,) -> (B,)."""
+    return weight * logp_initial + (1 - weight) * logp_current
+
+
+def optimal_policy(logp_ref: Tensor, reward: Tensor, beta: float) -> Tensor:
+    """Log of pi ∝ pi_ref exp(r / beta), over the last axis: the lower level in closed form."""
+    return torch.log_softmax(logp_ref + reward / beta, dim=-1)
+
+
+# -- links h(D): (B,) -> (B,), one value per pair; descent widens the gap ----------------------
+
+
+def sigmoid(gap: Tensor) -> Tensor:
+    """-log sigma(D): Bradley-Terry, the logistic loss of SPIN and DPO."""
+    return softplus(-gap)
+
+
+def linear(gap: Tensor) -> Tensor:
+    """-D: the exact IRL gradient; unbounded, so keep K small."""
+    return -gap
+
+
+def hinge(gap: Tensor) -> Tensor:
+    """max(0, 1 - D)."""
+    return (1 - gap).clamp(min=0)
+
+
+def ipo(gap: Tensor, beta: float) -> Tensor:
+    """(D / beta - 1 / (2 beta))^2: a target for the gap instead of a slope."""
+    return (gap / beta - 1 / (2 * beta)).square()
+
+
+def robust(gap: Tensor, noise: float) -> Tensor:
+    """((1 - e) softplus(-D) - e softplus(D)) / (1 - 2e): unbiased if a share e of pairs is reversed."""
+    return ((1 - noise) * softplus(-gap) - noise * softplus(gap)) / (1 - 2 * noise)
+
+
+Link = Callable[[Tensor], Tensor]
+PER_TOKEN = "sigmoid_norm"
+"""The link whose rewards are log-ratios per token; its h is `sigmoid`."""
+
+
+def link(name: str, *, beta: float = 0.1, noise: float = 0.1) -> Link:
+    """h by its name in the configuration; only ipo reads beta, only robust reads noise."""
+    links: dict[str, Link] = {
+        "sigmoid": sigmoid,
+        "linear": linear,
+        "hinge": hinge,
+        "ipo": partial(ipo, beta=beta),
+        "robust": partial(robust, noise=noise),
+        PER_TOKEN: sigmoid,
+    }
+    return links[name]
+
+
+# -- the two-level loop ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """B pairs to score in one forward pass; an optimizer step may need several."""
+
+    responses: Any  # 2B responses: B demonstrations, then the B generations for the same prompts
+    weight: Tensor  # (B,), sums to at most one over an optimizer step
+    last: bool = True  # the optimizer steps after these
+
+
+class Reward(Protocol):
+    """What the loop needs of a reward; `irltui.api.Reward` is the full contract."""
+
+    def score(self, responses: Any, /) -> Tensor:
+        """r(x, y), one per response, differentiable."""
+        ...
+
+    def begin(self, t: int, /) -> None:
+        """Outer iteration t starts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is yielded before the optimizer moves: backward the loss, and step if `last`."""
+
+    t: int
+    k: int
+    loss: Tensor  # ()
+    last: bool
+    demonstration: Tensor  # (B,), r(x, y)
+    generation: Tensor  # (B,), r(x, y~)
+    batch: Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a loop begins: inner step k of outer iteration t; a resumed run begins where it was."""
+
+    t: int = 0
+    k: int = 0
+
+
+def no_penalty(pairs: Pairs) -> Tensor:
+    """The regulariser that is none."""
+    return torch.zeros_like(pairs.weight)
+
+
+def learn(
+    reward: Reward,
+    generate: Callable[[int, int], Iterable[Iterable[Pairs]]],
+    improve: Callable[[int], None],
+    *,
+    h: Link,
+    T: int,
+    K: int,
+    penalty: Callable[[Pairs], Tensor] = no_penalty,
+    start: Start = Start(),
+) -> Iterator[Step]:
+    """Algorithm 1 (RFT), and Algorithm 2 (IRFT) when the reward is implicit and `improve` moves nothing.
+
+    `generate(t, k)` samples y~ from the policy as it is when outer iteration t begins, once, and yields the
+    batches of inner steps k, k+1, ...; they go stale on purpose (the paper's inner loop). The consumer takes
+    the optimizer step, so it decides when to pause, save or end an inner loop early: the pairs then end.
+    """
+    for t in range(start.t, T):
+        k0 = start.k if t == start.t else 0
+        if k0 == 0:
+            reward.begin(t)
+        for k, batch in zip(range(k0, K), generate(t, k0), strict=False):
+            for pairs in batch:
+                demonstration, generation = reward.score(pairs.responses).chunk(2)
+                losses = h(demonstration - generation) + penalty(pairs)
+                yield Step(t, k, (pairs.weight * losses).sum(), pairs.last, demonstration, generation, pairs)
+        improve(t)
