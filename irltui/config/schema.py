@@ -210,6 +210,8 @@ class EvaluationSection(Section):
 
     samples: int = Field(default=8, ge=0)
     """Fixed prompts answered after every outer iteration, to be read."""
+    held_out_pairs: int = Field(default=64, ge=0)
+    """Held-out prompts answered in every outer iteration, for held-out loss, gap and AUC."""
     before_training: bool = True
     """Measure once before the first step too, so that every curve has a start."""
 
@@ -267,8 +269,9 @@ class RunConfig(Section):
     def _consistent(self) -> RunConfig:
         if self.loop.outer_iterations == "auto" and self.loop.inner_steps == "auto":
             raise ValueError("loop.outer_iterations = auto needs a number in loop.inner_steps")
-        if self.early_stop.held_out_patience and not (self.data.held_out and self.data.held_out_limit):
-            raise ValueError("early_stop.held_out_patience needs held-out demonstrations: raise data.held_out")
+        held_out = self.data.held_out and self.data.held_out_limit and self.evaluation.held_out_pairs
+        if self.early_stop.held_out_patience and not held_out:
+            raise ValueError("early_stop.held_out_patience needs held-out pairs: raise data.held_out")
         return self
 
     @property

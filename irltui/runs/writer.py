@@ -45,6 +45,11 @@ class RunWriter:
     ) -> None:
         os.close(self._file)
 
+    @property
+    def next_seq(self) -> int:
+        """The `seq` of the event that comes next."""
+        return self._seq
+
     def write(self, kind: Kind, **fields: Any) -> None:
         """Append one event.
 

@@ -17,7 +17,7 @@ class Transformers(SamplerSpec):
         """The sampler over the policy's model."""
         from irltui.samplers.transformers import TransformersSampler
 
-        return TransformersSampler(context.policy, self.batch)
+        return TransformersSampler(context.policy, self.batch, context.poll)
 
 
 @hookimpl

@@ -1,0 +1,208 @@
+"""Checkpoints that are whole or absent: written beside, every file flushed and hashed, renamed at the end.
+
+A checkpoint holds the trained weights, the reward's and the optimizer's state, the random stream and the
+position; tensors are safetensors, the rest JSON. What it belongs to is the run's configuration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from irltui.api import Reward
+from irltui.engine.position import Position
+from irltui.errors import CheckpointError
+from irltui.runs.durable import replace_file, replace_json, sync_file, sync_folder
+from irltui.runs.folder import RunFolder
+
+FORMAT = 1
+_NAME = re.compile(r"\d{4,}-\d{6,}")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The state that training changes."""
+
+    parameters: Mapping[str, nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    reward: Reward | None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint on disk: its name, its bytes, the seconds it took."""
+
+    name: str
+    size: int
+    seconds: float
+
+
+def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
+    """Write the checkpoint of `position` and point `latest` to it; one that is there already stays.
+
+    Raises:
+        CheckpointError: the disk refuses; earlier checkpoints are untouched.
+    """
+    began = time.monotonic()
+    name = f"{position.t:04d}-{position.k:06d}"
+    folder = run.checkpoints / name
+    beside = run.checkpoints / f".{name}.tmp"
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(mode=0o700)
+        _write(beside, trained, position)
+        _seal(beside)
+        if folder.exists():  # the same place reached again after a resume: the same contents
+            shutil.rmtree(folder)
+        beside.rename(folder)
+        sync_folder(run.checkpoints)
+        replace_file(run.checkpoints / "latest", name.encode())
+    except OSError as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise CheckpointError(
+            f"{folder}: cannot be written: {error}",
+            "Make room; the last good checkpoint is kept, continue with --resume.",
+        ) from error
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return Saved(name, size, time.monotonic() - began)
+
+
+def restore(run: RunFolder, trained: Trained) -> tuple[Position | None, list[str]]:
+    """Load the newest checkpoint that verifies into `trained`.
+
+    Returns:
+        Its position, None if there is no checkpoint at all; and what was skipped, with reasons.
+
+    Raises:
+        CheckpointError: there are checkpoints, but none can be used.
+    """
+    skipped: list[str] = []
+    for name in newest_first(run):
+        folder = run.checkpoints / name
+        if reason := damage(folder):
+            skipped.append(f"checkpoint {name} skipped: {reason}")
+            continue
+        return _read(folder, trained), skipped
+    if skipped:
+        raise CheckpointError(f"{run.checkpoints}: no usable checkpoint\n" + "\n".join(skipped))
+    return None, []
+
+
+def newest_first(run: RunFolder) -> list[str]:
+    """Names of the checkpoints there are."""
+    found = [entry.name for entry in run.checkpoints.iterdir() if _NAME.fullmatch(entry.name)]
+    return sorted(found, key=lambda name: tuple(map(int, name.split("-"))), reverse=True)
+
+
+def prune(run: RunFolder, keep: int, best: str) -> None:
+    """Delete all but the newest `keep` and the best."""
+    for name in newest_first(run)[keep:]:
+        if name != best:
+            shutil.rmtree(run.checkpoints / name, ignore_errors=True)
+
+
+def damage(folder: Path) -> str:
+    """What is wrong with a checkpoint, "" if its manifest verifies."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        if manifest["format"] > FORMAT:
+            return "written by a newer irltui"
+        for name, expected in manifest["files"].items():
+            path = folder / name
+            if not path.is_file():
+                return f"{name} is missing"
+            if path.stat().st_size != expected["bytes"]:
+                return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
+            if _digest(path) != expected["sha256"]:
+                return f"{name} has changed since it was written"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"manifest.json: {error!r}"
+    return ""
+
+
+def _write(folder: Path, trained: Trained, position: Position) -> None:
+    save_file(_on_cpu(trained.parameters.items()), folder / "parameters.safetensors")
+    tensors, scalars = _flatten(trained.optimizer.state_dict()["state"])
+    tensors["random"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random_cuda"] = torch.cuda.get_rng_state()
+    save_file(tensors, folder / "optimizer.safetensors")
+    if trained.reward is not None:
+        (folder / "reward").mkdir()
+        trained.reward.save(folder / "reward")
+    replace_json(
+        folder / "state.json", {"position": _finite(asdict(position)), "optimizer": scalars}
+    )
+
+
+def _seal(folder: Path) -> None:
+    """Flush every file and write the manifest, the last file of a checkpoint."""
+    files = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        sync_file(path)
+        files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+    replace_json(folder / "manifest.json", {"format": FORMAT, "files": files})
+
+
+def _read(folder: Path, trained: Trained) -> Position:
+    stored = load_file(folder / "parameters.safetensors")
+    if stored.keys() != trained.parameters.keys():
+        raise CheckpointError(f"{folder}: belongs to another model or adapter", "Was the model folder exchanged?")
+    with torch.no_grad():
+        for name, parameter in trained.parameters.items():
+            parameter.copy_(stored[name])
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    tensors = load_file(folder / "optimizer.safetensors")
+    torch.set_rng_state(tensors.pop("random"))
+    cuda = tensors.pop("random_cuda", None)
+    if cuda is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(cuda)
+    groups = trained.optimizer.state_dict()["param_groups"]
+    trained.optimizer.load_state_dict({"state": _unflatten(tensors, state["optimizer"]), "param_groups": groups})
+    if trained.reward is not None:
+        trained.reward.load(folder / "reward")
+    return Position(**{name: _number(value) for name, value in state["position"].items()})
+
+
+def _on_cpu(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors}
+
+
+def _flatten(state: Mapping[int, Mapping[str, Any]]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Optimizer state as tensors and plain values, both under "parameter.name"."""
+    flat = {f"{index}.{name}": value for index, values in state.items() for name, value in values.items()}
+    tensors = _on_cpu((name, value) for name, value in flat.items() if isinstance(value, Tensor))
+    return tensors, {name: value for name, value in flat.items() if not isinstance(value, Tensor)}
+
+
+def _unflatten(tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in {**tensors, **scalars}.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    return state
+
+
+def _finite(position: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity."""
+    return {name: "inf" if value == float("inf") else value for name, value in position.items()}
+
+
+def _number(value: Any) -> Any:
+    return float("inf") if value == "inf" else value
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

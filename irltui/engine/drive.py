@@ -1,0 +1,216 @@
+"""One run from its configuration to its result: the order of the phases, and what happens between two steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from irltui.algorithm import Pairs, Start, Step, learn
+from irltui.baselines import Demonstrated, SftStep, sft
+from irltui.engine import checkpoint, diagnostics, early_stop
+from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
+from irltui.engine.export import export
+from irltui.engine.journal import Journal
+from irltui.engine.parts import Parts
+from irltui.engine.position import Position
+from irltui.engine.rounds import Round, Rounds
+from irltui.engine.safepoint import SafePoint
+from irltui.runs.events import Kind, Phase
+from irltui.runs.folder import RunFolder
+
+
+class Drive:
+    """Consumes the steps of an algorithm and owns everything around them."""
+
+    def __init__(self, run: RunFolder, parts: Parts, journal: Journal, safepoint: SafePoint) -> None:
+        self._run, self._parts, self._journal, self._safepoint = run, parts, journal, safepoint
+        self._rounds = Rounds(run, parts, journal)
+        self._evaluator = Evaluator(run, parts, journal)
+        self._round: Round | None = None
+        safepoint.sample = self._evaluator.answer
+        safepoint.save = self.save
+
+    @property
+    def _position(self) -> Position:
+        return self._journal.position
+
+    def to_the_end(self) -> None:
+        """Train from the position to the plan's end, then export.
+
+        Raises:
+            IrltuiError: training cannot go on.
+            Stop: the run is to end here.
+        """
+        position = self._position
+        if position.step == 0 and self._parts.config.evaluation.before_training and not position.k:
+            self._evaluator.outer_iteration(BEFORE_TRAINING, None)
+        self._parts.poll()
+        pending = _Pending()
+        for step in self._steps(Start(position.t, position.k)):
+            pending.add(step, self._parts.stepper.accumulate(step.loss))
+            if step.last:
+                self._move(step.t, step.k, pending)
+                pending = _Pending()
+        self._journal.phase(Phase.EXPORT)
+        export(self._run, self._parts)
+
+    def save(self, reason: str) -> str:
+        """Save a checkpoint of the position and return its name."""
+        self._journal.phase(Phase.CHECKPOINT)
+        saved = checkpoint.save(self._run, self.trained(), self._position)
+        self._journal.event(
+            Kind.CHECKPOINT, name=saved.name, seconds=saved.seconds, bytes=saved.size, reason=reason
+        )
+        checkpoint.prune(self._run, self._parts.config.checkpoint.keep, self._position.best_checkpoint)
+        return saved.name
+
+    def trained(self) -> checkpoint.Trained:
+        """What a checkpoint holds."""
+        return checkpoint.Trained(self._parts.trained(), self._parts.stepper.optimizer, self._parts.reward)
+
+    # -- the stream of steps -------------------------------------------------------------------
+
+    def _steps(self, start: Start) -> Iterator[Step | SftStep]:
+        parts, T = self._parts, self._parts.plan.outer_iterations
+        K = max(parts.plan.inner_steps(t) for t in range(T))
+        if parts.reward is None:
+            return sft(parts.policy.log_probs, self._demonstrate, self._finish, T=T, K=K, start=start)
+        return learn(
+            parts.reward,
+            self._generate,
+            self._finish,
+            h=parts.h,
+            T=T,
+            K=K,
+            penalty=self._penalty,
+            start=start,
+        )
+
+    def _generate(self, t: int, k: int) -> Iterator[list[Pairs]]:
+        """Sample and score once, then the batches of the inner loop."""
+        self._round = self._rounds.begin(t, announce=k == 0)
+        return self._rounds.batches(t, k, self._round)
+
+    def _demonstrate(self, t: int, k: int) -> Iterator[list[Demonstrated]]:
+        """The same batches without generations."""
+        parts = self._parts
+        for batch in parts.plan.batches(t, k):
+            demonstrations = sorted(
+                (parts.data.train[i] for i in batch), key=lambda d: len(d.prompt.tokens) + len(d.tokens)
+            )
+            total = sum(len(d.tokens) for d in demonstrations)
+            weight = 1 / (total if parts.config.sft.weighting == "token" else len(demonstrations))
+            micro = [
+                demonstrations[i : i + parts.micro_batch]
+                for i in range(0, len(demonstrations), parts.micro_batch)
+            ]
+            yield [
+                Demonstrated(
+                    responses := parts.policy.collate(
+                        [d.prompt for d in some], [d.tokens for d in some], [0.0] * len(some)
+                    ),
+                    responses.logp_ref.new_full((len(some),), weight),
+                    last=some is micro[-1],
+                )
+                for some in micro
+            ]
+
+    def _penalty(self, pairs: Pairs) -> Any:
+        """Gamma * NLL(y) / |y|, (B,)."""
+        gamma = self._parts.config.loss.gamma
+        if not gamma:
+            return pairs.weight.new_zeros(pairs.weight.shape)
+        count = len(pairs.weight)
+        lengths = pairs.responses.response_mask[:count].sum(-1)
+        return -gamma * self._parts.policy.log_probs(pairs.responses)[:count] / lengths
+
+    # -- between two steps -----------------------------------------------------------------------
+
+    def _move(self, t: int, k: int, pending: _Pending) -> None:
+        parts, position = self._parts, self._position
+        values = pending.metrics(parts)
+        planned = parts.plan.steps_before(t) + k
+        values["train/gradient_norm"], values["train/learning_rate"] = parts.stepper.step(planned)
+        parts.policy.moved()
+        position.t, position.k = t, k + 1
+        position.step += 1
+        position.tokens += pending.tokens
+        self._journal.metrics(values)
+        self._journal.check_health(values)
+        self._watch_inner_loop(values)
+        self._journal.mark()
+        self._journal.phase(Phase.UPDATE, k + 1, parts.plan.inner_steps(t), "steps")
+        every = parts.config.checkpoint.every_steps
+        if every and position.step % every == 0:
+            self.save("every_steps")
+        parts.poll()
+
+    def _watch_inner_loop(self, values: diagnostics.Values) -> None:
+        section, position = self._parts.config.early_stop, self._position
+        if "reward/gap" not in values:
+            return
+        reason = early_stop.gap_too_wide(section, position, values["reward/gap"])
+        if not reason and early_stop.check_due(section, position) and self._round and self._round.held_out:
+            checked = self._evaluator.held_out_pairs(self._round.held_out)
+            self._journal.metrics(checked)
+            reason = early_stop.loss_turned(section, position, checked["heldout/loss"])
+        if reason:
+            position.ended_early = True
+            self._journal.alert("early_stop", f"Inner loop {position.t} ends at step {position.k}: {reason}.")
+
+    def _finish(self, t: int) -> None:
+        """Outer iteration t has learned: measure, remember the best, save."""
+        position = self._position
+        values = self._evaluator.outer_iteration(t, self._round)
+        self._round = None
+        loss = values.get("heldout/loss", values.get("heldout/nll", float("inf")))
+        is_best = loss < position.best_loss
+        position.begin_inner_loop(t + 1)
+        if is_best:
+            position.best_loss, position.best_checkpoint = loss, f"{position.t:04d}-{position.k:06d}"
+        self._journal.mark()
+        self.save("outer iteration")
+        self._parts.poll()
+
+
+class _Pending:
+    """What the micro-batches of one optimizer step add up to."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self._began = time.monotonic()
+        self._loss = self._weight = self._nll = 0.0
+        self._demonstration_tokens = self._count = 0
+        self._rewards: list[tuple[np.ndarray, np.ndarray]] = []
+        self._logratios: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def add(self, step: Step | SftStep, loss: float) -> None:
+        """Take in one micro-batch."""
+        mask = step.batch.responses.response_mask
+        count = len(step.batch.weight)
+        self._count += count
+        self._loss += loss
+        self._weight += float(step.batch.weight.sum())
+        self.tokens += int(mask.sum())
+        self._demonstration_tokens += int(mask[:count].sum())
+        if isinstance(step, SftStep):
+            self._nll -= float(step.logp.detach().sum())
+        else:
+            self._rewards.append((_array(step.demonstration), _array(step.generation)))
+
+    def metrics(self, parts: Parts) -> diagnostics.Values:
+        """Averages over the pairs, or tokens, of the step."""
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        values = {"speed/pairs_per_second": self._count / seconds}
+        if not self._rewards:
+            nll = self._nll / self._demonstration_tokens
+            return {"train/loss": self._loss, "train/nll": nll, **values}
+        sides = [np.concatenate(side) for side in zip(*self._rewards, strict=True)]
+        return {"train/loss": self._loss / self._weight, **diagnostics.reward_metrics(*sides), **values}
+
+
+def _array(tensor: Any) -> np.ndarray:
+    return tensor.detach().double().cpu().numpy()

@@ -1,0 +1,33 @@
+"""When an inner loop has learned enough (F2): beyond that point it overshoots, and fresh generations are better."""
+
+from __future__ import annotations
+
+from irltui.config.schema import EarlyStopSection
+from irltui.engine.position import Position
+
+_SMOOTHING = 0.2  # share of the newest step in the running mean of the gap
+
+
+def gap_too_wide(section: EarlyStopSection, position: Position, gap: float) -> str:
+    """Take in the mean gap of a step; why the inner loop should end, "" if it should not."""
+    share = 1.0 if position.k <= 1 else _SMOOTHING
+    position.gap_mean += share * (gap - position.gap_mean)
+    if section.max_gap and position.gap_mean > section.max_gap:
+        return f"mean reward gap {position.gap_mean:.2f} is above early_stop.max_gap = {section.max_gap:g}"
+    return ""
+
+
+def check_due(section: EarlyStopSection, position: Position) -> bool:
+    """Whether held-out loss is to be looked at after inner step `position.k`."""
+    return bool(section.held_out_patience) and position.k % section.check_every == 0
+
+
+def loss_turned(section: EarlyStopSection, position: Position, loss: float) -> str:
+    """Take in a held-out loss; why the inner loop should end, "" if it should not."""
+    if loss < position.lowest_check:
+        position.lowest_check, position.patience = loss, 0
+        return ""
+    position.patience += 1
+    if position.patience < section.held_out_patience:
+        return ""
+    return f"held-out loss {loss:.4f} has not fallen below {position.lowest_check:.4f} for {position.patience} checks"

@@ -1,0 +1,203 @@
+"""What is looked at when an outer iteration ends: held-out numbers, samples to read, benchmarks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from irltui.api import Benchmark, Demonstration, Generation, Prompt, Score
+from irltui.engine import diagnostics
+from irltui.benchmarks.intervals import Interval, mean_interval
+from irltui.engine.journal import Journal
+from irltui.engine.parts import Parts
+from irltui.engine.rounds import Pair, Round
+from irltui.errors import TrainingError
+from irltui.lm.policy import score_all
+from irltui.runs.durable import replace_file
+from irltui.runs.events import Kind, Phase
+from irltui.runs.folder import RunFolder
+
+BEFORE_TRAINING = -1
+
+
+class Evaluator:
+    """Measures the policy as it is and writes what it finds."""
+
+    def __init__(self, run: RunFolder, parts: Parts, journal: Journal) -> None:
+        self._run, self._parts, self._journal = run, parts, journal
+
+    def outer_iteration(self, t: int, current: Round | None) -> diagnostics.Values:
+        """Everything that is measured between two outer iterations; `t` is the one that ended, or -1."""
+        values = self.held_out_nll()
+        if current is not None and current.held_out:
+            values |= self.held_out_pairs(current.held_out)
+            if self._parts.config.reference.kind == "rolling":
+                values |= self._kl_reference(current.held_out)
+        values |= self.samples(t)
+        self._journal.metrics(values)
+        self._journal.check_health(values)
+        for name, benchmark in self._parts.benchmarks.items():
+            self._benchmark(name, benchmark, t)
+        self._journal.system()
+        return values
+
+    def held_out_nll(self) -> diagnostics.Values:
+        """Negative log-likelihood of held-out demonstrations, nats per token (end-of-sequence included)."""
+        demonstrations = list(self._parts.data.held_out)
+        if not demonstrations:
+            return {}
+        self._journal.phase(Phase.EVALUATE, 0, len(demonstrations), "demonstrations")
+        scores = self._score(demonstrations, [d.tokens for d in demonstrations])
+        tokens = sum(len(d.tokens) for d in demonstrations)
+        return {"heldout/nll": -sum(map(sum, scores)) / tokens}
+
+    def held_out_pairs(self, pairs: Sequence[Pair]) -> diagnostics.Values:
+        """Logistic loss, gap and AUC of the reward on held-out pairs; equal pairs count, with gap zero."""
+        reward, size = self._parts.reward, self._parts.micro_batch
+        if reward is None:
+            return {}
+        sides: tuple[list[float], list[float]] = ([], [])
+        for at in range(0, len(pairs), size):
+            self._parts.poll()
+            some = pairs[at : at + size]
+            responses = self._parts.policy.collate(
+                [p.demonstration.prompt for p in some] * 2,
+                [p.demonstration.tokens for p in some] + [p.generation.tokens for p in some],
+                [p.reference.demonstration for p in some] + [p.reference.generation for p in some],
+            )
+            with torch.no_grad():
+                scores = reward.score(responses).float().cpu().chunk(2)
+            for side, values in zip(sides, scores, strict=True):
+                side += values.tolist()
+        return diagnostics.held_out_metrics(*(np.array(side) for side in sides))
+
+    def samples(self, t: int) -> diagnostics.Values:
+        """Answer the fixed prompts, write each as an event, and measure the distance to pi_0 on them."""
+        wanted = self._fixed()
+        if not wanted:
+            return {}
+        self._journal.phase(Phase.EVALUATE, 0, len(wanted), "samples")
+        generations = self.generate([d.prompt for d in wanted], self._parts.samples_seed)
+        rows = [g.tokens for g in generations]
+        logp = self._score(wanted, rows)
+        with self._parts.policy.initial() as initial:
+            logp_initial = score_all(
+                initial, [d.prompt for d in wanted], rows, batch=self._parts.micro_batch, poll=self._parts.poll
+            )
+        for i, (demonstration, generation) in enumerate(zip(wanted, generations, strict=True)):
+            self.write_sample(t, demonstration.prompt, demonstration.text, generation, logp[i], logp_initial[i])
+        kl = diagnostics.kl_per_token(logp, logp_initial)
+        is_fixed = self._parts.config.reference.kind == "fixed" and self._parts.reward is not None
+        return {"kl/initial": kl, **({"kl/reference": kl} if is_fixed and t >= 0 else {})}
+
+    def answer(self, text: str) -> str:
+        """Answer a `sample` command: the fixed prompts, or the one given."""
+        if not text:
+            self.samples(self._journal.position.t)
+            return f"{len(self._fixed())} prompts answered"
+        prompt = Prompt("asked", text, self._parts.data.template.prompt_ids(text))
+        (generation,) = self.generate([prompt], self._journal.position.step)
+        self.write_sample(self._journal.position.t, prompt, "", generation, None, None)
+        return self._parts.decode(generation.tokens)
+
+    def generate(self, prompts: Sequence[Prompt], seed: int) -> list[Generation]:
+        """One generation per prompt, in order."""
+        self._parts.sampler.refresh()
+        drawn = {g.prompt_id: g for g in self._parts.sampler.sample(prompts, self._parts.decoding, seed)}
+        return [drawn[prompt.id] for prompt in prompts]
+
+    def write_sample(
+        self,
+        t: int,
+        prompt: Prompt,
+        demonstration: str,
+        generation: Generation,
+        logp: Sequence[float] | None,
+        logp_initial: Sequence[float] | None,
+    ) -> None:
+        """One sample event; its reward is the implicit one against pi_0, whose parts are the tokens' log-ratios."""
+        token_rewards: list[float] | None = None
+        beta = getattr(self._parts.config.reward, "beta", None)
+        if self._parts.reward is not None and beta and logp is not None and logp_initial is not None:
+            token_rewards = [beta * (now - before) for now, before in zip(logp, logp_initial, strict=True)]
+        self._journal.event(
+            Kind.SAMPLE,
+            outer_iteration=t,
+            prompt_id=prompt.id,
+            prompt=prompt.text,
+            demonstration=demonstration,
+            generation=self._parts.decode(generation.tokens),
+            ended=generation.ended,
+            tokens=len(generation.tokens),
+            reward=sum(token_rewards) if token_rewards is not None else None,
+            token_rewards=token_rewards,
+            pieces=[self._parts.policy.tokenizer.decode([token]) for token in generation.tokens],
+        )
+
+    def _fixed(self) -> list[Demonstration]:
+        source = self._parts.data.held_out if len(self._parts.data.held_out) else self._parts.data.train
+        return [source[i] for i in range(min(self._parts.config.evaluation.samples, len(source)))]
+
+    def _score(self, demonstrations: Sequence[Demonstration], rows: Sequence[Sequence[int]]) -> list[list[float]]:
+        prompts = [demonstration.prompt for demonstration in demonstrations]
+        return score_all(
+            self._parts.policy, prompts, rows, batch=2 * self._parts.micro_batch, poll=self._parts.poll
+        )
+
+    def _kl_reference(self, pairs: Sequence[Pair]) -> diagnostics.Values:
+        """KL(pi_ref || pi) per token: a rolling reference drew the held-out generations itself."""
+        now = self._score([p.demonstration for p in pairs], [p.generation.tokens for p in pairs])
+        reference = [[p.reference.generation] for p in pairs]
+        tokens = sum(len(p.generation.tokens) for p in pairs)
+        return {"kl/reference": (sum(map(sum, reference)) - sum(map(sum, now))) / tokens}
+
+    def _benchmark(self, name: str, benchmark: Benchmark, t: int) -> None:
+        """Run one benchmark; its items go to evaluations/, its means with intervals into an event.
+
+        Raises:
+            TrainingError: the benchmark raised, or returned values that are not finite.
+        """
+        self._journal.phase(Phase.EVALUATE, 0, 0, name)
+        try:
+            scores = list(self._polled(benchmark.evaluate(self._parts.model_under_test)))
+            summary = summarise(scores)
+        except Exception as error:
+            kind = self._parts.config.benchmarks[name].kind
+            raise TrainingError(
+                f"benchmark {name} ({kind}): {error!r}", f"Report it to its author, or remove [benchmarks.{name}]."
+            ) from error
+        file = f"{name}-{t:04d}.jsonl" if t >= 0 else f"{name}-start.jsonl"
+        lines = [json.dumps({"item": s.item, "metric": s.metric, "value": s.value}) for s in scores]
+        replace_file(self._run.evaluations / file, "\n".join([*lines, ""]).encode())
+        self._journal.event(
+            Kind.EVALUATION,
+            outer_iteration=t,
+            benchmark=name,
+            values={metric: interval.as_dict() for metric, interval in summary.items()},
+            file=file,
+        )
+
+    def _polled(self, scores: Iterator[Score]) -> Iterator[Score]:
+        for score in scores:
+            self._parts.poll()
+            yield score
+
+
+def summarise(scores: Sequence[Score]) -> dict[str, Interval]:
+    """Mean and 95 % interval of each metric.
+
+    Raises:
+        ValueError: no scores, or one that is not finite.
+    """
+    if not scores:
+        raise ValueError("no scores")
+    by_metric: dict[str, list[float]] = {}
+    for score in scores:
+        if not np.isfinite(score.value):
+            raise ValueError(f"item {score.item}: {score.metric} is {score.value}")
+        by_metric.setdefault(score.metric, []).append(score.value)
+    return {metric: mean_interval(values) for metric, values in by_metric.items()}
+

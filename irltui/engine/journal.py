@@ -1,0 +1,113 @@
+"""What the engine says while it works: events with the position filled in, status.json beside them."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from irltui.engine.diagnostics import Values, advice
+from irltui.engine.position import Position
+from irltui.runs.events import Kind, Phase
+from irltui.runs.status import State
+from irltui.runs.writer import RunWriter
+
+_SHOWN = ("reward/gap", "heldout/loss", "heldout/nll", "train/loss", "speed/pairs_per_second")
+PROGRESS_EVERY = 0.5  # seconds between progress events of one phase
+
+
+class Journal:
+    """Writes what happens to one run at one position."""
+
+    def __init__(self, writer: RunWriter, position: Position) -> None:
+        self.position = position
+        self._writer = writer
+        self._resumed_at, self._before = time.monotonic(), position.elapsed
+        self._phase: Phase | None = None
+        self._progress_at = 0.0
+        self._alerted: set[str] = set()
+        self._values: Values = {}
+
+    def elapsed(self) -> float:
+        """Seconds of work, over all attempts."""
+        return self._before + time.monotonic() - self._resumed_at
+
+    def mark(self) -> None:
+        """The position has been reached: what follows is void if the run restarts from here."""
+        self.position.seq = self._writer.next_seq
+        self.position.elapsed = self.elapsed()
+
+    def phase(self, phase: Phase, done: int = 0, total: int = 0, unit: str = "") -> None:
+        """Say what is being done; progress within a phase at most twice a second, but always its end."""
+        now = time.monotonic()
+        changed = phase is not self._phase
+        if not (changed or done == total or now - self._progress_at >= PROGRESS_EVERY):
+            return
+        self._phase, self._progress_at = phase, now
+        self._writer.write(
+            Kind.PHASE, phase=phase, outer_iteration=self.position.t, done=done, total=total, unit=unit
+        )
+        self.status(phase=phase, now=changed)
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        """Write metrics of the position as it is."""
+        position = self.position
+        self._writer.write(
+            Kind.METRICS,
+            step=position.step,
+            outer_iteration=position.t,
+            inner_step=position.k,
+            tokens=position.tokens,
+            elapsed=round(self.elapsed(), 3),
+            values=dict(values),
+        )
+        self._values |= {name: values[name] for name in _SHOWN if name in values}
+        self.status()
+
+    def check_health(self, values: Values) -> None:
+        """Alert on what is sick; each kind of sickness once an outer iteration."""
+        for code, text in advice(values):
+            key = f"{self.position.t}:{code}"
+            if key not in self._alerted:
+                self._alerted.add(key)
+                self.alert(code, text)
+
+    def alert(self, code: str, text: str, *, level: str = "warning") -> None:
+        """Write an alert in plain words."""
+        self._writer.write(Kind.ALERT, step=self.position.step, level=level, code=code, text=text)
+
+    def log(self, text: str, *, level: str = "info") -> None:
+        """Write a line for the log."""
+        self._writer.write(Kind.LOG, level=level, text=text)
+
+    def event(self, kind: Kind, **fields: Any) -> None:
+        """Write any event at the present step and outer iteration."""
+        place = {"step": self.position.step, "outer_iteration": self.position.t}
+        self._writer.write(kind, **{**place, **fields})
+
+    def status(self, *, now: bool = False, **fields: Any) -> None:
+        """Refresh status.json."""
+        self._writer.status(
+            now=now,
+            state=State.RUNNING,
+            step=self.position.step,
+            outer_iteration=self.position.t,
+            values={name: value for name, value in self._values.items() if abs(value) < float("inf")},
+            **fields,
+        )
+
+    def system(self) -> None:
+        """Write what the process uses."""
+        self.metrics({"memory/peak_bytes": float(peak_memory())})
+
+
+def peak_memory() -> int:
+    """Most bytes this process has held: of GPU memory if it computes there, else resident."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

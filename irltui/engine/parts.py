@@ -1,0 +1,146 @@
+"""The parts of a run, made once from its configuration. Knows how they fit, not what they do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from irltui.algorithm import PER_TOKEN, Link, link
+from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
+from irltui.config.schema import RunConfig
+from irltui.data.demonstrations import DemonstrationData, load_demonstrations
+from irltui.data.template import eos_ids
+from irltui.engine.plan import Plan, make_plan
+from irltui.engine.stepper import Stepper, make_optimizer
+from irltui.engine.under_test import ModelUnderTest
+from irltui.lm.load import add_adapter, generation_defaults, load_model, load_tokenizer
+from irltui.lm.policy import LanguageModelPolicy
+from irltui.lm.precision import compute_precision
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a run is made of; `reward` is None for supervised fine-tuning."""
+
+    config: RunConfig
+    data: DemonstrationData
+    plan: Plan
+    policy: LanguageModelPolicy
+    reward: Reward | None
+    h: Link
+    sampler: Sampler
+    decoding: Decoding
+    stepper: Stepper
+    benchmarks: dict[str, Benchmark]
+    model_under_test: ModelUnderTest
+    generation_config: Any
+    poll: Callable[[], None]
+
+    @property
+    def micro_batch(self) -> int:
+        """Pairs a forward pass."""
+        return self.config.micro_batch
+
+    @property
+    def held_out_pairs(self) -> int:
+        """Held-out demonstrations that get a generation in every outer iteration."""
+        return min(self.config.evaluation.held_out_pairs, len(self.data.held_out))
+
+    @property
+    def samples_seed(self) -> int:
+        """Of the fixed prompts: the same in every iteration, so that a change is the policy's."""
+        return derived_seed(self.config.seed, "samples")
+
+    def iteration_seed(self, t: int) -> int:
+        """Of the generations of outer iteration t."""
+        return derived_seed(self.config.seed, f"generations {t}")
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of a response without the token that ended it."""
+        shown = tokens[:-1] if tokens and tokens[-1] in self.policy.eos_ids else tokens
+        return self.policy.tokenizer.decode(shown, skip_special_tokens=False)
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """What changes, by name."""
+        return {name: p for name, p in self.policy.model.named_parameters() if p.requires_grad}
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """63 bits of the run's seed for one purpose; two purposes never share a stream."""
+    digest = hashlib.blake2b(f"{seed}\0{purpose}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def build(config: RunConfig, poll: Callable[[], None]) -> Parts:
+    """Load data, tokenizer and model, and make every part; the data comes first, for its errors are cheap.
+
+    Raises:
+        IrltuiError: whatever cannot be used, with place and remedy.
+    """
+    tokenizer = load_tokenizer(config.model)
+    generation_config = generation_defaults(config.model)
+    ends = eos_ids(tokenizer, generation_config.eos_token_id)
+    data = load_demonstrations(config.data, tokenizer, ends)
+    plan = make_plan(config.loop, len(data.train), config.seed)
+    torch.manual_seed(derived_seed(config.seed, "torch"))
+    policy, accelerator = _policy(config, tokenizer, ends)
+    context = BuildContext(
+        policy,
+        seed=derived_seed(config.seed, "parts"),
+        poll=poll,
+        options={"per_token": config.loss.link == PER_TOKEN},
+    )
+    learns_reward = config.algorithm != "sft"
+    decoding = Decoding(
+        config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
+    )
+    sampler = config.sampler.build(context)
+    optimizer = make_optimizer(config.optimizer, policy.parameters())
+    return Parts(
+        config=config,
+        data=data,
+        plan=plan,
+        policy=policy,
+        reward=config.reward.build(context) if learns_reward else None,
+        h=link(config.loss.link, beta=getattr(config.reward, "beta", 1.0), noise=config.loss.noise),
+        sampler=sampler,
+        decoding=decoding,
+        stepper=Stepper(optimizer, config.optimizer, plan.total_steps, accelerator.backward),
+        benchmarks={name: spec.build(context) for name, spec in config.benchmarks.items()},
+        model_under_test=ModelUnderTest(policy, sampler, decoding, data.template, config.micro_batch, poll),
+        generation_config=generation_config,
+        poll=poll,
+    )
+
+
+def _policy(
+    config: RunConfig, tokenizer: Any, ends: frozenset[int]
+) -> tuple[LanguageModelPolicy, Accelerator]:
+    model = load_model(config.model)
+    size = model.num_parameters()
+    if config.adapter.kind == "lora":
+        model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
+    accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, Accelerator().device))
+    model.to(accelerator.device)
+    if config.model.gradient_checkpointing:
+        _checkpoint_activations(model)
+    for module in model.modules():
+        # Adapters may drop out if asked to; everything else stays as it was when it sampled.
+        module.training = isinstance(module, nn.Dropout) and config.adapter.dropout > 0
+    policy = LanguageModelPolicy(
+        model, tokenizer, ends, partial(load_model, config.model), autocast=accelerator.autocast
+    )
+    return policy, accelerator
+
+
+def _checkpoint_activations(model: Any) -> None:
+    model.gradient_checkpointing_enable()
+    if hasattr(model, "enable_input_require_grads"):
+        model.enable_input_require_grads()  # adapters alone would leave the checkpoints without a gradient

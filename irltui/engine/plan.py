@@ -1,0 +1,82 @@
+"""The plan of a run: which demonstrations each outer iteration sees, in which order, for how many steps.
+
+Pure arithmetic over counts and the seed: a resumed run computes the same plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from irltui.config.schema import LoopSection
+from irltui.data.order import batches, chunk
+from irltui.errors import ConfigError
+
+UNBOUNDED = 1 << 30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Outer iterations and inner steps over `count` training demonstrations.
+
+    `per_pass` is T, `outer_iterations` that of the whole run: passes x T.
+    """
+
+    loop: LoopSection
+    count: int
+    seed: int
+    per_pass: int
+
+    @property
+    def outer_iterations(self) -> int:
+        """Of the whole run."""
+        return self.loop.passes * self.per_pass
+
+    def demonstrations(self, t: int) -> list[int]:
+        """Indices that outer iteration t trains on, in their first order; never more than its steps need."""
+        indices = chunk(self.count, t, self.per_pass, self.seed, shuffle=self.loop.shuffle)
+        if self.loop.inner_steps == "auto":
+            return indices
+        return indices[: self.loop.inner_steps * self.loop.batch]
+
+    def inner_steps(self, t: int) -> int:
+        """K of outer iteration t."""
+        if self.loop.inner_steps != "auto":
+            return self.loop.inner_steps
+        size = self.count // self.per_pass + (t % self.per_pass < self.count % self.per_pass)
+        return math.ceil(size / self.loop.batch) * self.loop.inner_epochs
+
+    def batches(self, t: int, k: int) -> Iterator[list[int]]:
+        """The demonstrations of inner steps k, k + 1, ... of outer iteration t."""
+        stream = batches(self.demonstrations(t), self.loop.batch, self.seed, t)
+        for done, batch in zip(range(self.inner_steps(t)), stream, strict=False):
+            if done >= k:
+                yield batch
+
+    def steps_before(self, t: int) -> int:
+        """Planned optimizer steps of the outer iterations before t."""
+        return sum(self.inner_steps(i) for i in range(t))
+
+    @property
+    def total_steps(self) -> int:
+        """Planned optimizer steps of the run."""
+        return self.steps_before(self.outer_iterations)
+
+
+def make_plan(loop: LoopSection, count: int, seed: int) -> Plan:
+    """The plan for `count` training demonstrations.
+
+    Raises:
+        ConfigError: more outer iterations than demonstrations.
+    """
+    per_pass = loop.outer_iterations
+    if per_pass == "auto":
+        steps = loop.inner_steps if loop.inner_steps != "auto" else 1
+        per_pass = max(1, round(count / (steps * loop.batch)))
+    if per_pass > count:
+        raise ConfigError(
+            f"loop.outer_iterations: {per_pass} outer iterations, but only {count} training demonstrations",
+            "Lower loop.outer_iterations or give more data.",
+        )
+    return Plan(loop, count, seed, per_pass)

@@ -1,0 +1,40 @@
+"""Where a run is: enough, with the weights and the stored generations, to continue from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Position:
+    """The place between two optimizer steps, and what has been counted up to it."""
+
+    t: int = 0
+    """Outer iteration, counted over all passes."""
+    k: int = 0
+    """Inner steps of it that are done."""
+    step: int = 0
+    """Optimizer steps so far."""
+    tokens: int = 0
+    """Response tokens trained on so far."""
+    elapsed: float = 0.0
+    """Seconds of work so far, over all attempts."""
+    seq: int = 0
+    """Events written when the run got here; later ones are void if it restarts from here."""
+    ended_early: bool = False
+    """Early stopping has closed the inner loop of this outer iteration."""
+    best_loss: float = float("inf")
+    """Lowest held-out loss at an outer iteration's end."""
+    best_checkpoint: str = ""
+    """The checkpoint that had it."""
+    patience: int = 0
+    """Held-out checks in a row without a lower loss, in this inner loop."""
+    lowest_check: float = float("inf")
+    """Lowest of those checks, in this inner loop."""
+    gap_mean: float = 0.0
+    """Running mean of the reward gap, in this inner loop."""
+
+    def begin_inner_loop(self, t: int) -> None:
+        """Move to the start of outer iteration t."""
+        self.t, self.k, self.ended_early = t, 0, False
+        self.patience, self.lowest_check, self.gap_mean = 0, float("inf"), 0.0

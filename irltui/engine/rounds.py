@@ -1,0 +1,253 @@
+"""The sampling and reference phases: from demonstrations to pairs, once an outer iteration.
+
+Everything drawn or scored is stored at once (samples/), in groups whose composition depends on the plan alone:
+a resumed run draws what is missing and gets the numbers it would have got.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from irltui.algorithm import Pairs, reference_mix
+from irltui.api import Demonstration, Generation, Prompt
+from irltui.engine import diagnostics
+from irltui.engine.journal import Journal
+from irltui.engine.parts import Parts
+from irltui.errors import TrainingError
+from irltui.lm.policy import LanguageModelPolicy, score_all
+from irltui.runs.events import Phase
+from irltui.runs.folder import RunFolder
+from irltui.samplers.store import ReferenceScore, SampleStore
+
+SCORE_GROUP = 64  # pairs scored between two writes of reference log-probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A demonstration, the generation for its prompt, and both log-probabilities under the reference."""
+
+    demonstration: Demonstration
+    generation: Generation
+    reference: ReferenceScore
+
+    @property
+    def is_equal(self) -> bool:
+        """y~ == y: no gradient."""
+        return self.demonstration.tokens == self.generation.tokens
+
+
+@dataclass(frozen=True)
+class Round:
+    """What outer iteration `t` learns from: pairs by index of the training demonstration, and held-out pairs."""
+
+    t: int
+    train: dict[int, Pair]
+    held_out: list[Pair]
+
+
+class Rounds:
+    """Draws and scores one outer iteration after another."""
+
+    def __init__(self, run: RunFolder, parts: Parts, journal: Journal) -> None:
+        self._run, self._parts, self._journal = run, parts, journal
+        self.current: Round | None = None
+
+    def begin(self, t: int, *, announce: bool) -> Round:
+        """The round of iteration t, drawn by the policy as it is; `announce` writes its metrics.
+
+        Raises:
+            TrainingError: the sampler broke its contract, or every generation equals its demonstration.
+            Stop: the run is to end; what is drawn is stored.
+        """
+        parts = self._parts
+        indices = parts.plan.demonstrations(t)
+        train = [parts.data.train[i] for i in indices]
+        held_out = [parts.data.held_out[i] for i in range(parts.held_out_pairs)]
+        store = SampleStore(self._run.samples, t)
+        self._sample(store, [*train, *held_out], t, announce=announce)
+        agreement = self._score_reference(store, [*train, *held_out])
+        pairs = [
+            Pair(d, store.generations[d.prompt.id], store.reference[d.prompt.id]) for d in (*train, *held_out)
+        ]
+        current = Round(t, dict(zip(indices, pairs, strict=False)), pairs[len(indices) :])
+        if announce:
+            self._announce(current, agreement)
+        if all(pair.is_equal for pair in current.train.values()):
+            raise TrainingError(
+                f"outer iteration {t}: every generation equals its demonstration, nothing is left to learn",
+                "The policy has memorised the data: take the result of the iteration before.",
+            )
+        self.current = current
+        return current
+
+    def batches(self, t: int, k: int, current: Round) -> Iterator[list[Pairs]]:
+        """Inner steps k, k + 1, ... of the round as micro-batches on the device; equal pairs are left out.
+
+        A pair weighs 1 / (pairs of its step, equal ones included): they belong to the mean, with gradient zero.
+        """
+        parts = self._parts
+        for batch in parts.plan.batches(t, k):
+            if self._journal.position.ended_early:
+                return
+            pairs = [pair for pair in (current.train[i] for i in batch) if not pair.is_equal]
+            pairs.sort(key=lambda pair: len(pair.demonstration.prompt.tokens) + len(pair.generation.tokens))
+            micro = [pairs[i : i + parts.micro_batch] for i in range(0, len(pairs), parts.micro_batch)]
+            yield [self._collate(some, 1 / len(batch), last=some is micro[-1]) for some in micro]
+
+    def _collate(self, pairs: Sequence[Pair], weight: float, *, last: bool) -> Pairs:
+        prompts = [pair.demonstration.prompt for pair in pairs]
+        responses = self._parts.policy.collate(
+            prompts * 2,
+            [p.demonstration.tokens for p in pairs] + [p.generation.tokens for p in pairs],
+            [p.reference.demonstration for p in pairs] + [p.reference.generation for p in pairs],
+        )
+        return Pairs(responses, responses.logp_ref.new_full((len(pairs),), weight), last)
+
+    # -- sampling ----------------------------------------------------------------------------
+
+    def _sample(self, store: SampleStore, wanted: Sequence[Demonstration], t: int, *, announce: bool) -> None:
+        parts, journal = self._parts, self._journal
+        prompts = sorted((d.prompt for d in wanted), key=lambda prompt: (len(prompt.tokens), prompt.id))
+        began, tokens = time.monotonic(), 0
+        parts.sampler.refresh()
+        for at in range(0, len(prompts), parts.sampler.group):
+            group = prompts[at : at + parts.sampler.group]
+            journal.phase(Phase.SAMPLE, at, len(prompts), "prompts")
+            if all(prompt.id in store.generations for prompt in group):
+                continue
+            generations = self._draw(group, t)
+            tokens += sum(len(generation.tokens) for generation in generations)
+            store.add_generations(generations, (parts.decode(g.tokens) for g in generations))
+            parts.poll()
+        journal.phase(Phase.SAMPLE, len(prompts), len(prompts), "prompts")
+        if tokens and announce:
+            journal.metrics({"speed/generated_tokens_per_second": tokens / (time.monotonic() - began)})
+
+    def _draw(self, prompts: Sequence[Prompt], t: int) -> list[Generation]:
+        """One group, checked against the sampler's contract."""
+        parts = self._parts
+        seed = parts.iteration_seed(t)
+        generations = list(parts.sampler.sample(prompts, parts.decoding, seed))
+        if sorted(g.prompt_id for g in generations) != sorted(prompt.id for prompt in prompts):
+            raise self._broken(f"{len(generations)} generations for {len(prompts)} prompts, or for other prompts")
+        for generation in generations:
+            problem = generation_problem(generation, parts.policy, parts.decoding.max_new_tokens)
+            if problem:
+                raise self._broken(f"prompt {generation.prompt_id}: {problem}")
+        return generations
+
+    def _broken(self, problem: str) -> TrainingError:
+        return TrainingError(
+            f"sampler {self._parts.config.sampler.kind!r} broke its contract: {problem}",
+            'Report it to its author; sampler.kind = "transformers" is the built-in one.',
+        )
+
+    # -- reference ---------------------------------------------------------------------------
+
+    def _score_reference(self, store: SampleStore, wanted: Sequence[Demonstration]) -> diagnostics.Values:
+        """Log pi_ref of both sides of every pair, once, over the exact ids; how sampler and trainer agree."""
+        parts, journal = self._parts, self._journal
+        rule = parts.config.reference
+        sampled: list[Sequence[float]] = []
+        scored: list[Sequence[float]] = []
+        with ExitStack() as stack:
+            initial: LanguageModelPolicy | None = None
+            for at in range(0, len(wanted), SCORE_GROUP):
+                group = wanted[at : at + SCORE_GROUP]
+                journal.phase(Phase.REFERENCE, at, len(wanted), "pairs")
+                if all(d.prompt.id in store.reference for d in group):
+                    continue
+                generations = [store.generations[d.prompt.id] for d in group]
+                if initial is None and rule.kind != "rolling" and not parts.policy.is_adapted:
+                    initial = stack.enter_context(parts.policy.initial())
+                current = None
+                if rule.kind != "fixed" or not sampled:
+                    current = self._score(parts.policy, group, generations)
+                    sampled += [generation.logprobs for generation in generations]
+                    scored += current[len(group) :]
+                store.add_reference(self._combine(group, current, self._initial_scores(initial, group, generations)))
+                parts.poll()
+        journal.phase(Phase.REFERENCE, len(wanted), len(wanted), "pairs")
+        return diagnostics.agreement_metrics(sampled, scored) if sampled else {}
+
+    def _initial_scores(
+        self,
+        initial: LanguageModelPolicy | None,
+        group: Sequence[Demonstration],
+        generations: Sequence[Generation],
+    ) -> list[list[float]] | None:
+        parts = self._parts
+        if parts.config.reference.kind == "rolling":
+            return None
+        if initial is not None:
+            return self._score(initial, group, generations)
+        with parts.policy.initial() as adapter_off:
+            return self._score(adapter_off, group, generations)
+
+    def _score(
+        self,
+        policy: LanguageModelPolicy,
+        group: Sequence[Demonstration],
+        generations: Sequence[Generation],
+    ) -> list[list[float]]:
+        """Token log-probabilities of the demonstrations, then of the generations."""
+        prompts = [demonstration.prompt for demonstration in group]
+        return score_all(
+            policy,
+            prompts * 2,
+            [d.tokens for d in group] + [g.tokens for g in generations],
+            batch=2 * self._parts.micro_batch,
+        )
+
+    def _combine(
+        self,
+        group: Sequence[Demonstration],
+        current: list[list[float]] | None,
+        initial: list[list[float]] | None,
+    ) -> Iterator[ReferenceScore]:
+        rule, count = self._parts.config.reference, len(group)
+        for i, demonstration in enumerate(group):
+            sides = []
+            for row in (i, i + count):
+                if rule.kind == "rolling" and current is not None:
+                    sides.append(sum(current[row]))
+                elif rule.kind == "fixed" and initial is not None:
+                    sides.append(sum(initial[row]))
+                elif current is not None and initial is not None:
+                    sides.append(reference_mix(sum(initial[row]), sum(current[row]), rule.weight))
+            yield ReferenceScore(demonstration.prompt.id, *sides)
+
+    # -- metrics -----------------------------------------------------------------------------
+
+    def _announce(self, current: Round, agreement: diagnostics.Values) -> None:
+        pairs = list(current.train.values())
+        equal = sum(pair.is_equal for pair in pairs)
+        empty = sum(len(pair.generation.tokens) == 1 and pair.generation.ended for pair in pairs)
+        values = diagnostics.generation_metrics(
+            [pair.generation.tokens for pair in pairs], [pair.generation.ended for pair in pairs], equal, empty
+        )
+        values |= {"pairs/dropped": float(equal), **agreement}
+        values |= diagnostics.shortcut_metrics(_ids(pairs), _ids(current.held_out))
+        self._journal.metrics(values)
+        self._journal.check_health(values)
+
+
+def _ids(pairs: Sequence[Pair]) -> list[tuple[Sequence[int], Sequence[int]]]:
+    return [(pair.demonstration.tokens, pair.generation.tokens) for pair in pairs]
+
+
+def generation_problem(generation: Generation, policy: LanguageModelPolicy, cap: int) -> str:
+    """What breaks the sampler's contract in a generation, "" if nothing does."""
+    tokens, size = generation.tokens, policy.vocabulary
+    if not 0 < len(tokens) <= cap:
+        return f"{len(tokens)} tokens (1 to {cap} are allowed)"
+    if not all(isinstance(token, int) and 0 <= token < size for token in tokens):
+        return f"a token id outside the vocabulary of {size}"
+    if len(generation.logprobs) != len(tokens):
+        return f"{len(generation.logprobs)} log-probabilities for {len(tokens)} tokens"
+    if generation.ended != (tokens[-1] in policy.eos_ids):
+        return "`ended` does not say whether the last token ends the response"
+    return ""

@@ -1,0 +1,148 @@
+"""Safe points: where signals and commands are answered. Knows no algorithm and no model.
+
+`poll` may be called anywhere between two changes of the weights, also inside sampling and evaluation; it
+saves and pauses there, and raises `Stop` when the run is to end.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from irltui.errors import EXIT_OK, EXIT_PREEMPTED
+from irltui.runs.control import Command, Request, take
+from irltui.runs.events import Kind, Phase
+from irltui.runs.folder import RunFolder
+from irltui.runs.status import State
+from irltui.runs.writer import RunWriter
+
+LOOK_EVERY = 0.25  # seconds between looks into control/; on network file systems a look costs
+EXPIRES = 600.0  # seconds after which a command that nobody took is void
+
+
+class Stop(BaseException):
+    """The run is to end here, resumable. No Exception: no `except Exception` of a plugin may swallow it."""
+
+    def __init__(self, state: State, reason: str, exit_code: int) -> None:
+        super().__init__(reason)
+        self.state, self.reason, self.exit_code = state, reason, exit_code
+
+
+class SafePoint:
+    """Signals and the control folder of one run.
+
+    Args:
+        run: the folder.
+        writer: for acknowledgements.
+
+    Attributes:
+        sample: answers a `sample` command's text; set by the engine once there is a policy.
+        save: saves a checkpoint for a reason and returns its name; likewise.
+    """
+
+    def __init__(self, run: RunFolder, writer: RunWriter) -> None:
+        self.sample: Callable[[str], None] | None = None
+        self.save: Callable[[str], str] | None = None
+        self._run, self._writer = run, writer
+        self._looked = 0.0
+        self._stop: Stop | None = None
+        self._paused = self._busy = self._save_asked = False
+
+    def install(self) -> None:
+        """Take over the signals that mean something to a run."""
+        signal.signal(signal.SIGTERM, self._on_term)
+        signal.signal(signal.SIGINT, self._on_interrupt)
+        signal.signal(signal.SIGUSR1, self._on_usr1)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a dropped ssh must not take the run along
+
+    def poll(self) -> None:
+        """Answer what has arrived; wait here while paused.
+
+        Raises:
+            Stop: the run is to end.
+        """
+        if self._busy:
+            return  # the answer to a `sample` command draws too
+        self._look()
+        if self._save_asked and self.save is not None:
+            self._save_asked = False
+            self.save("asked by SIGUSR1")
+        if self._paused:
+            self._wait()
+        if self._stop is not None:
+            raise self._stop
+
+    def _wait(self) -> None:
+        self._writer.write(Kind.PHASE, phase=Phase.PAUSED, done=0, total=0, unit="")
+        self._writer.status(now=True, state=State.PAUSED)
+        while self._paused and self._stop is None:
+            time.sleep(LOOK_EVERY)
+            self._look()
+            self._writer.status()  # a heartbeat
+        self._writer.status(now=True, state=State.RUNNING)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        for request in take(self._run):
+            if isinstance(request, str):
+                self._writer.write(
+                    Kind.CONTROL, id=request, command="", state="rejected", detail="not a command of this irltui"
+                )
+            elif time.time() - request.sent > EXPIRES:
+                self._answer(request, "expired", f"sent more than {EXPIRES:.0f} s ago")
+            else:
+                self._obey(request)
+
+    def _obey(self, request: Request) -> None:
+        self._answer(request, "accepted")
+        match request.command:
+            case Command.PAUSE:
+                self._paused = True
+                self._answer(request, "applied")
+            case Command.RESUME:
+                self._paused = False
+                self._answer(request, "applied")
+            case Command.STOP:
+                self._stop = Stop(State.STOPPED, "stopped on command", EXIT_OK)
+                self._answer(request, "applied", "saving a checkpoint")
+            case Command.CHECKPOINT:
+                save = self.save
+                self._perform(request, save and (lambda: save("asked")))
+            case Command.NOTE:
+                self._writer.write(Kind.LOG, level="info", text=f"note: {request.text}")
+                self._answer(request, "applied")
+            case Command.SAMPLE:
+                sample = self.sample
+                self._perform(request, sample and (lambda: sample(request.text)))
+
+    def _perform(self, request: Request, action: Callable[[], str | None] | None) -> None:
+        if action is None:
+            self._answer(request, "rejected", "the model is not loaded yet")
+            return
+        self._busy = True
+        try:
+            detail = action()
+        finally:
+            self._busy = False
+        self._answer(request, "applied", detail or "")
+
+    def _answer(self, request: Request, state: str, detail: str = "") -> None:
+        self._writer.write(Kind.CONTROL, id=request.id, command=request.command, state=state, detail=detail)
+
+    def _on_term(self, number: int, frame: FrameType | None) -> None:
+        self._stop = Stop(State.PREEMPTED, "told to terminate (SIGTERM)", EXIT_PREEMPTED)
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._stop is not None:  # the second time: now, without a checkpoint
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGINT)
+        self._stop = Stop(State.STOPPED, "interrupted (SIGINT)", EXIT_OK)
+
+    def _on_usr1(self, number: int, frame: FrameType | None) -> None:
+        self._save_asked = True
+

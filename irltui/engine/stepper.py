@@ -1,0 +1,101 @@
+"""The optimizer's side of a step: backward, clip, learning rate, move. Refuses numbers that are not finite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from irltui.config.schema import OptimizerSection
+from irltui.errors import TrainingError
+
+_NOT_FINITE = "Lower optimizer.learning_rate or raise reward.beta; the last checkpoint is still good (--resume)."
+
+
+def make_optimizer(section: OptimizerSection, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """AdamW, or RMSprop as the authors ran it; the learning rate is set anew before every step."""
+    if section.kind == "rmsprop":
+        return torch.optim.RMSprop(
+            parameters,
+            lr=section.learning_rate,
+            alpha=section.beta2,
+            eps=section.epsilon,
+            weight_decay=section.weight_decay,
+        )
+    return torch.optim.AdamW(
+        parameters,
+        lr=section.learning_rate,
+        betas=(section.beta1, section.beta2),
+        eps=section.epsilon,
+        weight_decay=section.weight_decay,
+    )
+
+
+def learning_rate(section: OptimizerSection, step: int, total: int) -> float:
+    """The rate of step 0 <= step < total: a function of the place in the run, so that resuming needs no state."""
+    warmup = math.ceil(section.warmup * total)
+    if step < warmup:
+        return section.learning_rate * (step + 1) / warmup
+    if section.schedule == "constant":
+        return section.learning_rate
+    done = (step - warmup) / max(1, total - warmup)
+    if section.schedule == "cosine":
+        return section.learning_rate * (1 + math.cos(math.pi * done)) / 2
+    return section.learning_rate * (1 - done)
+
+
+class Stepper:
+    """Accumulates losses and moves the parameters.
+
+    Args:
+        optimizer: over the parameters that train.
+        section: its configuration.
+        total: planned steps of the run.
+        backward: accelerate's, or `Tensor.backward`.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        section: OptimizerSection,
+        total: int,
+        backward: Callable[[Tensor], Any],
+    ) -> None:
+        self.optimizer = optimizer
+        self._section, self._total, self._backward = section, total, backward
+
+    def accumulate(self, loss: Tensor) -> float:
+        """Add the gradient of a micro-batch whose weights already say its share of the step.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(f"the loss is {value}", _NOT_FINITE)
+        self._backward(loss)
+        return value
+
+    def step(self, planned: int) -> tuple[float, float]:
+        """Move; `planned` is the step's place in the plan, which early stopping makes differ from its count.
+
+        Returns:
+            The gradient's norm before clipping, and the learning rate.
+
+        Raises:
+            TrainingError: the gradient is not finite.
+        """
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        limit = self._section.max_grad_norm or math.inf
+        norm = float(nn.utils.clip_grad_norm_(parameters, limit))
+        if not math.isfinite(norm):
+            raise TrainingError(f"the gradient's norm is {norm}", _NOT_FINITE)
+        rate = learning_rate(self._section, planned, self._total)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return norm, rate

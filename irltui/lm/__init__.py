@@ -1,0 +1,1 @@
+"""Language models as policies: loading, log-probabilities, adapters. Knows transformers, not the algorithms."""

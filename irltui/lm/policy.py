@@ -1,0 +1,149 @@
+"""pi_theta: a causal language model with its tokenizer, as rewards, samplers and baselines see it.
+
+Dropout stays off while the policy trains, so that the policy that is scored is the one that was sampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from irltui.api import Prompt, Responses
+from irltui.lm.logprobs import sequence_log_probs, token_log_probs
+
+# Autocast keeps low-precision copies of the weights for as long as it is entered.
+Autocast = Callable[[], AbstractContextManager[None]]
+
+
+class LanguageModelPolicy:
+    """The policy of a run.
+
+    Args:
+        model: a transformers causal language model (or its peft wrapping), on its device.
+        tokenizer: its tokenizer.
+        eos_ids: the ids that end a response.
+        load_initial: loads pi_0 anew; not called for adapters, whose base is pi_0.
+        autocast: context in which the model computes.
+        wrapped: the model as accelerate prepared it; forward passes that train go through it.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        eos_ids: frozenset[int],
+        load_initial: Callable[[], Any],
+        *,
+        autocast: Autocast = nullcontext,
+        wrapped: nn.Module | None = None,
+    ) -> None:
+        self.model, self.tokenizer, self.eos_ids = model, tokenizer, eos_ids
+        self.autocast = autocast
+        self._wrapped: nn.Module = model if wrapped is None else wrapped
+        self._load_initial = load_initial
+        self._latest: tuple[Responses, Tensor] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches belong."""
+        return next(self.model.parameters()).device
+
+    @property
+    def pad_id(self) -> int:
+        """What fills the right of short rows; masked everywhere, so it may be an end-of-sequence id."""
+        pad = self.tokenizer.pad_token_id
+        return min(self.eos_ids) if pad is None else pad
+
+    @property
+    def vocabulary(self) -> int:
+        """How many ids the model knows."""
+        return int(self.model.get_input_embeddings().weight.shape[0])
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether adapters train on top of a frozen pi_0."""
+        return hasattr(self.model, "disable_adapter")
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What trains."""
+        return (parameter for parameter in self.model.parameters() if parameter.requires_grad)
+
+    def token_log_probs(self, responses: Responses) -> Tensor:
+        """Log pi of each token, (B, L) float32, zero outside the response; differentiable."""
+        with self.autocast():
+            return token_log_probs(self._wrapped, self.model.get_output_embeddings(), responses)
+
+    def log_probs(self, responses: Responses) -> Tensor:
+        """Log pi(y | x), (B,) float32; differentiable.
+
+        The same batch is computed once between two optimizer steps: reward, penalty and metrics all ask for it.
+        """
+        if self._latest is not None:
+            known, logp = self._latest
+            if known is responses and (logp.requires_grad or not torch.is_grad_enabled()):
+                return logp if torch.is_grad_enabled() else logp.detach()
+        logp = sequence_log_probs(self.token_log_probs(responses))
+        self._latest = (responses, logp)
+        return logp
+
+    def moved(self) -> None:
+        """The weights have changed: forget what was computed with the old ones."""
+        self._latest = None
+
+    @contextmanager
+    def initial(self) -> Iterator[LanguageModelPolicy]:
+        """pi_0 for scoring: the adapter switched off, or the weights loaded anew and dropped afterwards."""
+        self.moved()
+        if self.is_adapted:
+            with self.model.disable_adapter():
+                yield self
+            self.moved()
+            return
+        model = self._load_initial().to(self.device).requires_grad_(requires_grad=False)
+        yield LanguageModelPolicy(model, self.tokenizer, self.eos_ids, lambda: model, autocast=self.autocast)
+
+    def collate(
+        self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], logp_ref: Sequence[float]
+    ) -> Responses:
+        """Pad prompts and response ids on the right into one batch on the policy's device."""
+        rows = [(*prompt.tokens, *tokens) for prompt, tokens in zip(prompts, responses, strict=True)]
+        length = max(map(len, rows))
+        input_ids = torch.full((len(rows), length), self.pad_id, dtype=torch.long)
+        attention = torch.zeros(len(rows), length, dtype=torch.bool)
+        response = torch.zeros_like(attention)
+        for i, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
+            input_ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)
+            attention[i, : len(row)] = True
+            response[i, len(prompt.tokens) : len(row)] = True
+        reference = torch.tensor(logp_ref, dtype=torch.float32)
+        return Responses(*(tensor.to(self.device) for tensor in (input_ids, attention, response, reference)))
+
+
+def score_all(
+    policy: LanguageModelPolicy,
+    prompts: Sequence[Prompt],
+    responses: Sequence[Sequence[int]],
+    *,
+    batch: int,
+    poll: Callable[[], None] = lambda: None,
+) -> list[list[float]]:
+    """Token log-probabilities of many responses, without gradient, in the order given.
+
+    Rows of like length share a forward pass. Returns, per response, one float32 value a token.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].tokens) + len(responses[i]), i))
+    scores: list[list[float]] = [[]] * len(prompts)
+    for at in range(0, len(order), batch):
+        poll()
+        some = order[at : at + batch]
+        collated = policy.collate([prompts[i] for i in some], [responses[i] for i in some], [0.0] * len(some))
+        with torch.no_grad():
+            logp = policy.token_log_probs(collated).cpu()
+        for row, i in enumerate(some):
+            start = len(prompts[i].tokens)
+            scores[i] = logp[row, start : start + len(responses[i])].tolist()
+    return scores

@@ -1,0 +1,96 @@
+"""What an outer iteration has drawn and scored, on disk as it is finished, so that nothing is drawn twice.
+
+Two append-only JSONL files an iteration: the generations, and the reference log-probabilities of their pairs.
+A line that a crash tore is cut off when the file is opened again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from irltui.api import Generation
+from irltui.errors import RunFolderError
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceScore:
+    """Log pi_ref of both sides of a pair, summed over the response, in nats."""
+
+    prompt_id: str
+    demonstration: float
+    generation: float
+
+
+class SampleStore:
+    """The two files of outer iteration `t` in `folder`.
+
+    Raises:
+        RunFolderError: a whole line is damaged, or the disk refuses.
+    """
+
+    def __init__(self, folder: Path, t: int) -> None:
+        self._generations_file = folder / f"{t:04d}.jsonl"
+        self._reference_file = folder / f"{t:04d}.reference.jsonl"
+        self.generations: dict[str, Generation] = {}
+        self.reference: dict[str, ReferenceScore] = {}
+        for row in _read(self._generations_file):
+            generation = Generation(
+                row["prompt_id"], tuple(row["tokens"]), tuple(row["logprobs"]), bool(row["ended"])
+            )
+            self.generations[generation.prompt_id] = generation
+        for row in _read(self._reference_file):
+            self.reference[row["prompt_id"]] = ReferenceScore(**row)
+
+    def add_generations(self, generations: Iterable[Generation], texts: Iterable[str]) -> None:
+        """Append those that are not there yet, with their decoded text for readers."""
+        rows = []
+        for generation, text in zip(generations, texts, strict=True):
+            if generation.prompt_id not in self.generations:
+                self.generations[generation.prompt_id] = generation
+                rows.append({**asdict(generation), "text": text})
+        _append(self._generations_file, rows)
+
+    def add_reference(self, scores: Iterable[ReferenceScore]) -> None:
+        """Append reference scores."""
+        rows = []
+        for score in scores:
+            self.reference[score.prompt_id] = score
+            rows.append(asdict(score))
+        _append(self._reference_file, rows)
+
+
+def _append(path: Path, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    content = lines.encode("utf-8", "backslashreplace")
+    try:
+        with path.open("ab") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be written: {error}", "Make room, then continue with --resume.") from error
+
+
+def _read(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    whole = 0
+    with path.open("rb+") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise RunFolderError(
+                    f"{path}:{number}: damaged: {error}", "Delete the file: --resume draws this iteration again."
+                ) from error
+            whole += len(line)
+        file.truncate(whole)

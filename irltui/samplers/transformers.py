@@ -1,0 +1,114 @@
+"""y~ ~ pi by transformers' `generate`, with one random stream a prompt.
+
+`generate` draws a whole batch from one stream, so that a prompt's answer would depend on its neighbours. Here
+a logits processor makes the draw instead (inverse CDF, one uniform number a token from the prompt's own seed)
+and leaves `generate` a single choice. Nothing of the model's generation_config.json takes part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
+from irltui.lm.policy import LanguageModelPolicy
+
+
+class TransformersSampler(Sampler):
+    """Generations from `policy`, `batch` prompts at a time."""
+
+    def __init__(self, policy: LanguageModelPolicy, batch: int, poll: Callable[[], None]) -> None:
+        self.group = batch
+        self._policy, self._poll = policy, poll
+
+    def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
+        """One generation per prompt, in order, `group` at a time."""
+        for at in range(0, len(prompts), self.group):
+            yield from self._batch(prompts[at : at + self.group], decoding, seed)
+
+    def _batch(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> list[Generation]:
+        policy = self._policy
+        draw = _Draw([prompt_seed(seed, prompt.id) for prompt in prompts], decoding, self._poll)
+        input_ids, attention_mask = self._left_pad(prompts)
+        config = GenerationConfig(
+            max_new_tokens=decoding.max_new_tokens,
+            do_sample=False,  # the processor has drawn already
+            pad_token_id=policy.pad_id,
+            eos_token_id=sorted(policy.eos_ids),
+            use_cache=True,
+        )
+        theirs, policy.model.generation_config = policy.model.generation_config, config
+        try:
+            with torch.no_grad(), policy.autocast():
+                output = policy.model.generate(
+                    input_ids=input_ids,
+                    attention_mask=attention_mask,
+                    generation_config=config,
+                    logits_processor=LogitsProcessorList([draw]),
+                )
+        finally:
+            policy.model.generation_config = theirs
+        logprobs = torch.stack(draw.logprobs, dim=1).tolist()
+        rows = output[:, input_ids.shape[1] :].tolist()
+        return [self._cut(p, row, logp) for p, row, logp in zip(prompts, rows, logprobs, strict=True)]
+
+    def _left_pad(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
+        length = max(len(prompt.tokens) for prompt in prompts)
+        input_ids = torch.full((len(prompts), length), self._policy.pad_id, dtype=torch.long)
+        attention = torch.zeros_like(input_ids)
+        for row, prompt in enumerate(prompts):
+            input_ids[row, length - len(prompt.tokens) :] = torch.tensor(prompt.tokens, dtype=torch.long)
+            attention[row, length - len(prompt.tokens) :] = 1
+        return input_ids.to(self._policy.device), attention.to(self._policy.device)
+
+    def _cut(self, prompt: Prompt, row: list[int], logprobs: list[float]) -> Generation:
+        """What follows the first end-of-sequence id is filling, even where it has the same id."""
+        end = next((i for i, token in enumerate(row) if token in self._policy.eos_ids), None)
+        count = len(row) if end is None else end + 1
+        return Generation(prompt.id, tuple(row[:count]), tuple(logprobs[:count]), end is not None)
+
+
+class _Draw(LogitsProcessor):
+    """Draws each row's next token from its own stream and keeps its log-probability under the policy."""
+
+    def __init__(self, seeds: Sequence[int], decoding: Decoding, poll: Callable[[], None]) -> None:
+        self.logprobs: list[Tensor] = []  # one (B,) float32 a step
+        self._streams = [np.random.default_rng(seed) for seed in seeds]
+        self._greedy, self._poll = decoding.temperature == 0, poll
+        self._warpers: list[Any] = []
+        if not self._greedy and decoding.temperature != 1:
+            self._warpers.append(TemperatureLogitsWarper(decoding.temperature))
+        if decoding.top_k:
+            self._warpers.append(TopKLogitsWarper(decoding.top_k))
+        if decoding.top_p < 1:
+            self._warpers.append(TopPLogitsWarper(decoding.top_p))
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """(B, V) logits -> scores in which only the drawn token is finite."""
+        self._poll()
+        logp = torch.log_softmax(scores.float(), dim=-1)
+        warped = scores.float()
+        for warper in self._warpers:
+            warped = warper(input_ids, warped)
+        token = warped.argmax(-1) if self._greedy else self._inverse_cdf(warped)
+        self.logprobs.append(logp.gather(-1, token[:, None])[:, 0].cpu())
+        return torch.full_like(scores, float("-inf")).scatter(-1, token[:, None], 0.0)
+
+    def _inverse_cdf(self, logits: Tensor) -> Tensor:
+        # float64: in float32 the running sum over a large vocabulary would bias the rare tokens.
+        cdf = torch.softmax(logits.double(), dim=-1).cumsum(-1)
+        uniform = torch.tensor([stream.random() for stream in self._streams], dtype=torch.float64)
+        threshold = uniform.to(cdf.device)[:, None] * cdf[:, -1:]
+        return torch.searchsorted(cdf, threshold, right=True)[:, 0].clamp(max=cdf.shape[1] - 1)
