@@ -76,7 +76,7 @@ PER_TOKEN = "sigmoid_norm"
 
 
 def link(name: str, *, beta: float = 0.1, noise: float = 0.1) -> Link:
-    """h by its name in the configuration; only ipo reads beta, only robust reads noise."""
+    """H by its name in the configuration; only ipo reads beta, only robust reads noise."""
     links: dict[str, Link] = {
         "sigmoid": sigmoid,
         "linear": linear,

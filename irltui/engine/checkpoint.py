@@ -141,9 +141,7 @@ def _write(folder: Path, trained: Trained, position: Position) -> None:
     if trained.reward is not None:
         (folder / "reward").mkdir()
         trained.reward.save(folder / "reward")
-    replace_json(
-        folder / "state.json", {"position": _finite(asdict(position)), "optimizer": scalars}
-    )
+    replace_json(folder / "state.json", {"position": _finite(asdict(position)), "optimizer": scalars})
 
 
 def _seal(folder: Path) -> None:

@@ -60,7 +60,8 @@ def held_out_metrics(demonstration: NDArray[np.float64], generation: NDArray[np.
 
 
 def shortcut_metrics(
-    train: Iterable[tuple[Sequence[int], Sequence[int]]], held_out: Sequence[tuple[Sequence[int], Sequence[int]]]
+    train: Iterable[tuple[Sequence[int], Sequence[int]]],
+    held_out: Sequence[tuple[Sequence[int], Sequence[int]]],
 ) -> Values:
     """How well demonstrations and generations are told apart without reading them.
 
@@ -87,9 +88,7 @@ def shortcut_metrics(
     }
 
 
-def generation_metrics(
-    generations: Sequence[Sequence[int]], ended: Sequence[bool], equal: int, empty: int
-) -> Values:
+def generation_metrics(generations: Sequence[Sequence[int]], ended: Sequence[bool], equal: int, empty: int) -> Values:
     """Health of a set of generations (ids, end-of-sequence included).
 
     Args:
@@ -144,19 +143,31 @@ def advice(values: Values) -> list[tuple[str, str]]:
     found = []
     if values.get("pairs/both_down", 0) > 0.5:
         found.append(
-            ("both_down", "In most pairs both log-ratios fall: raise reward.beta or add loss.gamma (try 0.1).")
+            (
+                "both_down",
+                "In most pairs both log-ratios fall: raise reward.beta or add loss.gamma (try 0.1).",
+            )
         )
     if values.get("reward/gap", 0) > 5:
         found.append(
-            ("overshoot", "The reward gap is above 5: the inner loop overshoots; fewer loop.inner_steps or a larger beta.")
+            (
+                "overshoot",
+                "The reward gap is above 5: the inner loop overshoots; fewer loop.inner_steps or a larger beta.",
+            )
         )
     if values.get("heldout/loss", 0) > LN2 + 0.05:
         found.append(
-            ("no_signal", "Held-out loss is above ln 2: the reward does not generalise; lower the learning rate or K.")
+            (
+                "no_signal",
+                "Held-out loss is above ln 2: the reward does not generalise; lower the learning rate or K.",
+            )
         )
     if values.get("generation/eos_rate", 1) < 0.5:
         found.append(
-            ("cut", "Most generations hit the length cap: raise decoding.max_new_tokens or data.max_response_tokens.")
+            (
+                "cut",
+                "Most generations hit the length cap: raise decoding.max_new_tokens or data.max_response_tokens.",
+            )
         )
     if values.get("generation/equal_to_demonstration", 0) > 0.3:
         found.append(("equal", "Over 30 % of generations equal their demonstration: little is left to learn here."))

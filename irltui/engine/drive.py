@@ -61,9 +61,7 @@ class Drive:
         """Save a checkpoint of the position and return its name."""
         self._journal.phase(Phase.CHECKPOINT)
         saved = checkpoint.save(self._run, self.trained(), self._position)
-        self._journal.event(
-            Kind.CHECKPOINT, name=saved.name, seconds=saved.seconds, bytes=saved.size, reason=reason
-        )
+        self._journal.event(Kind.CHECKPOINT, name=saved.name, seconds=saved.seconds, bytes=saved.size, reason=reason)
         checkpoint.prune(self._run, self._parts.config.checkpoint.keep, self._position.best_checkpoint)
         return saved.name
 
@@ -104,8 +102,7 @@ class Drive:
             total = sum(len(d.tokens) for d in demonstrations)
             weight = 1 / (total if parts.config.sft.weighting == "token" else len(demonstrations))
             micro = [
-                demonstrations[i : i + parts.micro_batch]
-                for i in range(0, len(demonstrations), parts.micro_batch)
+                demonstrations[i : i + parts.micro_batch] for i in range(0, len(demonstrations), parts.micro_batch)
             ]
             yield [
                 Demonstrated(

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from irltui.api import Benchmark, Demonstration, Generation, Prompt, Score
-from irltui.engine import diagnostics
 from irltui.benchmarks.intervals import Interval, mean_interval
+from irltui.engine import diagnostics
 from irltui.engine.journal import Journal
 from irltui.engine.parts import Parts
 from irltui.engine.rounds import Pair, Round
@@ -85,7 +85,11 @@ class Evaluator:
         logp = self._score(wanted, rows)
         with self._parts.policy.initial() as initial:
             logp_initial = score_all(
-                initial, [d.prompt for d in wanted], rows, batch=self._parts.micro_batch, poll=self._parts.poll
+                initial,
+                [d.prompt for d in wanted],
+                rows,
+                batch=self._parts.micro_batch,
+                poll=self._parts.poll,
             )
         for i, (demonstration, generation) in enumerate(zip(wanted, generations, strict=True)):
             self.write_sample(t, demonstration.prompt, demonstration.text, generation, logp[i], logp_initial[i])
@@ -143,9 +147,7 @@ class Evaluator:
 
     def _score(self, demonstrations: Sequence[Demonstration], rows: Sequence[Sequence[int]]) -> list[list[float]]:
         prompts = [demonstration.prompt for demonstration in demonstrations]
-        return score_all(
-            self._parts.policy, prompts, rows, batch=2 * self._parts.micro_batch, poll=self._parts.poll
-        )
+        return score_all(self._parts.policy, prompts, rows, batch=2 * self._parts.micro_batch, poll=self._parts.poll)
 
     def _kl_reference(self, pairs: Sequence[Pair]) -> diagnostics.Values:
         """KL(pi_ref || pi) per token: a rolling reference drew the held-out generations itself."""
@@ -167,7 +169,8 @@ class Evaluator:
         except Exception as error:
             kind = self._parts.config.benchmarks[name].kind
             raise TrainingError(
-                f"benchmark {name} ({kind}): {error!r}", f"Report it to its author, or remove [benchmarks.{name}]."
+                f"benchmark {name} ({kind}): {error!r}",
+                f"Report it to its author, or remove [benchmarks.{name}].",
             ) from error
         file = f"{name}-{t:04d}.jsonl" if t >= 0 else f"{name}-start.jsonl"
         lines = [json.dumps({"item": s.item, "metric": s.metric, "value": s.value}) for s in scores]
@@ -200,4 +203,3 @@ def summarise(scores: Sequence[Score]) -> dict[str, Interval]:
             raise ValueError(f"item {score.item}: {score.metric} is {score.value}")
         by_metric.setdefault(score.metric, []).append(score.value)
     return {metric: mean_interval(values) for metric, values in by_metric.items()}
-

@@ -48,9 +48,7 @@ class Journal:
         if not (changed or done == total or now - self._progress_at >= PROGRESS_EVERY):
             return
         self._phase, self._progress_at = phase, now
-        self._writer.write(
-            Kind.PHASE, phase=phase, outer_iteration=self.position.t, done=done, total=total, unit=unit
-        )
+        self._writer.write(Kind.PHASE, phase=phase, outer_iteration=self.position.t, done=done, total=total, unit=unit)
         self.status(phase=phase, now=changed)
 
     def metrics(self, values: Mapping[str, float]) -> None:

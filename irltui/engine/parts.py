@@ -120,9 +120,7 @@ def build(config: RunConfig, poll: Callable[[], None]) -> Parts:
     )
 
 
-def _policy(
-    config: RunConfig, tokenizer: Any, ends: frozenset[int]
-) -> tuple[LanguageModelPolicy, Accelerator]:
+def _policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[LanguageModelPolicy, Accelerator]:
     model = load_model(config.model)
     size = model.num_parameters()
     if config.adapter.kind == "lora":

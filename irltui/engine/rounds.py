@@ -69,9 +69,7 @@ class Rounds:
         store = SampleStore(self._run.samples, t)
         self._sample(store, [*train, *held_out], t, announce=announce)
         agreement = self._score_reference(store, [*train, *held_out])
-        pairs = [
-            Pair(d, store.generations[d.prompt.id], store.reference[d.prompt.id]) for d in (*train, *held_out)
-        ]
+        pairs = [Pair(d, store.generations[d.prompt.id], store.reference[d.prompt.id]) for d in (*train, *held_out)]
         current = Round(t, dict(zip(indices, pairs, strict=False)), pairs[len(indices) :])
         if announce:
             self._announce(current, agreement)
@@ -227,7 +225,10 @@ class Rounds:
         equal = sum(pair.is_equal for pair in pairs)
         empty = sum(len(pair.generation.tokens) == 1 and pair.generation.ended for pair in pairs)
         values = diagnostics.generation_metrics(
-            [pair.generation.tokens for pair in pairs], [pair.generation.ended for pair in pairs], equal, empty
+            [pair.generation.tokens for pair in pairs],
+            [pair.generation.ended for pair in pairs],
+            equal,
+            empty,
         )
         values |= {"pairs/dropped": float(equal), **agreement}
         values |= diagnostics.shortcut_metrics(_ids(pairs), _ids(current.held_out))

@@ -91,7 +91,11 @@ class SafePoint:
         for request in take(self._run):
             if isinstance(request, str):
                 self._writer.write(
-                    Kind.CONTROL, id=request, command="", state="rejected", detail="not a command of this irltui"
+                    Kind.CONTROL,
+                    id=request,
+                    command="",
+                    state="rejected",
+                    detail="not a command of this irltui",
                 )
             elif time.time() - request.sent > EXPIRES:
                 self._answer(request, "expired", f"sent more than {EXPIRES:.0f} s ago")
@@ -145,4 +149,3 @@ class SafePoint:
 
     def _on_usr1(self, number: int, frame: FrameType | None) -> None:
         self._save_asked = True
-

@@ -41,9 +41,7 @@ class ModelUnderTest:
     def log_probs(self, prompts: Sequence[str], answers: Sequence[str]) -> Sequence[float]:
         """Log pi(answer | prompt) in nats, end-of-sequence included, in order."""
         responses = [self._template.response_ids(answer) for answer in answers]
-        scores = score_all(
-            self._policy, self._prompts(prompts), responses, batch=2 * self._batch, poll=self._poll
-        )
+        scores = score_all(self._policy, self._prompts(prompts), responses, batch=2 * self._batch, poll=self._poll)
         return [sum(row) for row in scores]
 
     def _prompts(self, prompts: Sequence[str]) -> list[Prompt]:

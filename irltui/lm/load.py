@@ -32,7 +32,8 @@ def model_source(section: ModelSection) -> str:
     if not path.exists():
         if section.name.startswith((".", "/", "~")) or section.name.count("/") > 1:
             raise ModelError(
-                f"model.name: {section.name}: no such folder", "Give a folder with a transformers model, or a hub name."
+                f"model.name: {section.name}: no such folder",
+                "Give a folder with a transformers model, or a hub name.",
             )
         return section.name
     if (path / "run.json").is_file():

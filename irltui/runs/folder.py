@@ -79,9 +79,7 @@ def create_run_folder(path: Path) -> RunFolder:
     """
     run = RunFolder(path)
     if run.manifest.exists():
-        raise RunFolderError(
-            f"{path}: holds a run already", "Continue it with --resume, or choose another --out."
-        )
+        raise RunFolderError(f"{path}: holds a run already", "Continue it with --resume, or choose another --out.")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(path, os.W_OK):

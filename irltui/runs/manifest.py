@@ -85,7 +85,7 @@ def _installed_versions() -> dict[str, str]:
     for package in _PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:  # noqa: PERF203 - seven look-ups
+        except importlib.metadata.PackageNotFoundError:
             continue
     return versions
 

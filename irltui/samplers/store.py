@@ -39,9 +39,7 @@ class SampleStore:
         self.generations: dict[str, Generation] = {}
         self.reference: dict[str, ReferenceScore] = {}
         for row in _read(self._generations_file):
-            generation = Generation(
-                row["prompt_id"], tuple(row["tokens"]), tuple(row["logprobs"]), bool(row["ended"])
-            )
+            generation = Generation(row["prompt_id"], tuple(row["tokens"]), tuple(row["logprobs"]), bool(row["ended"]))
             self.generations[generation.prompt_id] = generation
         for row in _read(self._reference_file):
             self.reference[row["prompt_id"]] = ReferenceScore(**row)
@@ -75,7 +73,9 @@ def _append(path: Path, rows: list[dict[str, Any]]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise RunFolderError(f"{path}: cannot be written: {error}", "Make room, then continue with --resume.") from error
+        raise RunFolderError(
+            f"{path}: cannot be written: {error}", "Make room, then continue with --resume."
+        ) from error
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:
@@ -90,7 +90,8 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
             except ValueError as error:
                 raise RunFolderError(
-                    f"{path}:{number}: damaged: {error}", "Delete the file: --resume draws this iteration again."
+                    f"{path}:{number}: damaged: {error}",
+                    "Delete the file: --resume draws this iteration again.",
                 ) from error
             whole += len(line)
         file.truncate(whole)

@@ -1,0 +1,212 @@
+"""The demonstrations of a run: tokenised once, split by prompt, kept compactly.
+
+Token ids lie in flat arrays (4 bytes a token); texts stay in the memory-mapped rows and are read when asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from irltui.api import Demonstration, Prompt
+from irltui.config.schema import DataSection
+from irltui.data.columns import BadRow, Columns, find_columns, read_row
+from irltui.data.report import DataReport, Tally, lengths
+from irltui.data.source import load_rows
+from irltui.data.template import PromptTemplate
+from irltui.errors import DataError
+
+
+class _Rows:
+    """Flat storage of tokenised rows."""
+
+    def __init__(self, source: Any, columns: Columns) -> None:
+        self._source, self._columns = source, columns
+        self.row = array("q")  # index into the source
+        self.ended = array("b")
+        self._tokens = array("i")
+        self._ends = array("q")  # where each row's prompt, then its response, ends in `_tokens`
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def add(self, row: int, prompt: Sequence[int], response: Sequence[int], *, ended: bool) -> None:
+        self.row.append(row)
+        self.ended.append(ended)
+        for ids in (prompt, response):
+            self._tokens.extend(ids)
+            self._ends.append(len(self._tokens))
+
+    def tokens(self, i: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Prompt and response ids."""
+        start = self._ends[2 * i - 1] if i else 0
+        middle, end = self._ends[2 * i], self._ends[2 * i + 1]
+        return tuple(self._tokens[start:middle]), tuple(self._tokens[middle:end])
+
+    def lengths(self, i: int) -> tuple[int, int]:
+        """Of prompt and response, in tokens."""
+        start = self._ends[2 * i - 1] if i else 0
+        return self._ends[2 * i] - start, self._ends[2 * i + 1] - self._ends[2 * i]
+
+    def demonstration(self, i: int) -> Demonstration:
+        row = self.row[i]
+        read = read_row(self._source[row], self._columns)
+        prompt, response = self.tokens(i)
+        name = f"row-{row + 1}"
+        return Demonstration(
+            name, Prompt(name, read.prompt_text, prompt), read.completion, response, bool(self.ended[i])
+        )
+
+
+class Demonstrations(Sequence[Demonstration]):
+    """Some of the rows, in a fixed order."""
+
+    def __init__(self, rows: _Rows, indices: Sequence[int]) -> None:
+        self._rows, self._indices = rows, array("q", indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, i: int) -> Demonstration: ...
+    @overload
+    def __getitem__(self, i: slice) -> Demonstrations: ...
+    def __getitem__(self, i: int | slice) -> Demonstration | Demonstrations:
+        if isinstance(i, slice):
+            return Demonstrations(self._rows, self._indices[i])
+        return self._rows.demonstration(self._indices[i])
+
+    def __iter__(self) -> Iterator[Demonstration]:
+        return (self[i] for i in range(len(self)))
+
+
+@dataclass(frozen=True)
+class DemonstrationData:
+    """What a run learns from, what it keeps out, and how they were made."""
+
+    train: Demonstrations
+    held_out: Demonstrations
+    template: PromptTemplate
+    report: DataReport
+
+
+def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset[int]) -> DemonstrationData:
+    """Read, check, tokenise and split.
+
+    Raises:
+        DataError: the source cannot be used, most rows are bad, or none is left.
+        ModelError: the tokenizer cannot end a response.
+    """
+    template = PromptTemplate(tokenizer, eos_ids, section.template, section.system)
+    source = load_rows(section)
+    columns = find_columns(section, source.column_names)
+    rows = _Rows(source, columns)
+    dropped: dict[str, Tally] = {}
+    cut: dict[str, Tally] = {}
+    seen: set[bytes] = set()
+    for number, raw in enumerate(source, start=1):
+        try:
+            _take(rows, raw, number, section, template, eos_ids, seen, cut)
+        except BadRow as reason:
+            dropped.setdefault(str(reason), Tally()).add(number)
+    _check_rows_left(section, len(source), len(rows), dropped)
+    train, held_out = _split(rows, section)
+    sizes = [rows.lengths(i) for i in range(len(rows))]
+    report = DataReport(
+        source=section.source,
+        rows=len(source),
+        train=len(train),
+        held_out=len(held_out),
+        dropped=dropped,
+        cut=cut,
+        prompts=lengths([prompt for prompt, _ in sizes]),
+        responses=lengths([response for _, response in sizes]),
+        template=template.name,
+        end_token=tokenizer.decode([template.end_id]),
+    )
+    return DemonstrationData(Demonstrations(rows, train), Demonstrations(rows, held_out), template, report)
+
+
+def _take(
+    rows: _Rows,
+    raw: Any,
+    number: int,
+    section: DataSection,
+    template: PromptTemplate,
+    eos_ids: frozenset[int],
+    seen: set[bytes],
+    cut: dict[str, Tally],
+) -> None:
+    """Tokenise one row into `rows`.
+
+    Raises:
+        BadRow: it cannot be used.
+        DataError: it is over-long, and the policy is "error".
+    """
+    read = read_row(raw, rows._columns)
+    try:
+        prompt = template.prompt_ids(read.prompt, read.system)
+    except DataError as error:
+        raise BadRow(error.message) from None
+    response = template.response_ids(read.completion)
+    if eos_ids & set(response[:-1]):
+        raise BadRow("end-of-sequence token inside the response")
+    key = hashlib.blake2b(repr((prompt, response)).encode(), digest_size=16).digest()
+    if section.duplicates == "drop" and key in seen:
+        raise BadRow("duplicate")
+    seen.add(key)
+    ended = True
+    for what, ids, longest in (
+        ("prompt", prompt, section.max_prompt_tokens),
+        ("response", response, section.max_response_tokens),
+    ):
+        if len(ids) <= longest:
+            continue
+        reason = f"{what} over {longest} tokens"
+        if section.overlong == "error":
+            raise DataError(
+                f"{section.source}: row {number}: {what} of {len(ids)} tokens, over data.max_{what}_tokens = {longest}",
+                'Raise it, or set data.overlong to "drop" or "truncate".',
+            )
+        if section.overlong == "drop":
+            raise BadRow(reason)
+        cut.setdefault(reason, Tally()).add(number)
+        if what == "prompt":
+            prompt = prompt[-longest:]
+        else:
+            # Like a generation at the length cap, a cut response has no end of its own.
+            response, ended = response[:longest], False
+    rows.add(number - 1, prompt, response, ended=ended)
+
+
+def _check_rows_left(section: DataSection, read: int, kept: int, dropped: dict[str, Tally]) -> None:
+    reasons = "\n".join(f"  {reason}: {tally}" for reason, tally in dropped.items())
+    if kept == 0:
+        raise DataError(f"{section.source}: none of {read} rows can be used:\n{reasons}", "Check data.columns.")
+    length_or_duplicate = ("over ", "duplicate")
+    bad = sum(t.count for reason, t in dropped.items() if not any(word in reason for word in length_or_duplicate))
+    if bad > read / 2:
+        raise DataError(
+            f"{section.source}: {bad} of {read} rows are bad:\n{reasons}", "Check data.columns, or clean the file."
+        )
+
+
+def _split(rows: _Rows, section: DataSection) -> tuple[list[int], list[int]]:
+    """Row indices of train and held out; all rows of a prompt on one side, chosen by a hash of the prompt alone."""
+    by_prompt: dict[bytes, list[int]] = {}
+    for i in range(len(rows)):
+        digest = hashlib.blake2b(repr(rows.tokens(i)[0]).encode(), digest_size=16).digest()
+        by_prompt.setdefault(digest, []).append(i)
+    wanted = 0
+    if section.held_out and section.held_out_limit and len(by_prompt) > 1:
+        wanted = min(max(1, round(section.held_out * len(by_prompt))), len(by_prompt) - 1)
+    held_out: list[int] = []
+    for digest in sorted(by_prompt)[:wanted]:
+        if held_out and len(held_out) + len(by_prompt[digest]) > section.held_out_limit:
+            break
+        held_out += by_prompt[digest]
+    kept_out = set(held_out)
+    return [i for i in range(len(rows)) if i not in kept_out], held_out

@@ -1,0 +1,42 @@
+"""The order in which demonstrations are seen: pure functions of counts and the seed, the same on every machine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+
+def chunk(count: int, t: int, per_pass: int, seed: int, *, shuffle: bool = True) -> list[int]:
+    """Indices of outer iteration t: the pass's order, cut into `per_pass` pieces that differ by one at most.
+
+    Args:
+        count: number of demonstrations.
+        t: outer iteration, counted over all passes.
+        per_pass: T.
+        seed: of the run.
+        shuffle: draw a new order for every pass, else the data's own.
+    """
+    order = list(range(count))
+    if shuffle:
+        _stream(seed, "pass", t // per_pass).shuffle(order)
+    place, short, extra = t % per_pass, count // per_pass, count % per_pass
+    start = place * short + min(place, extra)
+    return order[start : start + short + (place < extra)]
+
+
+def batches(indices: Sequence[int], size: int, seed: int, t: int) -> Iterator[list[int]]:
+    """Endless batches over the indices of outer iteration t; every epoch draws a new order of them.
+
+    The first epoch keeps the order given. A batch never spans two epochs, so an epoch's last may be smaller.
+    """
+    epoch, order = 0, list(indices)
+    while order:
+        yield from (order[at : at + size] for at in range(0, len(order), size))
+        epoch += 1
+        order = list(indices)
+        _stream(seed, "epoch", t, epoch).shuffle(order)
+
+
+def _stream(seed: int, *purpose: object) -> random.Random:
+    # A string seed is hashed with SHA-512 and does not depend on PYTHONHASHSEED.
+    return random.Random(f"{seed} {purpose}")  # noqa: S311 - no secret is made of it

@@ -1,0 +1,75 @@
+"""What became of the rows: nothing is dropped or cut without being counted here. Plain numbers, no tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+EXAMPLES = 5
+
+
+@dataclass
+class Tally:
+    """A count with the first few row numbers (1-based)."""
+
+    count: int = 0
+    rows: list[int] = field(default_factory=list)
+
+    def add(self, row: int) -> None:
+        """Count a row."""
+        self.count += 1
+        if len(self.rows) < EXAMPLES:
+            self.rows.append(row)
+
+    def __str__(self) -> str:
+        rows = ", ".join(map(str, self.rows)) + (", ..." if self.count > len(self.rows) else "")
+        return f"{self.count} (row{'s' if self.count > 1 else ''} {rows})"
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Token lengths of prompts or responses."""
+
+    mean: float
+    median: int
+    p95: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """Rows read, kept and dropped; `dropped` and `cut` by reason."""
+
+    source: str
+    rows: int
+    train: int
+    held_out: int
+    dropped: dict[str, Tally]
+    cut: dict[str, Tally]
+    prompts: Lengths
+    responses: Lengths
+    template: str
+    end_token: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        found = [
+            f"{self.rows} rows of {self.source}: {self.train} train, {self.held_out} held out",
+            f"prompts {self.prompts.mean:.0f} tokens on average, longest {self.prompts.longest}; "
+            f"responses {self.responses.mean:.0f}, longest {self.responses.longest}",
+            f"chat template: {self.template}; responses end with {self.end_token}",
+        ]
+        found += [f"dropped, {reason}: {tally}" for reason, tally in self.dropped.items()]
+        return found + [f"cut, {reason}: {tally}" for reason, tally in self.cut.items()]
+
+
+def lengths(values: Sequence[int]) -> Lengths:
+    """Statistics of at least one length."""
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return Lengths(sum(ordered) / len(ordered), ordered[last // 2], ordered[int(last * 0.95)], ordered[last])

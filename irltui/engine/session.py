@@ -1,0 +1,67 @@
+"""One attempt at a run: read its configuration, build its parts, restore what was saved, drive to the end."""
+
+from __future__ import annotations
+
+import os
+
+from irltui.config.schema import RunConfig
+from irltui.engine import checkpoint
+from irltui.engine.drive import Drive
+from irltui.engine.journal import Journal
+from irltui.engine.parts import build
+from irltui.engine.position import Position
+from irltui.engine.safepoint import SafePoint, Stop
+from irltui.errors import CheckpointError
+from irltui.lm.load import quiet_transformers
+from irltui.registry import Registry
+from irltui.runs.events import Kind, Phase
+from irltui.runs.folder import RunFolder
+from irltui.runs.manifest import read_manifest
+from irltui.runs.writer import RunWriter
+
+
+def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
+    """Train the run, from its newest good checkpoint if it has one.
+
+    Raises:
+        IrltuiError: it cannot go on.
+        Stop: it was told to end; a checkpoint has been saved.
+    """
+    manifest = read_manifest(run)
+    config = RunConfig.model_validate(dict(manifest.config), context={"registry": Registry()})
+    quiet_transformers()
+    writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
+    parts = build(config, safepoint.poll)
+    trained = checkpoint.Trained(parts.trained(), parts.stepper.optimizer, parts.reward)
+    position, skipped = checkpoint.restore(run, trained)
+    journal = Journal(writer, position or Position())
+    plan = parts.plan
+    writer.status(total_steps=plan.total_steps, outer_iterations=plan.outer_iterations)
+    writer.write(
+        Kind.RUN_START,
+        pid=os.getpid(),
+        host=os.uname().nodename,
+        algorithm=config.algorithm,
+        total_steps=plan.total_steps,
+        outer_iterations=plan.outer_iterations,
+        train=parts.data.report.train,
+        held_out=parts.data.report.held_out,
+        resumed_step=position.step if position else None,
+        resumed_seq=position.seq if position else None,
+    )
+    for line in (*parts.data.report.lines(), *skipped):
+        journal.log(line)
+    drive = Drive(run, parts, journal, safepoint)
+    try:
+        drive.to_the_end()
+    except Stop as stop:
+        _save_before_stopping(drive, stop)
+        raise
+
+
+def _save_before_stopping(drive: Drive, stop: Stop) -> None:
+    try:
+        drive.save(stop.reason)
+    except CheckpointError as error:
+        # The run still ends as it was told to; the checkpoint before is what it will continue from.
+        stop.reason += f"; but no checkpoint could be saved: {error.message}"
