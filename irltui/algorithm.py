@@ -138,7 +138,10 @@ def no_penalty(pairs: Pairs) -> Tensor:
     return torch.zeros_like(pairs.weight)
 
 
-def learn(
+BEGINNING = Start()
+
+
+def learn(  # noqa: PLR0913 - the algorithm's own inputs
     reward: Reward,
     generate: Callable[[int, int], Iterable[Iterable[Pairs]]],
     improve: Callable[[int], None],
@@ -147,7 +150,7 @@ def learn(
     T: int,
     K: int,
     penalty: Callable[[Pairs], Tensor] = no_penalty,
-    start: Start = Start(),
+    start: Start = BEGINNING,
 ) -> Iterator[Step]:
     """Algorithm 1 (RFT), and Algorithm 2 (IRFT) when the reward is implicit and `improve` moves nothing.
 

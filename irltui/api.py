@@ -172,7 +172,13 @@ class BuildContext:
 class Spec(BaseModel):
     """Options of one part, as they stand in the configuration."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,  # run.json is JSON
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )
 
     kind: str
     """Which part: a bare name for irltui's own (`implicit`), `plugin/name` for a plugin's (`acme/bounded`)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from irltui.algorithm import Start
+from irltui.algorithm import BEGINNING, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def sft(
     *,
     T: int,
     K: int,
-    start: Start = Start(),
+    start: Start = BEGINNING,
 ) -> Iterator[SftStep]:
     """Maximum likelihood of the demonstrations: -sum of weight * log pi(y | x).
 

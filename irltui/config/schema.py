@@ -6,15 +6,16 @@ the user's file say only what differs. Nothing here reads a file or imports torc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SerializeAsAny,
     ValidationInfo,
-    field_validator,
     model_validator,
 )
 
@@ -30,7 +31,14 @@ PositiveInt = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """A table of the configuration: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,  # TOML has types: true is no 1, "3" no 3
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )
 
 
 class ModelSection(Section):
@@ -43,7 +51,7 @@ class ModelSection(Section):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of the weights that train."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Type the matrix products compute in; auto is bfloat16 where the machine has it natively and the model is large enough to gain."""
+    """Type the matrix products compute in; auto is bfloat16 where it is native and pays."""
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
     """Attention implementation of transformers."""
     gradient_checkpointing: bool = False
@@ -101,7 +109,7 @@ class DataSection(Section):
     max_response_tokens: int = Field(default=512, ge=1)
     """Longest demonstration, end-of-sequence included."""
     overlong: Literal["drop", "truncate", "error"] = "drop"
-    """What happens to longer rows; truncate cuts the prompt from the left, the response from the right without end-of-sequence."""
+    """What happens to longer rows; truncate cuts prompts on the left, responses on the right (no end-of-sequence)."""
     duplicates: Literal["drop", "keep"] = "drop"
     """What happens to rows that repeat a prompt and its completion."""
     held_out: float = Field(default=0.1, ge=0, lt=1)
@@ -116,7 +124,7 @@ class LoopSection(Section):
     passes: int = Field(default=1, ge=1)
     """Passes over the demonstrations."""
     outer_iterations: PositiveInt | Auto = 4
-    """T: how often a pass samples fresh generations; the data is cut into T chunks. 1 is SPIN; auto follows from inner_steps."""
+    """T: how often a pass samples anew, each time for one of T chunks; 1 is SPIN, auto follows from inner_steps."""
     inner_steps: PositiveInt | Auto = "auto"
     """K: optimizer steps an outer iteration; auto goes inner_epochs times over the iteration's chunk."""
     inner_epochs: int = Field(default=1, ge=1)
@@ -153,7 +161,7 @@ class SftSection(Section):
     """Supervised fine-tuning, the baseline."""
 
     weighting: Literal["token", "sequence"] = "token"
-    """token: every response token of a step counts the same; sequence: every demonstration does (F1 of the method notes)."""
+    """token: every response token of a step counts the same; sequence: every demonstration does (F1)."""
 
 
 class DecodingSection(Section):
@@ -223,6 +231,24 @@ class CheckpointSection(Section):
     """Newest checkpoints to keep; the best by held-out loss stays too."""
 
 
+def _resolver(component: str) -> Callable[[Any, ValidationInfo], Any]:
+    """A validator that turns a table with a `kind` into that kind's Spec; errors keep their place (`reward.beta`)."""
+
+    def resolve(value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, Spec):
+            return value
+        if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+            raise ValueError("expected a table with a 'kind'")
+        registry: Registry = (info.context or {})["registry"]
+        try:
+            spec = registry.resolve(component, value["kind"])
+        except PluginError as error:
+            raise ValueError(error.message) from None
+        return spec.model_validate(value)
+
+    return resolve
+
+
 class RunConfig(Section):
     """One run, fully resolved."""
 
@@ -235,33 +261,16 @@ class RunConfig(Section):
     data: DataSection
     loop: LoopSection = LoopSection()
     reference: ReferenceSection = ReferenceSection()
-    reward: SerializeAsAny[RewardSpec]
+    reward: Annotated[SerializeAsAny[RewardSpec], BeforeValidator(_resolver("reward"))]
     loss: LossSection = LossSection()
     sft: SftSection = SftSection()
-    sampler: SerializeAsAny[SamplerSpec]
+    sampler: Annotated[SerializeAsAny[SamplerSpec], BeforeValidator(_resolver("sampler"))]
     decoding: DecodingSection = DecodingSection()
     optimizer: OptimizerSection = OptimizerSection()
     early_stop: EarlyStopSection = EarlyStopSection()
     evaluation: EvaluationSection = EvaluationSection()
-    benchmarks: dict[str, SerializeAsAny[BenchmarkSpec]] = {}
+    benchmarks: dict[str, Annotated[SerializeAsAny[BenchmarkSpec], BeforeValidator(_resolver("benchmark"))]] = {}
     checkpoint: CheckpointSection = CheckpointSection()
-
-    @field_validator("reward", mode="before")
-    @classmethod
-    def _resolve_reward(cls, value: Any, info: ValidationInfo) -> Any:
-        return _resolve("reward", value, info)
-
-    @field_validator("sampler", mode="before")
-    @classmethod
-    def _resolve_sampler(cls, value: Any, info: ValidationInfo) -> Any:
-        return _resolve("sampler", value, info)
-
-    @field_validator("benchmarks", mode="before")
-    @classmethod
-    def _resolve_benchmarks(cls, value: Any, info: ValidationInfo) -> Any:
-        if not isinstance(value, dict):
-            raise ValueError("expected tables, one per benchmark: [benchmarks.NAME]")
-        return {name: _resolve("benchmark", table, info) for name, table in value.items()}
 
     @model_validator(mode="after")
     def _consistent(self) -> RunConfig:
@@ -283,17 +292,3 @@ class RunConfig(Section):
         """Pairs a forward pass."""
         size = self.loop.micro_batch
         return min(4 if size == "auto" else size, self.loop.batch)
-
-
-def _resolve(component: str, value: Any, info: ValidationInfo) -> Spec | Any:
-    """A table with a `kind` becomes that kind's Spec; its errors keep their place (`reward.beta`)."""
-    if isinstance(value, Spec):
-        return value
-    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
-        raise ValueError("expected a table with a 'kind'")
-    registry: Registry = (info.context or {})["registry"]
-    try:
-        spec = registry.resolve(component, value["kind"])
-    except PluginError as error:
-        raise ValueError(error.message) from None
-    return spec.model_validate(value)

@@ -45,7 +45,7 @@ def _work(run: RunFolder, writer: RunWriter) -> int:
         state, reason, hint, code = stop.state, stop.reason, "Continue with: irltui run --resume RUN", stop.exit_code
     except IrltuiError as error:
         state, reason, hint, code = State.FAILED, error.message, error.hint, error.exit_code
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last line of defence: every end is told
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
         state, hint, code = State.FAILED, "This is a fault of irltui or a plugin: see console.log.", EXIT_FAILED

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def generation_metrics(generations: Sequence[Sequence[int]], ended: Sequence[boo
     if not generations:
         return {}
     count = len(generations)
-    bigrams = [pair for ids in generations for pair in zip(ids, ids[1:], strict=False)]
+    bigrams = [pair for ids in generations for pair in pairwise(ids)]
     values = {
         "generation/length": sum(map(len, generations)) / count,
         "generation/eos_rate": sum(ended) / count,

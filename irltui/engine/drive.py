@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
 
 from irltui.algorithm import Pairs, Start, Step, learn
 from irltui.baselines import Demonstrated, SftStep, sft
@@ -30,6 +31,7 @@ class Drive:
         self._rounds = Rounds(run, parts, journal)
         self._evaluator = Evaluator(run, parts, journal)
         self._round: Round | None = None
+        self._stepped_at = 0.0  # when the last step ended, or the inner loop began
         safepoint.sample = self._evaluator.answer
         safepoint.save = self.save
 
@@ -50,7 +52,7 @@ class Drive:
         self._parts.poll()
         pending = _Pending()
         for step in self._steps(Start(position.t, position.k)):
-            pending.add(step, self._parts.stepper.accumulate(step.loss))
+            pending.add(step, self._parts)
             if step.last:
                 self._move(step.t, step.k, pending)
                 pending = _Pending()
@@ -90,11 +92,13 @@ class Drive:
     def _generate(self, t: int, k: int) -> Iterator[list[Pairs]]:
         """Sample and score once, then the batches of the inner loop."""
         self._round = self._rounds.begin(t, announce=k == 0)
+        self._stepped_at = time.monotonic()
         return self._rounds.batches(t, k, self._round)
 
     def _demonstrate(self, t: int, k: int) -> Iterator[list[Demonstrated]]:
         """The same batches without generations."""
         parts = self._parts
+        self._stepped_at = time.monotonic()
         for batch in parts.plan.batches(t, k):
             demonstrations = sorted(
                 (parts.data.train[i] for i in batch), key=lambda d: len(d.prompt.tokens) + len(d.tokens)
@@ -128,10 +132,13 @@ class Drive:
 
     def _move(self, t: int, k: int, pending: _Pending) -> None:
         parts, position = self._parts, self._position
-        values = pending.metrics(parts)
+        values = pending.metrics()
         planned = parts.plan.steps_before(t) + k
         values["train/gradient_norm"], values["train/learning_rate"] = parts.stepper.step(planned)
         parts.policy.moved()
+        now = time.monotonic()
+        values["speed/pairs_per_second"] = pending.count / max(now - self._stepped_at, 1e-9)
+        self._stepped_at = now
         position.t, position.k = t, k + 1
         position.step += 1
         position.tokens += pending.tokens
@@ -177,37 +184,46 @@ class _Pending:
     """What the micro-batches of one optimizer step add up to."""
 
     def __init__(self) -> None:
-        self.tokens = 0
-        self._began = time.monotonic()
+        self.tokens = self.count = 0
         self._loss = self._weight = self._nll = 0.0
-        self._demonstration_tokens = self._count = 0
+        self._demonstration_tokens = 0
         self._rewards: list[tuple[np.ndarray, np.ndarray]] = []
         self._logratios: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def add(self, step: Step | SftStep, loss: float) -> None:
-        """Take in one micro-batch."""
-        mask = step.batch.responses.response_mask
-        count = len(step.batch.weight)
-        self._count += count
-        self._loss += loss
+    def add(self, step: Step | SftStep, parts: Parts) -> None:
+        """Take the gradient of one micro-batch, and its numbers."""
+        self._loss += parts.stepper.accumulate(step.loss)
+        responses, count = step.batch.responses, len(step.batch.weight)
+        self.count += count
         self._weight += float(step.batch.weight.sum())
-        self.tokens += int(mask.sum())
-        self._demonstration_tokens += int(mask[:count].sum())
+        self.tokens += int(responses.response_mask.sum())
+        self._demonstration_tokens += int(responses.response_mask[:count].sum())
         if isinstance(step, SftStep):
             self._nll -= float(step.logp.detach().sum())
-        else:
-            self._rewards.append((_array(step.demonstration), _array(step.generation)))
+            return
+        self._rewards.append((_array(step.demonstration), _array(step.generation)))
+        if parts.config.reward.implicit:
+            with torch.no_grad():  # known already: the reward asked for it
+                logp = parts.policy.log_probs(responses)
+            self._nll -= float(logp[:count].sum())
+            demonstration, generation = (logp - responses.logp_ref).chunk(2)
+            self._logratios.append((_array(demonstration), _array(generation)))
 
-    def metrics(self, parts: Parts) -> diagnostics.Values:
+    def metrics(self) -> diagnostics.Values:
         """Averages over the pairs, or tokens, of the step."""
-        seconds = max(time.monotonic() - self._began, 1e-9)
-        values = {"speed/pairs_per_second": self._count / seconds}
-        if not self._rewards:
-            nll = self._nll / self._demonstration_tokens
-            return {"train/loss": self._loss, "train/nll": nll, **values}
-        sides = [np.concatenate(side) for side in zip(*self._rewards, strict=True)]
-        return {"train/loss": self._loss / self._weight, **diagnostics.reward_metrics(*sides), **values}
+        values = {"train/loss": self._loss / (self._weight if self._rewards else 1)}
+        if self._rewards:
+            values |= diagnostics.reward_metrics(*_joined(self._rewards))
+        if self._logratios:
+            values |= diagnostics.logratio_metrics(*_joined(self._logratios))
+        if self._logratios or not self._rewards:
+            values["train/nll"] = self._nll / self._demonstration_tokens
+        return values
 
 
-def _array(tensor: Any) -> np.ndarray:
+def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().double().cpu().numpy()
+
+
+def _joined(sides: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
+    return (np.concatenate(side) for side in zip(*sides, strict=True))

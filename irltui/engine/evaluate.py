@@ -71,7 +71,7 @@ class Evaluator:
             with torch.no_grad():
                 scores = reward.score(responses).float().cpu().chunk(2)
             for side, values in zip(sides, scores, strict=True):
-                side += values.tolist()
+                side.extend(values.tolist())
         return diagnostics.held_out_metrics(*(np.array(side) for side in sides))
 
     def samples(self, t: int) -> diagnostics.Values:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import nn
 
 from irltui.algorithm import PER_TOKEN, Link, link
@@ -125,7 +125,7 @@ def _policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[La
     size = model.num_parameters()
     if config.adapter.kind == "lora":
         model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
-    accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, Accelerator().device))
+    accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, PartialState().device))
     model.to(accelerator.device)
     if config.model.gradient_checkpointing:
         _checkpoint_activations(model)

@@ -1,0 +1,1 @@
+"""What a run is told: the schema, where values come from, and what is wrong with them."""

@@ -1,0 +1,28 @@
+"""The presets irltui ships: TOML that says only what differs from the defaults."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+
+def presets() -> dict[str, str]:
+    """Names of the presets with the description in their first line, in order."""
+    names = sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml"))
+    return {name: preset_text(name).splitlines()[0].lstrip("# ") for name in names}
+
+
+def preset_text(name: str) -> str:
+    """A preset's TOML.
+
+    Raises:
+        FileNotFoundError: there is none of that name.
+    """
+    return (_folder() / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _folder() -> Traversable:
+    """Inside the wheel; beside the package in a source tree."""
+    package = files("irltui")
+    inside = package / "presets"
+    return inside if inside.is_dir() else package / ".." / "presets"
