@@ -1,115 +1,145 @@
-"""Sources of values and their order: defaults < preset < file < --set. Knows tables and lines, not their meaning."""
+"""Where values come from: one layer a source, later ones win, each value remembering its layer.
+
+Knows TOML and places, nothing of what the values mean.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from irltui.config.lines import Keys, key_lines, split_key
+from irltui.config.toml import dotted
 from irltui.errors import ConfigError
+from irltui.text import safe
 
-Keys = tuple[str, ...]
-_HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
-_ASSIGNMENT = re.compile(r"""\s*((?:[\w\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w\-]+|"[^"]*"|'[^']*'))*)\s*=""")
-_PART = re.compile(r"""[\w\-]+|"[^"]*"|'[^']*'""")
+_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_HINT = 'Text stands in quotes (name = "value"), a table opens with [name].'
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One source of values; later layers win."""
+    """One source of values.
+
+    `lines` says where in it a key stands; `recorded` keeps the origins of a run that is repeated.
+    """
 
     origin: str
-    values: dict[str, Any]
-    lines: dict[Keys, int] = field(default_factory=dict)
+    values: Mapping[str, Any]
+    lines: Mapping[Keys, int] = field(default_factory=dict)
+    recorded: Mapping[str, str] = field(default_factory=dict)
 
     def place(self, keys: Keys) -> str:
-        """Where a value stands: "run.toml:5", or the origin alone."""
+        """Origin and line of a value, or of the nearest table around it: `run.toml:5`."""
+        if known := self.recorded.get(dotted(keys)):
+            return known
         for end in range(len(keys), 0, -1):
-            if keys[:end] in self.lines:
-                return f"{self.origin}:{self.lines[keys[:end]]}"
+            if line := self.lines.get(keys[:end]):
+                return f"{self.origin}:{line}"
         return self.origin
 
 
+@dataclass(frozen=True)
+class Merged:
+    """All layers in one; `sources` names the layer of every value and of every table."""
+
+    values: dict[str, Any]
+    sources: dict[Keys, Layer]
+
+
 def file_layer(origin: str, text: str) -> Layer:
-    """A TOML file as a layer.
+    """A TOML document as a layer.
 
     Raises:
-        ConfigError: not TOML.
+        ConfigError: it is not TOML.
     """
     try:
-        return Layer(origin, tomllib.loads(text), _key_lines(text))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{origin}: not TOML: {error}") from None
+        return Layer(origin, tomllib.loads(text), key_lines(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_syntax(origin, str(error)), _HINT) from None
+    except RecursionError:
+        raise ConfigError(f"{origin}: not TOML: nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise ConfigError(f"{origin}: not TOML: {safe(error)}") from None
 
 
-def set_layers(assignments: Sequence[str]) -> list[Layer]:
-    """`--set path.to.key=value`, each a layer; kinds first, for a new kind empties its table.
+def set_layers(assignments: Iterable[str]) -> list[Layer]:
+    """`--set path.to.key=value`, each a layer; kinds come first, for a new kind empties its table.
 
     Raises:
-        ConfigError: an assignment without a path or a value.
+        ConfigError: assignments without a path or a value, all of them.
     """
-    return sorted(map(_set_layer, assignments), key=lambda layer: ".kind=" not in layer.origin)
+    layers: list[tuple[bool, Layer]] = []
+    problems = []
+    for assignment in assignments:
+        shown = safe(assignment, limit=120)
+        key, equals, raw = assignment.partition("=")
+        keys = split_key(key)
+        if keys and equals:
+            value = _value(raw)
+            is_kind = keys[-1] == "kind" or (isinstance(value, dict) and "kind" in value)
+            layers.append((is_kind, value_layer(f"--set {shown}", keys, value)))
+        else:
+            problems.append(f"--set {shown}: write it as path.to.key=value")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return [layer for first in (True, False) for is_kind, layer in layers if is_kind is first]
 
 
-def merge(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[Keys, Layer]]:
-    """All values, and the layer each came from."""
-    values: dict[str, Any] = {}
-    origins: dict[Keys, Layer] = {}
+def value_layer(origin: str, keys: Keys, value: Any) -> Layer:
+    """One value as a layer."""
+    values = value
+    for key in reversed(keys):
+        values = {key: values}
+    return Layer(origin, values)
+
+
+def merge(layers: Sequence[Layer]) -> Merged:
+    """All layers in one, later values winning; a new `kind` empties its table first."""
+    merged = Merged({}, {})
     for layer in layers:
-        _put(values, layer.values, (), layer, origins)
-    return values, origins
+        _put(merged, merged.values, layer.values, (), layer)
+    return merged
 
 
-def _put(target: dict[str, Any], values: dict[str, Any], keys: Keys, layer: Layer, origins: dict[Keys, Layer]) -> None:
-    if "kind" in values and values["kind"] != target.get("kind"):
+def _put(merged: Merged, target: dict[str, Any], values: Mapping[str, Any], keys: Keys, layer: Layer) -> None:
+    if keys and "kind" in values and values["kind"] != target.get("kind"):
         target.clear()  # another kind has other options
-        for known in [known for known in origins if known[: len(keys)] == keys != known]:
-            del origins[known]
+        _forget_below(merged, keys)
     for key, value in values.items():
-        below = (*keys, key)
+        here = (*keys, key)
         if isinstance(value, dict):
-            if not isinstance(target.get(key), dict):
-                target[key] = {}
-            _put(target[key], value, below, layer, origins)
+            below = target.get(key)
+            if not isinstance(below, dict):
+                below = target[key] = {}
+            merged.sources[here] = layer
+            _put(merged, below, value, here, layer)
         else:
             target[key] = value
-        origins[below] = layer
+            _forget_below(merged, here)
+            merged.sources[here] = layer
 
 
-def _set_layer(assignment: str) -> Layer:
-    path, equals, raw = assignment.partition("=")
-    *tables, key = path.strip().split(".")
-    if not equals or not key or not all(tables):
-        raise ConfigError(f"--set {assignment}: write it as path.to.key=value")
-    values: dict[str, Any] = {key: _value(raw.strip())}
-    for table in reversed(tables):
-        values = {table: values}
-    return Layer(f"--set {assignment}", values)
+def _forget_below(merged: Merged, keys: Keys) -> None:
+    for other in [other for other in merged.sources if other[: len(keys)] == keys != other]:
+        del merged.sources[other]
+
+
+def _syntax(origin: str, message: str) -> str:
+    place = _PLACE.search(message)
+    if place is None:
+        return f"{origin}: not TOML: {safe(message)}"
+    what = safe(message[: place.start()])
+    return f"{origin}:{place[1]}: not TOML: {what[:1].lower()}{what[1:]} (column {place[2]})"
 
 
 def _value(raw: str) -> Any:
-    """TOML, else a string: --set model.name=org/name."""
+    """The right side of an assignment: TOML, else text as it stands (`--set model.name=org/name`)."""
     try:
-        document = tomllib.loads(f"v = {raw}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+        values = tomllib.loads(f"v = {raw}")
+    except (ValueError, RecursionError):
         return raw
-    return document["v"] if document.keys() == {"v"} else raw
-
-
-def _key_lines(text: str) -> dict[Keys, int]:
-    """The line of each key: good enough for messages, not a parser."""
-    lines: dict[Keys, int] = {}
-    table: Keys = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
-            table = _parts(header[1])
-            lines.setdefault(table, number)
-        elif assignment := _ASSIGNMENT.match(line):
-            lines.setdefault((*table, *_parts(assignment[1])), number)
-    return lines
-
-
-def _parts(dotted: str) -> Keys:
-    return tuple(part.strip("\"'") for part in _PART.findall(dotted))
+    return values["v"] if values.keys() == {"v"} else raw

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from itertools import accumulate
 
-Path = tuple[str, ...]
+Keys = tuple[str, ...]
 
 _BLANK = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -24,7 +24,7 @@ _STRING = re.compile(
 _SCALAR = re.compile(r"[^,\]}#\n]*")
 
 
-def key_lines(text: str) -> dict[Path, int]:
+def key_lines(text: str) -> dict[Keys, int]:
     """Lines, from 1, of all tables and keys, inline ones included.
 
     Args:
@@ -35,7 +35,7 @@ def key_lines(text: str) -> dict[Path, int]:
     return scanner.lines
 
 
-def split_key(text: str) -> Path | None:
+def split_key(text: str) -> Keys | None:
     """The parts of a dotted key as it stands left of an equals sign, or None if it is no key."""
     scanner = _Scanner(text.strip())
     try:
@@ -47,7 +47,7 @@ def split_key(text: str) -> Path | None:
 
 class _Scanner:
     def __init__(self, text: str) -> None:
-        self.lines: dict[Path, int] = {}
+        self.lines: dict[Keys, int] = {}
         self._text, self._at = text, 0
         self._starts = list(accumulate((len(line) + 1 for line in text.split("\n")), initial=0))
 
@@ -57,7 +57,7 @@ class _Scanner:
 
     def document(self) -> None:
         """Walk over all of it."""
-        table: Path = ()
+        table: Keys = ()
         self._skip(_GAP)
         while not self.at_end:
             before = self._at
@@ -69,7 +69,7 @@ class _Scanner:
             if self._at == before:  # no TOML after all
                 return
 
-    def key(self) -> Path:
+    def key(self) -> Keys:
         """A dotted key; () where none begins."""
         parts: list[str] = []
         while True:
@@ -99,7 +99,7 @@ class _Scanner:
     def _skip(self, pattern: re.Pattern[str]) -> None:
         self._take(pattern)
 
-    def _header(self) -> Path:
+    def _header(self) -> Keys:
         line = self._line()
         brackets = len(self._take(re.compile(r"\[{1,2}")))
         table = self.key()
@@ -107,7 +107,7 @@ class _Scanner:
         self.lines[table] = line
         return table
 
-    def _pair(self, table: Path) -> None:
+    def _pair(self, table: Keys) -> None:
         line = self._line()
         path = (*table, *self.key())
         for end in range(len(table) + 1, len(path) + 1):
@@ -117,7 +117,7 @@ class _Scanner:
         self._skip(_BLANK)
         self._value(path)
 
-    def _value(self, path: Path) -> None:
+    def _value(self, path: Keys) -> None:
         if self._take(_STRING):
             return
         if self._next == "[":

@@ -14,6 +14,7 @@ from typing import Any
 import datasets
 import datasets.exceptions
 
+from irltui import quickstart
 from irltui.config.schema import DataSection
 from irltui.errors import DataError
 
@@ -37,7 +38,8 @@ def load_rows(section: DataSection) -> Any:
     """
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
-    path = Path(section.source).expanduser()
+    is_embedded = section.source == quickstart.NAME
+    path = quickstart.demonstrations_file() if is_embedded else Path(section.source).expanduser()
     rows = _local(path, section) if path.exists() else _hub(section)
     if len(rows) == 0:
         raise DataError(f"data.source: {section.source}: no rows", "Give a file with at least two demonstrations.")

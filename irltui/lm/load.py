@@ -9,6 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
+from irltui import quickstart
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
 
@@ -28,6 +29,8 @@ def model_source(section: ModelSection) -> str:
     Raises:
         ModelError: a folder that holds no model, or a path that does not exist.
     """
+    if section.name == quickstart.NAME:
+        return str(quickstart.model_folder())
     path = Path(section.name).expanduser()
     if not path.exists():
         if section.name.startswith((".", "/", "~")) or section.name.count("/") > 1:

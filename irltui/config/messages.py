@@ -1,0 +1,156 @@
+"""What is wrong with a configuration, in words: one line a problem, with its place and the remedy.
+
+    run.toml:8: optimizer.learning_rate: must be greater than 0 (got -1e-05)
+
+Knows pydantic's error types; what a value means is the schema's matter.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from irltui.config.layers import Merged
+from irltui.config.lines import Keys
+from irltui.config.shape import known_keys, tables, value_at
+from irltui.config.toml import dotted
+from irltui.registry import Registry
+from irltui.text import safe
+
+REMEDIES = {("model", "name"): "give --model", ("data", "source"): "give --data"}
+"""What no default can know."""
+
+_CHOICE = re.compile(r"'((?:[^'\\]|\\.)*)'")
+_LONGEST = 60
+
+Problem = Mapping[str, Any]
+_EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "greater_than": lambda limits: f"greater than {_number(limits['gt'])}",
+    "greater_than_equal": lambda limits: f"at least {_number(limits['ge'])}",
+    "less_than": lambda limits: f"less than {_number(limits['lt'])}",
+    "less_than_equal": lambda limits: f"at most {_number(limits['le'])}",
+    "literal_error": lambda limits: _choices(limits["expected"]),
+    "finite_number": lambda _: "a finite number",
+    "int_type": lambda _: "a whole number",
+    "int_parsing": lambda _: "a whole number",
+    "int_from_float": lambda _: "a whole number",
+    "float_type": lambda _: "a number",
+    "float_parsing": lambda _: "a number",
+    "bool_type": lambda _: "true or false",
+    "bool_parsing": lambda _: "true or false",
+    "string_type": lambda _: "text in quotes",
+    "string_unicode": lambda _: "valid Unicode text",
+    "list_type": lambda _: "a list",
+    "dict_type": lambda _: "a table",
+    "model_type": lambda _: "a table",
+}
+
+
+def explain(error: ValidationError, merged: Merged, registry: Registry) -> list[str]:
+    """One line for each problem, in the order of the schema."""
+    by_path: dict[Keys, list[Problem]] = {}
+    for problem in error.errors(include_url=False):
+        by_path.setdefault(_path(problem, merged.values), []).append(dict(problem))
+    return [_line(keys, problems, merged, registry) for keys, problems in by_path.items()]
+
+
+def quoted(thing: Any) -> str:
+    """A value as a message shows it: short, on one line."""
+    if isinstance(thing, Mapping):
+        return "a table"
+    return safe(thing if isinstance(thing, int | float) else repr(thing), limit=_LONGEST)
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """`did you mean 'beta'?`, or what there is."""
+    if near := difflib.get_close_matches(name, known, n=1):
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(known)}" if known else ""
+
+
+def _line(keys: Keys, problems: list[Problem], merged: Merged, registry: Registry) -> str:
+    first = problems[0]
+    match first["type"]:
+        case "extra_forbidden":
+            message = _unknown(keys, merged, registry)
+        case "missing":
+            message = "; ".join(filter(None, ("required", REMEDIES.get(keys))))
+        case "value_error":
+            message = first["msg"].removeprefix("Value error, ")
+        case "string_too_short":
+            message = "must not be empty"
+        case _:
+            message = _expected(problems)
+    if not keys:
+        return f"{_place_of_rule(message, merged)}{message}"
+    return f"{_place(keys, merged)}{dotted(keys)}: {message}"
+
+
+def _path(problem: Problem, values: Mapping[str, Any]) -> Keys:
+    """The key that a problem is about: pydantic adds the branch of a union, or an index, behind it."""
+    keys: Keys = ()
+    for part in map(str, problem["loc"]):
+        here = value_at(values, keys)
+        if not isinstance(here, Mapping) or (part not in here and problem["type"] != "missing"):
+            break
+        keys = (*keys, part)
+    return keys
+
+
+def _place(keys: Keys, merged: Merged) -> str:
+    """The layer that holds the key, with the line; "" for what no layer says."""
+    # A table that is wrong as a whole is so for its kind.
+    for candidate in ((*keys, "kind"), *(keys[:end] for end in range(len(keys), 0, -1))):
+        layer = merged.sources.get(candidate)
+        if layer is not None and layer.name:
+            return f"{layer.place(candidate)}: "
+    return ""
+
+
+def _place_of_rule(message: str, merged: Merged) -> str:
+    """A rule over several keys begins with the key at fault."""
+    return _place(tuple(message.split(" ", 1)[0].split(".")), merged)
+
+
+def _unknown(keys: Keys, merged: Merged, registry: Registry) -> str:
+    *above, name = keys
+    known = known_keys(tuple(above), merged.values, registry)
+    elsewhere = [dotted((*place, name)) for place, model in tables() if name in model.model_fields]
+    if elsewhere and not difflib.get_close_matches(name, known, n=1):
+        return f"unknown key; did you mean {elsewhere[0]!r}?"
+    return "; ".join(filter(None, ("unknown key", suggestion(name, known))))
+
+
+def _expected(problems: list[Problem]) -> str:
+    """`must be at least 1 or 'auto' (got 0)`: the branches of a union together."""
+    given = problems[0]["input"]
+    phrases = [_phrase(problem) for problem in problems]
+    if None in phrases:
+        return f"{problems[0]['msg']} (got {quoted(given)})"
+    message = f"must be {' or '.join(dict.fromkeys(filter(None, phrases)))} (got {quoted(given)})"
+    if isinstance(given, str) and (choices := [c for p in problems for c in _listed(p)]):
+        near = difflib.get_close_matches(given, choices, n=1)
+        return f"{message}; did you mean {near[0]!r}?" if near else message
+    return message
+
+
+def _phrase(problem: Problem) -> str | None:
+    phrase = _EXPECTED.get(problem["type"])
+    return phrase(problem.get("ctx", {})) if phrase else None
+
+
+def _listed(problem: Problem) -> list[str]:
+    return _CHOICE.findall(problem["ctx"]["expected"]) if problem["type"] == "literal_error" else []
+
+
+def _choices(expected: str) -> str:
+    choices = [f"'{choice}'" for choice in _CHOICE.findall(expected)] or [expected]
+    return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+
+
+def _number(limit: Any) -> str:
+    return f"{limit:g}" if isinstance(limit, float) else str(limit)
