@@ -62,8 +62,8 @@ def file_layer(origin: str, text: str) -> Layer:
         raise ConfigError(_syntax(origin, str(error)), _HINT) from None
     except RecursionError:
         raise ConfigError(f"{origin}: not TOML: nested too deeply") from None
-    except ValueError as error:  # a number of thousands of digits
-        raise ConfigError(f"{origin}: not TOML: {safe(error)}") from None
+    except ValueError:  # Python reads no number of thousands of digits
+        raise ConfigError(f"{origin}: not TOML: a number has too many digits") from None
 
 
 def set_layers(assignments: Iterable[str]) -> list[Layer]:
@@ -112,11 +112,10 @@ def _put(merged: Merged, target: dict[str, Any], values: Mapping[str, Any], keys
     for key, value in values.items():
         here = (*keys, key)
         if isinstance(value, dict):
-            below = target.get(key)
-            if not isinstance(below, dict):
-                below = target[key] = {}
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
             merged.sources[here] = layer
-            _put(merged, below, value, here, layer)
+            _put(merged, target[key], value, here, layer)
         else:
             target[key] = value
             _forget_below(merged, here)
@@ -129,11 +128,10 @@ def _forget_below(merged: Merged, keys: Keys) -> None:
 
 
 def _syntax(origin: str, message: str) -> str:
-    place = _PLACE.search(message)
-    if place is None:
-        return f"{origin}: not TOML: {safe(message)}"
-    what = safe(message[: place.start()])
-    return f"{origin}:{place[1]}: not TOML: {what[:1].lower()}{what[1:]} (column {place[2]})"
+    what = safe(message[:1].lower() + message[1:])
+    if place := _PLACE.search(what):
+        return f"{origin}:{place[1]}: not TOML: {what[: place.start()]} (column {place[2]})"
+    return f"{origin}: not TOML: {what}"
 
 
 def _value(raw: str) -> Any:

@@ -1,59 +1,98 @@
 """From layers to the one configuration of a run: `defaults < preset < file < flags < --set`.
 
-Knows the order and the rules; where a file or preset is found is `target`'s matter.
+Knows the order and the rules; what is wrong is put into words by `messages`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
-from irltui.config.layers import Layer, Merged, merge
+from irltui.config.layers import Layer, Merged, merge, set_layers
 from irltui.config.messages import explain
 from irltui.config.schema import RunConfig
-from irltui.config.shape import defaults
+from irltui.config.shape import defaults, value_at
+from irltui.config.target import target_layers
 from irltui.config.toml import dotted
 from irltui.errors import ConfigError
 from irltui.registry import Registry
 
+_LARGEST = 1 << 63  # TOML's integers have 64 bits; longer ones do not even print
+
 
 @dataclass(frozen=True)
 class Loaded:
-    """A configuration and where its values came from.
+    """A configuration, and where each value that is no default came from.
 
-    `origins` maps dotted paths to "run.toml:5", "preset irft:3", "--set reward.beta=1" ...; a value that is
-    not in it is a default.
+    `origins` maps dotted paths to "run.toml:5", "preset irft:3", "--model", "--set reward.beta=1".
     """
 
     config: RunConfig
     origins: Mapping[str, str]
 
 
-def load(layers: Sequence[Layer], registry: Registry) -> Loaded:
+def load(target: str, assignments: Sequence[str] = (), *, flags: Sequence[Layer] = (), preset: str = "") -> Loaded:
+    """The configuration of a run.
+
+    Args:
+        target: a preset's name, a TOML file, or the run.json of an earlier run; "" for the defaults alone.
+        assignments: `--set` values, the strongest.
+        flags: layers of the command line's own options, between file and assignments.
+        preset: a preset under a TOML file.
+
+    Raises:
+        ConfigError: every problem at once, one line each.
+    """
+    return load_layers([*target_layers(target, preset), *flags, *set_layers(assignments)])
+
+
+def load_layers(layers: Sequence[Layer], registry: Registry | None = None) -> Loaded:
     """The configuration that the layers add up to; later ones win, and all lie above the defaults.
 
     Raises:
         ConfigError: every problem at once, one line each.
     """
+    registry = registry or Registry()
     try:
         merged = merge([Layer("", defaults()), *layers])
-        config = RunConfig.model_validate(merged.values, context={"registry": registry})
-    except ValidationError as error:
-        raise ConfigError("\n".join(explain(error, merged, registry))) from None
+        _check_integers(merged)
+        return Loaded(_validate(merged, registry), _origins(merged))
     except RecursionError:
         raise ConfigError("the configuration is nested too deeply") from None
-    return Loaded(config, _origins(merged))
+
+
+def _validate(merged: Merged, registry: Registry) -> RunConfig:
+    try:
+        return RunConfig.model_validate(merged.values, context={"registry": registry})
+    except ValidationError as error:
+        raise ConfigError("\n".join(explain(error, merged, registry))) from None
+
+
+def _check_integers(merged: Merged) -> None:
+    problems = [
+        f"{layer.place(keys)}: {dotted(keys)}: whole numbers have at most 64 bits"
+        for keys, layer in merged.sources.items()
+        if any(isinstance(leaf, int) and abs(leaf) >= _LARGEST for leaf in _leaves(value_at(merged.values, keys)))
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """A value, or what its lists hold; tables are looked at by themselves."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _leaves(list(item.values()) if isinstance(item, dict) else item)
+    else:
+        yield value
 
 
 def _origins(merged: Merged) -> dict[str, str]:
     return {
-        dotted(path): layer.origin(path)
-        for path, layer in merged.sources.items()
-        if layer.name and not _is_table(path, merged)
+        dotted(keys): layer.place(keys)
+        for keys, layer in merged.sources.items()
+        if layer.origin and not isinstance(value_at(merged.values, keys), dict)
     }
-
-
-def _is_table(path: tuple[str, ...], merged: Merged) -> bool:
-    return any(other[: len(path)] == path != other for other in merged.sources)

@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from irltui.config.layers import Merged
 from irltui.config.lines import Keys
 from irltui.config.shape import known_keys, tables, value_at
-from irltui.config.toml import dotted
+from irltui.config.toml import dotted, value
 from irltui.registry import Registry
 from irltui.text import safe
 
-REMEDIES = {("model", "name"): "give --model", ("data", "source"): "give --data"}
+REMEDIES: dict[Keys, str] = {("model", "name"): "give --model", ("data", "source"): "give --data"}
 """What no default can know."""
 
 _CHOICE = re.compile(r"'((?:[^'\\]|\\.)*)'")
@@ -52,17 +52,17 @@ _EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 def explain(error: ValidationError, merged: Merged, registry: Registry) -> list[str]:
     """One line for each problem, in the order of the schema."""
-    by_path: dict[Keys, list[Problem]] = {}
+    by_keys: dict[Keys, list[Problem]] = {}
     for problem in error.errors(include_url=False):
-        by_path.setdefault(_path(problem, merged.values), []).append(dict(problem))
-    return [_line(keys, problems, merged, registry) for keys, problems in by_path.items()]
+        by_keys.setdefault(_keys(problem, merged.values), []).append(dict(problem))
+    return [_line(keys, problems, merged, registry) for keys, problems in by_keys.items()]
 
 
 def quoted(thing: Any) -> str:
     """A value as a message shows it: short, on one line."""
     if isinstance(thing, Mapping):
         return "a table"
-    return safe(thing if isinstance(thing, int | float) else repr(thing), limit=_LONGEST)
+    return safe(repr(thing) if isinstance(thing, str) else value(thing), limit=_LONGEST)
 
 
 def suggestion(name: str, known: list[str]) -> str:
@@ -80,7 +80,7 @@ def _line(keys: Keys, problems: list[Problem], merged: Merged, registry: Registr
         case "missing":
             message = "; ".join(filter(None, ("required", REMEDIES.get(keys))))
         case "value_error":
-            message = first["msg"].removeprefix("Value error, ")
+            message = safe(first["msg"].removeprefix("Value error, "))
         case "string_too_short":
             message = "must not be empty"
         case _:
@@ -90,7 +90,7 @@ def _line(keys: Keys, problems: list[Problem], merged: Merged, registry: Registr
     return f"{_place(keys, merged)}{dotted(keys)}: {message}"
 
 
-def _path(problem: Problem, values: Mapping[str, Any]) -> Keys:
+def _keys(problem: Problem, values: Mapping[str, Any]) -> Keys:
     """The key that a problem is about: pydantic adds the branch of a union, or an index, behind it."""
     keys: Keys = ()
     for part in map(str, problem["loc"]):
@@ -106,7 +106,7 @@ def _place(keys: Keys, merged: Merged) -> str:
     # A table that is wrong as a whole is so for its kind.
     for candidate in ((*keys, "kind"), *(keys[:end] for end in range(len(keys), 0, -1))):
         layer = merged.sources.get(candidate)
-        if layer is not None and layer.name:
+        if layer is not None and layer.origin:
             return f"{layer.place(candidate)}: "
     return ""
 
@@ -130,7 +130,7 @@ def _expected(problems: list[Problem]) -> str:
     given = problems[0]["input"]
     phrases = [_phrase(problem) for problem in problems]
     if None in phrases:
-        return f"{problems[0]['msg']} (got {quoted(given)})"
+        return f"{safe(problems[0]['msg'])} (got {quoted(given)})"
     message = f"must be {' or '.join(dict.fromkeys(filter(None, phrases)))} (got {quoted(given)})"
     if isinstance(given, str) and (choices := [c for p in problems for c in _listed(p)]):
         near = difflib.get_close_matches(given, choices, n=1)
@@ -140,7 +140,10 @@ def _expected(problems: list[Problem]) -> str:
 
 def _phrase(problem: Problem) -> str | None:
     phrase = _EXPECTED.get(problem["type"])
-    return phrase(problem.get("ctx", {})) if phrase else None
+    if phrase is None:
+        return None
+    is_item = any(isinstance(part, int) for part in problem["loc"])
+    return f"{'a list, each ' if is_item else ''}{phrase(problem.get('ctx', {}))}"
 
 
 def _listed(problem: Problem) -> list[str]:

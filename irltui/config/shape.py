@@ -19,9 +19,7 @@ PARTS = {"reward": "implicit", "sampler": "transformers"}
 
 def defaults() -> dict[str, Any]:
     """The lowest layer: the tables that must be there, and every `kind` that a higher layer may replace."""
-    kinds = {
-        keys[0]: table.model_fields["kind"].default for keys, table in tables() if "kind" in table.model_fields
-    }
+    kinds = {keys[0]: table.model_fields["kind"].default for keys, table in tables() if "kind" in table.model_fields}
     return {"model": {}, "data": {}, **{table: {"kind": kind} for table, kind in (kinds | PARTS).items()}}
 
 

@@ -47,8 +47,10 @@ class Drive:
             Stop: the run is to end here.
         """
         position = self._position
-        if position.step == 0 and self._parts.config.evaluation.before_training and not position.k:
+        if self._parts.config.evaluation.before_training and not position.measured_before:
             self._evaluator.outer_iteration(BEFORE_TRAINING, None)
+            position.measured_before = True
+            self._journal.mark()
         self._parts.poll()
         pending = _Pending()
         for step in self._steps(Start(position.t, position.k)):

@@ -55,13 +55,15 @@ class Evaluator:
         return {"heldout/nll": -sum(map(sum, scores)) / tokens}
 
     def held_out_pairs(self, pairs: Sequence[Pair]) -> diagnostics.Values:
-        """Logistic loss, gap and AUC of the reward on held-out pairs; equal pairs count, with gap zero."""
+        """Logistic loss, gap and AUC of the reward on held-out pairs; equal pairs count, with gap zero.
+
+        Never interrupted: early stopping asks between a step and what is decided from it.
+        """
         reward, size = self._parts.reward, self._parts.micro_batch
         if reward is None:
             return {}
         sides: tuple[list[float], list[float]] = ([], [])
         for at in range(0, len(pairs), size):
-            self._parts.poll()
             some = pairs[at : at + size]
             responses = self._parts.policy.collate(
                 [p.demonstration.prompt for p in some] * 2,

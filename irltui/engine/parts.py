@@ -129,9 +129,6 @@ def _policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[La
     model.to(accelerator.device)
     if config.model.gradient_checkpointing:
         _checkpoint_activations(model)
-    for module in model.modules():
-        # Adapters may drop out if asked to; everything else stays as it was when it sampled.
-        module.training = isinstance(module, nn.Dropout) and config.adapter.dropout > 0
     policy = LanguageModelPolicy(
         model, tokenizer, ends, partial(load_model, config.model), autocast=accelerator.autocast
     )
@@ -140,5 +137,8 @@ def _policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[La
 
 def _checkpoint_activations(model: Any) -> None:
     model.gradient_checkpointing_enable()
+    for module in model.modules():
+        # transformers checkpoints in training mode alone; the layers inside stay in evaluation mode.
+        module.training = hasattr(module, "gradient_checkpointing")
     if hasattr(model, "enable_input_require_grads"):
         model.enable_input_require_grads()  # adapters alone would leave the checkpoints without a gradient

@@ -21,6 +21,8 @@ class Position:
     """Seconds of work so far, over all attempts."""
     seq: int = 0
     """Events written when the run got here; later ones are void if it restarts from here."""
+    measured_before: bool = False
+    """The evaluation before training is done."""
     ended_early: bool = False
     """Early stopping has closed the inner loop of this outer iteration."""
     best_loss: float = float("inf")

@@ -27,6 +27,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
         IrltuiError: it cannot go on.
         Stop: it was told to end; a checkpoint has been saved.
     """
+    is_first = writer.next_seq == 0
     manifest = read_manifest(run)
     config = RunConfig.model_validate(dict(manifest.config), context={"registry": Registry()})
     quiet_transformers()
@@ -46,8 +47,8 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
         outer_iterations=plan.outer_iterations,
         train=parts.data.report.train,
         held_out=parts.data.report.held_out,
-        resumed_step=position.step if position else None,
-        resumed_seq=position.seq if position else None,
+        resumed_step=None if is_first else journal.position.step,
+        resumed_seq=None if is_first else journal.position.seq,
     )
     for line in (*parts.data.report.lines(), *skipped):
         journal.log(line)

@@ -1,6 +1,7 @@
 """pi_theta: a causal language model with its tokenizer, as rewards, samplers and baselines see it.
 
-Dropout stays off while the policy trains, so that the policy that is scored is the one that was sampled.
+The model's own dropout stays off, so that the policy that trains is the one that was sampled; that of adapters
+is on where a gradient is wanted.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class LanguageModelPolicy:
         self._wrapped: nn.Module = model if wrapped is None else wrapped
         self._load_initial = load_initial
         self._latest: tuple[Responses, Tensor] | None = None
+        self._dropouts = [m for name, m in model.named_modules() if "lora_dropout" in name and isinstance(m, nn.Dropout)]
 
     @property
     def device(self) -> torch.device:
@@ -74,6 +76,8 @@ class LanguageModelPolicy:
 
     def token_log_probs(self, responses: Responses) -> Tensor:
         """Log pi of each token, (B, L) float32, zero outside the response; differentiable."""
+        for dropout in self._dropouts:
+            dropout.training = torch.is_grad_enabled()
         with self.autocast():
             return token_log_probs(self._wrapped, self.model.get_output_embeddings(), responses)
 

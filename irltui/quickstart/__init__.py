@@ -1,10 +1,8 @@
-"""The embedded default: a tiny world, a tiny model that has read about it, and demonstrations of how to answer.
-
-`irltui run quickstart` works offline from what lies in this package; `recipe.py` made it and can make it again.
-"""
+"""The embedded default: a tiny language model, demonstrations from an exact expert, and the recipe that made both."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 NAME = "quickstart"
@@ -12,10 +10,15 @@ NAME = "quickstart"
 
 
 def model_folder() -> Path:
-    """The embedded model, a transformers folder."""
-    return Path(__file__).parent / "model"
+    """The folder with the embedded base model and its tokenizer, as save_pretrained writes them."""
+    return _here() / "model"
 
 
 def demonstrations_file() -> Path:
-    """The embedded demonstrations, JSON Lines with prompt and completion."""
-    return Path(__file__).parent / "demonstrations.jsonl"
+    """The embedded demonstrations: one JSON object with `prompt` and `completion` a line."""
+    return _here() / "demonstrations.jsonl"
+
+
+def _here() -> Path:
+    # transformers and datasets need real paths; wheels are installed unpacked.
+    return Path(str(files(__name__)))

@@ -1,199 +1,366 @@
-"""A small world whose expert is known exactly: requests, the good answers pi_E with their probabilities, bad answers.
+"""The expert pi_E as a probabilistic grammar, the bad habits beside it, and the exact quality of any answer.
 
-A request states a few facts and asks for one of them. The expert's answer is an opening, the asked fact in one
-of two forms, and a closing, each drawn independently, so that log pi_E(y | x) is a sum of three known logs.
-Bad answers are what untrained assistants do: wrong facts, rudeness, breaking off, repeating themselves.
+A grammar for one prompt is a tree of `Choice`, `Parts` and `Cut` over strings, with the prompt's own words in
+place. The same tree is sampled and enumerated, so log-likelihoods are exact. Knows no tensors and no tokens.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-import random
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+from typing import TypeAlias, TypeVar
 
-NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Ida", "Jonas", "Lena", "Max")
-THINGS = ("ball", "book", "cup", "drum", "hat", "kite", "lamp", "map", "pen", "ring", "shoe", "vase")
-COLOURS = ("black", "blue", "brown", "green", "grey", "orange", "pink", "purple", "red", "white", "yellow")
-PLACES = ("bag", "bed", "box", "car", "chair", "desk", "door", "garden", "kitchen", "shelf", "table", "window")
-SHOPS = ("bakery", "bank", "library", "market", "museum", "pool", "school", "station", "theatre", "zoo")
-HOURS = ("five", "six", "seven", "eight", "nine", "ten", "eleven", "noon")
-ANIMALS = ("bird", "cat", "cow", "dog", "duck", "fish", "goat", "horse", "mouse", "sheep")
-FOODS = ("apples", "bread", "cheese", "corn", "grass", "hay", "nuts", "rice", "seeds", "soup")
-SENTENCES = {
-    "who": ("{a} has the {b}.", "Who has the {b}?", "It is {a}."),
-    "colour": ("The {a} is {b}.", "What colour is the {a}?", "It is {b}."),
-    "where": ("The {a} is by the {b}.", "Where is the {a}?", "By the {b}."),
-    "opens": ("The {a} opens at {b}.", "When does the {a} open?", "At {b}."),
-    "eats": ("The {a} eats {b}.", "What does the {a} eat?", "It eats {b}."),
-    "likes": ("{a} likes the {b}.", "What does {a} like?", "The {b}."),
-}
-"""Request types: a fact, the question about it, the short form of the answer. The fact itself is the long form."""
-SLOTS = {
-    "who": (NAMES, THINGS),
-    "colour": (THINGS, COLOURS),
-    "where": (THINGS, PLACES),
-    "opens": (SHOPS, HOURS),
-    "eats": (ANIMALS, FOODS),
-    "likes": (NAMES, SHOPS),
-}
-FACTS = 3  # facts a request states; one of them is asked for
+from irltui.quickstart.world import CLOSINGS, OPENINGS, REQUEST_KINDS, RUDE, STRAY, RequestKind, Weights
 
-OPENINGS = {"": 0.4, "Sure. ": 0.3, "Of course. ": 0.2, "Good question. ": 0.1}
-LONG_FORM = 0.7  # share of answers in the long form
-CLOSINGS = {"": 0.5, " Have a nice day.": 0.3, " I am happy to help.": 0.2}
-RUDE = ("Whatever. ", "Look it up. ", "Not again. ")
-GOOD_SHARE = 0.4  # of the answers that the base model has read
-BAD_KINDS = ("wrong fact", "rude", "breaks off", "repeats", "evades")
+_T = TypeVar("_T")
+DEMONSTRATION_SEED = 2024
+DEMONSTRATION_COUNT = 600
+BASE_MIXTURE = {
+    "good": 0.40,
+    "wrong_fact": 0.24,
+    "truncated": 0.12,
+    "rambling": 0.10,
+    "rude": 0.08,
+    "off_topic": 0.06,
+}  # how the answers of the base model's corpus are meant
+CHECKS = ("correct", "on_topic", "polite", "complete", "concise")
+_OTHER_FACT = 0.5  # share of wrong facts that are the prompt's other one; the rest are any of the world's
+_SENTENCE = re.compile(r"[^.!?]*[.!?]|[^.!?]+$")
+_WORD = re.compile(r"\w+")
+
+
+# -- derivations -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the options, with its probability."""
+
+    options: tuple[tuple[Derivation, float], ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All of the parts, a space between them."""
+
+    parts: tuple[Derivation, ...]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The whole cut after one of its words or commas, each equally likely, but never after a full sentence."""
+
+    whole: Derivation
+
+
+Derivation: TypeAlias = str | Choice | Parts | Cut
+
+
+def sample(tree: Derivation, rng: Random) -> str:
+    """One text of the grammar, drawn exactly."""
+    if isinstance(tree, str):
+        return tree
+    if isinstance(tree, Parts):
+        return " ".join(sample(part, rng) for part in tree.parts)
+    if isinstance(tree, Cut):
+        return _pick(_cuts(sample(tree.whole, rng)), rng)
+    at = rng.random()
+    for option, probability in tree.options:
+        at -= probability
+        if at < 0:
+            return sample(option, rng)
+    return sample(tree.options[-1][0], rng)
+
+
+def distribution(tree: Derivation) -> dict[str, float]:
+    """Every text of the grammar with its probability; derivations of the same text are added up."""
+    total: dict[str, float] = {}
+    for text, probability in _derivations(tree):
+        total[text] = total.get(text, 0.0) + probability
+    return total
+
+
+def _derivations(tree: Derivation) -> Iterator[tuple[str, float]]:
+    if isinstance(tree, str):
+        yield tree, 1.0
+    elif isinstance(tree, Choice):
+        for option, weight in tree.options:
+            yield from ((text, weight * probability) for text, probability in _derivations(option))
+    elif isinstance(tree, Cut):
+        for text, probability in distribution(tree.whole).items():
+            cuts = _cuts(text)
+            yield from ((cut, probability / len(cuts)) for cut in cuts)
+    else:
+        first, *rest = tree.parts
+        for text, probability in distribution(first).items():
+            if not rest:
+                yield text, probability
+                continue
+            for more, other in distribution(Parts(tuple(rest))).items():
+                yield f"{text} {more}", probability * other
+
+
+def _cuts(text: str) -> list[str]:
+    words = text.split(" ")
+    cuts = [" ".join(words[:n]) for n in range(1, len(words) + 1)]
+    return [cut.rstrip(".!?") for cut in cuts]
+
+
+# -- requests --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt and what it is about: `facts` as slot pairs, `asked` the index of the one asked for."""
+    """What a prompt asks: the words in its slots."""
 
-    kind: str
-    facts: tuple[tuple[str, str], ...]
-    asked: int
+    kind: RequestKind
+    asked: str
+    fact: str
+    other_fact: str
+    topic: str
 
-    @property
-    def text(self) -> str:
-        """The prompt."""
-        fact, question, _ = SENTENCES[self.kind]
-        return " ".join([*(fact.format(a=a, b=b) for a, b in self.facts), question.format(**self._slots(self.asked))])
-
-    def long(self, index: int) -> str:
-        """A fact as a full sentence."""
-        return SENTENCES[self.kind][0].format(**self._slots(index))
-
-    def short(self, index: int) -> str:
-        """A fact in the short form."""
-        return SENTENCES[self.kind][2].format(**self._slots(index))
-
-    def _slots(self, index: int) -> dict[str, str]:
-        return dict(zip("ab", self.facts[index], strict=True))
+    def sentence(self, template: str, fact: str) -> str:
+        """An answer's sentence with this fact in it."""
+        return template.format(asked=self.asked, topic=self.topic, fact=fact)
 
 
-def draw_request(stream: random.Random) -> Request:
-    """A request: a type, distinct slot values, one fact asked for."""
-    kind = stream.choice(sorted(SENTENCES))
-    first, second = SLOTS[kind]
-    facts = tuple(zip(stream.sample(first, FACTS), stream.sample(second, FACTS), strict=True))
-    return Request(kind, facts, stream.randrange(FACTS))
-
-
-def read_request(text: str) -> Request:
-    """The request that a prompt came from.
+@lru_cache(maxsize=4096)
+def parse_prompt(prompt: str) -> Request:
+    """Read a prompt of the grammar.
 
     Raises:
-        ValueError: no request of this world.
+        ValueError: it is none.
     """
-    *facts, question = (f"{part}." for part in text.removesuffix("?").split(". "))
-    for kind, (fact, asked, _) in SENTENCES.items():
-        pairs = tuple(_slots_of(fact, sentence, SLOTS[kind]) for sentence in facts)
-        for index in range(len(pairs)):
-            a, b = pairs[index]
-            if a and f"{question[:-1]}?" == asked.format(a=a, b=b):
-                return Request(kind, pairs, index)
-    raise ValueError(f"no request of the quickstart world: {text!r}")
+    for kind, pattern in _PATTERNS:
+        if found := pattern.fullmatch(prompt):
+            slots = found.groupdict()
+            asked_a = slots["asked"] == slots["a"]
+            facts = (slots["fact_a"], slots["fact_b"]) if asked_a else (slots["fact_b"], slots["fact_a"])
+            return Request(kind, slots["asked"], *facts, topic=slots.get("topic", ""))
+    raise ValueError(f"not a prompt of the quickstart's grammar: {prompt!r}")
 
 
-def draw_answer(request: Request, stream: random.Random) -> str:
-    """An expert's answer, y ~ pi_E(. | x)."""
-    core = request.long(request.asked) if stream.random() < LONG_FORM else request.short(request.asked)
-    return _draw(OPENINGS, stream) + core + _draw(CLOSINGS, stream)
-
-
-def expert_log_prob(request: Request, answer: str) -> float:
-    """Log pi_E(y | x) in nats; -inf for what the expert never says."""
-    for opening, p_opening in OPENINGS.items():
-        for core, p_core in ((request.long(request.asked), LONG_FORM), (request.short(request.asked), 1 - LONG_FORM)):
-            for closing, p_closing in CLOSINGS.items():
-                if answer == opening + core + closing:
-                    return math.log(p_opening) + math.log(p_core) + math.log(p_closing)
-    return -math.inf
-
-
-def expert_answers(request: Request) -> list[str]:
-    """Everything the expert may say to a request; each string arises in one way only."""
-    cores = (request.long(request.asked), request.short(request.asked))
-    return [opening + core + closing for opening in OPENINGS for core in cores for closing in CLOSINGS]
-
-
-def draw_bad_answer(request: Request, stream: random.Random, kind: str = "") -> str:
-    """What an assistant without manners says, of one of `BAD_KINDS`."""
-    good = draw_answer(request, stream)
-    wrong = stream.choice([index for index in range(FACTS) if index != request.asked])
-    match kind or stream.choice(BAD_KINDS):
-        case "wrong fact":
-            opening, closing = _draw(OPENINGS, stream), _draw(CLOSINGS, stream)
-            return opening + stream.choice((request.long, request.short))(wrong) + closing
-        case "rude":
-            return stream.choice(RUDE) + stream.choice((request.long, request.short))(request.asked)
-        case "breaks off":
-            words = good.split(" ")
-            return " ".join(words[: stream.randint(1, max(1, len(words) - 1))]).rstrip(".")
-        case "repeats":
-            core = stream.choice((request.long, request.short))(stream.choice((request.asked, wrong)))
-            return " ".join([core] * stream.randint(2, 4))
-        case _:
-            return stream.choice(("I do not know.", "Maybe.", "Who knows?"))
-
-
-def draw_read_answer(request: Request, stream: random.Random) -> str:
-    """An answer as the base model has read them: good and bad alike."""
-    good = stream.random() < GOOD_SHARE
-    return draw_answer(request, stream) if good else draw_bad_answer(request, stream)
-
-
-def checks(request: Request, answer: str) -> Mapping[str, bool]:
-    """What the rules say of any text as an answer; the expert's pass all."""
-    right = (request.long(request.asked), request.short(request.asked))
-    wrong = [form(i) for i in range(FACTS) if i != request.asked for form in (request.long, request.short)]
-    sentences = _sentences(answer)
-    polite = [part.strip() for part in (*OPENINGS, *CLOSINGS) if part]
-    return {
-        "right": any(core in sentences for core in right) and not any(core in sentences for core in wrong),
-        "polite": not any(rude.strip() in answer for rude in RUDE),
-        "finished": answer.endswith("."),
-        "concise": 0 < len(sentences) == len(set(sentences)) <= 3,
-        "to_the_point": all(sentence in {*right, *polite} for sentence in sentences),
+def _pattern(kind: RequestKind) -> re.Pattern[str]:
+    """The kind's template as a regular expression, one named group a slot."""
+    pools = {
+        "a": kind.entities,
+        "b": kind.entities,
+        "fact_a": kind.facts,
+        "fact_b": kind.facts,
+        "topic": kind.topics,
     }
+    text = re.escape(f"{kind.statement} {kind.question}").replace(r"\{", "{").replace(r"\}", "}")
+    text = text.replace("{asked}", "(?P<asked>(?P=a)|(?P=b))")
+    for slot, pool in pools.items():
+        text = text.replace(f"{{{slot}}}", f"(?P<{slot}>{'|'.join(pool)})")
+    return re.compile(text)
 
 
-def quality(request: Request, answer: str) -> float:
-    """Share of checks that an answer passes, 0 to 1."""
-    passed = checks(request, answer)
-    return sum(passed.values()) / len(passed)
+_PATTERNS = tuple((kind, _pattern(kind)) for kind in REQUEST_KINDS)
 
 
-def vocabulary() -> list[str]:
-    """Every text piece the world can produce, for the tokenizer."""
-    stream = random.Random("vocabulary")  # noqa: S311
-    texts = [part for part in (*OPENINGS, *CLOSINGS, *RUDE, "I do not know.", "Maybe.", "Who knows?")]
-    for kind, (first, second) in SLOTS.items():
-        for words in (first, second):
-            for at, word in enumerate(words):
-                pair = (word, second[0]) if words is first else (first[0], word)
-                others = [(first[(at + n) % len(first)], second[(at + n) % len(second)]) for n in (1, 2)]
-                request = Request(kind, (pair, *others), 0)
-                texts += [request.text, request.long(0), request.short(0), f" {request.short(0)}"]
-                texts += [f" {request.long(0)}"]
-    stream.shuffle(texts)
-    return texts
+def draw_prompt(rng: Random) -> str:
+    """A prompt: a kind, two entities, their facts, and which of the two is asked for, all uniform."""
+    kind = _pick(REQUEST_KINDS, rng)
+    a, b = _pick_two(kind.entities, rng)
+    topic = _pick(kind.topics, rng) if kind.topics else ""
+    # A giver is no receiver.
+    fact_a, fact_b = _pick_two([fact for fact in kind.facts if fact != topic], rng)
+    slots = {"a": a, "b": b, "fact_a": fact_a, "fact_b": fact_b, "topic": topic, "asked": _pick((a, b), rng)}
+    return f"{kind.statement} {kind.question}".format(**slots)
 
 
-def _draw(choices: Mapping[str, float], stream: random.Random) -> str:
-    return stream.choices(list(choices), list(choices.values()))[0]
+def is_reserved(prompt: str) -> bool:
+    """Whether the prompt is kept for evaluation: a tenth of them, chosen by a hash, in no corpus and no demonstration."""
+    return hashlib.blake2b(prompt.encode(), digest_size=8).digest()[0] % 10 == 0
 
 
-def _sentences(text: str) -> list[str]:
-    return [f"{part}." for part in text.removesuffix(".").split(". ")] if text.endswith(".") else text.split(". ")
+def training_prompts(rng: Random) -> Iterator[str]:
+    """Prompts without end, none of them reserved."""
+    while True:
+        prompt = draw_prompt(rng)
+        if not is_reserved(prompt):
+            yield prompt
 
 
-def _slots_of(pattern: str, sentence: str, slots: tuple[Sequence[str], Sequence[str]]) -> tuple[str, str]:
-    """The slot values with which `pattern` gives `sentence`; empty strings if none do."""
-    for a in slots[0]:
-        for b in slots[1]:
-            if pattern.format(a=a, b=b) == sentence:
-                return a, b
-    return "", ""
+def evaluation_prompts(count: int, seed: int) -> list[str]:
+    """Distinct reserved prompts: neither the base model nor the demonstrations have seen them."""
+    rng = generator(seed)
+    found: dict[str, None] = {}
+    while len(found) < count:
+        prompt = draw_prompt(rng)
+        if is_reserved(prompt):
+            found[prompt] = None
+    return list(found)
+
+
+# -- answers ---------------------------------------------------------------------------------
+
+
+def expert(prompt: str) -> Derivation:
+    """pi_E(. | prompt): the right fact in one of several phrasings, with an opening, a closing or both."""
+    request = parse_prompt(prompt)
+    return _courteous(_body(request, request.fact))
+
+
+def answers_of(prompt: str, kind: str) -> Derivation:
+    """The answers of one kind, a key of BASE_MIXTURE; "good" is the expert.
+
+    Raises:
+        ValueError: no prompt of the grammar.
+    """
+    request = parse_prompt(prompt)
+    body = _body(request, request.fact)
+    if kind == "good":
+        return _courteous(body)
+    if kind == "wrong_fact":
+        return _courteous(_wrong_body(request))
+    if kind == "truncated":
+        return Cut(_courteous(body))
+    if kind == "rambling":
+        return _rambling(request)
+    if kind == "rude":
+        return Choice(((_choice(RUDE), 0.5), (Parts((_choice(RUDE), body)), 0.5)))
+    return _courteous(_choice(STRAY))
+
+
+def base_answers(prompt: str) -> Derivation:
+    """The mixture of good and bad answers that the base model has learned."""
+    return Choice(tuple((answers_of(prompt, kind), share) for kind, share in BASE_MIXTURE.items()))
+
+
+@lru_cache(maxsize=4096)
+def expert_distribution(prompt: str) -> dict[str, float]:
+    """Every answer the expert can give, with its probability."""
+    return distribution(expert(prompt))
+
+
+def expert_log_prob(prompt: str, answer: str) -> float:
+    """Log pi_E(answer | prompt) in nats, exact; -inf for what the expert never says.
+
+    The tokenizer maps the grammar's texts one to one to ids, so this compares with a policy's log-probability of
+    the answer's ids with the end-of-sequence token.
+
+    Raises:
+        ValueError: no prompt of the grammar.
+    """
+    probability = expert_distribution(prompt).get(answer, 0.0)
+    return math.log(probability) if probability else -math.inf
+
+
+def demonstrations(count: int = DEMONSTRATION_COUNT, seed: int = DEMONSTRATION_SEED) -> list[tuple[str, str]]:
+    """Distinct prompts, each with one answer of the expert."""
+    rng = generator(seed)
+    found: dict[str, str] = {}
+    for prompt in training_prompts(rng):
+        if prompt not in found:
+            found[prompt] = sample(expert(prompt), rng)
+        if len(found) == count:
+            break
+    return list(found.items())
+
+
+def _body(request: Request, fact: str) -> Derivation:
+    return Choice(tuple((request.sentence(text, fact), weight) for text, weight in request.kind.answers))
+
+
+def _wrong_body(request: Request) -> Derivation:
+    wrong = [fact for fact in request.kind.facts if fact not in (request.fact, request.topic)]
+    anything = Choice(tuple((_body(request, fact), 1 / len(wrong)) for fact in wrong))
+    return Choice(((_body(request, request.other_fact), _OTHER_FACT), (anything, 1 - _OTHER_FACT)))
+
+
+def _courteous(body: Derivation) -> Derivation:
+    opening, closing = _choice(OPENINGS), _choice(CLOSINGS)
+    return Choice(
+        ((Parts((opening, body)), 0.4), (Parts((body, closing)), 0.35), (Parts((opening, body, closing)), 0.25))
+    )
+
+
+def _rambling(request: Request) -> Derivation:
+    """The same sentence two or three times over, sometimes after a courtesy."""
+    options: list[tuple[Derivation, float]] = []
+    for text, weight in request.kind.answers:
+        sentence = request.sentence(text, request.fact)
+        again = Choice(((f"{sentence} {sentence}", 0.6), (f"{sentence} {sentence} {sentence}", 0.4)))
+        options.append((Choice(((again, 0.5), (Parts((_choice(OPENINGS), again)), 0.5))), weight))
+    return Choice(tuple(options))
+
+
+def _choice(weights: Weights) -> Choice:
+    return Choice(weights)
+
+
+# -- quality ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good an answer is: five checks, each passed or not."""
+
+    correct: bool  # the asked fact is there, and none of its kind that was not asked for
+    on_topic: bool  # one of its sentences is one of the expert's for this request, whatever the fact
+    polite: bool  # a courtesy, and nothing rude
+    complete: bool  # the last sentence has its end
+    concise: bool  # at most three sentences, none twice
+
+    @property
+    def value(self) -> float:
+        """The share of checks passed; nothing if the fact is wrong, for such an answer is worth nothing."""
+        return sum(getattr(self, check) for check in CHECKS) / len(CHECKS) if self.correct else 0.0
+
+
+def check(prompt: str, answer: str) -> Quality:
+    """The checks for any text as an answer.
+
+    Raises:
+        ValueError: no prompt of the grammar.
+    """
+    request = parse_prompt(prompt)
+    sentences = [sentence.strip() for sentence in _SENTENCE.findall(answer)]
+    words = set(_WORD.findall(answer))
+    others = set(request.kind.facts) - {request.fact, request.topic}
+    said = set(sentences)
+    on_topic = {request.sentence(text, fact) for text, _ in request.kind.answers for fact in request.kind.facts}
+    return Quality(
+        correct=request.fact in words and not words & others,
+        on_topic=bool(said & on_topic),
+        polite=bool(said & _COURTESIES) and not said & _RUDENESS,
+        complete=answer.endswith((".", "!", "?")),
+        concise=len(sentences) <= 3 and len(said) == len(sentences),
+    )
+
+
+def quality(prompt: str, answer: str) -> float:
+    """The quality of any text as an answer, 0 to 1; the expert's answers have 1.
+
+    Raises:
+        ValueError: no prompt of the grammar.
+    """
+    return check(prompt, answer).value
+
+
+_COURTESIES = frozenset(text for text, _ in (*OPENINGS, *CLOSINGS))
+_RUDENESS = frozenset(text for text, _ in RUDE)
+
+
+# -- randomness ------------------------------------------------------------------------------
+
+
+def generator(seed: int) -> Random:
+    """The source of all draws here; only its random() is used, whose stream Python promises to keep."""
+    return Random(seed)  # noqa: S311 - synthetic text, no secrets
+
+
+def _pick(options: Sequence[_T], rng: Random) -> _T:
+    return options[int(rng.random() * len(options))]
+
+
+def _pick_two(options: Sequence[str], rng: Random) -> tuple[str, str]:
+    first = _pick(options, rng)
+    return first, _pick([option for option in options if option != first], rng)

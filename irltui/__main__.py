@@ -1,0 +1,5 @@
+"""`python -m irltui`: the same as the console script."""
+
+from irltui.cli.main import main
+
+main()

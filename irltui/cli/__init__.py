@@ -1,0 +1,1 @@
+"""The command line: Typer commands that import what they need when they run."""

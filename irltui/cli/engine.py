@@ -1,0 +1,106 @@
+"""The engine's process as the command line sees it: start it, become it, stop it, tell how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from irltui.cli.say import talk
+from irltui.errors import EXIT_FAILED
+from irltui.runs.control import Command, send
+from irltui.runs.folder import RunFolder
+from irltui.text import safe
+
+ENGINE = [sys.executable, "-u", "-m", "irltui.engine"]
+_LAUNCHERS = ("RANK", "WORLD_SIZE")
+_TAIL_BYTES, _TAIL_LINES = 16_384, 12
+
+
+def start_engine(run: RunFolder) -> subprocess.Popen[bytes]:
+    """Start the engine of a run in a session of its own, so that no hang-up and no Ctrl-C here reaches it."""
+    with run.console.open("ab") as console:
+        return subprocess.Popen(  # noqa: S603
+            [*ENGINE, str(run.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def become_engine(run: RunFolder) -> NoReturn:
+    """Replace this process by the engine: a launcher counts on the processes it started."""
+    os.execv(ENGINE[0], [*ENGINE, str(run.path)])  # noqa: S606
+
+
+def under_launcher() -> bool:
+    """Whether accelerate or torchrun started this process as one of several."""
+    return any(name in os.environ for name in _LAUNCHERS)
+
+
+def is_first_rank() -> bool:
+    """Whether this process writes the run folder."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Iterator[None]:
+    """While inside: Ctrl-C stops the engine with a checkpoint, a second one kills it; SIGTERM and SIGUSR1 pass on."""
+    interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        nonlocal interrupted
+        if interrupted:
+            talk("killing the engine")
+            engine.kill()
+            return
+        interrupted = True
+        send(run, Command.STOP)
+        talk("stopping at the next safe point, with a checkpoint; Ctrl-C again kills the engine")
+
+    def pass_on(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        engine.send_signal(number)
+
+    handlers = {signal.SIGINT: interrupt, signal.SIGTERM: pass_on, signal.SIGUSR1: pass_on}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def exit_code(returned: int, *, said_goodbye: bool) -> int:
+    """The engine's exit code; 1 for one that a signal ended, or that ended well without saying so."""
+    if returned < 0 or (returned == 0 and not said_goodbye):
+        return EXIT_FAILED
+    return returned
+
+
+def death(returned: int) -> tuple[str, str]:
+    """Why an engine that did not say goodbye ended, and what to do about it."""
+    if returned >= 0:
+        return f"the engine ended without a word (exit code {returned})", ""
+    try:
+        name = signal.Signals(-returned).name
+    except ValueError:
+        name = str(-returned)
+    memory = "If memory ran out, lower loop.micro_batch, sampler.batch or the lengths in [data]."
+    return f"the engine was killed ({name})", memory if returned == -signal.SIGKILL else ""
+
+
+def console_tail(run: RunFolder) -> str:
+    """The last lines that the engine printed."""
+    try:
+        with run.console.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(safe(line, limit=400) for line in text.splitlines()[-_TAIL_LINES:] if line.strip())

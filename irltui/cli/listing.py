@@ -1,0 +1,108 @@
+"""Commands that list: presets, a configuration, runs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from irltui.cli.say import columns, duration, figure, out, out_json, talk
+from irltui.cli.sources import Sources
+from irltui.config.presets import presets
+from irltui.config.render import render
+from irltui.errors import NoRunError, RunFolderError
+from irltui.runs.folder import RunFolder, is_run
+from irltui.runs.manifest import read_manifest
+from irltui.runs.status import Status, read_status
+from irltui.text import safe
+
+_HEAD = ["run", "state", "algorithm", "outer", "step", "gap", "held-out loss", "held-out NLL", "seen"]
+
+
+def list_presets(*, as_json: bool) -> None:
+    """Names and descriptions."""
+    found = presets()
+    if as_json:
+        out_json([{"name": name, "description": text} for name, text in found.items()])
+    else:
+        out(columns([[name, text] for name, text in found.items()]))
+
+
+def show_config(sources: Sources, *, as_json: bool) -> None:
+    """The resolved configuration with origins."""
+    loaded = sources.load()
+    if as_json:
+        out_json({"config": loaded.config.model_dump(mode="json"), "origins": dict(loaded.origins)})
+    else:
+        out(render(loaded).rstrip("\n"))
+
+
+def list_runs(folder: Path, *, as_json: bool) -> None:
+    """The runs in a folder, newest first.
+
+    Raises:
+        NoRunError: there is no such folder.
+    """
+    rows = [_Row(run) for run in _find(folder)]
+    rows.sort(key=lambda row: row.status.time, reverse=True)
+    if as_json:
+        out_json([row.as_json() for row in rows])
+    elif rows:
+        out(columns([_HEAD, *(row.as_text() for row in rows)]))
+    else:
+        talk(f"no runs in {safe(folder)}; start one with `irltui run irft --model M --data D`")
+
+
+def _find(folder: Path) -> list[RunFolder]:
+    if is_run(folder):
+        return [RunFolder(folder)]
+    try:
+        return [RunFolder(path) for path in folder.iterdir() if is_run(path)]
+    except OSError as error:
+        if folder == Path("runs") and not folder.exists():
+            return []
+        raise NoRunError(f"{safe(folder)}: {safe(error.strerror or error)}", "Name the folder that holds runs.") from None
+
+
+class _Row:
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self.status: Status = read_status(run)
+        self._algorithm = _algorithm(run)
+
+    def as_text(self) -> list[str]:
+        status = self.status
+        values = [status.values.get(name) for name in ("reward/gap", "heldout/loss", "heldout/nll")]
+        return [
+            safe(self._run.path),
+            status.state.value,
+            safe(self._algorithm, limit=12),
+            f"{status.outer_iteration}/{status.outer_iterations}",
+            f"{status.step}/{status.total_steps}",
+            *map(figure, values),
+            f"{duration(time.time() - status.time)} ago",
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        status = self.status
+        return {
+            "run": str(self._run.path),
+            "state": status.state,
+            "phase": status.phase,
+            "algorithm": self._algorithm,
+            "outer_iteration": status.outer_iteration,
+            "outer_iterations": status.outer_iterations,
+            "step": status.step,
+            "total_steps": status.total_steps,
+            "time": status.time,
+            "host": status.host,
+            "values": status.values,
+        }
+
+
+def _algorithm(run: RunFolder) -> str:
+    """What the run learns by, "?" if its run.json is damaged."""
+    try:
+        return str(read_manifest(run).config.get("algorithm", "?"))
+    except (RunFolderError, AttributeError):
+        return "?"

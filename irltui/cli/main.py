@@ -1,0 +1,216 @@
+"""The commands and their help. Everything else is imported by the command that needs it: `--help` must be quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_RUNS, _CONFIGURATION = "Runs", "Configuration"
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 no such run, 75 preempted (resume it).",
+)
+config_app = typer.Typer(help="Look at configurations.", no_args_is_help=True)
+app.add_typer(config_app, name="config", rich_help_panel=_CONFIGURATION)
+
+Target = Annotated[
+    str, typer.Argument(metavar="TARGET", help="A preset, a TOML file, or RUN/run.json to repeat a run.")
+]
+Model = Annotated[str, typer.Option("--model", metavar="M", help="Hub name, model folder, or a finished run's folder.")]
+Data = Annotated[str, typer.Option("--data", metavar="D", help="Hub name, or a JSONL, Parquet, CSV or Arrow file.")]
+Preset = Annotated[str, typer.Option("--preset", metavar="P", help="A preset that lies under a TOML file.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as loop.batch=8; repeatable.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Order of the data and everything drawn.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+
+
+def main() -> None:
+    """Run the command line and end the process; errors of ours become a message and a hint."""
+    from irltui.cli.say import error_text, prepare_streams, talk
+    from irltui.errors import IrltuiError
+
+    prepare_streams()
+    try:
+        app(prog_name="irltui")
+    except IrltuiError as error:
+        talk(error_text(error))
+        sys.exit(error.exit_code)
+
+
+@app.callback(invoke_without_command=True)
+def irltui(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Fine-tune language models from demonstrations by inverse reinforcement learning: IRFT, SPIN, SFT.
+
+    Alone, on a terminal, irltui opens the dashboard.
+
+    \b
+    Examples:
+      irltui run irft --model M --data demos.jsonl   train, and watch
+      irltui presets                                 what can be run
+      irltui runs                                    what has been run
+    """
+    if version:
+        from irltui import __version__
+        from irltui.cli.say import out
+
+        out(f"irltui {__version__}")
+    elif context.invoked_subcommand is None:
+        from irltui.cli.dashboard import open_dashboard
+        from irltui.cli.say import has_screen, out
+
+        if not (has_screen() and open_dashboard(None)):
+            out(context.get_help())
+
+
+@app.command(rich_help_panel=_RUNS)
+def run(
+    target: Target = "",
+    model: Model = "",
+    data: Data = "",
+    out: Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folder of the new run.")] = None,
+    assignments: Assignments = None,
+    preset: Preset = "",
+    seed: Seed = None,
+    headless: Annotated[bool, typer.Option("--headless", help="No dashboard: a progress display, or lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON lines; implies --headless.")] = False,
+    resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Continue a run as it was.")] = None,
+) -> None:
+    """Train: start a run, or continue one, and follow it.
+
+    The engine is a process of its own: closing the terminal does not end it.
+    Ctrl-C stops it with a checkpoint, a second Ctrl-C at once.
+
+    \b
+    Examples:
+      irltui run irft --model M --data demos.jsonl --out runs/first
+      irltui run spin --model M --data D --set loop.batch=8 --headless
+      irltui run my.toml --preset irft --seed 1
+      irltui run runs/first/run.json                repeat a run
+      irltui run --resume runs/first                continue a run
+      irltui run irft --model runs/first --data D   train its result further
+    """
+    from irltui.cli.run import Request, run_command
+    from irltui.cli.sources import Sources
+
+    sources = Sources(target, preset, model, data, seed, tuple(assignments or ()))
+    sys.exit(run_command(Request(sources, out, resume, headless=headless, as_json=as_json)))
+
+
+@app.command(rich_help_panel=_RUNS)
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look.")] = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """List runs and how they are doing.
+
+    \b
+    Examples:
+      irltui runs
+      irltui runs /data/runs --json
+    """
+    from irltui.cli.listing import list_runs
+
+    list_runs(folder, as_json=as_json)
+
+
+@app.command(rich_help_panel=_RUNS)
+def show(run: Run, as_json: Json = False) -> None:
+    """Tell what a run did: state, figures at start and end, alerts, result.
+
+    \b
+    Examples:
+      irltui show runs/first
+      irltui show runs/first --json
+    """
+    from irltui.cli.summary import show_run
+
+    show_run(run, as_json=as_json)
+
+
+@app.command(rich_help_panel=_RUNS)
+def ctl(
+    run: Run,
+    command: Annotated[
+        str, typer.Argument(metavar="COMMAND", help="pause, resume, checkpoint, stop, sample or note.")
+    ],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A prompt for sample, the words of a note.")] = "",
+) -> None:
+    """Steer a run that is working; waits a few seconds for its answer.
+
+    \b
+    Examples:
+      irltui ctl runs/first pause
+      irltui ctl runs/first sample "Who are you?"
+      irltui ctl runs/first note "lowered the fan"
+      irltui ctl runs/first stop                    with a checkpoint
+    """
+    from irltui.cli.ctl import control
+
+    sys.exit(control(run, command, text))
+
+
+@app.command(rich_help_panel=_CONFIGURATION)
+def presets(as_json: Json = False) -> None:
+    """List the presets.
+
+    \b
+    Examples:
+      irltui presets
+      irltui presets --json
+    """
+    from irltui.cli.listing import list_presets
+
+    list_presets(as_json=as_json)
+
+
+@config_app.command("show")
+def config_show(
+    target: Target = "",
+    model: Model = "",
+    data: Data = "",
+    assignments: Assignments = None,
+    preset: Preset = "",
+    seed: Seed = None,
+    as_json: Json = False,
+) -> None:
+    """Print the resolved configuration as TOML, each value with its origin.
+
+    \b
+    Examples:
+      irltui config show irft --model M --data D
+      irltui config show my.toml --set loop.batch=8
+      irltui config show runs/first/run.json
+    """
+    from irltui.cli.listing import show_config
+    from irltui.cli.sources import Sources
+
+    show_config(Sources(target, preset, model, data, seed, tuple(assignments or ())), as_json=as_json)
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of a configuration.
+
+    \b
+    Examples:
+      irltui config schema > irltui.schema.json
+    """
+    from irltui.cli.say import out_json
+    from irltui.config.json_schema import json_schema
+    from irltui.registry import Registry
+
+    out_json(json_schema(Registry()))
+
+

@@ -1,0 +1,73 @@
+"""Words to the terminal: data to stdout, talk to stderr, nothing that is not safe to show."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from typing import Any
+
+from irltui.errors import IrltuiError
+from irltui.text import safe
+
+_LONGEST = 1 << 22
+
+
+def out(text: str) -> None:
+    """Print data."""
+    sys.stdout.write(safe(text, lines=True, limit=_LONGEST) + "\n")
+    sys.stdout.flush()
+
+
+def talk(text: str) -> None:
+    """Print what is for a person only."""
+    sys.stderr.write(safe(text, lines=True, limit=_LONGEST) + "\n")
+    sys.stderr.flush()
+
+
+def out_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print JSON, in ASCII: no control character reaches a terminal."""
+    sys.stdout.write(json.dumps(value, indent=indent, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def error_text(error: IrltuiError) -> str:
+    """Message and hint, the message marked as an error."""
+    return f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
+
+
+def has_screen() -> bool:
+    """Whether a dashboard can be shown: stdin and stderr are a terminal that can do more than print."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def prepare_streams() -> None:
+    """A terminal that lacks a character gets a question mark, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def columns(rows: list[list[str]]) -> str:
+    """Rows of text in aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def figure(value: object) -> str:
+    """A metric as text: four digits, "-" if there is none."""
+    from irltui.runs.events import number
+
+    found = number(value)
+    return "-" if found is None else f"{found:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 42s, 3m 5s or 2h 7m."""
+    minutes, rest = divmod(round(max(0.0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes}m"
+    return f"{minutes}m {rest}s" if minutes else f"{rest}s"

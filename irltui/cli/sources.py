@@ -1,0 +1,50 @@
+"""From what was typed to a configuration: target and flags become layers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from irltui.config.layers import value_layer
+from irltui.config.load import Loaded, load
+from irltui.config.local import localise
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a command was given; "" and None are "not given"."""
+
+    target: str
+    preset: str
+    model: str
+    data: str
+    seed: int | None
+    assignments: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was given at all."""
+        return not any((self.target, self.preset, self.model, self.data, self.assignments)) and self.seed is None
+
+    @property
+    def name(self) -> str:
+        """What runs from here are called: the preset, the file, or the run that is repeated."""
+        path = Path(self.target or self.preset)
+        stem = path.absolute().parent.name if path.name == "run.json" else path.stem
+        stem = re.sub(r"-\d{8}-\d{6}(-\d+)?$", "", stem)  # the time of the run that is repeated
+        return re.sub(r"[^A-Za-z0-9._-]", "-", stem).strip(".-") or "run"
+
+    def load(self) -> Loaded:
+        """The configuration, its local names made absolute.
+
+        Raises:
+            ConfigError: every problem at once.
+        """
+        given = [
+            ("--model", ("model", "name"), self.model or None),
+            ("--data", ("data", "source"), self.data or None),
+            ("--seed", ("seed",), self.seed),
+        ]
+        flags = [value_layer(flag, keys, value) for flag, keys, value in given if value is not None]
+        return localise(load(self.target, self.assignments, flags=flags, preset=self.preset))

@@ -1,0 +1,144 @@
+"""What is left to say when a run has ended, and `irltui show`: where the result is, figures, one hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from irltui.cli.lines import interval
+from irltui.cli.progress import Progress
+from irltui.cli.say import columns, duration, figure, out, out_json
+from irltui.runs.folder import RunFolder, open_run_folder
+from irltui.runs.manifest import Manifest, read_manifest
+from irltui.runs.reader import EventReader
+from irltui.runs.status import State, read_status
+from irltui.text import safe
+
+_FIGURES = {
+    "heldout/nll": "held-out NLL, nats a token",
+    "heldout/loss": "held-out loss, ln 2 = 0.6931 is no signal",
+    "heldout/gap": "held-out reward gap",
+    "reward/gap": "reward gap",
+    "reward/accuracy": "reward accuracy",
+    "train/loss": "training loss",
+    "kl/initial": "KL from the start, nats a token",
+    "generation/length": "length of generations, tokens",
+}
+_ALERTS = 10
+
+
+def replay(run: RunFolder) -> tuple[Progress, EventReader]:
+    """All events so far, and the reader that goes on from there."""
+    progress, reader = Progress(), EventReader(run.events)
+    while events := reader.poll():
+        for event in events:
+            progress.take(event)
+    return progress, reader
+
+
+def summary(run: RunFolder, progress: Progress, state: State) -> str:
+    """A few lines: what happened, figures at start and end, the result, what to do next."""
+    happened = f"{state}: {progress.step}/{progress.total_steps} steps in {duration(progress.elapsed)}"
+    return "\n".join(part for part in (happened, _table(progress), *_result(run, state)) if part)
+
+
+def show_run(path: Path, *, as_json: bool) -> None:
+    """Print the summary of a run with its alerts.
+
+    Raises:
+        NoRunError: there is none.
+        RunFolderError: its run.json is damaged.
+    """
+    run = open_run_folder(path)
+    manifest, state = read_manifest(run), read_status(run).state
+    progress, reader = replay(run)
+    if as_json:
+        out_json(_as_json(run, manifest, state, progress))
+        return
+    lines = [*_about(manifest), summary(run, progress, state), *_alerts(progress), *_reason(progress)]
+    if reader.malformed:
+        lines.append(f"{reader.malformed} damaged lines in events.jsonl were skipped")
+    out("\n".join(lines))
+
+
+def _about(manifest: Manifest) -> Iterator[str]:
+    config = manifest.config
+    for name, value in (
+        ("algorithm", config.get("algorithm")),
+        ("model", _at(config, "model", "name")),
+        ("data", _at(config, "data", "source")),
+        ("seed", config.get("seed")),
+    ):
+        yield f"{name:<10} {safe(value, limit=400)}"
+
+
+def _at(config: Any, table: str, key: str) -> Any:
+    try:
+        return config[table][key]
+    except (KeyError, TypeError):
+        return "?"
+
+
+def _table(progress: Progress) -> str:
+    rows = [
+        [title, figure(progress.first[metric]), figure(progress.last[metric])]
+        for metric, title in _FIGURES.items()
+        if metric in progress.last
+    ]
+    rows += [
+        [f"{safe(benchmark)}: {safe(metric)}", interval(first), interval(last)]
+        for (benchmark, metric), (first, last) in progress.evaluations.items()
+    ]
+    return columns([["", "first", "last"], *rows]) if rows else ""
+
+
+def _result(run: RunFolder, state: State) -> Iterator[str]:
+    folder = safe(run.path)
+    if run.model.is_dir():
+        yield f"model      {safe(run.model)}"
+    if run.adapter.is_dir():
+        yield f"adapter    {safe(run.adapter)}"
+    match state:
+        case State.FINISHED:
+            yield f'next       AutoModelForCausalLM.from_pretrained("{safe(run.model)}"), or train on: --model {folder}'
+        case State.STOPPED | State.PREEMPTED | State.FAILED | State.CRASHED:
+            yield f"next       irltui run --resume {folder}"
+        case _:
+            yield f"next       irltui ctl {folder} pause | checkpoint | stop"
+
+
+def _alerts(progress: Progress) -> Iterator[str]:
+    for alert in progress.alerts[-_ALERTS:]:
+        yield f"{safe(alert.level)} at step {alert.step}: {safe(alert.text, limit=400)}"
+    if len(progress.alerts) > _ALERTS:
+        yield f"({len(progress.alerts) - _ALERTS} earlier alerts)"
+
+
+def _reason(progress: Progress) -> Iterator[str]:
+    if progress.end and progress.end.get("state") == State.FAILED:
+        yield f"reason     {safe(progress.end.get('reason', ''), limit=2_000)}"
+        if hint := progress.end.get("hint"):
+            yield f"hint       {safe(hint, limit=2_000)}"
+
+
+def _as_json(run: RunFolder, manifest: Manifest, state: State, progress: Progress) -> dict[str, Any]:
+    return {
+        "run": str(run.path),
+        "state": state,
+        "config": manifest.config,
+        "step": progress.step,
+        "total_steps": progress.total_steps,
+        "outer_iteration": progress.outer_iteration,
+        "outer_iterations": progress.outer_iterations,
+        "elapsed": progress.elapsed,
+        "first": progress.first,
+        "last": progress.last,
+        "evaluations": [
+            {"benchmark": benchmark, "metric": metric, "first": first, "last": last}
+            for (benchmark, metric), (first, last) in progress.evaluations.items()
+        ],
+        "alerts": [vars(alert) for alert in progress.alerts],
+        "end": progress.end,
+        "model": str(run.model) if run.model.is_dir() else "",
+    }

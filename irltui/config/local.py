@@ -1,0 +1,57 @@
+"""Local names in a configuration made to mean the same everywhere: absolute paths, and runs' folders as models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from irltui.config.load import Loaded
+from irltui.config.schema import RunConfig
+from irltui.errors import ConfigError
+from irltui.runs.folder import RunFolder, is_run
+from irltui.text import safe
+
+TEMPLATES = {"auto", "none"}
+"""Values of data.template that name no file."""
+
+
+def localise(loaded: Loaded) -> Loaded:
+    """Files and folders that exist become absolute, a run's folder its model/; everything else is a hub name.
+
+    Raises:
+        ConfigError: the model is the folder of a run that has no result yet.
+    """
+    config = loaded.config
+    model = config.model.model_copy(update={"name": _model(config.model.name, loaded)})
+    template = config.data.template
+    data = config.data.model_copy(
+        update={
+            "source": _absolute(config.data.source),
+            "template": template if template in TEMPLATES else _absolute(template),
+        }
+    )
+    changed: RunConfig = config.model_copy(update={"model": model, "data": data})
+    return Loaded(changed, loaded.origins)
+
+
+def _model(name: str, loaded: Loaded) -> str:
+    absolute = _absolute(name)
+    if absolute == name and not Path(name).is_absolute():
+        return name
+    run = RunFolder(Path(absolute))
+    if not is_run(run.path):
+        return absolute
+    if not run.model.is_dir():
+        origin = loaded.origins.get("model.name", "")
+        raise ConfigError(
+            f"{origin}{': ' if origin else ''}model.name: {safe(name)} is a run without a result (no model/ in it)",
+            f"Finish it with `irltui run --resume {safe(name)}`, or name another model.",
+        )
+    return str(run.model)
+
+
+def _absolute(name: str) -> str:
+    try:
+        path = Path(name).expanduser()
+        return str(path.resolve()) if path.exists() else name
+    except (OSError, ValueError, RuntimeError):  # no path at all, or a home that is not known
+        return name

@@ -1,0 +1,30 @@
+"""A configuration as the TOML that gives it again, every value with its origin behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from irltui.config.lines import Keys
+from irltui.config.load import Loaded
+from irltui.config.toml import dotted, value
+from irltui.text import safe
+
+_COMMENT_AT = 44
+
+
+def render(loaded: Loaded) -> str:
+    """TOML; the comment behind a value says which layer gave it."""
+    return "\n".join(_table((), loaded.config.model_dump(mode="json"), loaded.origins)).strip() + "\n"
+
+
+def _table(keys: Keys, values: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:
+    below = {key: item for key, item in values.items() if isinstance(item, Mapping)}
+    if len(below) < len(values) and keys:
+        yield f"\n[{dotted(keys)}]"
+    for key, item in values.items():
+        if key not in below and item is not None:
+            origin = safe(origins.get(dotted((*keys, key)), "default"))
+            yield f"{f'{dotted([key])} = {value(item)}':<{_COMMENT_AT}}  # {origin}"
+    for key, item in below.items():
+        yield from _table((*keys, key), item, origins)

@@ -1,0 +1,172 @@
+"""The small world: its words, what one may ask about it, and how one answers. Tables only; grammar.py reads them.
+
+Every request states two facts and asks for one, so an answer must be read off the prompt: which of the two facts
+belongs to what was asked is different in every prompt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Weights = tuple[tuple[str, float], ...]
+
+PEOPLE = tuple("Ada Ben Clara David Emma Felix Greta Hugo Ida Jonas Karla Leo Mia Nils Olga Paul Rosa Theo".split())
+THINGS = tuple("lamp drum kite map clock basket candle mirror ladder kettle flute blanket lantern compass".split())
+ROOMS = tuple("kitchen attic cellar garden hall bedroom library garage stable tower shed pantry".split())
+SHOPS = tuple("bakery bank museum pharmacy market cinema bookshop gallery theatre florist".split())
+NUMBERS = tuple("two three four five six seven eight nine ten eleven".split())
+DISHES = tuple("soup stew salad pie cake curry".split())
+INGREDIENTS = tuple("onions carrots eggs tomatoes lemons potatoes peppers apples beans mushrooms".split())
+FRUITS = tuple("pears plums cherries figs melons grapes peaches apricots oranges dates".split())
+PLACES = tuple("school station harbour castle hotel church hospital zoo inn bathhouse".split())
+LANDMARKS = tuple("bridge fountain mill statue park oak well square gate lighthouse".split())
+VEHICLES = tuple("ferry tram bus train boat coach".split())
+DAYS = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
+JOBS = tuple("baker tailor doctor farmer painter teacher sailor gardener weaver potter singer judge".split())
+
+
+@dataclass(frozen=True)
+class RequestKind:
+    """One kind of request.
+
+    `statement` and `question` are templates over the slots `a`, `b` (two different `entities`), `fact_a`, `fact_b`
+    (their `facts`, different too), `topic` (one of `topics`, if any) and `asked` (`a` or `b`). `answers` are the
+    expert's sentences with their probabilities, over `asked`, `topic` and `fact`.
+    """
+
+    name: str
+    statement: str
+    question: str
+    entities: tuple[str, ...]
+    facts: tuple[str, ...]
+    answers: Weights
+    topics: tuple[str, ...] = ()
+
+
+REQUEST_KINDS = (
+    RequestKind(
+        "where",
+        "The {a} is in the {fact_a} and the {b} is in the {fact_b}.",
+        "Where is the {asked}?",
+        THINGS,
+        ROOMS,
+        (
+            ("The {asked} is in the {fact}.", 0.45),
+            ("You will find the {asked} in the {fact}.", 0.35),
+            ("Look in the {fact} for the {asked}.", 0.2),
+        ),
+    ),
+    RequestKind(
+        "hours",
+        "The {topic} {a}s at {fact_a} and {b}s at {fact_b}.",
+        "When does it {asked}?",
+        ("open", "close"),
+        NUMBERS,
+        (
+            ("The {topic} {asked}s at {fact}.", 0.5),
+            ("It {asked}s at {fact} every day.", 0.3),
+            ("It will {asked} at {fact}.", 0.2),
+        ),
+        topics=SHOPS,
+    ),
+    RequestKind(
+        "gift",
+        "{topic} gave the {a} to {fact_a} and the {b} to {fact_b}.",
+        "Who has the {asked}?",
+        THINGS,
+        PEOPLE,
+        (
+            ("{fact} has the {asked}.", 0.4),
+            ("{topic} gave the {asked} to {fact}.", 0.35),
+            ("You can ask {fact} for the {asked}.", 0.25),
+        ),
+        topics=PEOPLE,
+    ),
+    RequestKind(
+        "recipe",
+        "The {topic} needs {fact_a} {a} and {fact_b} {b}.",
+        "How many {asked} do I need?",
+        INGREDIENTS,
+        NUMBERS,
+        (
+            ("You need {fact} {asked} for the {topic}.", 0.5),
+            ("The {topic} needs {fact} {asked}.", 0.3),
+            ("Please take {fact} {asked}.", 0.2),
+        ),
+        topics=DISHES,
+    ),
+    RequestKind(
+        "price",
+        "The {a} cost {fact_a} coins and the {b} cost {fact_b}.",
+        "How much are the {asked}?",
+        FRUITS,
+        NUMBERS,
+        (
+            ("The {asked} cost {fact} coins.", 0.55),
+            ("You pay {fact} coins for the {asked}.", 0.3),
+            ("That makes {fact} coins.", 0.15),
+        ),
+    ),
+    RequestKind(
+        "way",
+        "The {a} is behind the {fact_a} and the {b} is behind the {fact_b}.",
+        "How do I get to the {asked}?",
+        PLACES,
+        LANDMARKS,
+        (
+            ("Walk to the {fact} and look behind it.", 0.35),
+            ("The {asked} is behind the {fact}.", 0.35),
+            ("Go past the {fact} to reach the {asked}.", 0.3),
+        ),
+    ),
+    RequestKind(
+        "day",
+        "The {a} leaves on {fact_a} and the {b} leaves on {fact_b}.",
+        "When can I take the {asked}?",
+        VEHICLES,
+        DAYS,
+        (
+            ("The {asked} leaves on {fact}.", 0.45),
+            ("You can take the {asked} on {fact}.", 0.35),
+            ("There is a {asked} on {fact}.", 0.2),
+        ),
+    ),
+    RequestKind(
+        "job",
+        "{a} is a {fact_a} and {b} is a {fact_b}.",
+        "What does {asked} do?",
+        PEOPLE,
+        JOBS,
+        (
+            ("{asked} is a {fact}.", 0.45),
+            ("{asked} works as a {fact}.", 0.4),
+            ("I know {asked} as a {fact}.", 0.15),
+        ),
+    ),
+)
+
+OPENINGS: Weights = (
+    ("Of course.", 0.3),
+    ("Gladly.", 0.2),
+    ("Good question!", 0.2),
+    ("With pleasure.", 0.15),
+    ("I am happy to help.", 0.15),
+)
+CLOSINGS: Weights = (
+    ("Have a lovely day!", 0.3),
+    ("You are welcome.", 0.25),
+    ("Is there anything else?", 0.25),
+    ("Take care!", 0.2),
+)
+RUDE: Weights = (
+    ("Find out yourself.", 0.3),
+    ("What a silly question.", 0.3),
+    ("Stop asking me.", 0.2),
+    ("Why should I care?", 0.2),
+)
+STRAY: Weights = (
+    ("The weather is fine today.", 0.3),
+    ("My favourite colour is green.", 0.25),
+    ("I once saw a whale.", 0.25),
+    ("Summer is almost over.", 0.2),
+)

@@ -1,0 +1,177 @@
+"""A run that was interrupted continues as if nothing had happened."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from support.runs import Change, config, demonstrations, finish, prepare, results, work
+from support.tiny import folder
+
+from irltui.engine.safepoint import SafePoint, Stop
+from irltui.errors import EXIT_OK
+from irltui.runs.folder import RunFolder
+from irltui.runs.status import State
+
+ALGORITHMS: dict[str, Change] = {
+    "sft": {"algorithm": "sft"},
+    "irft": {},
+    "fixed reference and lora": {"adapter": {"kind": "lora", "rank": 2, "dropout": 0.1}, "reference": {"kind": "fixed"}},
+    "early stop": {"early_stop": {"max_gap": 0.03, "held_out_patience": 2, "check_every": 1}},
+}
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> tuple[Path, Path]:
+    return folder(tmp_path / "model"), demonstrations(tmp_path / "demos.jsonl", 14)
+
+
+def weights(run: RunFolder) -> dict[str, torch.Tensor]:
+    return load_file(run.model / "model.safetensors")
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Make the engine's `count`-th safe point of each attempt the last one."""
+    asked = {"n": 0}
+
+    def poll(self: SafePoint) -> None:
+        asked["n"] += 1
+        if asked["n"] == count:
+            raise Stop(State.STOPPED, "interrupted by the test", EXIT_OK)
+
+    monkeypatch.setattr(SafePoint, "poll", poll)
+
+
+def count_polls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    asked = {"n": 0}
+
+    def poll(self: SafePoint) -> None:
+        asked["n"] += 1
+
+    monkeypatch.setattr(SafePoint, "poll", poll)
+    return asked
+
+
+def assert_same(run: RunFolder, expected: RunFolder) -> None:
+    ours, theirs = weights(run), weights(expected)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert results(run) == results(expected)
+    for file in sorted(expected.samples.iterdir()):
+        assert (run.samples / file.name).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_interrupted_anywhere_a_run_continues_to_identical_weights_metrics_and_samples(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    values = config(*inputs, {**ALGORITHMS[name], "loop": {"outer_iterations": 2, "inner_epochs": 2}})
+    asked = count_polls(monkeypatch)
+    expected = finish(tmp_path / "whole", values)
+    places = range(1, asked["n"] + 1)
+    for place in list(places)[:: max(1, len(places) // 9)]:
+        run = prepare(tmp_path / f"stopped-{place}", values)
+        interrupt_at(monkeypatch, place)
+        assert work(run) == EXIT_OK
+        count_polls(monkeypatch)
+        assert work(run) == EXIT_OK
+        assert_same(run, expected)
+
+
+def test_interrupted_between_every_two_steps_a_run_still_ends_the_same(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = config(*inputs, {"checkpoint": {"every_steps": 1}})
+    count_polls(monkeypatch)
+    expected = finish(tmp_path / "whole", values)
+    run = prepare(tmp_path / "often", values)
+    for attempt in range(60):
+        interrupt_at(monkeypatch, 24 + attempt % 3)  # one phase of sampling polls so often
+        work(run)
+        if run.model.exists():
+            break
+    assert attempt > 2
+    assert_same(run, expected)
+
+
+def crash_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """A crash takes no checkpoint along: the error is none that the engine knows."""
+    asked = {"n": 0}
+
+    def poll(self: SafePoint) -> None:
+        asked["n"] += 1
+        if asked["n"] == count:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(SafePoint, "poll", poll)
+
+
+@pytest.mark.parametrize("place", [5, 9, 16, 22])
+def test_after_a_crash_without_a_checkpoint_of_its_own_the_run_goes_back_and_ends_the_same(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    values = config(*inputs)
+    count_polls(monkeypatch)
+    expected = finish(tmp_path / "whole", values)
+    run = prepare(tmp_path / "crashed", values)
+    crash_after(monkeypatch, place)
+    with pytest.raises(KeyboardInterrupt):
+        work(run)
+    count_polls(monkeypatch)
+    assert work(run) == EXIT_OK
+    assert_same(run, expected)
+
+
+def stopped_with_checkpoints(tmp_path: Path, values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    run = prepare(tmp_path / "run", {**values, "checkpoint": {"every_steps": 1, "keep": 3}})
+    interrupt_at(monkeypatch, 60)
+    work(run)
+    count_polls(monkeypatch)
+    return run
+
+
+@pytest.mark.parametrize("file", ["parameters.safetensors", "optimizer.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize("harm", ["flip", "truncate", "delete"])
+def test_a_damaged_checkpoint_is_passed_over_and_said_so(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, file: str, harm: str
+) -> None:
+    run = stopped_with_checkpoints(tmp_path, config(*inputs), monkeypatch)
+    newest, *others = sorted(p.name for p in run.checkpoints.iterdir() if p.is_dir())[::-1]
+    assert others
+    victim = run.checkpoints / newest / file
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    if harm == "delete":
+        victim.unlink()
+    else:
+        victim.write_bytes(content if harm == "flip" else content[: len(content) // 2])
+    assert work(run) == EXIT_OK
+    assert f"checkpoint {newest} skipped" in run.events.read_text()
+
+
+def test_with_no_usable_checkpoint_the_run_refuses_rather_than_starts_over(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stopped_with_checkpoints(tmp_path, config(*inputs), monkeypatch)
+    for entry in run.checkpoints.iterdir():
+        if entry.is_dir():
+            (entry / "parameters.safetensors").write_bytes(b"")
+    assert work(run) == 1
+    assert "no usable checkpoint" in run.events.read_text()
+
+
+def test_a_half_written_checkpoint_is_not_taken_for_one(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stopped_with_checkpoints(tmp_path, config(*inputs), monkeypatch)
+    newest = max(p.name for p in run.checkpoints.iterdir() if p.is_dir())
+    shutil.move(run.checkpoints / newest, run.checkpoints / f".{newest}.tmp")
+    assert work(run) == EXIT_OK
+
+
+def test_only_the_newest_and_the_best_checkpoints_stay(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
+    run = finish(tmp_path / "run", config(*inputs, {"checkpoint": {"every_steps": 1, "keep": 2}}))
+    assert 2 <= len([p for p in run.checkpoints.iterdir() if p.is_dir()]) <= 3
