@@ -57,9 +57,7 @@ def _command(name: str, text: str) -> Command:
     try:
         command = Command(name)
     except ValueError:
-        raise typer.BadParameter(
-            f"{name!r} is none of {', '.join(Command)}", param_hint="COMMAND"
-        ) from None
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(Command)}", param_hint="COMMAND") from None
     if command is Command.NOTE and not text:
         raise typer.BadParameter("a note needs words", param_hint="TEXT")
     if text and command not in {Command.NOTE, Command.SAMPLE}:

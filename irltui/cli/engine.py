@@ -54,7 +54,7 @@ def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Iterator[None
     """While inside: Ctrl-C stops the engine with a checkpoint, a second one kills it; SIGTERM and SIGUSR1 pass on."""
     interrupted = False
 
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
         if interrupted:
             talk("killing the engine")
@@ -64,7 +64,7 @@ def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Iterator[None
         send(run, Command.STOP)
         talk("stopping at the next safe point, with a checkpoint; Ctrl-C again kills the engine")
 
-    def pass_on(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def pass_on(number: int, frame: FrameType | None) -> None:
         engine.send_signal(number)
 
     handlers = {signal.SIGINT: interrupt, signal.SIGTERM: pass_on, signal.SIGUSR1: pass_on}

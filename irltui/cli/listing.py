@@ -61,7 +61,9 @@ def _find(folder: Path) -> list[RunFolder]:
     except OSError as error:
         if folder == Path("runs") and not folder.exists():
             return []
-        raise NoRunError(f"{safe(folder)}: {safe(error.strerror or error)}", "Name the folder that holds runs.") from None
+        raise NoRunError(
+            f"{safe(folder)}: {safe(error.strerror or error)}", "Name the folder that holds runs."
+        ) from None
 
 
 class _Row:

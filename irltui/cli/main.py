@@ -26,7 +26,8 @@ Model = Annotated[str, typer.Option("--model", metavar="M", help="Hub name, mode
 Data = Annotated[str, typer.Option("--data", metavar="D", help="Hub name, or a JSONL, Parquet, CSV or Arrow file.")]
 Preset = Annotated[str, typer.Option("--preset", metavar="P", help="A preset that lies under a TOML file.")]
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as loop.batch=8; repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as loop.batch=8; repeatable."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Order of the data and everything drawn.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -55,7 +56,6 @@ def irltui(
 
     Alone, on a terminal, irltui opens the dashboard.
 
-    \b
     Examples:
       irltui run irft --model M --data demos.jsonl   train, and watch
       irltui presets                                 what can be run
@@ -75,7 +75,7 @@ def irltui(
 
 
 @app.command(rich_help_panel=_RUNS)
-def run(
+def run(  # noqa: PLR0913 - an option each
     target: Target = "",
     model: Model = "",
     data: Data = "",
@@ -84,7 +84,9 @@ def run(
     preset: Preset = "",
     seed: Seed = None,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard: a progress display, or lines.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON lines; implies --headless.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the events as JSON lines; implies --headless.")
+    ] = False,
     resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Continue a run as it was.")] = None,
 ) -> None:
     """Train: start a run, or continue one, and follow it.
@@ -92,7 +94,6 @@ def run(
     The engine is a process of its own: closing the terminal does not end it.
     Ctrl-C stops it with a checkpoint, a second Ctrl-C at once.
 
-    \b
     Examples:
       irltui run irft --model M --data demos.jsonl --out runs/first
       irltui run spin --model M --data D --set loop.batch=8 --headless
@@ -115,7 +116,6 @@ def runs(
 ) -> None:
     """List runs and how they are doing.
 
-    \b
     Examples:
       irltui runs
       irltui runs /data/runs --json
@@ -129,7 +129,6 @@ def runs(
 def show(run: Run, as_json: Json = False) -> None:
     """Tell what a run did: state, figures at start and end, alerts, result.
 
-    \b
     Examples:
       irltui show runs/first
       irltui show runs/first --json
@@ -142,14 +141,11 @@ def show(run: Run, as_json: Json = False) -> None:
 @app.command(rich_help_panel=_RUNS)
 def ctl(
     run: Run,
-    command: Annotated[
-        str, typer.Argument(metavar="COMMAND", help="pause, resume, checkpoint, stop, sample or note.")
-    ],
+    command: Annotated[str, typer.Argument(metavar="COMMAND", help="pause, resume, checkpoint, stop, sample or note.")],
     text: Annotated[str, typer.Argument(metavar="TEXT", help="A prompt for sample, the words of a note.")] = "",
 ) -> None:
     """Steer a run that is working; waits a few seconds for its answer.
 
-    \b
     Examples:
       irltui ctl runs/first pause
       irltui ctl runs/first sample "Who are you?"
@@ -165,7 +161,6 @@ def ctl(
 def presets(as_json: Json = False) -> None:
     """List the presets.
 
-    \b
     Examples:
       irltui presets
       irltui presets --json
@@ -187,7 +182,6 @@ def config_show(
 ) -> None:
     """Print the resolved configuration as TOML, each value with its origin.
 
-    \b
     Examples:
       irltui config show irft --model M --data D
       irltui config show my.toml --set loop.batch=8
@@ -203,7 +197,6 @@ def config_show(
 def config_schema() -> None:
     """Print the JSON Schema of a configuration.
 
-    \b
     Examples:
       irltui config schema > irltui.schema.json
     """
@@ -212,5 +205,3 @@ def config_schema() -> None:
     from irltui.registry import Registry
 
     out_json(json_schema(Registry()))
-
-

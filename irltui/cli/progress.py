@@ -114,7 +114,10 @@ class Progress:
 
     def _alert(self, fields: Mapping[str, Any]) -> None:
         alert = Alert(
-            whole(fields.get("step")), str(fields.get("level", "")), str(fields.get("code", "")), str(fields.get("text", ""))
+            whole(fields.get("step")),
+            str(fields.get("level", "")),
+            str(fields.get("code", "")),
+            str(fields.get("text", "")),
         )
         if alert not in self.alerts:  # steps that a resume repeats warn again
             self.alerts.append(alert)

@@ -1,4 +1,4 @@
-"""`irltui run`: make the run folder, start the engine, follow it to its end."""
+"""`irltui run`: make the run folder, start the engine, follow it to its end, say what came of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen, TimeoutExpired
 
 import typer
 
@@ -21,12 +20,153 @@ from irltui.cli.engine import (
     start_engine,
     under_launcher,
 )
-from irltui.cli.follow import Follower
-from irltui.cli.say import has_screen, out, talk
+from irltui.cli.follow import Show, follow, json_lines, live, text_lines
+from irltui.cli.progress import Progress
+from irltui.cli.say import can_draw, has_screen, out, talk
 from irltui.cli.sources import Sources
-from irltui.cli.summary import summary
+from irltui.cli.summary import replay, summary
 from irltui.errors import EXIT_OK, NoRunError
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
 from irltui.runs.status import State
 from irltui.text import safe
+
+RANKS_WAIT = 60.0  # seconds in which the first rank must have made the run folder
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `irltui run` was asked for."""
+
+    sources: Sources
+    out: Path | None
+    resume: Path | None
+    headless: bool
+    as_json: bool
+
+
+def run_command(request: Request) -> int:
+    """Start or continue a run, follow it, and return the exit code.
+
+    Raises:
+        IrltuiError: the configuration, the model's folder or the run's folder cannot be used.
+    """
+    run = _resumed(request) if request.resume is not None else _created(request)
+    if under_launcher():
+        become_engine(run)
+    progress, reader = replay(run)  # of earlier attempts
+    progress.end = None
+    engine = start_engine(run)
+    with signals_to(engine, run):
+        if _wants_dashboard(request):
+            dashboard.open_dashboard(run.path)
+            if engine.poll() is None:
+                talk(f"detached; the run goes on: irltui show {safe(run.path)}")
+                return EXIT_OK
+        else:
+            talk(f"run folder: {safe(run.path)}")
+        with _display(request, progress) as show:
+            returned = follow(engine, reader, progress, show)
+    return _report(request, run, progress, returned)
+
+
+# -- the folder --------------------------------------------------------------------------------
+
+
+def _created(request: Request) -> RunFolder:
+    sources = request.sources
+    if not (sources.target or sources.preset):
+        raise typer.BadParameter(
+            "name a preset (`irltui presets` lists them), a TOML file or a run.json; or --resume RUN",
+            param_hint="TARGET",
+        )
+    if under_launcher() and request.out is None:
+        raise typer.BadParameter("needed under a launcher: all processes must mean the same folder", param_hint="--out")
+    if request.out is not None and not is_first_rank():
+        return _made_by_first_rank(request.out)
+    loaded = sources.load()
+    run = create_run_folder(request.out if request.out is not None else _new_folder(sources.name))
+    write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
+    return run
+
+
+def _resumed(request: Request) -> RunFolder:
+    if not request.sources.is_empty or request.out is not None:
+        raise typer.BadParameter(
+            "continues a run as it was configured: leave out TARGET, --out and all that configures",
+            param_hint="--resume",
+        )
+    run = open_run_folder(request.resume or Path())
+    read_manifest(run)  # a damaged one is better told here
+    return run
+
+
+def _new_folder(name: str) -> Path:
+    """`runs/NAME-TIME`, made at once so that two runs of one second do not share it."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for suffix in ("", *(f"-{n}" for n in range(2, 1_000))):
+        folder = Path("runs") / f"{name}-{stamp}{suffix}"
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            continue
+        except OSError:
+            return folder  # what is wrong is told where folders are made
+        return folder
+    return Path("runs") / f"{name}-{stamp}"
+
+
+def _made_by_first_rank(path: Path) -> RunFolder:
+    until = time.monotonic() + RANKS_WAIT
+    while not is_run(path):
+        if time.monotonic() > until:
+            raise NoRunError(f"{safe(path)}: the first process made no run here within {RANKS_WAIT:.0f} s")
+        time.sleep(0.2)
+    return RunFolder(path)
+
+
+# -- the screen --------------------------------------------------------------------------------
+
+
+def _wants_dashboard(request: Request) -> bool:
+    if request.headless or request.as_json:
+        return False
+    if not has_screen():
+        talk("no terminal for the dashboard: running headless")
+        return False
+    if not dashboard.has_dashboard():
+        talk("no dashboard in this installation: running headless")
+        return False
+    return True
+
+
+def _display(request: Request, progress: Progress) -> AbstractContextManager[Show]:
+    if request.as_json:
+        return nullcontext(json_lines)
+    return live(progress) if can_draw() else nullcontext(text_lines())
+
+
+def _report(request: Request, run: RunFolder, progress: Progress, returned: int) -> int:
+    """Tell how it ended: the summary on stdout, what went wrong on stderr."""
+    end = progress.end
+    state = State(end["state"]) if end and end.get("state") in set(State) else State.CRASHED
+    if state in {State.FAILED, State.CRASHED}:
+        _complain(run, progress, returned)
+    if not request.as_json:
+        out(summary(run, progress, state))
+    return exit_code(returned, said_goodbye=end is not None)
+
+
+def _complain(run: RunFolder, progress: Progress, returned: int) -> None:
+    reason, hint = death(returned)
+    if progress.end is not None:
+        reason, hint = str(progress.end.get("reason", "")), str(progress.end.get("hint", ""))
+    if tail := console_tail(run):
+        talk(f"last lines of {safe(run.console)}:\n{_indented(tail)}")
+    talk(f"error: {safe(reason, lines=True)}")
+    if hint:
+        talk(f"hint: {safe(hint, lines=True)}")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from irltui.errors import IrltuiError
+from irltui.errors import ConfigError, IrltuiError
 from irltui.text import safe
 
 _LONGEST = 1 << 22
@@ -33,13 +33,19 @@ def out_json(value: Any, *, indent: int | None = 2) -> None:
 
 
 def error_text(error: IrltuiError) -> str:
-    """Message and hint, the message marked as an error."""
-    return f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
+    """Message and hint; problems of a configuration are lines that begin with their place."""
+    mark = "" if isinstance(error, ConfigError) else "error: "
+    return f"{mark}{error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
 
 
 def has_screen() -> bool:
     """Whether a dashboard can be shown: stdin and stderr are a terminal that can do more than print."""
-    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return sys.stdin.isatty() and can_draw()
+
+
+def can_draw() -> bool:
+    """Whether stderr is a terminal whose lines can be drawn again."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def prepare_streams() -> None:

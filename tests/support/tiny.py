@@ -64,7 +64,7 @@ def model(family: str = "llama", *, seed: int = 0, vocabulary: int = 55, scale: 
         **SIZES[family],
     )
     torch.manual_seed(seed)
-    return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa").eval()
+    return AutoModelForCausalLM.from_config(config).eval()
 
 
 def folder(path: Path, family: str = "llama", *, generation: dict[str, Any] | None = None, **options: Any) -> Path:

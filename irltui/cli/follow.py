@@ -1,0 +1,76 @@
+"""Following a run that this process started: events in, a display out. Knows no signals and no outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from subprocess import Popen, TimeoutExpired
+from typing import Protocol
+
+from irltui.cli.lines import Lines
+from irltui.cli.progress import Progress
+from irltui.cli.say import out_json, talk
+from irltui.runs.events import Event
+from irltui.runs.reader import EventReader
+
+POLL = 0.2  # seconds between looks at events.jsonl
+
+
+class Show(Protocol):
+    """Shows one event."""
+
+    def __call__(self, event: Event, /) -> None:
+        """Show it."""
+        ...
+
+
+def follow(engine: Popen[bytes], reader: EventReader, progress: Progress, show: Show) -> int:
+    """Show every event until the engine has ended and all is read.
+
+    Returns:
+        What the engine's process returned, negative for a signal.
+    """
+    while True:
+        returned = engine.poll()  # before reading, so that its last words are read too
+        events = reader.poll()
+        for event in events:
+            progress.take(event)
+            show(event)
+        if returned is not None and not events:
+            return returned
+        if returned is None:
+            _rest(engine)
+
+
+def json_lines(event: Event) -> None:
+    """Every event as one line of JSON on stdout."""
+    out_json({"seq": event.seq, "time": event.time, "kind": event.kind, **event.fields}, indent=None)
+
+
+def text_lines() -> Show:
+    """One line an event on stderr."""
+    lines = Lines()
+
+    def show(event: Event) -> None:
+        if line := lines.line(event):
+            talk(line)
+
+    return show
+
+
+@contextmanager
+def live(progress: Progress) -> Iterator[Show]:
+    """A progress display on stderr, drawn from `progress`."""
+    from rich.console import Console
+
+    from irltui.cli.live import display
+
+    with display(Console(stderr=True), progress) as drawn:
+        yield lambda _: drawn.update(drawn.get_renderable())
+
+
+def _rest(engine: Popen[bytes]) -> None:
+    try:
+        engine.wait(POLL)
+    except TimeoutExpired:
+        return

@@ -1,0 +1,134 @@
+"""The built-in sampler draws from the policy itself, prompt by prompt, and keeps what it drew."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from support import tiny
+from transformers import GenerationConfig
+
+from irltui.api import Decoding, Generation, Prompt
+from irltui.lm.policy import LanguageModelPolicy, score_all
+from irltui.samplers.transformers import TransformersSampler
+
+PROMPTS = [Prompt(f"p{i}", "", tuple(range(8, 10 + i % 4))) for i in range(10)]
+
+
+def make(*, eos: frozenset[int] = frozenset({2}), batch: int = 4, family: str = "llama", **options: Any):
+    tokenizer = tiny.tokenizer(**options)
+    model = tiny.model(family, vocabulary=len(tokenizer))
+    policy = LanguageModelPolicy(model, tokenizer, eos, lambda: model)
+    return policy, TransformersSampler(policy, batch, lambda: None)
+
+
+def draw(sampler: TransformersSampler, prompts: list[Prompt], seed: int = 0, **decoding: Any) -> dict[str, Generation]:
+    return {g.prompt_id: g for g in sampler.sample(prompts, Decoding(**{"max_new_tokens": 6, **decoding}), seed)}
+
+
+@pytest.mark.parametrize("family", tiny.SIZES)
+def test_log_probs_are_those_of_the_policy_on_the_same_ids(family: str) -> None:
+    policy, sampler = make(family=family)
+    drawn = [draw(sampler, PROMPTS)[prompt.id] for prompt in PROMPTS]
+    scored = score_all(policy, PROMPTS, [g.tokens for g in drawn], batch=3)
+    for generation, scores in zip(drawn, scored, strict=True):
+        assert list(generation.logprobs) == pytest.approx(scores, abs=5e-4)
+
+
+def test_a_prompts_generation_depends_on_its_own_seed_alone() -> None:
+    _, sampler = make()
+    together = draw(sampler, PROMPTS)
+    apart = {prompt.id: draw(sampler, [prompt])[prompt.id] for prompt in reversed(PROMPTS)}
+    assert {k: g.tokens for k, g in together.items()} == {k: g.tokens for k, g in apart.items()}
+
+
+def test_seeds_differ_between_prompts_and_iterations() -> None:
+    _, sampler = make()
+    twins = [Prompt("a", "", (8, 9)), Prompt("b", "", (8, 9))]
+    first, second = draw(sampler, twins, seed=0), draw(sampler, twins, seed=1)
+    assert len({first["a"].tokens, first["b"].tokens, second["a"].tokens, second["b"].tokens}) == 4
+
+
+@pytest.mark.parametrize("pad", ["<|pad|>", "<|end|>"])
+def test_ended_means_that_an_end_token_was_drawn_and_nothing_follows_it(pad: str) -> None:
+    """Hazards 3 and 4: filling never leaks in, and the length cap makes no end."""
+    eos = frozenset({2, 20, 21, 22})
+    policy, sampler = make(eos=eos, pad=pad)
+    drawn = draw(sampler, [Prompt(f"q{i}", "", (8, 9)) for i in range(60)])
+    assert {g.ended for g in drawn.values()} == {True, False}
+    for generation in drawn.values():
+        assert generation.ended == (generation.tokens[-1] in eos)
+        assert not eos & set(generation.tokens[:-1])
+        assert generation.ended or len(generation.tokens) == 6
+        assert len(generation.tokens) == len(generation.logprobs)
+
+
+def test_the_models_generation_config_takes_no_part() -> None:
+    """Hazard 6: a model may ship with greedy-like settings; y~ ~ pi is what is meant."""
+    policy, sampler = make()
+    expected = draw(sampler, PROMPTS)
+    theirs = GenerationConfig(
+        do_sample=True, temperature=0.01, top_k=1, top_p=0.1, repetition_penalty=5.0, eos_token_id=30, max_length=3
+    )
+    policy.model.generation_config = theirs
+    assert draw(sampler, PROMPTS) == expected
+    assert policy.model.generation_config is theirs
+
+
+def test_greedy_top_k_and_top_p_draw_what_they_say_and_keep_the_policys_own_log_probs() -> None:
+    policy, sampler = make()
+    greedy = draw(sampler, PROMPTS, temperature=0.0)
+    for change in ({"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}):
+        assert {k: g.tokens for k, g in draw(sampler, PROMPTS, **change).items()} == {
+            k: g.tokens for k, g in greedy.items()
+        }
+    scored = score_all(policy, PROMPTS, [greedy[p.id].tokens for p in PROMPTS], batch=4)
+    for prompt, scores in zip(PROMPTS, scored, strict=True):
+        assert list(greedy[prompt.id].logprobs) == pytest.approx(scores, abs=5e-4)
+
+
+def test_what_is_drawn_is_distributed_as_the_policy_says() -> None:
+    """Chi-square over every response of up to two tokens from a model with six tokens."""
+    tokenizer = tiny.tokenizer()
+    model = tiny.model(vocabulary=6, scale=0.15)
+    policy = LanguageModelPolicy(model, tokenizer, frozenset({2}), lambda: model)
+    sampler = TransformersSampler(policy, 500, lambda: None)
+    prompt, count = (3, 4), 4000
+    drawn = draw(sampler, [Prompt(str(i), "", prompt) for i in range(count)], max_new_tokens=2)
+    observed = Counter(generation.tokens for generation in drawn.values())
+    responses = [(2,), *((a, b) for a, b in itertools.product(range(6), repeat=2) if a != 2)]
+    scores = score_all(policy, [Prompt("", "", prompt)] * len(responses), responses, batch=8)
+    expected = {y: count * math.exp(sum(row)) for y, row in zip(responses, scores, strict=True)}
+    assert sum(expected.values()) == pytest.approx(count, rel=1e-4)
+    assert set(observed) <= set(expected)
+    chi_square = sum((observed[y] - e) ** 2 / e for y, e in expected.items())
+    freedom = len(responses) - 1
+    # Wilson-Hilferty: chi-square's cube root is nearly normal; 3.09 is the one-sided 0.1 % point.
+    bound = freedom * (1 - 2 / (9 * freedom) + 3.09 * math.sqrt(2 / (9 * freedom))) ** 3
+    assert chi_square < bound
+
+
+def test_sampling_can_be_interrupted_between_tokens() -> None:
+    policy, _ = make()
+    calls = []
+
+    def poll() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(TransformersSampler(policy, 4, poll).sample(PROMPTS, Decoding(max_new_tokens=6), 0))
+    assert len(calls) == 3
+
+
+def test_sampling_leaves_no_gradient_and_no_trace_in_the_global_random_stream() -> None:
+    policy, sampler = make()
+    before = torch.get_rng_state()
+    draw(sampler, PROMPTS)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(parameter.grad is None for parameter in policy.parameters())
