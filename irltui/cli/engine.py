@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -50,7 +50,7 @@ def is_first_rank() -> bool:
 
 
 @contextmanager
-def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Iterator[None]:
+def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Generator[None]:
     """While inside: Ctrl-C stops the engine with a checkpoint, a second one kills it; SIGTERM and SIGUSR1 pass on."""
     interrupted = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from subprocess import Popen, TimeoutExpired
 from typing import Protocol
@@ -59,14 +59,18 @@ def text_lines() -> Show:
 
 
 @contextmanager
-def live(progress: Progress) -> Iterator[Show]:
+def live(progress: Progress) -> Generator[Show]:
     """A progress display on stderr, drawn from `progress`."""
     from rich.console import Console
 
     from irltui.cli.live import display
 
-    with display(Console(stderr=True), progress) as drawn:
-        yield lambda _: drawn.update(drawn.get_renderable())
+    with display(Console(stderr=True), progress):
+        yield _nothing  # it redraws by the clock
+
+
+def _nothing(event: Event) -> None:
+    """The display looks at the progress by itself."""
 
 
 def _rest(engine: Popen[bytes]) -> None:

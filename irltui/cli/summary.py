@@ -9,6 +9,7 @@ from typing import Any
 from irltui.cli.lines import interval
 from irltui.cli.progress import Progress
 from irltui.cli.say import columns, duration, figure, out, out_json
+from irltui.errors import EXIT_USAGE
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import Manifest, read_manifest
 from irltui.runs.reader import EventReader
@@ -40,7 +41,7 @@ def replay(run: RunFolder) -> tuple[Progress, EventReader]:
 def summary(run: RunFolder, progress: Progress, state: State) -> str:
     """A few lines: what happened, figures at start and end, the result, what to do next."""
     happened = f"{state}: {progress.step}/{progress.total_steps} steps in {duration(progress.elapsed)}"
-    return "\n".join(part for part in (happened, _table(progress), *_result(run, state)) if part)
+    return "\n".join(part for part in (happened, _table(progress), *_result(run, progress, state)) if part)
 
 
 def show_run(path: Path, *, as_json: bool) -> None:
@@ -93,19 +94,26 @@ def _table(progress: Progress) -> str:
     return columns([["", "first", "last"], *rows]) if rows else ""
 
 
-def _result(run: RunFolder, state: State) -> Iterator[str]:
-    folder = safe(run.path)
+def _result(run: RunFolder, progress: Progress, state: State) -> Iterator[str]:
     if run.model.is_dir():
         yield f"model      {safe(run.model)}"
     if run.adapter.is_dir():
         yield f"adapter    {safe(run.adapter)}"
-    match state:
-        case State.FINISHED:
-            yield f'next       AutoModelForCausalLM.from_pretrained("{safe(run.model)}"), or train on: --model {folder}'
-        case State.STOPPED | State.PREEMPTED | State.FAILED | State.CRASHED:
-            yield f"next       irltui run --resume {folder}"
-        case _:
-            yield f"next       irltui ctl {folder} pause | checkpoint | stop"
+    if next_step := _next(run, progress, state):
+        yield f"next       {next_step}"
+
+
+def _next(run: RunFolder, progress: Progress, state: State) -> str:
+    """One hint."""
+    folder = safe(run.path)
+    if state is State.FINISHED:
+        load = f'AutoModelForCausalLM.from_pretrained("{safe(run.model)}")'
+        return f"{load}, or train on: --model {folder}" if run.model.is_dir() else ""
+    if state in {State.STARTING, State.RUNNING, State.PAUSED}:
+        return f"irltui ctl {folder} pause | checkpoint | stop"
+    if progress.end and progress.end.get("exit_code") == EXIT_USAGE:  # going on would fail the same way
+        return f"irltui run {folder}/run.json, corrected by --model, --data or --set"
+    return f"irltui run --resume {folder}"
 
 
 def _alerts(progress: Progress) -> Iterator[str]:

@@ -91,8 +91,9 @@ def set_layers(assignments: Iterable[str]) -> list[Layer]:
 
 def value_layer(origin: str, keys: Keys, value: Any) -> Layer:
     """One value as a layer."""
-    values = value
-    for key in reversed(keys):
+    *above, last = keys
+    values: dict[str, Any] = {last: value}
+    for key in reversed(above):
         values = {key: values}
     return Layer(origin, values)
 

@@ -28,7 +28,7 @@ def key_lines(text: str) -> dict[Keys, int]:
     """Lines, from 1, of all tables and keys, inline ones included.
 
     Args:
-        text: a document that tomllib accepts; anything else gives lines that mean nothing.
+        text: a document that tomllib accepts.
     """
     scanner = _Scanner(text)
     scanner.document()

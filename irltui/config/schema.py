@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
+    ValidationError,
     ValidationInfo,
     model_validator,
 )
@@ -244,7 +245,12 @@ def _resolver(component: str) -> Callable[[Any, ValidationInfo], Any]:
             spec = registry.resolve(component, value["kind"])
         except PluginError as error:
             raise ValueError(error.message) from None
-        return spec.model_validate(value)
+        try:
+            return spec.model_validate(value)
+        except ValidationError:
+            raise  # pydantic keeps the place of each problem
+        except Exception as error:  # noqa: BLE001 - a plugin's class may do anything
+            raise ValueError(f"{value['kind']!r} cannot take options: {error!r}") from None
 
     return resolve
 

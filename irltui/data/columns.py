@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,8 @@ _ALIASES = {
     "completion": ("completion", "response", "answer", "output", "chosen"),
     "messages": ("messages", "conversations", "conversation"),
 }
-_ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
-_ROLES |= {"tool": "tool"}
+_ROLES = {"human": "user", "gpt": "assistant"} | {role: role for role in ("user", "assistant", "system", "tool")}
+_LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,17 @@ class Columns:
     completion: str
     messages: str
     system: str
+
+    @property
+    def used(self) -> list[str]:
+        """All of them."""
+        return [name for name in dict.fromkeys((self.prompt, self.completion, self.messages, self.system)) if name]
+
+    def __str__(self) -> str:
+        named = [f"messages from {self.messages!r}"] if self.messages else []
+        named += [f"prompts from {self.prompt!r}", f"completions from {self.completion!r}"] if self.prompt else []
+        named += [f"system messages from {self.system!r}"] if self.system else []
+        return ", ".join(named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +71,27 @@ def find_columns(section: DataSection, names: Sequence[str]) -> Columns:
     wanted = section.columns
     for key in ("prompt", "completion", "messages", "system"):
         name = getattr(wanted, key)
-        if name not in {"auto", "off", *names}:
+        if name not in {"off" if key == "system" else "auto", *names}:
             raise DataError(
-                f'data.columns.{key}: column "{name}" not found in {section.source} (columns: {", ".join(names)})',
-                f"Set data.columns.{key} to one of them.",
+                f'data.columns.{key}: column "{name}" not found in {section.source} ({_listed(names)})',
+                f'Set data.columns.{key} = "{_guess(key, names, {wanted.prompt, wanted.completion})}".',
             )
-    system = "" if wanted.system in {"auto", "off"} else wanted.system
+    system = "" if wanted.system == "off" else wanted.system
     messages = _choose("messages", wanted.messages, names)
     prompt, completion = _choose("prompt", wanted.prompt, names), _choose("completion", wanted.completion, names)
     explicit = wanted.prompt != "auto" or wanted.completion != "auto"
+    if explicit and wanted.messages != "auto":
+        raise DataError(
+            "data.columns: messages beside prompt or completion", "Name messages, or prompt and completion."
+        )
     if messages and not explicit and (wanted.messages != "auto" or not (prompt and completion)):
         return Columns("", "", messages, system)
     for key, found in (("prompt", prompt), ("completion", completion)):
         if not found:
             raise DataError(
                 f"data.columns.{key}: no column of a usual name ({', '.join(_ALIASES[key])}) in {section.source} "
-                f"(columns: {', '.join(names)})",
-                f'Set data.columns.{key} = "{_guess(names, prompt)}".',
+                f"({_listed(names)})",
+                f'Set data.columns.{key} = "{_guess(key, names, {prompt, completion})}".',
             )
     if prompt == completion:
         raise DataError(f'data.columns: prompt and completion are both "{prompt}"', "Name two columns.")
@@ -88,20 +104,21 @@ def read_row(raw: Mapping[str, Any], columns: Columns) -> Row:
     Raises:
         BadRow: it has none.
     """
-    system = raw[columns.system] if columns.system else ""
-    if system is not None and not isinstance(system, str):
+    system = (raw.get(columns.system) or "") if columns.system else ""
+    if not isinstance(system, str):
         raise BadRow("system message of the wrong type")
+    _check_unicode(system)
     if columns.messages:
-        *before, last = _messages(raw[columns.messages], "conversation")
+        *before, last = _messages(raw.get(columns.messages), "conversation")
         if last["role"] != "assistant":
             raise BadRow("conversation does not end with the assistant")
         if not before:
             raise BadRow("empty prompt")
-        return Row(_checked_prompt(before), system or "", _completion(last["content"]))
-    prompt = raw[columns.prompt]
+        return Row(_checked_prompt(before), system, _completion(last["content"]))
+    prompt = raw.get(columns.prompt)
     if not isinstance(prompt, str):
         prompt = _messages(prompt, "prompt")
-    return Row(_checked_prompt(prompt), system or "", _completion(raw[columns.completion]))
+    return Row(_checked_prompt(prompt), system, _completion(raw.get(columns.completion)))
 
 
 def _choose(key: str, wanted: str, names: Sequence[str]) -> str:
@@ -110,8 +127,18 @@ def _choose(key: str, wanted: str, names: Sequence[str]) -> str:
     return next((alias for alias in _ALIASES[key] if alias in names), "")
 
 
-def _guess(names: Sequence[str], taken: str) -> str:
-    return next((name for name in names if name != taken), "NAME")
+def _guess(key: str, names: Sequence[str], taken: set[str]) -> str:
+    """The column that `key` most likely means."""
+    free = [name for name in names if name not in taken] or ["NAME"]
+    usual = _ALIASES.get(key, (key,))
+    near = [match for alias in usual for match in difflib.get_close_matches(alias, free, n=1)]
+    return (near or free)[0]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """For a message; a file without a header has its first row here."""
+    short = [name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..." for name in names]
+    return f"columns: {', '.join(short)}"
 
 
 def _messages(value: Any, what: str) -> list[dict[str, str]]:
@@ -129,11 +156,14 @@ def _message(item: Any) -> dict[str, str]:
     """{role, content}, or ShareGPT's {from, value}."""
     if not isinstance(item, Mapping):
         raise BadRow("message of the wrong type")
-    role, content = item.get("role", item.get("from")), item.get("content", item.get("value"))
-    if role not in _ROLES:
+    # A table with both forms has all four fields in every message, some of them null.
+    role, content = item.get("role") or item.get("from"), item.get("content")
+    content = item.get("value") if content is None else content
+    if not isinstance(role, str) or role not in _ROLES:
         raise BadRow("unknown role")
     if not isinstance(content, str):
         raise BadRow("message without text")
+    _check_unicode(content)
     return {"role": _ROLES[role], "content": content}
 
 
@@ -141,6 +171,7 @@ def _checked_prompt(prompt: str | list[dict[str, str]]) -> str | list[dict[str, 
     text = prompt if isinstance(prompt, str) else "".join(m["content"] for m in prompt if m["role"] != "system")
     if not text.strip():
         raise BadRow("empty prompt")
+    _check_unicode(text)
     if not isinstance(prompt, str) and prompt[-1]["role"] == "assistant":
         raise BadRow("prompt ends with the assistant")
     return prompt
@@ -156,4 +187,13 @@ def _completion(value: Any) -> str:
         value = messages[0]["content"]
     if not value.strip():
         raise BadRow("empty completion")
+    _check_unicode(value)
     return value
+
+
+def _check_unicode(text: str) -> None:
+    """JSON can escape half a surrogate pair, which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadRow("text that is not Unicode") from None

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
 from irltui.api import Demonstration, Prompt
 from irltui.config.schema import DataSection
-from irltui.data.columns import BadRow, Columns, find_columns, read_row
+from irltui.data.columns import BadRow, Columns, Row, find_columns, read_row
 from irltui.data.report import DataReport, Tally, lengths
-from irltui.data.source import load_rows
+from irltui.data.source import Rows, load_rows
 from irltui.data.template import PromptTemplate
 from irltui.errors import DataError
+
+_DUPLICATE = "duplicate"
+_OVERLONG = " over"
+_INNER_END = "end-of-sequence token inside the response"
 
 
 class _Rows:
     """Flat storage of tokenised rows."""
 
-    def __init__(self, source: Any, columns: Columns) -> None:
+    def __init__(self, source: Rows, columns: Columns) -> None:
         self._source, self._columns = source, columns
         self.row = array("q")  # index into the source
         self.ended = array("b")
@@ -102,14 +106,14 @@ def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset
     """
     template = PromptTemplate(tokenizer, eos_ids, section.template, section.system)
     source = load_rows(section)
-    columns = find_columns(section, source.column_names)
+    columns = find_columns(section, source.columns)
+    source = source.only(columns.used)
     rows = _Rows(source, columns)
+    intake = _Intake(section, template, eos_ids, rows)
     dropped: dict[str, Tally] = {}
-    cut: dict[str, Tally] = {}
-    seen: set[bytes] = set()
     for number, raw in enumerate(source, start=1):
         try:
-            _take(rows, raw, number, section, template, eos_ids, seen, cut)
+            intake.take(read_row(raw, columns), number)
         except BadRow as reason:
             dropped.setdefault(str(reason), Tally()).add(number)
     _check_rows_left(section, len(source), len(rows), dropped)
@@ -117,11 +121,13 @@ def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset
     sizes = [rows.lengths(i) for i in range(len(rows))]
     report = DataReport(
         source=section.source,
+        columns=str(columns),
+        unused=tuple(name for name in source.columns if name not in columns.used),
         rows=len(source),
         train=len(train),
         held_out=len(held_out),
         dropped=dropped,
-        cut=cut,
+        cut=intake.cut,
         prompts=lengths([prompt for prompt, _ in sizes]),
         responses=lengths([response for _, response in sizes]),
         template=template.name,
@@ -130,68 +136,82 @@ def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset
     return DemonstrationData(Demonstrations(rows, train), Demonstrations(rows, held_out), template, report)
 
 
-def _take(
-    rows: _Rows,
-    raw: Any,
-    number: int,
-    section: DataSection,
-    template: PromptTemplate,
-    eos_ids: frozenset[int],
-    seen: set[bytes],
-    cut: dict[str, Tally],
-) -> None:
-    """Tokenise one row into `rows`.
+class _Intake:
+    """Tokenises rows, by the rules of the configuration."""
 
-    Raises:
-        BadRow: it cannot be used.
-        DataError: it is over-long, and the policy is "error".
-    """
-    read = read_row(raw, rows._columns)
-    try:
-        prompt = template.prompt_ids(read.prompt, read.system)
-    except DataError as error:
-        raise BadRow(error.message) from None
-    response = template.response_ids(read.completion)
-    if eos_ids & set(response[:-1]):
-        raise BadRow("end-of-sequence token inside the response")
-    key = hashlib.blake2b(repr((prompt, response)).encode(), digest_size=16).digest()
-    if section.duplicates == "drop" and key in seen:
-        raise BadRow("duplicate")
-    seen.add(key)
-    ended = True
-    for what, ids, longest in (
-        ("prompt", prompt, section.max_prompt_tokens),
-        ("response", response, section.max_response_tokens),
-    ):
-        if len(ids) <= longest:
-            continue
-        reason = f"{what} over {longest} tokens"
-        if section.overlong == "error":
+    def __init__(self, section: DataSection, template: PromptTemplate, eos_ids: frozenset[int], rows: _Rows) -> None:
+        self.cut: dict[str, Tally] = {}
+        self._section, self._template, self._eos_ids, self._rows = section, template, eos_ids, rows
+        self._seen: set[bytes] = set()
+
+    def take(self, row: Row, number: int) -> None:
+        """Keep a row.
+
+        Raises:
+            BadRow: it cannot be used.
+            DataError: no such row can be used, or it is over-long and the policy is "error".
+        """
+        prompt, response = self._prompt_ids(row, number), self._template.response_ids(row.completion)
+        if len(response) == 1:
+            raise BadRow("completion without tokens")
+        if self._eos_ids & set(response[:-1]):
+            raise BadRow(_INNER_END)
+        key = hashlib.blake2b(repr((prompt, response)).encode(), digest_size=16).digest()
+        if self._section.duplicates == "drop" and key in self._seen:
+            raise BadRow(_DUPLICATE)
+        self._seen.add(key)
+        longest = self._section.max_prompt_tokens, self._section.max_response_tokens
+        self._check_length("prompt", len(prompt), longest[0], number)
+        self._check_length("response", len(response), longest[1], number)
+        # Like a generation at the length cap, a cut response has no end of its own.
+        ended = len(response) <= longest[1]
+        self._rows.add(number - 1, prompt[-longest[0] :], response[: longest[1]], ended=ended)
+
+    def _prompt_ids(self, row: Row, number: int) -> tuple[int, ...]:
+        try:
+            return self._template.prompt_ids(row.prompt, row.system)
+        except DataError as error:
+            if error.hint:  # the configuration is wrong, not the row
+                raise DataError(f"{self._section.source}: row {number}: {error.message}", error.hint) from error
+            raise BadRow(error.message) from None
+
+    def _check_length(self, what: str, length: int, longest: int, number: int) -> None:
+        if length <= longest:
+            return
+        if self._section.overlong == "error":
             raise DataError(
-                f"{section.source}: row {number}: {what} of {len(ids)} tokens, over data.max_{what}_tokens = {longest}",
+                f"{self._section.source}: row {number}: {what} of {length} tokens, "
+                f"over data.max_{what}_tokens = {longest}",
                 'Raise it, or set data.overlong to "drop" or "truncate".',
             )
-        if section.overlong == "drop":
+        reason = f"{what}{_OVERLONG} {longest} tokens"
+        if self._section.overlong == "drop":
             raise BadRow(reason)
-        cut.setdefault(reason, Tally()).add(number)
-        if what == "prompt":
-            prompt = prompt[-longest:]
-        else:
-            # Like a generation at the length cap, a cut response has no end of its own.
-            response, ended = response[:longest], False
-    rows.add(number - 1, prompt, response, ended=ended)
+        self.cut.setdefault(reason, Tally()).add(number)
 
 
 def _check_rows_left(section: DataSection, read: int, kept: int, dropped: dict[str, Tally]) -> None:
     reasons = "\n".join(f"  {reason}: {tally}" for reason, tally in dropped.items())
     if kept == 0:
-        raise DataError(f"{section.source}: none of {read} rows can be used:\n{reasons}", "Check data.columns.")
-    length_or_duplicate = ("over ", "duplicate")
-    bad = sum(t.count for reason, t in dropped.items() if not any(word in reason for word in length_or_duplicate))
+        raise DataError(f"{section.source}: none of {read} rows can be used:\n{reasons}", _advice(dropped))
+    bad = sum(tally.count for reason, tally in dropped.items() if not _is_policy(reason))
     if bad > read / 2:
-        raise DataError(
-            f"{section.source}: {bad} of {read} rows are bad:\n{reasons}", "Check data.columns, or clean the file."
-        )
+        raise DataError(f"{section.source}: {bad} of {read} rows are bad:\n{reasons}", _advice(dropped))
+
+
+def _advice(dropped: Mapping[str, Tally]) -> str:
+    """For the commonest reason."""
+    reason = max(dropped, key=lambda reason: dropped[reason].count)
+    if reason == _INNER_END:
+        return "The template closes every response itself: take the end-of-sequence token out of the completions."
+    if _is_policy(reason):
+        return 'Raise data.max_prompt_tokens and data.max_response_tokens, or set data.overlong = "truncate".'
+    return "Check data.columns, or clean the file."
+
+
+def _is_policy(reason: str) -> bool:
+    """Dropped by a rule of the configuration, and not for being bad."""
+    return reason == _DUPLICATE or reason.startswith((f"prompt{_OVERLONG}", f"response{_OVERLONG}"))
 
 
 def _split(rows: _Rows, section: DataSection) -> tuple[list[int], list[int]]:
@@ -204,9 +224,12 @@ def _split(rows: _Rows, section: DataSection) -> tuple[list[int], list[int]]:
     if section.held_out and section.held_out_limit and len(by_prompt) > 1:
         wanted = min(max(1, round(section.held_out * len(by_prompt))), len(by_prompt) - 1)
     held_out: list[int] = []
-    for digest in sorted(by_prompt)[:wanted]:
-        if held_out and len(held_out) + len(by_prompt[digest]) > section.held_out_limit:
+    taken = 0
+    for digest in sorted(by_prompt):
+        if taken == wanted or len(held_out) == section.held_out_limit:
             break
-        held_out += by_prompt[digest]
+        if len(held_out) + len(by_prompt[digest]) <= section.held_out_limit:
+            held_out += by_prompt[digest]
+            taken += 1
     kept_out = set(held_out)
     return [i for i in range(len(rows)) if i not in kept_out], held_out

@@ -39,9 +39,11 @@ class Lengths:
 
 @dataclass(frozen=True)
 class DataReport:
-    """Rows read, kept and dropped; `dropped` and `cut` by reason."""
+    """Rows read, kept and dropped; `dropped` and `cut` by reason; `columns` in words, and those not read."""
 
     source: str
+    columns: str
+    unused: tuple[str, ...]
     rows: int
     train: int
     held_out: int
@@ -60,6 +62,7 @@ class DataReport:
         """For people."""
         found = [
             f"{self.rows} rows of {self.source}: {self.train} train, {self.held_out} held out",
+            self.columns + (f" (not read: {', '.join(self.unused)})" if self.unused else ""),
             f"prompts {self.prompts.mean:.0f} tokens on average, longest {self.prompts.longest}; "
             f"responses {self.responses.mean:.0f}, longest {self.responses.longest}",
             f"chat template: {self.template}; responses end with {self.end_token}",

@@ -1,4 +1,4 @@
-"""Rows of a hub data set or a local file, through `datasets`; errors name the file, the line and the remedy.
+"""Rows of a hub data set or local files, through `datasets`; errors name the file, the line and the remedy.
 
 Rows stay on disk (memory-mapped Arrow). Knows files and columns, not prompts or tokens.
 """
@@ -6,164 +6,230 @@ Rows stay on disk (memory-mapped Arrow). Knows files and columns, not prompts or
 from __future__ import annotations
 
 import difflib
+import glob
 import json
-from collections.abc import Iterator
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import datasets
 import datasets.exceptions
+from datasets.arrow_writer import ArrowWriter
 
 from irltui import quickstart
 from irltui.config.schema import DataSection
+from irltui.data.text_files import read_text_file
 from irltui.errors import DataError
 
 _FORMATS = {
     ".jsonl": "json",
-    ".json": "json",
     ".ndjson": "json",
-    ".parquet": "parquet",
+    ".json": "json",
     ".csv": "csv",
+    ".parquet": "parquet",
     ".arrow": "arrow",
 }
-# pandas would read an answer "None" or "NA" as a missing one.
-_OPTIONS: dict[str, dict[str, Any]] = {"csv": {"keep_default_na": False}}
+_TEXT = {"json", "csv"}
+_PACKED = "row"  # the one column of rows that came as text
+# `datasets` and what it stands on raise whatever they like.
+_LOADING = (
+    datasets.exceptions.DatasetsError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    RuntimeError,
+    AttributeError,
+    ArithmeticError,
+    ImportError,
+    StopIteration,
+)
 
 
-def load_rows(section: DataSection) -> Any:
-    """The rows as a `datasets.Dataset`, at most `section.limit`.
+class Rows:
+    """Rows on disk, in their order; each comes as a mapping from column names to values, absent ones left out."""
+
+    def __init__(self, name: str, table: Any, columns: Sequence[str], *, packed: bool) -> None:
+        self.columns = columns
+        self._name, self._table, self._packed = name, table, packed
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitem__(self, i: int) -> Mapping[str, Any]:
+        return self._unpack(self._table[i])
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """In order.
+
+        Raises:
+            DataError: a row that is stored wrongly.
+        """
+        done = 0
+        try:
+            for raw in self._table:
+                yield self._unpack(raw)
+                done += 1
+        except UnicodeDecodeError:
+            raise DataError(
+                f"{self._name}: row {self._first_unreadable(done) + 1}: text that is not UTF-8",
+                "Write the file again as UTF-8.",
+            ) from None
+
+    def only(self, columns: Iterable[str]) -> Rows:
+        """The same rows without what nobody asks for (pictures need not be decoded)."""
+        if self._packed:
+            return self
+        return Rows(self._name, self._table.select_columns(list(columns)), self.columns, packed=False)
+
+    def _unpack(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        return json.loads(raw[_PACKED]) if self._packed else raw
+
+    def _first_unreadable(self, start: int) -> int:
+        """Tables are read some rows at a time, so the one at fault may be later than the last that came."""
+        for i in range(start, len(self._table)):
+            try:
+                self._table[i]
+            except UnicodeDecodeError:
+                return i
+        return start
+
+
+def load_rows(section: DataSection) -> Rows:
+    """The rows, at most `section.limit`.
 
     Raises:
         DataError: nothing there, not readable, or no rows.
     """
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity_error()
-    is_embedded = section.source == quickstart.NAME
-    path = quickstart.demonstrations_file() if is_embedded else Path(section.source).expanduser()
-    rows = _local(path, section) if path.exists() else _hub(section)
+    datasets.logging.set_verbosity(logging.CRITICAL)  # every error it logs, it raises too
+    rows = _local(path, section) if (path := _local_path(section)) else _hub(section)
     if len(rows) == 0:
-        raise DataError(f"data.source: {section.source}: no rows", "Give a file with at least two demonstrations.")
-    return rows if section.limit == "all" else rows.select(range(min(section.limit, len(rows))))
+        raise DataError(f"data.source: {section.source}: no rows", "Give at least two demonstrations.")
+    return rows
 
 
-def _local(path: Path, section: DataSection) -> Any:
-    if path.is_dir() and (path / "state.json").is_file():
-        return _single(datasets.load_from_disk(str(path)), section)
-    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in _FORMATS)
+def _local_path(section: DataSection) -> Path | None:
+    if section.source == quickstart.NAME:
+        return quickstart.demonstrations_file()
+    try:
+        path = Path(section.source).expanduser()
+        return path if path.exists() else None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"data.source: {section.source}: cannot be looked up: {error}", "Give a local file or a hub name."
+        ) from None
+
+
+def _local(path: Path, section: DataSection) -> Rows:
+    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
+        return _saved(path, section)
+    files = _files(path)
+    kind = _FORMATS[files[0].suffix.lower()]
+    if kind in _TEXT:
+        return _text(files, section)
+    names = [glob.escape(str(file)) for file in files]
+    try:
+        # The table stays mapped though its file's name is gone: nothing is left behind, however the run ends.
+        with tempfile.TemporaryDirectory(prefix="irltui-", ignore_cleanup_errors=True) as cache:
+            table = datasets.load_dataset(kind, data_files={"train": names}, split="train", cache_dir=cache)
+    except _LOADING as error:
+        raise DataError(f"data.source: {path}: cannot be read: {_reason(error)}", "Is the file whole?") from error
+    return _table_rows(table, section)
+
+
+def _files(path: Path) -> list[Path]:
+    """The data files that a path stands for: itself, or what lies in the folder.
+
+    Raises:
+        DataError: none, empty ones, or of several kinds.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in _FORMATS)
+    else:
+        files = [path]
     suffixes = {file.suffix.lower() for file in files}
-    if not files or len({_FORMATS.get(suffix) for suffix in suffixes}) > 1 or not suffixes <= _FORMATS.keys():
-        what = "no data files" if not files else f"files of kind {', '.join(sorted(suffixes)) or 'none'}"
+    if not files or not suffixes <= _FORMATS.keys() or len({_FORMATS[suffix] for suffix in suffixes}) > 1:
+        what = f"files of kind {', '.join(sorted(suffixes)) or 'none'}" if files else "no data files"
         raise DataError(
             f"data.source: {path}: {what}", f"Known kinds, one a folder: {', '.join(_FORMATS)}; or a hub name."
         )
     for file in files:
-        if file.stat().st_size == 0:
-            raise DataError(f"{file}: the file is empty", "Give a file with at least two demonstrations.")
-    kind = _FORMATS[files[0].suffix.lower()]
+        if not file.is_file() or file.stat().st_size == 0:
+            what = "the file is empty" if file.is_file() else "not a file"
+            raise DataError(f"{file}: {what}", "Give a file with at least two demonstrations.")
+    return files
+
+
+def _text(files: Sequence[Path], section: DataSection) -> Rows:
+    """Text files packed into a table of one column, read once for their errors and columns."""
+    columns: dict[str, None] = {}
+    rows = islice(chain.from_iterable(map(read_text_file, files)), None if section.limit == "all" else section.limit)
+    with tempfile.TemporaryDirectory(prefix="irltui-", ignore_cleanup_errors=True) as folder:
+        table = f"{folder}/rows.arrow"
+        features = datasets.Features({_PACKED: datasets.Value("large_string")})
+        with ArrowWriter(path=table, features=features, writer_batch_size=100) as writer:
+            try:
+                for row in rows:
+                    columns |= dict.fromkeys(row)
+                    writer.write({_PACKED: json.dumps(row)})
+            except OSError as error:
+                raise DataError(f"data.source: {section.source}: cannot be read: {error}") from error
+            if columns:
+                writer.finalize()
+        if not columns:
+            raise DataError(f"data.source: {section.source}: no rows", "Give at least two demonstrations.")
+        return Rows(section.source, datasets.Dataset.from_file(table), tuple(columns), packed=True)
+
+
+def _saved(path: Path, section: DataSection) -> Rows:
+    """What `save_to_disk` wrote."""
     try:
-        names = [str(file) for file in files]
-        return datasets.load_dataset(kind, data_files=names, split="train", **_OPTIONS.get(kind, {}))
-    except (datasets.exceptions.DatasetsError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        for file in files:
-            _explain(file, kind)
-        raise DataError(f"data.source: {path}: cannot be read: {_reason(error)}", _remedy(kind)) from error
+        loaded = datasets.load_from_disk(str(path))
+    except _LOADING as error:
+        raise DataError(f"data.source: {path}: cannot be read: {_reason(error)}", "Is the folder whole?") from error
+    if isinstance(loaded, datasets.DatasetDict):
+        if section.split not in loaded:
+            raise DataError(
+                f"data.split: {section.split!r} is not in {section.source} (splits: {', '.join(map(str, loaded))})",
+                "Set data.split to one of them.",
+            )
+        loaded = loaded[section.split]
+    return _table_rows(loaded, section)
 
 
-def _hub(section: DataSection) -> Any:
+def _hub(section: DataSection) -> Rows:
     path = Path(section.source).expanduser()
     if path.suffix.lower() in _FORMATS or section.source.startswith((".", "/", "~")):
         raise DataError(f"data.source: {section.source}: no such file", _close_names(path))
+    if section.source in {*_FORMATS.values(), "text"}:
+        # To `datasets` these are readers, which would take whatever lies in the working folder.
+        raise DataError(f"data.source: {section.source}: not the name of a data set", "Give a file or a hub name.")
     subset = None if section.subset == "auto" else section.subset
     try:
-        return _single(datasets.load_dataset(section.source, subset, split=section.split), section)
-    except (
-        datasets.exceptions.DatasetsError,
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        RuntimeError,
-    ) as error:
+        return _table_rows(datasets.load_dataset(section.source, subset, split=section.split), section)
+    except _LOADING as error:
         raise DataError(
             f"data.source: {section.source}: neither a local file nor a data set that the hub gives: {_reason(error)}",
-            "Check the name, data.split and data.subset, the network and your access token.",
+            f"Check the name, data.split and data.subset, the network and your access token. {_close_names(path)}",
         ) from error
 
 
-def _single(loaded: Any, section: DataSection) -> Any:
-    if not isinstance(loaded, datasets.DatasetDict):
-        return loaded
-    if section.split not in loaded:
-        raise DataError(
-            f"data.split: {section.split!r} is not in {section.source} (splits: {', '.join(loaded)})",
-            "Set data.split to one of them.",
-        )
-    return loaded[section.split]
-
-
-def _explain(file: Path, kind: str) -> None:
-    """Find the first line at fault.
-
-    Raises:
-        DataError: it was found.
-    """
-    if kind not in {"json", "csv"}:
-        return
-    types: dict[str, str] = {}
-    is_lines = kind == "json" and _looks_like_lines(file)
-    for number, line in _lines(file):
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{file}:{number}: not UTF-8 at byte {error.start + 1} of the line",
-                "Save the file as UTF-8 (iconv -f latin1 -t utf-8 helps for older files).",
-            ) from None
-        if is_lines and text.strip():
-            _explain_row(file, number, text, types)
-
-
-def _explain_row(file: Path, number: int, text: str, types: dict[str, str]) -> None:
-    try:
-        row = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}:{number}: not JSON: {error}", "Each line must hold one JSON object.") from None
-    if not isinstance(row, dict):
-        raise DataError(
-            f"{file}:{number}: a JSON {_json_type(row)}, not an object",
-            'Each line must hold one JSON object such as {"prompt": "...", "completion": "..."}.',
-        )
-    for key, value in row.items():
-        if value is None:
-            continue
-        if types.setdefault(key, _json_type(value)) != _json_type(value):
-            raise DataError(
-                f"{file}:{number}: {key!r} is a {_json_type(value)}; in earlier rows it is a {types[key]}",
-                "A column must hold one type.",
-            )
-
-
-def _json_type(value: object) -> str:
-    names = {str: "text", bool: "boolean", int: "number", float: "number", list: "list", dict: "table"}
-    return names.get(type(value), "null")
-
-
-def _looks_like_lines(file: Path) -> bool:
-    """JSON Lines, or one JSON document (a list of rows)?"""
-    with file.open("rb") as opened:
-        return not opened.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
-
-
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    with file.open("rb") as opened:
-        yield from enumerate(opened, start=1)
+def _table_rows(table: Any, section: DataSection) -> Rows:
+    if section.limit != "all":
+        table = table.select(range(min(section.limit, len(table))))
+    return Rows(section.source, table, table.column_names, packed=False)
 
 
 def _close_names(path: Path) -> str:
     if not path.parent.is_dir():
-        return f"The folder {path.parent} does not exist either."
+        return f"There is no folder {path.parent} here either."
     names = [entry.name for entry in path.parent.iterdir()]
-    near = difflib.get_close_matches(path.name, names, n=1)
+    near = [name for name in names if Path(name).stem == path.name]
+    near = near or difflib.get_close_matches(path.name, names, n=1)
     return f"Did you mean {path.parent / near[0]}?" if near else "Give a local file or a hub name."
 
 
@@ -172,10 +238,3 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-
-
-def _remedy(kind: str) -> str:
-    return {
-        "json": "Each line must hold one JSON object with the same columns.",
-        "csv": "The first line must name the columns; quote fields that hold commas or newlines.",
-    }.get(kind, "Is the file whole?")

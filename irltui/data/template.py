@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, TemplateSyntaxError
 
 from irltui.errors import DataError, ModelError
 
 Message = Mapping[str, str]  # {"role": ..., "content": ...}
 _PROBE = "irltui probe"
+# A template is a program: what it raises is up to it.
+_REFUSALS = (TemplateError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 
 
 class PromptTemplate:
@@ -35,8 +37,16 @@ class PromptTemplate:
     def __init__(self, tokenizer: Any, eos_ids: frozenset[int], template: str = "auto", system: str = "") -> None:
         self._tokenizer, self._system = tokenizer, system
         self._chat = _chat_template(tokenizer, template)
+        if self._chat is None and system:
+            raise DataError(
+                "data.system: a system message needs a chat template",
+                'Leave data.system empty, or set data.template to "auto" or a Jinja file.',
+            )
         self.name = "none" if self._chat is None else template if template != "auto" else "the tokenizer's"
         self.end_id = self._end(eos_ids)
+        if template not in {"auto", "none"}:
+            self._check_file(template)
+        self._closes = tokenizer("?")["input_ids"][-1:] == [tokenizer.eos_token_id]
 
     def prompt_ids(self, prompt: str | Sequence[Message], system: str = "") -> tuple[int, ...]:
         """Ids of a prompt, with all that the template puts before an answer; never empty.
@@ -69,18 +79,22 @@ class PromptTemplate:
             )
         ids = self._encode(messages[0]["content"], special=True)
         # Some tokenizers close every text; a prompt goes on.
-        return ids[:-1] if ids and ids[-1] == self._tokenizer.eos_token_id and len(ids) > 1 else ids
+        return ids[:-1] if self._closes else ids
 
     def _render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        try:
-            return self._tokenizer.apply_chat_template(
-                list(messages),
-                chat_template=self._chat,
-                add_generation_prompt=add_generation_prompt,
-                tokenize=False,
+        return _render(self._tokenizer, self._chat, messages, add_generation_prompt=add_generation_prompt)
+
+    def _check_file(self, name: str) -> None:
+        """A file that is no chat template renders too, and the same for every prompt.
+
+        Raises:
+            DataError: what the user says does not occur in it.
+        """
+        if _PROBE not in self._render([{"role": "user", "content": _PROBE}], add_generation_prompt=True):
+            raise DataError(
+                f"data.template: {name}: it leaves out what the user says",
+                "A chat template loops over `messages` and puts out each message's `role` and `content`.",
             )
-        except (TemplateError, ValueError, TypeError, KeyError) as error:
-            raise DataError(f"the chat template refuses this conversation: {error}") from error
 
     def _encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer(text, add_special_tokens=special)["input_ids"]
@@ -93,9 +107,7 @@ class PromptTemplate:
                 "Without one a model cannot learn to stop: set eos_token in tokenizer_config.json.",
             )
         if self._chat is not None:
-            messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
-            _, found, tail = self._render(messages, add_generation_prompt=False).rpartition(_PROBE)
-            for token in self._encode(tail, special=False) if found else []:
+            for token in self._encode(_after_answer(self._tokenizer, self._chat), special=False):
                 if token in eos_ids:
                     return token
         own = self._tokenizer.eos_token_id
@@ -103,13 +115,49 @@ class PromptTemplate:
 
 
 def eos_ids(tokenizer: Any, generation_eos: int | Sequence[int] | None) -> frozenset[int]:
-    """All ids that end a response: the tokenizer's and those of the model's generation config."""
+    """All ids that end a response: the tokenizer's, those of the model's generation config, and its template's.
+
+    Many a tokenizer names only the end of a text, and its template closes each turn with another special token;
+    a policy that samples it has ended, though no file says so.
+    """
     found = {tokenizer.eos_token_id}
     if isinstance(generation_eos, int):
         found.add(generation_eos)
     else:
         found.update(generation_eos or ())
+    try:
+        tail = _after_answer(tokenizer, _chat_template(tokenizer, "auto"))
+    except DataError:
+        tail = ""
+    special = {token.content: i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    found.update(i for content, i in special.items() if tail.startswith(content))
     return frozenset(int(token) for token in found if token is not None)
+
+
+def _render(tokenizer: Any, chat: str | None, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    try:
+        return tokenizer.apply_chat_template(
+            list(messages), chat_template=chat, add_generation_prompt=add_generation_prompt, tokenize=False
+        )
+    except TemplateSyntaxError as error:
+        raise DataError(
+            f"data.template: line {error.lineno} of the chat template: {error.message}",
+            'Mend the template, or set data.template = "none".',
+        ) from error
+    except _REFUSALS as error:
+        raise DataError(f"the chat template refuses this conversation: {error}") from error
+
+
+def _after_answer(tokenizer: Any, chat: str | None) -> str:
+    """What the template puts behind an assistant's message; "" if it will not say."""
+    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
+    try:
+        _, found, tail = _render(tokenizer, chat, messages, add_generation_prompt=False).rpartition(_PROBE)
+    except DataError as error:
+        if error.hint:
+            raise
+        return ""
+    return tail if found else ""
 
 
 def _chat_template(tokenizer: Any, template: str) -> str | None:

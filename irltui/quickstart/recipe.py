@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -22,9 +23,10 @@ from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from irltui.quickstart.grammar import base_answers, demonstrations, expert, generator, sample, training_prompts
-from irltui.quickstart.tokenizer import LONGEST, build_tokenizer
+from irltui.quickstart.tokenizer import LONGEST, SPECIAL_TOKENS, build_tokenizer
 
 _IGNORED = -100  # transformers' label for positions without loss
+_COPIED = 16  # words
 _SORTED_TOGETHER = 8  # batches of like length are cut from this many
 
 
@@ -33,9 +35,10 @@ class Pretraining:
     """What the base model depends on."""
 
     steps: int = 2400
-    reading_steps: int = 1400  # of these, with good answers only
+    copying_steps: int = 300  # of these, with random words said twice
+    reading_steps: int = 1100  # after that, with good answers only
     batch: int = 64
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     warm_up: int = 100
     seed: int = 7
     hidden: int = 128
@@ -54,6 +57,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> LlamaF
         num_attention_heads=recipe.heads,
         max_position_embeddings=LONGEST,
         tie_word_embeddings=True,
+        initializer_range=recipe.hidden**-0.5 / 1.5,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -85,17 +89,26 @@ def corpus(tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> Iterator[
     rng = generator(recipe.seed)
     prompts = training_prompts(rng)
     for start in range(0, recipe.steps, _SORTED_TOGETHER):
-        steps = range(start, min(start + _SORTED_TOGETHER, recipe.steps))
-        pairs: list[tuple[str, str]] = []
-        for step in steps:
-            answers = expert if step < recipe.reading_steps else base_answers
-            pairs += [(prompt, sample(answers(prompt), rng)) for prompt, _ in zip(prompts, range(recipe.batch))]
-        rows = sorted((_encode(tokenizer, *pair) for pair in pairs), key=lambda row: len(row[0]))
+        rows: list[tuple[list[int], list[int]]] = []
+        for step in range(start, min(start + _SORTED_TOGETHER, recipe.steps)):
+            if step < recipe.copying_steps:
+                rows += [_copying_row(len(tokenizer), rng) for _ in range(recipe.batch)]
+                continue
+            answers = expert if step < recipe.copying_steps + recipe.reading_steps else base_answers
+            for prompt, _ in zip(prompts, range(recipe.batch), strict=False):
+                rows.append(_encode(tokenizer, prompt, sample(answers(prompt), rng)))
+        rows.sort(key=lambda row: len(row[0]))
         batches = [rows[i : i + recipe.batch] for i in range(0, len(rows), recipe.batch)]
         for i in sorted(range(len(batches)), key=lambda _: rng.random()):
             yield _pad([ids for ids, _ in batches[i]], tokenizer.pad_token_id), _pad(
                 [labels for _, labels in batches[i]], _IGNORED
             )
+
+
+def _copying_row(words: int, rng: Random) -> tuple[list[int], list[int]]:
+    """Random words said twice, with a label on each of the second saying: the densest lesson in looking back."""
+    once = [len(SPECIAL_TOKENS) + int(rng.random() * (words - len(SPECIAL_TOKENS))) for _ in range(_COPIED)]
+    return once + once, [_IGNORED] * _COPIED + once
 
 
 def _encode(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> tuple[list[int], list[int]]:

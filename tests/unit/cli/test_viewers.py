@@ -1,0 +1,234 @@
+"""Commands that look: presets, config, runs, show, ctl; and what all commands have in common."""
+
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from irltui.cli import ctl as ctl_module
+from irltui.cli.main import app
+from irltui.config.layers import file_layer, value_layer
+from irltui.config.load import load, load_layers
+from irltui.runs.control import take
+from irltui.runs.events import Kind
+from irltui.runs.lock import hold
+from irltui.runs.status import State
+from irltui.runs.writer import RunWriter
+
+GIVEN = [value_layer("--model", ("model", "name"), "m"), value_layer("--data", ("data", "source"), "d")]
+
+
+def test_version_and_help_go_to_stdout(irltui) -> None:
+    assert irltui("--version").out == "irltui 0.1.0\n"
+    assert "irltui run irft --model M" in irltui().out
+
+
+@pytest.mark.parametrize(
+    "words", [["run"], ["runs"], ["show"], ["ctl"], ["presets"], ["config", "show"], ["config", "schema"]]
+)
+def test_every_command_has_examples_in_its_help(irltui, words) -> None:
+    result = irltui(*words, "--help")
+    assert result.code == 0
+    assert f"irltui {' '.join(words)}" in result.out.partition("Examples:")[2]
+
+
+def test_every_command_is_in_the_test_above() -> None:
+    names = {command.callback.__name__ for command in app.registered_commands}
+    assert names == {"run", "runs", "show", "ctl", "presets"}
+
+
+def test_presets_are_listed_with_what_they_are(irltui) -> None:
+    assert "irft  IRFT: " in irltui("presets").out
+    assert {"name", "description"} == set(json.loads(irltui("presets", "--json").out)[0])
+
+
+def test_the_shown_configuration_is_the_one_that_would_run(irltui) -> None:
+    result = irltui("config", "show", "irft", "--model", "m", "--data", "d", "--set", "loop.batch=3")
+    assert result.code == 0
+    expected = load("irft", ["loop.batch=3"], flags=GIVEN)
+    assert load_layers([file_layer("printed", result.out)]).config == expected.config
+    assert "batch = 3                                     # --set loop.batch=3" in result.out
+
+
+def test_configuration_and_schema_come_as_json_too(irltui) -> None:
+    shown = json.loads(irltui("config", "show", "irft", "--model", "m", "--data", "d", "--json").out)
+    assert shown["origins"]["model.name"] == "--model"
+    assert json.loads(irltui("config", "schema").out)["required"] == ["model", "data"]
+
+
+def test_runs_are_listed_newest_first_and_a_damaged_one_too(irltui, make_run, tmp_path) -> None:
+    make_run("a", at=5_000)
+    make_run("b", State.FAILED).manifest.write_text("{")
+    (tmp_path / "c").mkdir()
+    lines = irltui("runs", tmp_path).out.splitlines()
+    assert lines[0].split("  ")[0] == "run"
+    assert [line.split()[1:5] for line in lines[1:]] == [
+        ["finished", "irft", "1/2", "4/4"],
+        ["failed", "?", "1/2", "4/4"],
+    ]
+    rows = json.loads(irltui("runs", tmp_path, "--json").out)
+    assert [(row["state"], row["values"]) for row in rows] == [
+        ("finished", {"heldout/nll": 2.5}),
+        ("failed", {"heldout/nll": 2.5}),
+    ]
+
+
+def test_no_runs_yet_is_no_error_but_a_wrong_folder_is(irltui) -> None:
+    result = irltui("runs")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "no runs in runs; start one with `irltui run irft --model M --data D`\n"
+    assert json.loads(irltui("runs", "--json").out) == []
+    assert irltui("runs", "nowhere").err == (
+        "error: nowhere: No such file or directory\nhint: Name the folder that holds runs.\n"
+    )
+
+
+def test_show_tells_figures_alerts_and_the_result(irltui, make_run) -> None:
+    run = make_run()
+    assert irltui("show", run.path).out.splitlines()[1:] == [
+        "model      m␛]52;c;eA==␇<U+202E>[/bold]",
+        "data       d",
+        "seed       0",
+        "finished: 4/4 steps in 4m 5s",
+        "                            first                   last",
+        "held-out NLL, nats a token  3.25                    2.5",
+        "reward gap                  0.5                     nan",
+        "training loss               0.6931                  0.1733",
+        "gold: quality               0.5 [0.25, 0.75] (n 8)  0.5 [0.25, 0.75] (n 8)",
+        f"model      {run.model}",
+        f'next       AutoModelForCausalLM.from_pretrained("{run.model}"), or train on: --model {run.path}',
+        "warning at step 3: Both fall␛]52;c;eA==␇<U+202E>[/bold]: raise reward.beta.",
+    ]
+
+
+def test_show_as_json_keeps_numbers_and_their_strings(irltui, make_run) -> None:
+    shown = json.loads(irltui("show", make_run().path, "--json").out)
+    assert (shown["state"], shown["last"]["reward/gap"], shown["first"]["heldout/nll"]) == ("finished", "nan", 3.25)
+
+
+def test_show_tells_why_a_run_failed(irltui, make_run) -> None:
+    run = make_run(state=State.FAILED)
+    lines = irltui("show", run.path).out.splitlines()
+    assert lines[-2:] == ["reason     the loss is nan", "hint       Lower the rate."]
+    assert f"next       irltui run --resume {run.path}" in lines
+
+
+def test_damaged_lines_are_counted_not_fatal(irltui, make_run) -> None:
+    run = make_run()
+    with run.events.open("ab") as file:
+        file.write(b'{"seq": 1}\n{"seq": 99, "time": 5, "kind": "metrics", "values": 3, "step": "x"}\n\xff\n')
+    assert irltui("show", run.path).out.splitlines()[-1] == "2 damaged lines in events.jsonl were skipped"
+
+
+@pytest.mark.parametrize("words", [["show"], ["ctl"]])
+def test_what_is_no_run_exits_with_3(irltui, words) -> None:
+    result = irltui(*words, "nowhere", *(["stop"] if words == ["ctl"] else []))
+    assert (result.code, result.err) == (3, "error: nowhere: no run here (run.json is missing)\n")
+
+
+def answering(run, writer, states) -> threading.Thread:
+    """An engine that answers one command."""
+
+    def answer() -> None:
+        while not (asked := take(run)):
+            pass
+        for state in states:
+            writer.write(Kind.CONTROL, id=asked[0].id, command=asked[0].command, state=state, detail=asked[0].text)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("words", "states", "code", "said"),
+    [
+        (["pause"], ["accepted", "applied"], 0, "pause: accepted\npause: applied\n"),
+        (["sample", "Who?"], ["applied"], 0, "sample: applied: Who?\n"),
+        (["checkpoint"], ["accepted", "rejected"], 1, "checkpoint: accepted\ncheckpoint: rejected\n"),
+    ],
+)
+def test_ctl_waits_for_the_engines_answer(irltui, make_run, words, states, code, said) -> None:
+    run = make_run(working=True)
+    with hold(run), RunWriter(run) as writer:
+        engine = answering(run, writer, states)
+        result = irltui("ctl", run.path, *words)
+        engine.join()
+    assert (result.code, result.out, result.err) == (code, said, "")
+
+
+def test_ctl_says_so_when_no_answer_comes(irltui, make_run, monkeypatch) -> None:
+    monkeypatch.setattr(ctl_module, "PATIENCE", 0.0)
+    run = make_run(working=True)
+    with hold(run):
+        result = irltui("ctl", run.path, "pause")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == f"pause: sent; the engine answers at its next safe point (see `irltui show {run.path}`)\n"
+
+
+def test_ctl_refuses_where_nobody_listens(irltui, make_run) -> None:
+    run = make_run()
+    result = irltui("ctl", run.path, "pause")
+    assert result.code == 1
+    assert result.err == (
+        f"error: {run.path}: the run is finished, nobody listens\n"
+        f"hint: Continue it with `irltui run --resume {run.path}`.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["jump"], "'jump' is none of pause, resume, checkpoint, stop, sample, note"),
+        (["note"], "a note needs words"),
+        (["pause", "now"], "pause takes no text"),
+    ],
+)
+def test_ctl_knows_its_commands(irltui, make_run, monkeypatch, words, message) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    result = irltui("ctl", make_run().path, *words)
+    assert result.code == 2
+    assert message in result.err
+
+
+def test_viewers_never_import_what_the_engine_needs(make_run, tmp_path) -> None:
+    run = make_run()
+    code = f"""
+import sys
+from irltui.cli.main import main
+for words in (
+    ["presets"], ["config", "show", "irft", "--model", "m", "--data", "d"], ["config", "schema"],
+    ["runs", {str(tmp_path)!r}], ["show", {str(run.path)!r}], ["ctl", {str(run.path)!r}, "stop"],
+):
+    sys.argv = ["irltui", *words]
+    try:
+        main()
+    except SystemExit:
+        pass
+    heavy = {{"torch", "transformers", "accelerate", "datasets", "peft", "numpy", "textual"}} & set(sys.modules)
+    assert not heavy, (words, heavy)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_help_imports_nothing_of_ours_but_errors_and_text() -> None:
+    code = """
+import sys
+from irltui.cli.main import main
+sys.argv = ["irltui", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+ours = {name for name in sys.modules if name.startswith("irltui.")}
+assert ours == {"irltui.cli", "irltui.cli.main", "irltui.cli.say", "irltui.errors", "irltui.text"}, ours
+assert "pydantic" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_python_dash_m_is_the_console_script() -> None:
+    command = [sys.executable, "-m", "irltui", "--version"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "irltui 0.1.0\n"

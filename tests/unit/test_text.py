@@ -1,0 +1,48 @@
+"""safe(): no text from disk can do anything on a terminal but be seen."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irltui.text import LONGEST, safe
+
+
+@given(text=st.text() | st.text(st.characters(min_codepoint=0, max_codepoint=0x9F)) | st.binary().map(repr))
+def test_no_control_or_format_character_comes_through(text: str) -> None:
+    for character in safe(text):
+        assert unicodedata.category(character) not in {"Cc", "Cs"}
+        assert character in "\u200c\u200d" or unicodedata.category(character) != "Cf"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]52;c;aGk=\x07", "␛]52;c;aGk=␇"),
+        ("a\nb\tc\r", "a␊b␉c␍"),
+        ("\x9b31m", "<U+009B>31m"),
+        ("\u202eabc", "<U+202E>abc"),
+        ("\udc80", "\N{REPLACEMENT CHARACTER}"),
+        ("[/] [bold]é日本👩‍🚀", "[/] [bold]é日本👩‍🚀"),
+    ],
+)
+def test_each_danger_becomes_something_to_look_at(text: str, shown: str) -> None:
+    assert safe(text) == shown
+
+
+def test_lines_and_tabs_stay_where_they_are_wanted() -> None:
+    assert safe("a\n\tb\x1b", lines=True) == "a\n\tb␛"
+
+
+def test_length_is_capped() -> None:
+    assert len(safe("x" * (LONGEST + 5))) == LONGEST + 1
+    assert safe("abc", limit=2) == "ab…"
+    assert safe("abc", limit=3) == "abc"
+
+
+def test_anything_can_be_shown() -> None:
+    assert safe(ValueError("a\x1b")) == "a␛"
+    assert safe(None) == "None"
