@@ -46,7 +46,8 @@ class PromptTemplate:
         self.end_id = self._end(eos_ids)
         if template not in {"auto", "none"}:
             self._check_file(template)
-        self._closes = tokenizer("?")["input_ids"][-1:] == [tokenizer.eos_token_id]
+        with_special, without = self._encode("?", special=True), self._encode("?", special=False)
+        self._closes = with_special[-1 - len(without) :] == [*without, tokenizer.eos_token_id]
 
     def prompt_ids(self, prompt: str | Sequence[Message], system: str = "") -> tuple[int, ...]:
         """Ids of a prompt, with all that the template puts before an answer; never empty.

@@ -34,7 +34,7 @@ def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line.rstrip())
         except json.JSONDecodeError as error:
             raise DataError(
                 f"{file}:{number}: not JSON: {error.msg} at character {error.pos + 1} of the line", _OBJECT_PER_LINE

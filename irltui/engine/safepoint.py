@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+import psutil
+
 from irltui.errors import EXIT_OK, EXIT_PREEMPTED
 from irltui.runs.control import Command, Request, take
 from irltui.runs.events import Kind, Phase
@@ -19,7 +21,6 @@ from irltui.runs.status import State
 from irltui.runs.writer import RunWriter
 
 LOOK_EVERY = 0.25  # seconds between looks into control/; on network file systems a look costs
-EXPIRES = 600.0  # seconds after which a command that nobody took is void
 
 
 class Stop(BaseException):
@@ -47,6 +48,7 @@ class SafePoint:
         self.save: Callable[[str], str] | None = None
         self._run, self._writer = run, writer
         self._looked = 0.0
+        self._started = psutil.Process().create_time()  # what an earlier engine left lying is void
         self._stop: Stop | None = None
         self._paused = self._busy = self._save_asked = False
 
@@ -97,8 +99,8 @@ class SafePoint:
                     state="rejected",
                     detail="not a command of this irltui",
                 )
-            elif time.time() - request.sent > EXPIRES:
-                self._answer(request, "expired", f"sent more than {EXPIRES:.0f} s ago")
+            elif request.sent < self._started:
+                self._answer(request, "expired", "sent before this engine started")
             else:
                 self._obey(request)
 

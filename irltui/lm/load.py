@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
@@ -14,7 +15,7 @@ from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
 
 # Loaders of other people's formats raise whatever they like.
-_LOADING = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError)
+_LOADING = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError, SafetensorError)
 
 
 def quiet_transformers() -> None:

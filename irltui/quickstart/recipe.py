@@ -26,7 +26,7 @@ from irltui.quickstart.grammar import base_answers, demonstrations, expert, gene
 from irltui.quickstart.tokenizer import LONGEST, SPECIAL_TOKENS, build_tokenizer
 
 _IGNORED = -100  # transformers' label for positions without loss
-_COPIED = 16  # words
+_COPIED, _PAIRS = 12, 4  # words said twice; pairs of words asked for again
 _SORTED_TOGETHER = 8  # batches of like length are cut from this many
 
 
@@ -35,8 +35,8 @@ class Pretraining:
     """What the base model depends on."""
 
     steps: int = 2400
-    copying_steps: int = 300  # of these, with random words said twice
-    reading_steps: int = 1100  # after that, with good answers only
+    copying_steps: int = 500  # of these, with random words
+    reading_steps: int = 900  # after that, with good answers only
     batch: int = 64
     learning_rate: float = 3e-3
     warm_up: int = 100
@@ -92,7 +92,7 @@ def corpus(tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> Iterator[
         rows: list[tuple[list[int], list[int]]] = []
         for step in range(start, min(start + _SORTED_TOGETHER, recipe.steps)):
             if step < recipe.copying_steps:
-                rows += [_copying_row(len(tokenizer), rng) for _ in range(recipe.batch)]
+                rows += [_looking_back(tokenizer, rng) for _ in range(recipe.batch)]
                 continue
             answers = expert if step < recipe.copying_steps + recipe.reading_steps else base_answers
             for prompt, _ in zip(prompts, range(recipe.batch), strict=False):
@@ -105,10 +105,28 @@ def corpus(tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> Iterator[
             )
 
 
-def _copying_row(words: int, rng: Random) -> tuple[list[int], list[int]]:
-    """Random words said twice, with a label on each of the second saying: the densest lesson in looking back."""
-    once = [len(SPECIAL_TOKENS) + int(rng.random() * (words - len(SPECIAL_TOKENS))) for _ in range(_COPIED)]
-    return once + once, [_IGNORED] * _COPIED + once
+def _looking_back(tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple[list[int], list[int]]:
+    """A row that teaches looking back, the densest lesson there is: random words, no language.
+
+    Either a list said twice, or pairs of words with the same few words between, asked for again in another order.
+    """
+    count = len(tokenizer) - len(SPECIAL_TOKENS)
+    words = sorted(range(len(SPECIAL_TOKENS), len(tokenizer)), key=lambda _: rng.random())
+    if rng.random() < 0.25:
+        once = words[:_COPIED]
+        return once + once, [_IGNORED] * _COPIED + once
+    keys, values = words[:_PAIRS], words[_PAIRS : 2 * _PAIRS]
+    between = [words[-1 - i] for i in range(int(rng.random() * 4))]
+    asking = between if rng.random() < 0.5 else [words[count // 2 + i] for i in range(int(rng.random() * 4))]
+    key_first = rng.random() < 0.7
+    ids: list[int] = []
+    for key, value in zip(keys, values, strict=True):
+        ids += [key, *between, value] if key_first else [value, *between, key]
+    labels = [_IGNORED] * len(ids)
+    for i in sorted(range(_PAIRS), key=lambda _: rng.random()):
+        ids += [keys[i], *asking, values[i]]
+        labels += [_IGNORED] * (1 + len(asking)) + [values[i]]
+    return ids, labels
 
 
 def _encode(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> tuple[list[int], list[int]]:

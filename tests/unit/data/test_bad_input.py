@@ -156,19 +156,20 @@ def test_a_tokenizer_without_a_chat_template_is_refused_with_advice(tmp_path: Pa
 
 def test_a_tokenizer_without_an_end_token_is_refused() -> None:
     with pytest.raises(ModelError, match="no end-of-sequence token"):
-        PromptTemplate(tiny.tokenizer(), eos_ids(_without_eos(), None))
+        PromptTemplate(_without_eos(), eos_ids(_without_eos(), None), "none")
 
 
 def _without_eos() -> Any:
-    tokenizer = tiny.tokenizer()
+    tokenizer = tiny.tokenizer(chat=False)
     tokenizer.eos_token = None
     return tokenizer
 
 
-def test_a_conversation_without_a_template_is_dropped_with_the_reason(tmp_path: Path) -> None:
+def test_a_conversation_without_a_template_is_refused_with_advice(tmp_path: Path) -> None:
     rows = [{"prompt": [{"role": "user", "content": "the"}] * 2, "completion": "cat"}] * 3
     error = refused(write(tmp_path / "a.jsonl", rows), template="none")
-    assert "needs a chat template" in error.message
+    assert error.message == f"{tmp_path}/a.jsonl: row 1: a conversation or a system message needs a chat template"
+    assert "Jinja file" in error.hint
 
 
 def test_conversations_of_the_wrong_shape_are_counted_by_reason(tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_conversations_of_the_wrong_shape_are_counted_by_reason(tmp_path: Path) 
 
 
 def test_a_huge_row_is_dropped_like_any_other_overlong_one(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.jsonl", [*GOOD, {"prompt": "the", "completion": " cat" * 2_000_000}])
+    path = write(tmp_path / "a.jsonl", [*GOOD, {"prompt": "the", "completion": " cat" * 200_000, "x": "y" * 10**7}])
     assert load(path).report.dropped["response over 512 tokens"].rows == [7]
 
 
@@ -221,9 +222,7 @@ def test_any_rows_either_load_with_counts_that_add_up_or_give_a_data_error(
 
 @settings(max_examples=60, deadline=None)
 @given(content=st.binary(max_size=200))
-def test_any_bytes_either_load_or_give_a_data_error(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
-) -> None:
+def test_any_bytes_either_load_or_give_a_data_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     for suffix in (".jsonl", ".csv", ".parquet"):
         path = tmp_path_factory.mktemp("fuzz") / f"a{suffix}"
         path.write_bytes(content)

@@ -87,7 +87,7 @@ def test_prompt_and_completion_conversations_and_mapped_columns_mean_the_same(tm
 
 def test_words_that_pandas_takes_for_missing_values_are_answers(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("prompt,completion\n" + "".join(f"the {w},{a}\n" for w, a in zip("abc", ("None", "NA", "null"))))
+    path.write_text("prompt,completion\n" + "the cat,None\nthe dog,NA\nthe sun,null\n")
     assert sorted(text for _, text, _, _ in content(load(path))) == ["NA", "None", "null"]
 
 
@@ -227,3 +227,46 @@ def test_no_merge_crosses_from_prompt_to_response(prompt: str, response: str, ot
     assert BYTE_LEVEL.decode([*x, *y[:-1]]) == prompt + response
     assert template.prompt_ids(other) + y == (*template.prompt_ids(other), *y)
     assert template.response_ids(response, ended=False) == y[:-1]
+
+
+def test_held_out_rows_stay_under_their_limit_when_a_prompt_has_many(tmp_path: Path) -> None:
+    many = [{"prompt": "the cat?", "completion": f"{a} {b}"} for a in tiny.WORDS for b in tiny.WORDS[:3]]
+    data = load(write(tmp_path / "a.jsonl", [*many, *ROWS]), held_out=0.9, held_out_limit=5)
+    assert len(data.held_out) == 5
+    assert "the cat?" not in {d.prompt.text for d in data.held_out}
+
+
+def test_the_report_says_what_was_read_kept_dropped_and_left_aside(tmp_path: Path) -> None:
+    rows = [{"instruction": r["prompt"], "input": "x", "output": r["completion"]} for r in ROWS]
+    report = load(write(tmp_path / "a.jsonl", [*rows, rows[0]])).report
+    assert report.lines() == [
+        f"31 rows of {tmp_path}/a.jsonl: 27 train, 3 held out",
+        "prompts from 'instruction', completions from 'output' (not read: input)",
+        "prompts 5 tokens on average, longest 5; responses 3, longest 3",
+        "chat template: the tokenizer's; responses end with <|end|>",
+        "dropped, duplicate: 1 (row 31)",
+    ]
+    assert json.loads(json.dumps(report.as_dict()))["dropped"] == {"duplicate": {"count": 1, "rows": [31]}}
+
+
+def test_text_with_half_a_surrogate_pair_is_dropped(tmp_path: Path) -> None:
+    rows = [{"prompt": "the \ud800", "completion": "x"}, {"prompt": "the", "completion": "\udfff"}]
+    rows.append({"prompt": [{"role": "user", "content": "\ud800"}], "completion": "x"})
+    report = load(write(tmp_path / "a.jsonl", [*ROWS, *rows])).report
+    assert report.dropped["text that is not Unicode"].count == 3
+
+
+def test_roles_of_any_type_are_bad_rows_and_no_crash(tmp_path: Path) -> None:
+    odd = [{"prompt": [{"role": role, "content": "x"}], "completion": "y"} for role in (["user"], {}, 3, None)]
+    odd += [{"prompt": prompt, "completion": "y"} for prompt in ([3], [None], {"role": "user"}, 3, True)]
+    report = load(write(tmp_path / "a.jsonl", [*ROWS, *odd])).report
+    assert sum(tally.count for tally in report.dropped.values()) == len(odd)
+
+
+def test_a_demonstration_s_texts_are_those_of_its_row(tmp_path: Path) -> None:
+    data = load(write(tmp_path / "a.jsonl", [{"prompt": "", "completion": ""}, *ROWS]))
+    for demonstration in [*data.train, *data.held_out]:
+        number = int(demonstration.id.removeprefix("row-"))
+        assert {"prompt": demonstration.prompt.text, "completion": demonstration.text} == ROWS[number - 2]
+    assert [d.id for d in data.train[1:3]] == [data.train[1].id, data.train[2].id]
+    assert data.train[-1] == list(data.train)[-1]

@@ -53,4 +53,3 @@ def test_without_shuffling_the_order_is_the_data_s_own():
 
 def test_no_indices_make_no_batches():
     assert list(batches([], 4, 0, 0)) == []
-
