@@ -32,8 +32,8 @@ def implicit_reward(logp: Tensor, logp_ref: Tensor, beta: float) -> Tensor:
     return beta * (logp - logp_ref)
 
 
-def reference_mix(logp_initial: Tensor, logp_current: Tensor, weight: float) -> Tensor:
-    """Log of pi_0^weight pi_t^(1 - weight), up to log Z(x), which cancels in a gap. (B,) -> (B,)."""
+def reference_mix(logp_initial: float, logp_current: float, weight: float) -> float:
+    """Log of pi_0^weight pi_t^(1 - weight) for one response, up to log Z(x), which cancels in a gap."""
     return weight * logp_initial + (1 - weight) * logp_current
 
 

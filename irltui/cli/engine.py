@@ -22,8 +22,12 @@ _LAUNCHERS = ("RANK", "WORLD_SIZE")
 _TAIL_BYTES, _TAIL_LINES = 16_384, 12
 
 
-def start_engine(run: RunFolder) -> subprocess.Popen[bytes]:
-    """Start the engine of a run in a session of its own, so that no hang-up and no Ctrl-C here reaches it."""
+def start_engine(run: RunFolder, *, threads: int | None = None) -> subprocess.Popen[bytes]:
+    """Start the engine of a run in a session of its own, so that no hang-up and no Ctrl-C here reaches it.
+
+    `threads` is its share of the processor; None leaves the choice to torch.
+    """
+    environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads is not None else {})}
     with run.console.open("ab") as console:
         return subprocess.Popen(  # noqa: S603
             [*ENGINE, str(run.path)],
@@ -31,6 +35,7 @@ def start_engine(run: RunFolder) -> subprocess.Popen[bytes]:
             stdout=console,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=environment,
         )
 
 

@@ -14,6 +14,7 @@ from irltui.errors import NoRunError, RunFolderError
 from irltui.runs.folder import RunFolder, is_run
 from irltui.runs.manifest import read_manifest
 from irltui.runs.status import Status, read_status
+from irltui.runs.study import is_study, read_plan, run_folder
 from irltui.text import safe
 
 _HEAD = ["run", "state", "algorithm", "outer", "step", "gap", "held-out loss", "held-out NLL", "seen"]
@@ -57,7 +58,9 @@ def _find(folder: Path) -> list[RunFolder]:
     if is_run(folder):
         return [RunFolder(folder)]
     try:
-        return [RunFolder(path) for path in folder.iterdir() if is_run(path)]
+        if is_study(folder):
+            return [run_folder(folder, run.seed, run.arm) for run in read_plan(folder).runs()]
+        return [run for path in folder.iterdir() if is_run(path) or is_study(path) for run in _find(path)]
     except OSError as error:
         if folder == Path("runs") and not folder.exists():
             return []

@@ -24,11 +24,14 @@ from irltui.cli.follow import Show, follow, json_lines, live, text_lines
 from irltui.cli.progress import Progress
 from irltui.cli.say import can_draw, has_screen, out, talk
 from irltui.cli.sources import Sources
+from irltui.cli.study import create_study, follow_study
 from irltui.cli.summary import replay, summary
+from irltui.config.study import study_of
 from irltui.errors import EXIT_OK, NoRunError
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
 from irltui.runs.status import State
+from irltui.runs.study import is_study
 from irltui.text import safe
 
 RANKS_WAIT = 60.0  # seconds in which the first rank must have made the run folder
@@ -51,6 +54,13 @@ def run_command(request: Request) -> int:
     Raises:
         IrltuiError: the configuration, the model's folder or the run's folder cannot be used.
     """
+    if request.resume is not None and is_study(request.resume):
+        _refuse_configuration(request)
+        return follow_study(request.resume, as_json=request.as_json)
+    if request.sources.target and (study := study_of(request.sources.target)) is not None:
+        folder = request.out if request.out is not None else _new_folder(request.sources.name)
+        create_study(study, request.sources, folder)
+        return follow_study(folder, as_json=request.as_json)
     run = _resumed(request) if request.resume is not None else _created(request)
     if under_launcher():
         become_engine(run)
@@ -90,12 +100,16 @@ def _created(request: Request) -> RunFolder:
     return run
 
 
-def _resumed(request: Request) -> RunFolder:
+def _refuse_configuration(request: Request) -> None:
     if not request.sources.is_empty or request.out is not None:
         raise typer.BadParameter(
             "continues a run as it was configured: leave out TARGET, --out and all that configures",
             param_hint="--resume",
         )
+
+
+def _resumed(request: Request) -> RunFolder:
+    _refuse_configuration(request)
     run = open_run_folder(request.resume or Path())
     read_manifest(run)  # a damaged one is better told here
     return run

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from irltui.config.layers import value_layer
+from irltui.config.layers import Layer, value_layer
 from irltui.config.load import Loaded, load
 from irltui.config.local import localise
 
@@ -41,10 +41,13 @@ class Sources:
         Raises:
             ConfigError: every problem at once.
         """
+        return localise(load(self.target, self.assignments, flags=self.flag_layers(), preset=self.preset))
+
+    def flag_layers(self) -> list[Layer]:
+        """What the options of their own say, a layer each."""
         given = [
             ("--model", ("model", "name"), self.model or None),
             ("--data", ("data", "source"), self.data or None),
             ("--seed", ("seed",), self.seed),
         ]
-        flags = [value_layer(flag, keys, value) for flag, keys, value in given if value is not None]
-        return localise(load(self.target, self.assignments, flags=flags, preset=self.preset))
+        return [value_layer(flag, keys, value) for flag, keys, value in given if value is not None]

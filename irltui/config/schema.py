@@ -68,7 +68,7 @@ class AdapterSection(Section):
     """off trains all weights; lora trains low-rank adapters, and the reference is the adapter switched off."""
     rank: int = Field(default=64, ge=1)
     """Rank r of the adapters."""
-    alpha: float = Field(default=16.0, gt=0)
+    alpha: int = Field(default=16, ge=1)
     """Scale: adapters enter with alpha / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout in front of the adapters; above 0 the policy that trains is not quite the one that samples."""

@@ -125,7 +125,8 @@ def _policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[La
     size = model.num_parameters()
     if config.adapter.kind == "lora":
         model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
-    accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, PartialState().device))
+    device = PartialState().device or torch.device("cpu")
+    accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, device))
     model.to(accelerator.device)
     if config.model.gradient_checkpointing:
         _checkpoint_activations(model)

@@ -207,16 +207,17 @@ class Rounds:
         initial: list[list[float]] | None,
     ) -> Iterator[ReferenceScore]:
         rule, count = self._parts.config.reference, len(group)
+
+        def score(row: int) -> float:
+            if current is None or initial is None:
+                (only,) = (rows for rows in (current, initial) if rows is not None)
+                return sum(only[row])
+            if rule.kind == "fixed":  # the policy's own were for the sampler's sake
+                return sum(initial[row])
+            return reference_mix(sum(initial[row]), sum(current[row]), rule.weight)
+
         for i, demonstration in enumerate(group):
-            sides = []
-            for row in (i, i + count):
-                if rule.kind == "rolling" and current is not None:
-                    sides.append(sum(current[row]))
-                elif rule.kind == "fixed" and initial is not None:
-                    sides.append(sum(initial[row]))
-                elif current is not None and initial is not None:
-                    sides.append(reference_mix(sum(initial[row]), sum(current[row]), rule.weight))
-            yield ReferenceScore(demonstration.prompt.id, *sides)
+            yield ReferenceScore(demonstration.prompt.id, score(i), score(i + count))
 
     # -- metrics -----------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ class SafePoint:
     """
 
     def __init__(self, run: RunFolder, writer: RunWriter) -> None:
-        self.sample: Callable[[str], None] | None = None
+        self.sample: Callable[[str], str] | None = None
         self.save: Callable[[str], str] | None = None
         self._run, self._writer = run, writer
         self._looked = 0.0
@@ -117,25 +117,23 @@ class SafePoint:
                 self._stop = Stop(State.STOPPED, "stopped on command", EXIT_OK)
                 self._answer(request, "applied", "saving a checkpoint")
             case Command.CHECKPOINT:
-                save = self.save
-                self._perform(request, save and (lambda: save("asked")))
+                self._perform(request, self.save, "asked")
             case Command.NOTE:
                 self._writer.write(Kind.LOG, level="info", text=f"note: {request.text}")
                 self._answer(request, "applied")
             case Command.SAMPLE:
-                sample = self.sample
-                self._perform(request, sample and (lambda: sample(request.text)))
+                self._perform(request, self.sample, request.text)
 
-    def _perform(self, request: Request, action: Callable[[], str | None] | None) -> None:
+    def _perform(self, request: Request, action: Callable[[str], str] | None, argument: str) -> None:
         if action is None:
             self._answer(request, "rejected", "the model is not loaded yet")
             return
         self._busy = True
         try:
-            detail = action()
+            detail = action(argument)
         finally:
             self._busy = False
-        self._answer(request, "applied", detail or "")
+        self._answer(request, "applied", detail)
 
     def _answer(self, request: Request, state: str, detail: str = "") -> None:
         self._writer.write(Kind.CONTROL, id=request.id, command=request.command, state=state, detail=detail)

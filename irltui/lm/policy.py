@@ -47,7 +47,9 @@ class LanguageModelPolicy:
         self._wrapped: nn.Module = model if wrapped is None else wrapped
         self._load_initial = load_initial
         self._latest: tuple[Responses, Tensor] | None = None
-        self._dropouts = [m for name, m in model.named_modules() if "lora_dropout" in name and isinstance(m, nn.Dropout)]
+        self._dropouts = [
+            m for name, m in model.named_modules() if "lora_dropout" in name and isinstance(m, nn.Dropout)
+        ]
 
     @property
     def device(self) -> torch.device:

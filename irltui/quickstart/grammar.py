@@ -175,6 +175,29 @@ def draw_prompt(rng: Random) -> str:
     return f"{kind.statement} {kind.question}".format(**slots)
 
 
+def drill(rng: Random, statements: int = 3) -> tuple[str, str]:
+    """A lesson in reading: statements of one kind, and every fact in them retold in another order.
+
+    Returns what is told and what is retold; no entity occurs twice.
+    """
+    kind = _pick(REQUEST_KINDS, rng)
+    distinct = kind.entities if len(kind.entities) > 2 else kind.topics
+    names = _shuffled(distinct, rng)
+    told, retold = [], []
+    for i in range(statements):
+        topic = _pick(kind.topics, rng) if kind.topics else ""
+        a, b = names[2 * i : 2 * i + 2]
+        if distinct is kind.topics:
+            topic = a
+            a, b = _pick_two(kind.entities, rng)
+        fact_a, fact_b = _pick_two([fact for fact in kind.facts if fact != topic], rng)
+        told.append(kind.statement.format(a=a, b=b, fact_a=fact_a, fact_b=fact_b, topic=topic))
+        for asked, fact in ((a, fact_a), (b, fact_b)):
+            template = kind.answers[0 if distinct is kind.topics else int(rng.random() * 2)][0]
+            retold.append(template.format(asked=asked, topic=topic, fact=fact))
+    return " ".join(told), " ".join(_shuffled(retold, rng))
+
+
 def is_reserved(prompt: str) -> bool:
     """Whether the prompt is kept for evaluation: a tenth of them, chosen by a hash, in no corpus and no demonstration."""
     return hashlib.blake2b(prompt.encode(), digest_size=8).digest()[0] % 10 == 0
@@ -364,3 +387,7 @@ def _pick(options: Sequence[_T], rng: Random) -> _T:
 def _pick_two(options: Sequence[str], rng: Random) -> tuple[str, str]:
     first = _pick(options, rng)
     return first, _pick([option for option in options if option != first], rng)
+
+
+def _shuffled(options: Sequence[_T], rng: Random) -> list[_T]:
+    return sorted(options, key=lambda _: rng.random())

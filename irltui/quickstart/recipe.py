@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from irltui.quickstart.grammar import base_answers, demonstrations, expert, generator, sample, training_prompts
-from irltui.quickstart.tokenizer import LONGEST, SPECIAL_TOKENS, build_tokenizer
+from irltui.quickstart.grammar import base_answers, demonstrations, drill, expert, generator, sample, training_prompts
+from irltui.quickstart.tokenizer import ASSISTANT, LONGEST, SPECIAL_TOKENS, USER, build_tokenizer
 
 _IGNORED = -100  # transformers' label for positions without loss
-_COPIED, _PAIRS = 12, 4  # words said twice; pairs of words asked for again
+_COPIED = 16  # words
 _SORTED_TOGETHER = 8  # batches of like length are cut from this many
 
 
@@ -34,11 +34,12 @@ _SORTED_TOGETHER = 8  # batches of like length are cut from this many
 class Pretraining:
     """What the base model depends on."""
 
-    steps: int = 2400
-    copying_steps: int = 500  # of these, with random words
-    reading_steps: int = 900  # after that, with good answers only
-    batch: int = 64
-    learning_rate: float = 3e-3
+    steps: int = 4500
+    copying_steps: int = 250  # of these, with random words
+    reading_steps: int = 2250  # after that, with good answers only
+    drills: float = 0.5  # share of drills among these
+    batch: int = 32
+    learning_rate: float = 2e-3
     warm_up: int = 100
     seed: int = 7
     hidden: int = 128
@@ -67,9 +68,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> LlamaF
 
 def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> Iterator[float]:
     """Maximise the likelihood of the base corpus's answers, in place; yields the loss of each step, nats a token."""
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     model.train()
     for step, (input_ids, labels) in enumerate(corpus(tokenizer, recipe)):
         for group in optimizer.param_groups:
@@ -91,42 +90,37 @@ def corpus(tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> Iterator[
     for start in range(0, recipe.steps, _SORTED_TOGETHER):
         rows: list[tuple[list[int], list[int]]] = []
         for step in range(start, min(start + _SORTED_TOGETHER, recipe.steps)):
-            if step < recipe.copying_steps:
-                rows += [_looking_back(tokenizer, rng) for _ in range(recipe.batch)]
-                continue
-            answers = expert if step < recipe.copying_steps + recipe.reading_steps else base_answers
             for prompt, _ in zip(prompts, range(recipe.batch), strict=False):
-                rows.append(_encode(tokenizer, prompt, sample(answers(prompt), rng)))
+                reading = step < recipe.copying_steps + recipe.reading_steps
+                if step < recipe.copying_steps:
+                    rows.append(_copying_row(tokenizer, rng))
+                elif reading and rng.random() < recipe.drills:
+                    rows.append(_drill_row(tokenizer, rng))
+                else:
+                    answers = expert if reading else base_answers
+                    rows.append(_encode(tokenizer, prompt, sample(answers(prompt), rng)))
         rows.sort(key=lambda row: len(row[0]))
         batches = [rows[i : i + recipe.batch] for i in range(0, len(rows), recipe.batch)]
         for i in sorted(range(len(batches)), key=lambda _: rng.random()):
-            yield _pad([ids for ids, _ in batches[i]], tokenizer.pad_token_id), _pad(
-                [labels for _, labels in batches[i]], _IGNORED
+            yield (
+                _pad([ids for ids, _ in batches[i]], tokenizer.pad_token_id),
+                _pad([labels for _, labels in batches[i]], _IGNORED),
             )
 
 
-def _looking_back(tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple[list[int], list[int]]:
-    """A row that teaches looking back, the densest lesson there is: random words, no language.
-
-    Either a list said twice, or pairs of words with the same few words between, asked for again in another order.
-    """
+def _copying_row(tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple[list[int], list[int]]:
+    """Random words said twice, with a label on each of the second saying."""
     count = len(tokenizer) - len(SPECIAL_TOKENS)
-    words = sorted(range(len(SPECIAL_TOKENS), len(tokenizer)), key=lambda _: rng.random())
-    if rng.random() < 0.25:
-        once = words[:_COPIED]
-        return once + once, [_IGNORED] * _COPIED + once
-    keys, values = words[:_PAIRS], words[_PAIRS : 2 * _PAIRS]
-    between = [words[-1 - i] for i in range(int(rng.random() * 4))]
-    asking = between if rng.random() < 0.5 else [words[count // 2 + i] for i in range(int(rng.random() * 4))]
-    key_first = rng.random() < 0.7
-    ids: list[int] = []
-    for key, value in zip(keys, values, strict=True):
-        ids += [key, *between, value] if key_first else [value, *between, key]
-    labels = [_IGNORED] * len(ids)
-    for i in sorted(range(_PAIRS), key=lambda _: rng.random()):
-        ids += [keys[i], *asking, values[i]]
-        labels += [_IGNORED] * (1 + len(asking)) + [values[i]]
-    return ids, labels
+    once = [len(SPECIAL_TOKENS) + int(rng.random() * count) for _ in range(_COPIED)]
+    return once + once, [_IGNORED] * _COPIED + once
+
+
+def _drill_row(tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple[list[int], list[int]]:
+    """Several facts of one kind, then each of them retold, in another order."""
+    told, retold = drill(rng)
+    before = tokenizer(f"{USER}{told}{ASSISTANT}", add_special_tokens=False)["input_ids"]
+    after = tokenizer(retold, add_special_tokens=False)["input_ids"]
+    return before + after, [_IGNORED] * len(before) + after
 
 
 def _encode(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> tuple[list[int], list[int]]:

@@ -10,19 +10,89 @@ from dataclasses import dataclass
 
 Weights = tuple[tuple[str, float], ...]
 
-PEOPLE = tuple("Ada Ben Clara David Emma Felix Greta Hugo Ida Jonas Karla Leo Mia Nils Olga Paul Rosa Theo".split())
-THINGS = tuple("lamp drum kite map clock basket candle mirror ladder kettle flute blanket lantern compass".split())
-ROOMS = tuple("kitchen attic cellar garden hall bedroom library garage stable tower shed pantry".split())
-SHOPS = tuple("bakery bank museum pharmacy market cinema bookshop gallery theatre florist".split())
-NUMBERS = tuple("two three four five six seven eight nine ten eleven".split())
-DISHES = tuple("soup stew salad pie cake curry".split())
-INGREDIENTS = tuple("onions carrots eggs tomatoes lemons potatoes peppers apples beans mushrooms".split())
-FRUITS = tuple("pears plums cherries figs melons grapes peaches apricots oranges dates".split())
-PLACES = tuple("school station harbour castle hotel church hospital zoo inn bathhouse".split())
-LANDMARKS = tuple("bridge fountain mill statue park oak well square gate lighthouse".split())
-VEHICLES = tuple("ferry tram bus train boat coach".split())
-DAYS = tuple("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split())
-JOBS = tuple("baker tailor doctor farmer painter teacher sailor gardener weaver potter singer judge".split())
+PEOPLE = tuple(
+    [
+        "Ada",
+        "Ben",
+        "Clara",
+        "David",
+        "Emma",
+        "Felix",
+        "Greta",
+        "Hugo",
+        "Ida",
+        "Jonas",
+        "Karla",
+        "Leo",
+        "Mia",
+        "Nils",
+        "Olga",
+        "Paul",
+        "Rosa",
+        "Theo",
+    ]
+)
+THINGS = tuple(
+    [
+        "lamp",
+        "drum",
+        "kite",
+        "map",
+        "clock",
+        "basket",
+        "candle",
+        "mirror",
+        "ladder",
+        "kettle",
+        "flute",
+        "blanket",
+        "lantern",
+        "compass",
+    ]
+)
+ROOMS = tuple(
+    [
+        "kitchen",
+        "attic",
+        "cellar",
+        "garden",
+        "hall",
+        "bedroom",
+        "library",
+        "garage",
+        "stable",
+        "tower",
+        "shed",
+        "pantry",
+    ]
+)
+SHOPS = tuple(["bakery", "bank", "museum", "pharmacy", "market", "cinema", "bookshop", "gallery", "theatre", "florist"])
+NUMBERS = tuple(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"])
+DISHES = tuple(["soup", "stew", "salad", "pie", "cake", "curry"])
+INGREDIENTS = tuple(
+    ["onions", "carrots", "eggs", "tomatoes", "lemons", "potatoes", "peppers", "apples", "beans", "mushrooms"]
+)
+FRUITS = tuple(["pears", "plums", "cherries", "figs", "melons", "grapes", "peaches", "apricots", "oranges", "dates"])
+PLACES = tuple(["school", "station", "harbour", "castle", "hotel", "church", "hospital", "zoo", "inn", "bathhouse"])
+LANDMARKS = tuple(["bridge", "fountain", "mill", "statue", "park", "oak", "well", "square", "gate", "lighthouse"])
+VEHICLES = tuple(["ferry", "tram", "bus", "train", "boat", "coach"])
+DAYS = tuple(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"])
+JOBS = tuple(
+    [
+        "baker",
+        "tailor",
+        "doctor",
+        "farmer",
+        "painter",
+        "teacher",
+        "sailor",
+        "gardener",
+        "weaver",
+        "potter",
+        "singer",
+        "judge",
+    ]
+)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ class EventReader:
 
 def read_events(path: Path) -> list[Event]:
     """All events of a file as it is now."""
-    reader, events = EventReader(path), []
+    reader = EventReader(path)
+    events: list[Event] = []
     while batch := reader.poll():
         events += batch
     return events

@@ -51,6 +51,8 @@ class Status:
 
 def read_status(run: RunFolder) -> Status:
     """The status as far as it can be read: a damaged or missing file is a run that is starting or crashed."""
+    raw: dict[str, Any] = {}
+    written = State.STARTING
     try:
         raw = json.loads(run.status.read_text(encoding="utf-8"))
         written = State(raw["state"])

@@ -15,8 +15,11 @@ class Transformers(SamplerSpec):
 
     def build(self, context: BuildContext) -> Sampler:
         """The sampler over the policy's model."""
+        from irltui.lm.policy import LanguageModelPolicy
         from irltui.samplers.transformers import TransformersSampler
 
+        if not isinstance(context.policy, LanguageModelPolicy):
+            raise TypeError(f"needs a transformers model to draw from, not a {type(context.policy).__name__}")
         return TransformersSampler(context.policy, self.batch, context.poll)
 
 

@@ -1,0 +1,58 @@
+"""Two arms of a study compared on the same items: difference, interval over items, agreement of the seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from irltui.benchmarks.intervals import Interval, clustered_interval
+
+Items = Mapping[str, float]
+"""Item -> value."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """First arm minus second: over all seeds with its 95 % interval, and seed by seed."""
+
+    interval: Interval
+    by_seed: tuple[float, ...]
+
+    @property
+    def verdict(self) -> int:
+        """+1 or -1 if the interval excludes zero and all seeds agree on the sign, else 0."""
+        sign = 1 if self.interval.mean > 0 else -1
+        agree = all(value * sign > 0 for value in self.by_seed)
+        return sign if agree and self.interval.excludes_zero else 0
+
+
+def read_items(file: Path, metric: str) -> dict[str, float]:
+    """One metric of a file in evaluations/, item by item.
+
+    Raises:
+        ValueError: a damaged line.
+        OSError: the file cannot be read.
+    """
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return {row["item"]: float(row["value"]) for row in rows if row["metric"] == metric}
+
+
+def compare(first: Sequence[Items], second: Sequence[Items]) -> Difference:
+    """The difference of two arms, both measured once a seed on the same items.
+
+    Items are resampled with all their seeds: the interval covers the choice of prompts, agreement the seeds.
+
+    Raises:
+        ValueError: the arms have no item in common.
+    """
+    common = sorted(set.intersection(*(set(items) for items in (*first, *second))))
+    if not common:
+        raise ValueError("no item was measured on both arms")
+    differences = np.array(
+        [[a[item] - b[item] for a, b in zip(first, second, strict=True)] for item in common], dtype=float
+    )  # (items, seeds)
+    return Difference(clustered_interval(differences), tuple(differences.mean(axis=0).tolist()))

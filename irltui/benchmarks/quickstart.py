@@ -1,0 +1,36 @@
+"""The gold score of the embedded default: what the world's own rules say of answers, and the distance to its expert."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from irltui.api import Benchmark, Model, Score
+from irltui.quickstart.grammar import evaluation_prompts, expert, expert_log_prob, generator, quality, sample
+
+
+class QuickstartBenchmark(Benchmark):
+    """Scores on fresh prompts of the small world.
+
+    `quality`: share of the rules' checks that an answer passes, 0 if its fact is wrong. `expert_like`: 1 if the
+    expert could have said it. `divergence`: log pi_E(y | x) - log pi(y | x) for an expert's y, whose mean is
+    KL(pi_E || pi) in nats.
+
+    Args:
+        count: how many prompts.
+        seed: which ones, and which answers of the expert.
+    """
+
+    def __init__(self, count: int, seed: int) -> None:
+        self._prompts = evaluation_prompts(count, seed)
+        stream = generator(seed)
+        self._experts = [sample(expert(prompt), stream) for prompt in self._prompts]
+
+    def evaluate(self, model: Model) -> Iterator[Score]:
+        """Three scores a prompt; the item is the prompt."""
+        for prompt, answer in zip(self._prompts, model.generate(self._prompts), strict=True):
+            yield Score(prompt, "quality", quality(prompt, answer))
+            yield Score(prompt, "expert_like", float(math.isfinite(expert_log_prob(prompt, answer))))
+        logp = model.log_probs(self._prompts, self._experts)
+        for prompt, answer, found in zip(self._prompts, self._experts, logp, strict=True):
+            yield Score(prompt, "divergence", expert_log_prob(prompt, answer) - found)

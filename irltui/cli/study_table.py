@@ -1,0 +1,42 @@
+"""The progress of a study on a terminal: one line a run. Draws jobs; reads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from irltui.cli.say import figure
+from irltui.text import safe
+
+if TYPE_CHECKING:
+    from irltui.cli.study import Job
+
+_METRICS = {"gap": "reward/gap", "held-out loss": "heldout/loss", "held-out NLL": "heldout/nll"}
+
+
+def draw(jobs: Sequence[Job]) -> Live:
+    """A display that follows the jobs until it is left, and stays on the screen."""
+    return Live(console=Console(stderr=True), get_renderable=lambda: _table(jobs), refresh_per_second=4)
+
+
+def _table(jobs: Sequence[Job]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for head in ("run", "state", "phase", "step", *_METRICS):
+        table.add_column(head)
+    for job in jobs:
+        progress = job.progress
+        state = str(job.state or "waiting")
+        cells = [
+            job.name,
+            state,
+            progress.phase if state == "running" else "",
+            f"{progress.step}/{progress.total_steps}" if progress.total_steps else "",
+            *(figure(progress.last[name]) if name in progress.last else "" for name in _METRICS.values()),
+        ]
+        table.add_row(*(Text(safe(cell, limit=60), no_wrap=True) for cell in cells))
+    return table

@@ -1,0 +1,1 @@
+"""The dashboard: runs on a terminal. Reads run folders, sends commands; never imports torch."""

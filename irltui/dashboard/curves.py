@@ -1,0 +1,170 @@
+"""Curves made ready for drawing: smoothed, thinned to what a screen can show, broken where numbers are not finite.
+
+Pure functions of arrays; knows no widget. Thinning keeps the smallest and largest value of every column, so that
+a spike of a single step survives.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+LARGEST = 1e300  # beyond it differences overflow
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Points of one metric, x ascending; y may hold NaN and infinities."""
+
+    x: Floats
+    y: Floats
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True, eq=False)
+class Thinned:
+    """What is left to draw: stretches without a gap, and where (x) values were not finite."""
+
+    stretches: list[Curve]
+    marks: Floats
+
+
+def ascending(x: Floats, y: Floats) -> Curve:
+    """A curve, sorted by x where it was not; points without a place are left out."""
+    placed = np.isfinite(x)
+    if not placed.all():
+        x, y = x[placed], y[placed]
+    if len(x) > 1 and bool((np.diff(x) < 0).any()):
+        order = np.argsort(x, kind="stable")
+        x, y = x[order], y[order]
+    return Curve(x, y)
+
+
+def smooth(curve: Curve, window: int) -> Curve:
+    """The mean of the last `window` finite values; gaps stay gaps."""
+    if window <= 1 or len(curve) < 2:
+        return curve
+    finite = np.isfinite(curve.y) & (np.abs(curve.y) < LARGEST)
+    values = curve.y[finite]
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - window)
+    smoothed = np.full(len(curve), math.nan)
+    smoothed[finite] = (sums[ends] - sums[starts]) / (ends - starts)
+    return Curve(curve.x, smoothed)
+
+
+def logarithmic(curve: Curve) -> Curve:
+    """log10 of y; values at or below zero have no place and are left out."""
+    kept = ~(curve.y <= 0)
+    y = curve.y[kept]
+    with np.errstate(invalid="ignore"):
+        return Curve(curve.x[kept], np.log10(y))
+
+
+def between(curve: Curve, low: float, high: float) -> Curve:
+    """The points in [low, high], and one more on each side so that lines run to the edge."""
+    first = max(0, int(np.searchsorted(curve.x, low, side="left")) - 1)
+    last = int(np.searchsorted(curve.x, high, side="right")) + 1
+    return Curve(curve.x[first:last], curve.y[first:last])
+
+
+def thin(curve: Curve, low: float, high: float, columns: int) -> Thinned:
+    """At most two points a column of [low, high], and the columns in which a value was not finite."""
+    curve = between(curve, low, high)
+    if not len(curve) or columns < 1 or not high > low:
+        return Thinned([], np.empty(0))
+    column = np.floor((curve.x - low) * (columns / (high - low))).astype(np.int64)
+    finite = np.isfinite(curve.y) & (np.abs(curve.y) < LARGEST)
+    bad = np.unique(column[~finite & (curve.x >= low) & (curve.x <= high)])
+    marks = low + (np.clip(bad, 0, columns - 1) + 0.5) * (high - low) / columns
+    x, y, column = curve.x[finite], curve.y[finite], column[finite]
+    if not len(x):
+        return Thinned([], marks)
+    breaks = _breaks(finite)
+    if len(x) > 2 * columns:
+        x, y, breaks = _extremes(x, y, column, breaks)
+    parts = np.flatnonzero(np.diff(breaks)) + 1
+    pieces = zip(np.split(x, parts), np.split(y, parts), strict=True)
+    return Thinned([Curve(*piece) for piece in pieces], marks)
+
+
+def _breaks(finite: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For every finite point, how many gaps lie before it."""
+    gap_starts = ~finite & np.concatenate(([True], finite[:-1]))
+    counts: NDArray[np.int64] = np.cumsum(gap_starts)[finite]
+    return counts
+
+
+def _extremes(
+    x: Floats, y: Floats, column: NDArray[np.int64], breaks: NDArray[np.int64]
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Smallest and largest value of every column, in the order in which the column runs."""
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(column)) + 1))
+    ends = np.concatenate((starts[1:], [len(x)])) - 1
+    low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+    rises = y[ends] >= y[starts]
+    thinned = np.empty(2 * len(starts))
+    thinned[0::2], thinned[1::2] = np.where(rises, low, high), np.where(rises, high, low)
+    return np.repeat((x[starts] + x[ends]) / 2, 2), thinned, np.repeat(breaks[starts], 2)
+
+
+def value_at(curve: Curve, x: float) -> float:
+    """The value that held at `x`: of the last point at or before it; NaN before the first."""
+    at = int(np.searchsorted(curve.x, x, side="right"))
+    return float(curve.y[at - 1]) if at else math.nan
+
+
+def limits(values: list[Floats], padding: float = 0.06) -> tuple[float, float]:
+    """A range that shows all finite values, with some air; (0, 1) if there are none."""
+    finite = [part[np.isfinite(part) & (np.abs(part) < LARGEST)] for part in values]
+    finite = [part for part in finite if len(part)]
+    if not finite:
+        return 0.0, 1.0
+    low, high = float(min(part.min() for part in finite)), float(max(part.max() for part in finite))
+    span = high - low
+    if span <= abs(high) * 1e-9:
+        span = max(abs(high) * 0.1, 1e-9)
+    return low - padding * span, high + padding * span
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Round numbers in [low, high], at most `most` of them."""
+    span = high - low
+    if not (math.isfinite(span) and span > 0) or most < 1:
+        return []
+    power = 10.0 ** math.floor(math.log10(span / most)) if span / most > 0 else 0.0
+    for factor in (1, 2, 5, 10, 20):
+        step = factor * power
+        if step <= 0 or not math.isfinite(step):
+            return []
+        first = math.ceil(low / step)
+        count = math.floor(high / step) - first + 1
+        if count <= most:
+            return [(first + i) * step for i in range(count)]
+    return []
+
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def spark(y: Floats, width: int) -> str:
+    """A curve as one line of blocks, "×" where values were not finite."""
+    if not len(y) or width < 1:
+        return ""
+    groups = np.array_split(y, min(width, len(y)))
+    finite = y[np.isfinite(y) & (np.abs(y) < LARGEST)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    span = high - low or 1.0
+    line = ""
+    for group in groups:
+        good = bool(np.isfinite(group).all() and (np.abs(group) < LARGEST).all())
+        level = int((float(group.mean()) - low) / span * (len(SPARKS) - 1) + 0.5) if good else -1
+        line += SPARKS[min(level, len(SPARKS) - 1)] if good else "×"
+    return line

@@ -1,0 +1,94 @@
+"""Colours: two themes, and the Okabe-Ito colours of curves, which most colour-blind people can tell apart.
+
+No meaning rests on colour alone: curves have dashes, states have words, changes have signs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.color import Color, ColorParseError
+from textual.theme import Theme
+
+SKY, ORANGE, GREEN, VERMILLION, PURPLE, BLUE, YELLOW = (
+    "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#F0E442",
+)  # fmt: skip
+_GREY = "#8A8A8A"
+
+DARK, LIGHT = "irltui-dark", "irltui-light"
+THEMES = (
+    Theme(
+        DARK,
+        primary=SKY,
+        secondary=_GREY,
+        accent=ORANGE,
+        warning=ORANGE,
+        error="#FF7043",
+        success="#2DBE91",
+        foreground="#E4E4E4",
+        background="#121316",
+        surface="#1A1C20",
+        panel="#26292F",
+        dark=True,
+        variables={"footer-key-foreground": SKY, "block-cursor-text-style": "none"},
+    ),
+    Theme(
+        LIGHT,
+        primary=BLUE,
+        secondary="#707070",
+        accent="#A35F00",
+        warning="#A35F00",
+        error="#B83C00",
+        success="#00704F",
+        foreground="#1C1C1C",
+        background="#FDFDFB",
+        surface="#F4F4F1",
+        panel="#E6E6E1",
+        dark=False,
+        variables={"footer-key-foreground": BLUE, "block-cursor-text-style": "none"},
+    ),
+)
+_CURVES = {
+    True: (SKY, ORANGE, "#2DBE91", PURPLE, YELLOW, "#FF7043", "#A9B8C9"),
+    False: (BLUE, "#C04A00", GREEN, "#A8437C", "#8A7A00", "#7A3B00", "#555F69"),
+}
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The colours curves are drawn with on one background."""
+
+    background: str
+    dark: bool
+
+    def curve(self, index: int) -> str:
+        """The colour of the curve of that number."""
+        colours = _CURVES[self.dark]
+        return colours[index % len(colours)]
+
+    def behind(self, index: int) -> str:
+        """The same, faint: what a smoothed curve was made from."""
+        return _blend(self.curve(index), self.background, 0.68)
+
+    @property
+    def line(self) -> str:
+        """Of reference lines."""
+        return "#9A9A9A" if self.dark else "#7A7A7A"
+
+    @property
+    def mark(self) -> str:
+        """Of values that are not finite."""
+        return "#FF7043" if self.dark else "#B83C00"
+
+    def reward(self, value: float, scale: float) -> str:
+        """Background of a token: orange below zero, blue above, none at zero."""
+        share = min(1.0, abs(value) / scale) if scale > 0 else 0.0
+        colour = (BLUE if self.dark else SKY) if value >= 0 else (VERMILLION if self.dark else ORANGE)
+        return _blend(colour, self.background, 1 - 0.75 * share)
+
+
+def _blend(colour: str, other: str, share: float) -> str:
+    try:
+        return Color.parse(colour).blend(Color.parse(other), share).hex6
+    except ColorParseError:
+        return colour

@@ -1,0 +1,235 @@
+"""What the dashboard knows: the runs of a folder, and the history of those that are open.
+
+The only part of the dashboard that reads run folders. Files are read in threads, so that a slow disk never holds
+up a key; what was read is taken in on the event loop, in slices, so that nothing needs a lock. Knows no widget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from irltui.errors import IrltuiError
+from irltui.runs.control import Command, send
+from irltui.runs.folder import RunFolder, is_run
+from irltui.runs.history import RunHistory
+from irltui.runs.manifest import read_manifest
+from irltui.runs.reader import EventReader
+from irltui.runs.status import State, Status, read_status
+
+POLL = 0.5  # seconds between looks at an open run
+LIST_EVERY = 2.0  # seconds between looks at the folder
+SLICE = 1_000  # events taken in between two turns of the event loop
+DEEPEST = 3  # studies keep runs in RUN/seed-S/ARM
+_TAIL_BYTES, _TAIL_LINES = 16_384, 12
+ALIVE = frozenset({State.STARTING, State.RUNNING, State.PAUSED})
+
+
+@dataclass(frozen=True)
+class Line:
+    """A run in the list, read without its events; `name` is its path below the folder."""
+
+    path: Path
+    name: str
+    status: Status
+    algorithm: str
+    model: str
+    console: tuple[str, ...]
+
+
+@dataclass
+class OpenRun:
+    """A run whose events are followed.
+
+    Attributes:
+        version: grows whenever anything here changed.
+        loaded: whether the events that were there when it was opened have all been taken in.
+        pending: commands sent and not answered yet, id -> (command, Unix seconds).
+    """
+
+    run: RunFolder
+    name: str
+    history: RunHistory = field(default_factory=RunHistory)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    status: Status | None = None
+    console: tuple[str, ...] = ()
+    problem: str = ""
+    loaded: bool = False
+    version: int = 0
+    pending: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._reader = EventReader(self.run.events)
+
+    @property
+    def state(self) -> State:
+        """How the run is doing."""
+        return self.status.state if self.status else State.STARTING
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether an engine works here."""
+        return self.state in ALIVE
+
+    @property
+    def malformed(self) -> int:
+        """Lines that were no events, and events that were not what their kind demands."""
+        return self._reader.malformed + self.history.damaged
+
+    async def look(self) -> bool:
+        """Take in what is new; whether there was anything."""
+        damaged = self.malformed
+        events = await asyncio.to_thread(self._reader.poll)
+        for at in range(0, len(events), SLICE):
+            self.history.take(events[at : at + SLICE])
+            await asyncio.sleep(0)
+        if not events:
+            self.loaded = True
+        before = self.status, self.console, self.config, self.problem
+        if self.loaded or self.status is None:
+            await asyncio.to_thread(self._read_rest)
+        answered = [id_ for id_ in self.pending if id_ in self.history.answers]
+        for id_ in answered:
+            del self.pending[id_]
+        changed = bool(events) or before != (self.status, self.console, self.config, self.problem)
+        self.version += changed or damaged != self.malformed
+        return changed
+
+    def _read_rest(self) -> None:
+        if not self.config:
+            try:
+                config = read_manifest(self.run).config
+                self.config = config if isinstance(config, Mapping) else {}
+                self.problem = ""
+            except IrltuiError as error:
+                self.problem = error.message
+        self.status = _status(self.run)
+        self.console = console_tail(self.run) if self.state in {State.CRASHED, State.FAILED} else ()
+
+    def send(self, command: Command, text: str = "") -> str:
+        """Tell the engine; "" or what went wrong."""
+        try:
+            id_ = send(self.run, command, text)
+        except (OSError, ValueError) as error:
+            return f"the command cannot be written: {error}"
+        self.pending[id_] = (command, time.time())
+        self.version += 1
+        return ""
+
+
+class Store:
+    """The runs of one folder.
+
+    Args:
+        folder: where runs lie.
+
+    Attributes:
+        lines: the list, as of the last look.
+        open: followed runs by path.
+        current: the one that Run and Samples show.
+        marked: what Compare shows, in the order of marking.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[Line] = []
+        self.listed = False
+        self.open: dict[Path, OpenRun] = {}
+        self.current: OpenRun | None = None
+        self.marked: list[Path] = []
+        self.version = 0
+        self._about: dict[Path, tuple[str, str]] = {}
+
+    def open_run(self, path: Path) -> OpenRun:
+        """Follow a run from its beginning, or the one followed already."""
+        found = self.open.get(path)
+        if found is None:
+            found = self.open[path] = OpenRun(RunFolder(path), self.name_of(path))
+        self.version += 1
+        return found
+
+    def name_of(self, path: Path) -> str:
+        """What a run is called: its path below the folder."""
+        try:
+            return str(path.resolve().relative_to(self.folder.resolve()))
+        except (ValueError, OSError):
+            return path.name
+
+    def mark(self, path: Path) -> None:
+        """Mark for comparing, or take the mark away."""
+        if path in self.marked:
+            self.marked.remove(path)
+        else:
+            self.marked.append(path)
+        self.version += 1
+
+    async def look(self) -> None:
+        """Read the list of runs."""
+        lines = await asyncio.to_thread(lambda: [self._line(path) for path in find_runs(self.folder)])
+        lines.sort(key=lambda line: line.status.time, reverse=True)
+        self.version += lines != self.lines or not self.listed
+        self.lines, self.listed = lines, True
+
+    async def follow(self, run: OpenRun, changed: Callable[[], None]) -> None:
+        """Look at an open run for as long as it is open."""
+        while run.run.path in self.open:
+            if await run.look():
+                changed()
+            if run.loaded:
+                await asyncio.sleep(POLL)
+
+    def _line(self, path: Path) -> Line:
+        run = RunFolder(path)
+        status = _status(run)
+        if path not in self._about:
+            try:
+                config = read_manifest(run).config
+                self._about[path] = str(config.get("algorithm", "?")), str(_at(config, "model", "name"))
+            except (IrltuiError, AttributeError, TypeError):
+                self._about[path] = "?", "?"
+        algorithm, model = self._about[path]
+        console = console_tail(run) if status.state is State.CRASHED else ()
+        return Line(path, self.name_of(path), status, algorithm, model, console)
+
+
+def find_runs(folder: Path, depth: int = DEEPEST) -> Iterator[Path]:
+    """Folders below `folder` that hold a run, itself included; links are not followed down."""
+    if is_run(folder):
+        yield folder
+        return
+    if not depth:
+        return
+    try:
+        below = sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())
+    except OSError:
+        return
+    for path in below:
+        yield from find_runs(path, depth - 1)
+
+
+def console_tail(run: RunFolder) -> tuple[str, ...]:
+    """The last lines that the engine printed."""
+    try:
+        with run.console.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ()
+    return tuple(line for line in text.splitlines() if line.strip())[-_TAIL_LINES:]
+
+
+def _status(run: RunFolder) -> Status:
+    try:
+        return read_status(run)
+    except (TypeError, ValueError, OverflowError, AttributeError):  # fields that are not what they should be
+        return Status(State.CRASHED, "damaged status.json", 0, 0, 0, 0, 0.0, "", {})
+
+
+def _at(config: Mapping[str, Any], table: str, key: str) -> Any:
+    found = config.get(table)
+    return found.get(key, "?") if isinstance(found, Mapping) else "?"

@@ -1,0 +1,83 @@
+"""The folder of a study: study.json beside one run folder per seed and arm. Knows names and places only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from irltui.errors import NoRunError, RunFolderError
+from irltui.runs.durable import replace_json
+from irltui.runs.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One run of a study; `start` names the arm it starts from, "" for none."""
+
+    seed: int
+    arm: str
+    start: str
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """The contents of study.json."""
+
+    seeds: tuple[int, ...]
+    arms: tuple[tuple[str, str], ...]
+    """Name and start of each."""
+    compare: tuple[str, str]
+    metric: str
+    jobs: int
+
+    def runs(self) -> Iterator[StudyRun]:
+        """All runs, each after the one it starts from."""
+        for seed in self.seeds:
+            for arm, start in self.arms:
+                yield StudyRun(seed, arm, start)
+
+
+def study_file(folder: Path) -> Path:
+    """study.json of a study's folder."""
+    return folder / "study.json"
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder holds a study."""
+    return study_file(folder).is_file()
+
+
+def run_folder(folder: Path, seed: int, arm: str) -> RunFolder:
+    """Where one run of a study lies."""
+    return RunFolder(folder / f"seed-{seed}" / arm)
+
+
+def write_plan(folder: Path, plan: StudyPlan) -> None:
+    """Write study.json."""
+    replace_json(study_file(folder), asdict(plan))
+
+
+def read_plan(folder: Path) -> StudyPlan:
+    """Read study.json.
+
+    Raises:
+        NoRunError: there is none.
+        RunFolderError: it is damaged.
+    """
+    try:
+        value: dict[str, Any] = json.loads(study_file(folder).read_text(encoding="utf-8"))
+        first, second = value["compare"]
+        return StudyPlan(
+            tuple(int(seed) for seed in value["seeds"]),
+            tuple((str(name), str(start)) for name, start in value["arms"]),
+            (str(first), str(second)),
+            str(value["metric"]),
+            int(value["jobs"]),
+        )
+    except FileNotFoundError:
+        raise NoRunError(f"{folder}: no study here (study.json is missing)") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{study_file(folder)}: damaged: {error!r}") from error
