@@ -57,7 +57,8 @@ def run_command(request: Request) -> int:
     if request.resume is not None and is_study(request.resume):
         _refuse_configuration(request)
         return follow_study(request.resume, as_json=request.as_json)
-    if request.sources.target and (study := study_of(request.sources.target)) is not None:
+    study = study_of(request.sources.target, request.sources.assignments)
+    if study is not None:
         folder = request.out if request.out is not None else _new_folder(request.sources.name)
         create_study(study, request.sources, folder)
         return follow_study(folder, as_json=request.as_json)

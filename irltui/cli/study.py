@@ -80,8 +80,7 @@ def create_study(study: Study, sources: Sources, folder: Path) -> StudyPlan:
             by_name[run.arm],
             run.seed,
             start=run_folder(root, run.seed, run.start).path if run.start else None,
-            above=sources.flag_layers(),
-            sets=sources.assignments,
+            flags=sources.flag_layers(),
         )
         for run in plan.runs()
     }

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from irltui.config.layers import Layer, set_layers, value_layer
+from irltui.config.layers import Layer, Merged, merge, set_layers, value_layer
 from irltui.config.load import Loaded, load_layers
 from irltui.config.local import localise
 from irltui.config.schema import PositiveInt, Section
@@ -47,21 +47,21 @@ class Arm:
 
 @dataclass(frozen=True)
 class Study:
-    """A study as its file describes it; arms come after the ones they start from."""
+    """A study as its file describes it; arms come after the ones they start from, `sets` are the strongest."""
 
     section: StudySection
     arms: tuple[Arm, ...]
-    common: tuple[Layer, ...]
+    common: Layer
+    sets: tuple[Layer, ...]
 
-    def load(self, arm: Arm, seed: int, *, start: Path | None, above: Sequence[Layer], sets: Sequence[str]) -> Loaded:
+    def load(self, arm: Arm, seed: int, *, start: Path | None, flags: Sequence[Layer]) -> Loaded:
         """The configuration of one run.
 
         Args:
             arm: one of `arms`.
             seed: one of the seeds.
             start: folder of the run whose result it starts from, which need not exist yet.
-            above: layers of the command line's own options.
-            sets: `--set` assignments.
+            flags: layers of the command line's own options.
 
         Raises:
             ConfigError: every problem at once.
@@ -69,11 +69,15 @@ class Study:
         own = [value_layer(f"seed of arm {arm.name}", ("seed",), seed)]
         if start is not None:
             own.append(value_layer(f"start of arm {arm.name}", ("model", "name"), str(start / "model")))
-        return localise(load_layers([*self.common, arm.layer, *above, *own, *set_layers(sets)]))
+        return localise(load_layers([self.common, arm.layer, *flags, *own, *self.sets]))
 
 
-def study_of(target: str) -> Study | None:
+def study_of(target: str, assignments: Sequence[str] = ()) -> Study | None:
     """The study that a target describes, None if it describes a run.
+
+    Args:
+        target: as for a run.
+        assignments: `--set` values; those of `study.` change the study, the others every run.
 
     Raises:
         ConfigError: a target that is none, or a study with problems.
@@ -82,21 +86,26 @@ def study_of(target: str) -> Study | None:
     if not any("study" in layer.values for layer in layers):
         return None
     (layer,) = layers  # a study is one file
-    section = _section(layer)
+    sets = set_layers(assignments)
+    merged = merge([layer, *(own for own in sets if "study" in own.values)])
+    section = _section(merged)
     arms = _arms(layer)
-    _check(layer, section, arms)
+    _check(merged.sources["study", "compare"], section, arms)
     values = {key: value for key, value in layer.values.items() if key not in _OWN}
-    return Study(section, arms, (Layer(layer.origin, values, layer.lines),))
+    above = tuple(own for own in sets if "study" not in own.values)
+    return Study(section, arms, Layer(layer.origin, values, layer.lines), above)
 
 
-def _section(layer: Layer) -> StudySection:
+def _section(merged: Merged) -> StudySection:
     try:
-        return StudySection.model_validate(layer.values["study"])
+        return StudySection.model_validate(merged.values["study"])
     except ValidationError as error:
         lines = []
         for problem in error.errors():
             keys = ("study", *map(str, problem["loc"]))
-            lines.append(f"{layer.place(keys)}: {'.'.join(keys)}: {problem['msg']}")
+            layer = next(merged.sources[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in merged.sources)
+            got = "" if problem["type"] in {"missing", "extra_forbidden"} else f" (got {problem['input']!r})"
+            lines.append(f"{layer.place(keys)}: {'.'.join(keys)}: {problem['msg']}{got}")
         raise ConfigError("\n".join(lines)) from None
 
 

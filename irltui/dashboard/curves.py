@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+GAP = "\N{MULTIPLICATION SIGN}"
+"""Stands where a value is not finite."""
 LARGEST = 1e300  # beyond it differences overflow
 
 
@@ -98,7 +100,7 @@ def thin(curve: Curve, low: float, high: float, columns: int) -> Thinned:
 def _breaks(finite: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For every finite point, how many gaps lie before it."""
     gap_starts = ~finite & np.concatenate(([True], finite[:-1]))
-    counts: NDArray[np.int64] = np.cumsum(gap_starts)[finite]
+    counts: NDArray[np.int64] = np.cumsum(gap_starts.astype(np.int64))[finite]
     return counts
 
 
@@ -155,7 +157,7 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def spark(y: Floats, width: int) -> str:
-    """A curve as one line of blocks, "×" where values were not finite."""
+    """A curve as one line of blocks, `GAP` where values were not finite."""
     if not len(y) or width < 1:
         return ""
     groups = np.array_split(y, min(width, len(y)))
@@ -166,5 +168,5 @@ def spark(y: Floats, width: int) -> str:
     for group in groups:
         good = bool(np.isfinite(group).all() and (np.abs(group) < LARGEST).all())
         level = int((float(group.mean()) - low) / span * (len(SPARKS) - 1) + 0.5) if good else -1
-        line += SPARKS[min(level, len(SPARKS) - 1)] if good else "×"
+        line += SPARKS[min(level, len(SPARKS) - 1)] if good else GAP
     return line

@@ -69,7 +69,7 @@ PANELS = (
             Trace("generation/duplicate_rate", "dupl."),
             Trace("generation/equal_to_demonstration", "=demo"),
         ),
-        "Are generations healthy? Shares: ended by themselves, distinct bigrams, duplicates, equal to the demonstration.",
+        "Are generations healthy? Shares that ended, distinct bigrams, duplicates, equal to their demonstration.",
     ),
     Panel(
         "logratio",

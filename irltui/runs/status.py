@@ -51,13 +51,7 @@ class Status:
 
 def read_status(run: RunFolder) -> Status:
     """The status as far as it can be read: a damaged or missing file is a run that is starting or crashed."""
-    raw: dict[str, Any] = {}
-    written = State.STARTING
-    try:
-        raw = json.loads(run.status.read_text(encoding="utf-8"))
-        written = State(raw["state"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raw, written = {}, State.STARTING
+    raw, written = _read(run)
     seen = float(raw.get("time") or _modified(run))
     host = str(raw.get("host", os.uname().nodename))
     values = raw.get("values")
@@ -72,6 +66,14 @@ def read_status(run: RunFolder) -> Status:
         host=host,
         values=values if isinstance(values, dict) else {},
     )
+
+
+def _read(run: RunFolder) -> tuple[dict[str, Any], State]:
+    try:
+        raw: dict[str, Any] = json.loads(run.status.read_text(encoding="utf-8"))
+        return raw, State(raw["state"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, State.STARTING
 
 
 def _modified(run: RunFolder) -> float:

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from irltui.dashboard.curves import Curve, Floats, limits, logarithmic, smooth, thin, value_at
+from irltui.dashboard.curves import GAP, Curve, Floats, limits, logarithmic, smooth, thin, value_at
 from irltui.dashboard.figures import bytes_, compact, duration, figure
 from irltui.dashboard.palette import Ink
 from irltui.dashboard.panels import Level
@@ -100,7 +100,8 @@ class Chart(Vertical, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._key: tuple[object, ...] = ()
-        self._title, self._levels, self._help = "", (), ""
+        self._title, self._help = "", ""
+        self._levels: tuple[Level, ...] = ()
         self._drawn: list[Drawn] = []
         self._lens = Lens()
 
@@ -113,7 +114,8 @@ class Chart(Vertical, can_focus=True):
 
     def show(self, title: str, drawn: list[Drawn], lens: Lens, levels: tuple[Level, ...] = (), note: str = "") -> None:
         """Show curves; cheap if nothing has changed."""
-        self._title, self._drawn, self._lens, self._levels, self._help = title, drawn, lens, levels, note
+        self._title, self._drawn, self._lens = title, drawn, lens
+        self._levels, self._help = levels, note
         if self.is_mounted:
             self._redraw()
 
@@ -209,14 +211,13 @@ class Chart(Vertical, can_focus=True):
                     continue
                 thinned = thin(raw if faint else soft, frame.low, frame.high, plot.columns)
                 marks.append(thinned.marks)
+                colour = ink.behind(drawn.ink) if faint else ink.curve(drawn.ink)
                 for stretch in thinned.stretches:
-                    plot.line(
-                        stretch, ink.behind(drawn.ink) if faint else ink.curve(drawn.ink), 0 if faint else drawn.ink
-                    )
+                    plot.line(stretch, colour, 0 if faint else drawn.ink)
         gaps = np.unique(np.concatenate(marks)) if marks else np.empty(0)
         if len(gaps):
             base = frame.bottom + (frame.top - frame.bottom) * 0.02
-            plot.scatter(gaps, np.full(len(gaps), base), marker="×", marker_style=f"bold {ink.mark}")
+            plot.scatter(gaps, np.full(len(gaps), base), marker=GAP, marker_style=f"bold {ink.mark}")
         if self._lens.cursor is not None:
             plot.add_v_line(self._cursor(frame), line_style=ink.line)
 
@@ -235,7 +236,7 @@ class Chart(Vertical, can_focus=True):
         if lens.cursor is not None:
             title.append(Content.styled(f"at {_place(lens.x_axis, at)}", "$primary"))
         if gaps:
-            title.append(Content.styled(f"× {gaps} not finite", "bold $error"))
+            title.append(Content.styled(f"{GAP} {gaps} not finite", "bold $error"))
         title += [Content.styled(words, "$secondary not bold") for words in self._states()]
         self.query_one(".title", Static).update(joined(title))
         entries = [
@@ -258,7 +259,7 @@ class Chart(Vertical, can_focus=True):
         lens = self._lens
         states = [] if not lens.log else ["log"]
         if lens.high - lens.low < 1:
-            states.append(f"{lens.low:.0%}–{lens.high:.0%}")
+            states.append(f"{lens.low:.0%} to {lens.high:.0%}")
         return states
 
 
