@@ -1,0 +1,46 @@
+"""Pages that are made from the code say what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from support.runs import config, demonstrations, events, finish
+from support.tiny import folder
+
+from irltui.config.presets import presets
+from irltui.runs.events import Kind
+from irltui.runs.metrics import METRICS, page
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_metrics_page_is_the_table() -> None:
+    assert (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8") == page()
+
+
+def test_the_engine_writes_no_metric_that_is_not_explained_and_explains_none_that_is_never_written(
+    tmp_path: Path,
+) -> None:
+    written = set()
+    inputs = folder(tmp_path / "model"), demonstrations(tmp_path / "demos.jsonl", 14)
+    for algorithm in ("sft", "irft"):
+        run = finish(tmp_path / algorithm, config(*inputs, {"algorithm": algorithm}))
+        written |= {name for event in events(run, Kind.METRICS) for name in event.fields["values"]}
+    assert written == set(METRICS)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_between_pages_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_preset_is_short_and_says_why(name: str) -> None:
+    lines = (ROOT / "presets" / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ")
+    assert len(lines) <= 45 if "[study]" in lines else len(lines) <= 25
