@@ -15,7 +15,17 @@ from functools import lru_cache
 from random import Random
 from typing import TypeAlias, TypeVar
 
-from irltui.quickstart.world import CLOSINGS, OPENINGS, REQUEST_KINDS, RUDE, STRAY, RequestKind, Weights
+from irltui.quickstart.world import (
+    CLOSINGS,
+    GREETING,
+    OPENINGS,
+    PEOPLE,
+    REQUEST_KINDS,
+    RUDE,
+    STRAY,
+    RequestKind,
+    Weights,
+)
 
 _T = TypeVar("_T")
 DEMONSTRATION_SEED = 2024
@@ -29,7 +39,6 @@ BASE_MIXTURE = {
     "off_topic": 0.06,
 }  # how the answers of the base model's corpus are meant
 CHECKS = ("correct", "on_topic", "polite", "complete", "concise")
-_OTHER_FACT = 0.5  # share of wrong facts that are the prompt's other one; the rest are any of the world's
 _SENTENCE = re.compile(r"[^.!?]*[.!?]|[^.!?]+$")
 _WORD = re.compile(r"\w+")
 
@@ -121,7 +130,6 @@ class Request:
     kind: RequestKind
     asked: str
     fact: str
-    other_fact: str
     topic: str
 
     def sentence(self, template: str, fact: str) -> str:
@@ -139,25 +147,16 @@ def parse_prompt(prompt: str) -> Request:
     for kind, pattern in _PATTERNS:
         if found := pattern.fullmatch(prompt):
             slots = found.groupdict()
-            asked_a = slots["asked"] == slots["a"]
-            facts = (slots["fact_a"], slots["fact_b"]) if asked_a else (slots["fact_b"], slots["fact_a"])
-            return Request(kind, slots["asked"], *facts, topic=slots.get("topic", ""))
+            return Request(kind, slots["asked"], slots["fact"], topic=slots.get("topic", ""))
     raise ValueError(f"not a prompt of the quickstart's grammar: {prompt!r}")
 
 
 def _pattern(kind: RequestKind) -> re.Pattern[str]:
     """The kind's template as a regular expression, one named group a slot."""
-    pools = {
-        "a": kind.entities,
-        "b": kind.entities,
-        "fact_a": kind.facts,
-        "fact_b": kind.facts,
-        "topic": kind.topics,
-    }
-    text = re.escape(f"{kind.statement} {kind.question}").replace(r"\{", "{").replace(r"\}", "}")
-    text = text.replace("{asked}", "(?P<asked>(?P=a)|(?P=b))")
+    pools = {"asker": PEOPLE, "asked": kind.entities, "fact": kind.facts, "topic": kind.topics}
+    text = re.escape(f"{GREETING} {kind.statement} {kind.question}").replace(r"\{", "{").replace(r"\}", "}")
     for slot, pool in pools.items():
-        text = text.replace(f"{{{slot}}}", f"(?P<{slot}>{'|'.join(pool)})")
+        text = text.replace(f"{{{slot}}}", f"(?P<{slot}>{'|'.join(pool)})", 1).replace(f"{{{slot}}}", f"(?P={slot})")
     return re.compile(text)
 
 
@@ -165,41 +164,16 @@ _PATTERNS = tuple((kind, _pattern(kind)) for kind in REQUEST_KINDS)
 
 
 def draw_prompt(rng: Random) -> str:
-    """A prompt: a kind, two entities, their facts, and which of the two is asked for, all uniform."""
+    """A prompt: a kind, an entity, its fact, a topic and who asks, all uniform and none of them twice."""
     kind = _pick(REQUEST_KINDS, rng)
-    a, b = _pick_two(kind.entities, rng)
-    topic = _pick(kind.topics, rng) if kind.topics else ""
-    # A giver is no receiver.
-    fact_a, fact_b = _pick_two([fact for fact in kind.facts if fact != topic], rng)
-    slots = {"a": a, "b": b, "fact_a": fact_a, "fact_b": fact_b, "topic": topic, "asked": _pick((a, b), rng)}
-    return f"{kind.statement} {kind.question}".format(**slots)
-
-
-def drill(rng: Random, statements: int = 3) -> tuple[str, str]:
-    """A lesson in reading: statements of one kind, and every fact in them retold in another order.
-
-    Returns what is told and what is retold; no entity occurs twice.
-    """
-    kind = _pick(REQUEST_KINDS, rng)
-    distinct = kind.entities if len(kind.entities) > 2 else kind.topics
-    names = _shuffled(distinct, rng)
-    told, retold = [], []
-    for i in range(statements):
-        topic = _pick(kind.topics, rng) if kind.topics else ""
-        a, b = names[2 * i : 2 * i + 2]
-        if distinct is kind.topics:
-            topic = a
-            a, b = _pick_two(kind.entities, rng)
-        fact_a, fact_b = _pick_two([fact for fact in kind.facts if fact != topic], rng)
-        told.append(kind.statement.format(a=a, b=b, fact_a=fact_a, fact_b=fact_b, topic=topic))
-        for asked, fact in ((a, fact_a), (b, fact_b)):
-            template = kind.answers[0 if distinct is kind.topics else int(rng.random() * 2)][0]
-            retold.append(template.format(asked=asked, topic=topic, fact=fact))
-    return " ".join(told), " ".join(_shuffled(retold, rng))
+    slots: dict[str, str] = {}
+    for slot, pool in (("asked", kind.entities), ("topic", kind.topics), ("fact", kind.facts), ("asker", PEOPLE)):
+        slots[slot] = _pick([word for word in pool if word not in slots.values()], rng) if pool else ""
+    return f"{GREETING} {kind.statement} {kind.question}".format(**slots)
 
 
 def is_reserved(prompt: str) -> bool:
-    """Whether the prompt is kept for evaluation: a tenth of them, chosen by a hash, in no corpus and no demonstration."""
+    """Whether the prompt is kept for evaluation, in no corpus and no demonstration: a tenth, chosen by a hash."""
     return hashlib.blake2b(prompt.encode(), digest_size=8).digest()[0] % 10 == 0
 
 
@@ -294,8 +268,7 @@ def _body(request: Request, fact: str) -> Derivation:
 
 def _wrong_body(request: Request) -> Derivation:
     wrong = [fact for fact in request.kind.facts if fact not in (request.fact, request.topic)]
-    anything = Choice(tuple((_body(request, fact), 1 / len(wrong)) for fact in wrong))
-    return Choice(((_body(request, request.other_fact), _OTHER_FACT), (anything, 1 - _OTHER_FACT)))
+    return Choice(tuple((_body(request, fact), 1 / len(wrong)) for fact in wrong))
 
 
 def _courteous(body: Derivation) -> Derivation:
@@ -382,12 +355,3 @@ def generator(seed: int) -> Random:
 
 def _pick(options: Sequence[_T], rng: Random) -> _T:
     return options[int(rng.random() * len(options))]
-
-
-def _pick_two(options: Sequence[str], rng: Random) -> tuple[str, str]:
-    first = _pick(options, rng)
-    return first, _pick([option for option in options if option != first], rng)
-
-
-def _shuffled(options: Sequence[_T], rng: Random) -> list[_T]:
-    return sorted(options, key=lambda _: rng.random())

@@ -1,6 +1,6 @@
 """How the embedded model and demonstrations were made: `python -m irltui.quickstart.recipe OUT_DIR`.
 
-Ten minutes on one thread of a CPU. The same seed gives the same demonstrations everywhere and, with the same
+Some minutes on one thread of a CPU. The same seed gives the same demonstrations everywhere and, with the same
 versions of torch and the same processor, the same weights. The first steps see good answers only: reading a fact
 off the prompt is hard to learn from answers of which many are wrong. The bad habits come after that.
 """
@@ -15,18 +15,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from irltui.quickstart.grammar import base_answers, demonstrations, drill, expert, generator, sample, training_prompts
-from irltui.quickstart.tokenizer import ASSISTANT, LONGEST, SPECIAL_TOKENS, USER, build_tokenizer
+from irltui.quickstart.grammar import base_answers, demonstrations, expert, generator, sample, training_prompts
+from irltui.quickstart.tokenizer import LONGEST, build_tokenizer
 
 _IGNORED = -100  # transformers' label for positions without loss
-_COPIED = 16  # words
 _SORTED_TOGETHER = 8  # batches of like length are cut from this many
 
 
@@ -34,10 +32,8 @@ _SORTED_TOGETHER = 8  # batches of like length are cut from this many
 class Pretraining:
     """What the base model depends on."""
 
-    steps: int = 4500
-    copying_steps: int = 250  # of these, with random words
-    reading_steps: int = 2250  # after that, with good answers only
-    drills: float = 0.5  # share of drills among these
+    steps: int = 2500
+    reading_steps: int = 1200  # of these, with good answers only
     batch: int = 32
     learning_rate: float = 2e-3
     warm_up: int = 100
@@ -91,14 +87,8 @@ def corpus(tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> Iterator[
         rows: list[tuple[list[int], list[int]]] = []
         for step in range(start, min(start + _SORTED_TOGETHER, recipe.steps)):
             for prompt, _ in zip(prompts, range(recipe.batch), strict=False):
-                reading = step < recipe.copying_steps + recipe.reading_steps
-                if step < recipe.copying_steps:
-                    rows.append(_copying_row(tokenizer, rng))
-                elif reading and rng.random() < recipe.drills:
-                    rows.append(_drill_row(tokenizer, rng))
-                else:
-                    answers = expert if reading else base_answers
-                    rows.append(_encode(tokenizer, prompt, sample(answers(prompt), rng)))
+                answers = expert if step < recipe.reading_steps else base_answers
+                rows.append(_encode(tokenizer, prompt, sample(answers(prompt), rng)))
         rows.sort(key=lambda row: len(row[0]))
         batches = [rows[i : i + recipe.batch] for i in range(0, len(rows), recipe.batch)]
         for i in sorted(range(len(batches)), key=lambda _: rng.random()):
@@ -106,21 +96,6 @@ def corpus(tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> Iterator[
                 _pad([ids for ids, _ in batches[i]], tokenizer.pad_token_id),
                 _pad([labels for _, labels in batches[i]], _IGNORED),
             )
-
-
-def _copying_row(tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple[list[int], list[int]]:
-    """Random words said twice, with a label on each of the second saying."""
-    count = len(tokenizer) - len(SPECIAL_TOKENS)
-    once = [len(SPECIAL_TOKENS) + int(rng.random() * count) for _ in range(_COPIED)]
-    return once + once, [_IGNORED] * _COPIED + once
-
-
-def _drill_row(tokenizer: PreTrainedTokenizerFast, rng: Random) -> tuple[list[int], list[int]]:
-    """Several facts of one kind, then each of them retold, in another order."""
-    told, retold = drill(rng)
-    before = tokenizer(f"{USER}{told}{ASSISTANT}", add_special_tokens=False)["input_ids"]
-    after = tokenizer(retold, add_special_tokens=False)["input_ids"]
-    return before + after, [_IGNORED] * len(before) + after
 
 
 def _encode(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> tuple[list[int], list[int]]:

@@ -11,7 +11,7 @@ import re
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from irltui.quickstart.world import CLOSINGS, OPENINGS, REQUEST_KINDS, RUDE, STRAY
+from irltui.quickstart.world import CLOSINGS, GREETING, OPENINGS, PEOPLE, REQUEST_KINDS, RUDE, STRAY
 
 PAD, UNKNOWN, END, USER, ASSISTANT = "<|pad|>", "<|unknown|>", "<|end|>", "<|user|>", "<|assistant|>"
 SPECIAL_TOKENS = (PAD, UNKNOWN, END, USER, ASSISTANT)
@@ -29,13 +29,13 @@ LONGEST = 128  # tokens, prompt and answer together
 
 def vocabulary() -> dict[str, int]:
     """Ids of the special tokens, then of every word and mark of the world in order of appearance."""
-    texts: list[str] = []
+    texts: list[str] = [GREETING]
     for kind in REQUEST_KINDS:
         texts += [kind.statement, kind.question, *(text for text, _ in kind.answers)]
-    texts = [re.sub(r"\{\w+\}", " ", re.sub(r"\{a\}s|\{asked\}s", "opens closes", text)) for text in texts]
+    texts = [re.sub(r"\{\w+\}", " ", text.replace("{asked}s", "opens closes")) for text in texts]
     texts += [text for weights in (OPENINGS, CLOSINGS, RUDE, STRAY) for text, _ in weights]
     for kind in REQUEST_KINDS:
-        texts += [*kind.entities, *kind.facts, *kind.topics]
+        texts += [*kind.entities, *kind.facts, *kind.topics, *PEOPLE]
     tokens = dict.fromkeys((*SPECIAL_TOKENS, *re.findall(_TOKEN, " ".join(texts))))
     return {token: i for i, token in enumerate(tokens)}
 

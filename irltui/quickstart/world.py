@@ -1,7 +1,6 @@
 """The small world: its words, what one may ask about it, and how one answers. Tables only; grammar.py reads them.
 
-Every request states two facts and asks for one, so an answer must be read off the prompt: which of the two facts
-belongs to what was asked is different in every prompt.
+Every request says who asks, states a fact and asks for it, so an answer must be read off the prompt.
 """
 
 from __future__ import annotations
@@ -10,88 +9,78 @@ from dataclasses import dataclass
 
 Weights = tuple[tuple[str, float], ...]
 
-PEOPLE = tuple(
-    [
-        "Ada",
-        "Ben",
-        "Clara",
-        "David",
-        "Emma",
-        "Felix",
-        "Greta",
-        "Hugo",
-        "Ida",
-        "Jonas",
-        "Karla",
-        "Leo",
-        "Mia",
-        "Nils",
-        "Olga",
-        "Paul",
-        "Rosa",
-        "Theo",
-    ]
+PEOPLE = (
+    "Ada",
+    "Ben",
+    "Clara",
+    "David",
+    "Emma",
+    "Felix",
+    "Greta",
+    "Hugo",
+    "Ida",
+    "Jonas",
+    "Karla",
+    "Leo",
+    "Mia",
+    "Nils",
+    "Olga",
+    "Paul",
+    "Rosa",
+    "Theo",
 )
-THINGS = tuple(
-    [
-        "lamp",
-        "drum",
-        "kite",
-        "map",
-        "clock",
-        "basket",
-        "candle",
-        "mirror",
-        "ladder",
-        "kettle",
-        "flute",
-        "blanket",
-        "lantern",
-        "compass",
-    ]
+THINGS = (
+    "lamp",
+    "drum",
+    "kite",
+    "map",
+    "clock",
+    "basket",
+    "candle",
+    "mirror",
+    "ladder",
+    "kettle",
+    "flute",
+    "blanket",
+    "lantern",
+    "compass",
 )
-ROOMS = tuple(
-    [
-        "kitchen",
-        "attic",
-        "cellar",
-        "garden",
-        "hall",
-        "bedroom",
-        "library",
-        "garage",
-        "stable",
-        "tower",
-        "shed",
-        "pantry",
-    ]
+ROOMS = (
+    "kitchen",
+    "attic",
+    "cellar",
+    "garden",
+    "hall",
+    "bedroom",
+    "library",
+    "garage",
+    "stable",
+    "tower",
+    "shed",
+    "pantry",
 )
-SHOPS = tuple(["bakery", "bank", "museum", "pharmacy", "market", "cinema", "bookshop", "gallery", "theatre", "florist"])
-NUMBERS = tuple(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"])
-DISHES = tuple(["soup", "stew", "salad", "pie", "cake", "curry"])
-INGREDIENTS = tuple(
-    ["onions", "carrots", "eggs", "tomatoes", "lemons", "potatoes", "peppers", "apples", "beans", "mushrooms"]
-)
-FRUITS = tuple(["pears", "plums", "cherries", "figs", "melons", "grapes", "peaches", "apricots", "oranges", "dates"])
-PLACES = tuple(["school", "station", "harbour", "castle", "hotel", "church", "hospital", "zoo", "inn", "bathhouse"])
-LANDMARKS = tuple(["bridge", "fountain", "mill", "statue", "park", "oak", "well", "square", "gate", "lighthouse"])
-VEHICLES = tuple(["ferry", "tram", "bus", "train", "boat", "coach"])
-DAYS = tuple(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"])
-JOBS = tuple(
-    [
-        "baker",
-        "tailor",
-        "doctor",
-        "farmer",
-        "painter",
-        "teacher",
-        "sailor",
-        "gardener",
-        "weaver",
-        "potter",
-        "singer",
-        "judge",
-    ]
+SHOPS = ("bakery", "bank", "museum", "pharmacy", "market", "cinema", "bookshop", "gallery", "theatre", "florist")
+NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
+DISHES = ("soup", "stew", "salad", "pie", "cake", "curry")
+INGREDIENTS = ("onions", "carrots", "eggs", "tomatoes", "lemons", "potatoes", "peppers", "apples", "beans", "mushrooms")
+FRUITS = ("pears", "plums", "cherries", "figs", "melons", "grapes", "peaches", "apricots", "oranges", "dates")
+PLACES = ("school", "station", "harbour", "castle", "hotel", "church", "hospital", "zoo", "inn", "bathhouse")
+LANDMARKS = ("bridge", "fountain", "mill", "statue", "park", "oak", "well", "square", "gate", "lighthouse")
+VEHICLES = ("ferry", "tram", "bus", "train", "boat", "coach")
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+JOBS = (
+    "baker",
+    "tailor",
+    "doctor",
+    "farmer",
+    "painter",
+    "teacher",
+    "sailor",
+    "gardener",
+    "weaver",
+    "potter",
+    "singer",
+    "judge",
 )
 
 
@@ -99,9 +88,8 @@ JOBS = tuple(
 class RequestKind:
     """One kind of request.
 
-    `statement` and `question` are templates over the slots `a`, `b` (two different `entities`), `fact_a`, `fact_b`
-    (their `facts`, different too), `topic` (one of `topics`, if any) and `asked` (`a` or `b`). `answers` are the
-    expert's sentences with their probabilities, over `asked`, `topic` and `fact`.
+    `statement` and `question` are templates over the slots `asked` (one of `entities`), `fact` (one of `facts`) and
+    `topic` (one of `topics`, if any). `answers` are the expert's sentences with their probabilities, over the same.
     """
 
     name: str
@@ -113,10 +101,11 @@ class RequestKind:
     topics: tuple[str, ...] = ()
 
 
+GREETING = "I am {asker}."
 REQUEST_KINDS = (
     RequestKind(
         "where",
-        "The {a} is in the {fact_a} and the {b} is in the {fact_b}.",
+        "The {asked} is in the {fact}.",
         "Where is the {asked}?",
         THINGS,
         ROOMS,
@@ -128,7 +117,7 @@ REQUEST_KINDS = (
     ),
     RequestKind(
         "hours",
-        "The {topic} {a}s at {fact_a} and {b}s at {fact_b}.",
+        "The {topic} {asked}s at {fact}.",
         "When does it {asked}?",
         ("open", "close"),
         NUMBERS,
@@ -141,7 +130,7 @@ REQUEST_KINDS = (
     ),
     RequestKind(
         "gift",
-        "{topic} gave the {a} to {fact_a} and the {b} to {fact_b}.",
+        "{topic} gave the {asked} to {fact}.",
         "Who has the {asked}?",
         THINGS,
         PEOPLE,
@@ -154,7 +143,7 @@ REQUEST_KINDS = (
     ),
     RequestKind(
         "recipe",
-        "The {topic} needs {fact_a} {a} and {fact_b} {b}.",
+        "The {topic} needs {fact} {asked}.",
         "How many {asked} do I need?",
         INGREDIENTS,
         NUMBERS,
@@ -167,7 +156,7 @@ REQUEST_KINDS = (
     ),
     RequestKind(
         "price",
-        "The {a} cost {fact_a} coins and the {b} cost {fact_b}.",
+        "The {asked} cost {fact} coins.",
         "How much are the {asked}?",
         FRUITS,
         NUMBERS,
@@ -179,7 +168,7 @@ REQUEST_KINDS = (
     ),
     RequestKind(
         "way",
-        "The {a} is behind the {fact_a} and the {b} is behind the {fact_b}.",
+        "The {asked} is behind the {fact}.",
         "How do I get to the {asked}?",
         PLACES,
         LANDMARKS,
@@ -191,7 +180,7 @@ REQUEST_KINDS = (
     ),
     RequestKind(
         "day",
-        "The {a} leaves on {fact_a} and the {b} leaves on {fact_b}.",
+        "The {asked} leaves on {fact}.",
         "When can I take the {asked}?",
         VEHICLES,
         DAYS,
@@ -203,7 +192,7 @@ REQUEST_KINDS = (
     ),
     RequestKind(
         "job",
-        "{a} is a {fact_a} and {b} is a {fact_b}.",
+        "{asked} is a {fact}.",
         "What does {asked} do?",
         PEOPLE,
         JOBS,

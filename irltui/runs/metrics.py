@@ -44,7 +44,9 @@ _GROUPS: dict[str, tuple[Metric, ...]] = {
         Metric("generation/eos_rate", "share that ended by themselves, not at the length cap", "near 1"),
         Metric("generation/duplicate_rate", "share that repeats another generation", "near 0"),
         Metric("generation/distinct_2", "different token pairs, as a share of all", "does not collapse"),
-        Metric("generation/equal_to_demonstration", "share that equals its demonstration", "small; 1 = nothing to learn"),
+        Metric(
+            "generation/equal_to_demonstration", "share that equals its demonstration", "small; 1 = nothing to learn"
+        ),
         Metric("generation/empty", "share that holds nothing but the end", "near 0"),
         Metric("pairs/dropped", "pairs of the outer iteration left out because y~ = y: they have no gradient"),
     ),

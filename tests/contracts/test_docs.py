@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-from support.runs import config, demonstrations, events, finish
-from support.tiny import folder
 
 from irltui.config.presets import presets
 from irltui.runs.events import Kind
 from irltui.runs.metrics import METRICS, page
+from support.runs import config, demonstrations, events, finish
+from support.tiny import folder
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

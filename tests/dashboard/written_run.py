@@ -24,7 +24,10 @@ BEGAN = 1_760_000_000.0
 PROMPTS = {
     "p0": ("Why is the sky blue?", "Because air scatters short wavelengths of sunlight more than long ones."),
     "p1": ("Name three primary colours.", "Red, yellow and blue."),
-    "p2": ("Write a haiku about rain.", "Grey roof, patient drops,\na gutter hums to itself,\nthe street learns to shine."),
+    "p2": (
+        "Write a haiku about rain.",
+        "Grey roof, patient drops,\na gutter hums to itself,\nthe street learns to shine.",
+    ),
     "p3": ("How do I boil an egg?", "Put it in boiling water for seven minutes, then cool it under the tap."),
 }
 ANSWERS = {
@@ -347,7 +350,13 @@ def write_all(folder: Path) -> dict[str, RunFolder]:
         "hostile": write_run(
             folder / "hostile\x1b[31m",
             Script(
-                seed=5, steps=12, prompts=hostile, answer=HOSTILE, end=None, console=HOSTILE, config={"data.system": "\x1b[0m"}
+                seed=5,
+                steps=12,
+                prompts=hostile,
+                answer=HOSTILE,
+                end=None,
+                console=HOSTILE,
+                config={"data.system": "\x1b[0m"},
             ),
         ),
     }

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from transformers import AutoModelForCausalLM
+
 from support.runs import demonstrations
 from support.tiny import folder
-from transformers import AutoModelForCausalLM
 
 SMALL = ["--set", "data.max_response_tokens=8", "--set", "loop.batch=8", "--set", "loop.outer_iterations=2"]
 
@@ -35,14 +36,12 @@ def inputs(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_one_command_leads_from_demonstrations_to_a_model(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
-    model, data = inputs
     done = irltui(
         "run", "irft", "--model", "model", "--data", "demos.jsonl", "--out", "r", "--headless", *SMALL, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "r" / "model").config.model_type == "llama"
     assert "held-out NLL" in done.stdout
-    assert str(model) and str(data)
     shown = irltui("show", "r", "--json", cwd=tmp_path)
     assert json.loads(shown.stdout)["state"] == "finished"
     again = irltui("run", "r/run.json", "--out", "again", "--headless", cwd=tmp_path)
@@ -140,5 +139,7 @@ def test_a_study_runs_every_arm_with_every_seed_and_ends_in_a_comparison(tmp_pat
     assert report["kind"] == "comparison"
     assert set(report["arms"]) == {"sft", "irft", "more"}
     # The control trains as many steps on as many demonstrations from the same start.
-    configs = [json.loads((tmp_path / "s" / "seed-0" / arm / "run.json").read_text())["config"] for arm in ("irft", "more")]
+    configs = [
+        json.loads((tmp_path / "s" / "seed-0" / arm / "run.json").read_text())["config"] for arm in ("irft", "more")
+    ]
     assert {key for key in configs[0] if configs[0][key] != configs[1][key]} == {"algorithm"}

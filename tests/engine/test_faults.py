@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.runs import Change, config, demonstrations, events, finish, prepare, work
-from support.tiny import folder
 
 from irltui.api import Decoding, Generation, Prompt
 from irltui.runs.control import Command, send
@@ -23,6 +21,8 @@ from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.reader import EventReader
 from irltui.samplers.transformers import TransformersSampler
+from support.runs import Change, config, demonstrations, events, finish, prepare, work
+from support.tiny import folder
 
 
 @pytest.fixture

@@ -9,18 +9,21 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from support.runs import Change, config, demonstrations, finish, prepare, results, work
-from support.tiny import folder
 
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.errors import EXIT_OK
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State
+from support.runs import Change, config, demonstrations, finish, prepare, results, work
+from support.tiny import folder
 
 ALGORITHMS: dict[str, Change] = {
     "sft": {"algorithm": "sft"},
     "irft": {},
-    "fixed reference and lora": {"adapter": {"kind": "lora", "rank": 2, "dropout": 0.1}, "reference": {"kind": "fixed"}},
+    "fixed reference and lora": {
+        "adapter": {"kind": "lora", "rank": 2, "dropout": 0.1},
+        "reference": {"kind": "fixed"},
+    },
     "early stop": {"early_stop": {"max_gap": 0.03, "held_out_patience": 2, "check_every": 1}},
 }
 

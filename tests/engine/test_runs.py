@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from support.runs import Change, config, demonstrations, events, finish, results
-from support.tiny import folder
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
+from support.runs import Change, config, demonstrations, events, finish, results
+from support.tiny import folder
 
 
 @pytest.fixture
@@ -90,9 +90,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(tmp_path: Pat
 
 
 @pytest.mark.parametrize("algorithm", ["sft", "irft"])
-def test_the_micro_batch_does_not_change_the_result(
-    tmp_path: Path, model: Path, data: Path, algorithm: str
-) -> None:
+def test_the_micro_batch_does_not_change_the_result(tmp_path: Path, model: Path, data: Path, algorithm: str) -> None:
     """Accumulation weighs pairs and tokens over the whole step; only rounding may differ."""
     trained = [
         weights(
@@ -130,14 +128,37 @@ def test_lora_exports_the_adapter_and_the_merged_model_alike(tmp_path: Path, mod
 def test_the_metrics_of_the_method_are_written_under_their_names(tmp_path: Path, model: Path, data: Path) -> None:
     run = finish(tmp_path / "run", config(model, data))
     named = {name for event in events(run, Kind.METRICS) for name in event.fields["values"]}
-    expected = """
-        reward/demonstration reward/generation reward/gap reward/accuracy heldout/loss heldout/gap reward/auc
-        logratio/demonstration logratio/generation pairs/both_down heldout/nll shortcut/length_auc
-        shortcut/first_token_auc generation/length generation/eos_rate generation/duplicate_rate
-        generation/distinct_2 generation/equal_to_demonstration kl/reference kl/initial sampler/logp_error
-        speed/generated_tokens_per_second speed/pairs_per_second memory/peak_bytes train/loss train/nll
-        train/learning_rate train/gradient_norm pairs/dropped
-    """.split()
+    expected = [
+        "reward/demonstration",
+        "reward/generation",
+        "reward/gap",
+        "reward/accuracy",
+        "heldout/loss",
+        "heldout/gap",
+        "reward/auc",
+        "logratio/demonstration",
+        "logratio/generation",
+        "pairs/both_down",
+        "heldout/nll",
+        "shortcut/length_auc",
+        "shortcut/first_token_auc",
+        "generation/length",
+        "generation/eos_rate",
+        "generation/duplicate_rate",
+        "generation/distinct_2",
+        "generation/equal_to_demonstration",
+        "kl/reference",
+        "kl/initial",
+        "sampler/logp_error",
+        "speed/generated_tokens_per_second",
+        "speed/pairs_per_second",
+        "memory/peak_bytes",
+        "train/loss",
+        "train/nll",
+        "train/learning_rate",
+        "train/gradient_norm",
+        "pairs/dropped",
+    ]
     assert set(expected) <= named
 
 
@@ -145,7 +166,9 @@ def test_the_first_inner_step_has_no_gap_for_the_reference_is_the_policy(
     tmp_path: Path, model: Path, data: Path
 ) -> None:
     run = finish(tmp_path / "run", config(model, data))
-    firsts = [e for e in events(run, Kind.METRICS) if e.fields["inner_step"] == 1 and "reward/gap" in e.fields["values"]]
+    firsts = [
+        e for e in events(run, Kind.METRICS) if e.fields["inner_step"] == 1 and "reward/gap" in e.fields["values"]
+    ]
     assert len(firsts) == 2
     assert all(abs(e.fields["values"]["reward/gap"]) < 1e-5 for e in firsts)
     assert max(values_of(run, "sampler/logp_error_max")) < 1e-4

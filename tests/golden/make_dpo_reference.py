@@ -1,7 +1,7 @@
 """Write reference/dpo.json: TRL's DPOTrainer loss and gradients on given ids, for test_dpo_parity.py.
 
-    pip install trl==1.16.0
-    PYTHONPATH=tests python tests/golden/make_dpo_reference.py
+pip install trl==1.16.0
+PYTHONPATH=tests python tests/golden/make_dpo_reference.py
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 import trl
 from datasets import Dataset
-from support import tiny
 from trl import DPOConfig, DPOTrainer
+
+from support import tiny
 
 BETA = 0.3
 ROWS = [

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from support import tiny
 
 from irltui.algorithm import Pairs, learn, link
 from irltui.api import Prompt
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.rewards.implicit import ImplicitReward
+from support import tiny
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "dpo.json").read_text(encoding="utf-8"))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 
 import torch
-from support import tiny
 
 from irltui.algorithm import Pairs, learn, link
 from irltui.api import Prompt
 from irltui.baselines import Demonstrated, sft
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.rewards.implicit import ImplicitReward
+from support import tiny
 
 BETA = 0.4
 RESPONSES = [(2,), *((a, b) for a, b in itertools.product(range(6), repeat=2) if a != 2)]  # up to two tokens

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from accelerate.state import AcceleratorState
-from support.tiny import WORDS
 
 from irltui.config.schema import RunConfig
 from irltui.engine.__main__ import main
@@ -18,6 +17,7 @@ from irltui.runs.events import Event, Kind
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.reader import read_events
+from support.tiny import WORDS
 
 Change = dict[str, dict[str, Any] | Any]
 

@@ -10,7 +10,30 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedTokenizerFast
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-WORDS = "the a cat dog sun moon sees likes red blue big small is was on in up down one two three four".split()
+WORDS = [
+    "the",
+    "a",
+    "cat",
+    "dog",
+    "sun",
+    "moon",
+    "sees",
+    "likes",
+    "red",
+    "blue",
+    "big",
+    "small",
+    "is",
+    "was",
+    "on",
+    "in",
+    "up",
+    "down",
+    "one",
+    "two",
+    "three",
+    "four",
+]
 CHAT = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}"
     "{% if m['role'] == 'assistant' %}<|end|>{% endif %}{% endfor %}"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import tiny
 
 from irltui.config.schema import DataSection
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.errors import DataError, ModelError
+from support import tiny
 
 GOOD = [{"prompt": f"the cat {word}?", "completion": "the sun"} for word in tiny.WORDS[:6]]
 

@@ -10,13 +10,13 @@ import datasets
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import tiny
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from irltui.config.schema import DataSection
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids
+from support import tiny
 
 ROWS = [{"prompt": f"{a} {b}?", "completion": f"the {b}"} for a in tiny.WORDS[:5] for b in tiny.WORDS[5:11]]
 

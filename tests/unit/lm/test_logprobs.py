@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from support import tiny
 
 from irltui.api import Prompt
 from irltui.lm.policy import LanguageModelPolicy, score_all
+from support import tiny
 
 EOS, SECOND_EOS, PAD = 2, 7, 1
 

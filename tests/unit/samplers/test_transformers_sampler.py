@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from support import tiny
 from transformers import GenerationConfig
 
 from irltui.api import Decoding, Generation, Prompt
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.samplers.transformers import TransformersSampler
+from support import tiny
 
 PROMPTS = [Prompt(f"p{i}", "", tuple(range(8, 10 + i % 4))) for i in range(10)]
 
@@ -57,7 +57,7 @@ def test_seeds_differ_between_prompts_and_iterations() -> None:
 def test_ended_means_that_an_end_token_was_drawn_and_nothing_follows_it(pad: str) -> None:
     """Hazards 3 and 4: filling never leaks in, and the length cap makes no end."""
     eos = frozenset({2, 20, 21, 22})
-    policy, sampler = make(eos=eos, pad=pad)
+    _, sampler = make(eos=eos, pad=pad)
     drawn = draw(sampler, [Prompt(f"q{i}", "", (8, 9)) for i in range(60)])
     assert {g.ended for g in drawn.values()} == {True, False}
     for generation in drawn.values():

@@ -1,0 +1,37 @@
+"""What the four main screens have in common: a turn to refresh when the store has changed, keys, a footer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.screen import Screen
+
+from irltui.dashboard.store import Store
+
+if TYPE_CHECKING:
+    from irltui.dashboard.app import Dashboard
+
+
+class MainScreen(Screen[None]):
+    """A screen of its own mode; `redraw` is called at most twice a second and only while it is seen."""
+
+    @property
+    def dashboard(self) -> Dashboard:
+        """The app."""
+        return cast("Dashboard", self.app)
+
+    @property
+    def store(self) -> Store:
+        """What the dashboard knows."""
+        return self.dashboard.store
+
+    def redraw(self) -> None:
+        """Show the store as it is."""
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened meanwhile."""
+        self.redraw()
+
+    def on_resize(self) -> None:
+        """Fit the new size."""
+        self.call_after_refresh(self.redraw)

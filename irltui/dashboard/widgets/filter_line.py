@@ -1,0 +1,43 @@
+"""A line at the bottom to filter by, shown only while it is used."""
+
+from __future__ import annotations
+
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from irltui.dashboard.messages import LineEntered, LineLeft
+
+
+class FilterLine(Input):
+    """Filters while it is typed into; enter keeps the text, escape drops it."""
+
+    DEFAULT_CSS = """
+    FilterLine { dock: bottom; display: none; border: none; height: 1; background: $panel; padding: 0 1; }
+    FilterLine:focus { border: none; }
+    """
+    BINDINGS: list[BindingType] = [Binding("escape", "drop", "clear", show=False)]  # noqa: RUF012 - Textual's way
+
+    def __init__(self) -> None:
+        super().__init__(placeholder="filter: type, enter to keep, escape to clear")
+
+    def begin(self) -> None:
+        """Show the line and type into it."""
+        self.display = True
+        self.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter as it is typed."""
+        event.stop()
+        self.post_message(LineEntered(event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter."""
+        event.stop()
+        self.display = bool(self.value)
+        self.post_message(LineLeft(kept=True))
+
+    def action_drop(self) -> None:
+        """Drop the filter."""
+        self.value = ""
+        self.display = False
+        self.post_message(LineLeft(kept=False))

@@ -1,0 +1,33 @@
+"""A run on a tiny terminal: one line for each key metric."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from irltui.dashboard.curves import spark
+from irltui.dashboard.figures import figure
+from irltui.dashboard.moment import Moment
+from irltui.dashboard.panels import KEY_METRICS
+
+_LABEL, _VALUE = 14, 9
+
+
+class Sparklines(Static):
+    """Name, value and shape of the metrics that matter most."""
+
+    DEFAULT_CSS = "Sparklines { height: 1fr; padding: 0 1; }"
+
+    def show(self, moment: Moment) -> None:
+        """Show a run at a moment."""
+        width = max(4, self.size.width - _LABEL - _VALUE - 4)
+        lines = [
+            Content.assemble(
+                f"{trace.label:<{_LABEL}}",
+                (f"{figure(moment.last(trace.metric)):>{_VALUE}} ", "bold"),
+                (spark(moment.curve(trace.metric).y, width), "$primary"),
+            )
+            for trace in KEY_METRICS
+            if moment.has(trace.metric)
+        ]
+        self.update(Content("\n").join(lines or [Content("no numbers yet")]))
