@@ -10,6 +10,7 @@ from irltui.cli.say import columns, duration, figure, out, out_json, talk
 from irltui.cli.sources import Sources
 from irltui.config.presets import presets
 from irltui.config.render import render
+from irltui.config.study import Study, study_of
 from irltui.errors import NoRunError, RunFolderError
 from irltui.runs.folder import RunFolder, is_run
 from irltui.runs.manifest import read_manifest
@@ -30,12 +31,43 @@ def list_presets(*, as_json: bool) -> None:
 
 
 def show_config(sources: Sources, *, as_json: bool) -> None:
-    """The resolved configuration with origins."""
+    """The resolved configuration with origins; of a study, that of each arm with its first seed."""
+    study = study_of(sources.target, sources.assignments)
+    if study is not None:
+        _show_study(study, sources, as_json=as_json)
+        return
     loaded = sources.load()
     if as_json:
         out_json({"config": loaded.config.model_dump(mode="json"), "origins": dict(loaded.origins)})
     else:
         out(render(loaded).rstrip("\n"))
+
+
+def _show_study(study: Study, sources: Sources, *, as_json: bool) -> None:
+    seed = study.section.seeds[0]
+    loaded = {
+        arm.name: study.load(
+            arm,
+            seed,
+            start=Path(f"RUN/seed-{seed}/{arm.start}") if arm.start else None,
+            flags=sources.flag_layers(),
+        )
+        for arm in study.arms
+    }
+    if as_json:
+        out_json(
+            {
+                "study": study.section.model_dump(mode="json"),
+                "arms": {
+                    name: {"config": arm.config.model_dump(mode="json"), "origins": dict(arm.origins)}
+                    for name, arm in loaded.items()
+                },
+            }
+        )
+        return
+    for name, arm in loaded.items():
+        out(f"# arm {safe(name)}, seed {seed} of {', '.join(map(str, study.section.seeds))}")
+        out(render(arm))
 
 
 def list_runs(folder: Path, *, as_json: bool) -> None:

@@ -40,9 +40,9 @@ PANELS = (
         "gap",
         "Reward gap",
         (
+            Trace("reward/gap", "gap"),
             Trace("reward/demonstration", "demo"),
             Trace("reward/generation", "gen"),
-            Trace("reward/gap", "gap"),
         ),
         "Is the reward learning? The gap is demonstration minus generation; 0.5 to 2 is healthy, above 5 overshoots.",
         (Level(0.0, ""),),
@@ -50,7 +50,7 @@ PANELS = (
     Panel(
         "loss",
         "Loss",
-        (Trace("train/loss", "train"), Trace("heldout/loss", "held-out")),
+        (Trace("train/loss", "train"), Trace("heldout/loss", "held")),
         "Held-out loss at ln 2 means no signal; if it turns up, the inner loop is too long.",
         (Level(LN2, "ln 2"),),
     ),

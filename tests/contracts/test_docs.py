@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from irltui.config.presets import presets
 from irltui.runs.events import Kind
 from irltui.runs.metrics import METRICS, page
 from support.runs import config, demonstrations, events, finish
@@ -38,9 +37,3 @@ def test_links_between_pages_lead_somewhere(path: Path) -> None:
         if "://" not in target:
             assert (path.parent / target).exists(), target
 
-
-@pytest.mark.parametrize("name", presets())
-def test_a_preset_is_short_and_says_why(name: str) -> None:
-    lines = (ROOT / "presets" / f"{name}.toml").read_text(encoding="utf-8").splitlines()
-    assert lines[0].startswith("# ")
-    assert len(lines) <= 45 if "[study]" in lines else len(lines) <= 25

@@ -25,8 +25,20 @@ class MainScreen(Screen[None]):
         """What the dashboard knows."""
         return self.dashboard.store
 
+    AUTO_FOCUS = ""
+    _is_composed = False
+
+    def on_mount(self) -> None:
+        """From now on there are widgets to draw in."""
+        self._is_composed = True
+
     def redraw(self) -> None:
         """Show the store as it is."""
+        if self._is_composed and self.size:
+            self.draw()
+
+    def draw(self) -> None:
+        """Tell the widgets what to show."""
 
     def on_screen_resume(self) -> None:
         """Catch up with what happened meanwhile."""

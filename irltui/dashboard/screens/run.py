@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -32,7 +33,7 @@ class RunScreen(ChartedScreen):
     """The curves of the open run."""
 
     CSS_PATH = "run.tcss"
-    BINDINGS: list[BindingType] = bindings(RUN, ENGINE, CHARTS, REPLAY, EVERYWHERE)  # noqa: RUF012 - Textual's way
+    BINDINGS: ClassVar[list[BindingType]] = bindings(RUN, ENGINE, CHARTS, REPLAY, EVERYWHERE)
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +73,7 @@ class RunScreen(ChartedScreen):
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def redraw(self) -> None:
+    def draw(self) -> None:
         """Show the open run."""
         if self.store.current is not self._run:
             self._run, self.replay, self._first, self._large = self.store.current, None, 0, False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -44,7 +45,7 @@ class RunsScreen(MainScreen):
     """The table of runs."""
 
     CSS_PATH = "runs.tcss"
-    BINDINGS: list[BindingType] = bindings(RUNS, EVERYWHERE)  # noqa: RUF012 - Textual's way
+    BINDINGS: ClassVar[list[BindingType]] = bindings(RUNS, EVERYWHERE)
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,10 +66,12 @@ class RunsScreen(MainScreen):
         """Keys go to the table."""
         self.query_one(DataTable).focus()
 
-    def redraw(self) -> None:
+    def draw(self) -> None:
         """Show the list again, the cursor on the run it was on."""
         wanted = self._filter.casefold()
-        matching = [x for x in self.store.lines if wanted in f"{x.name} {x.status.state} {x.algorithm} {x.model}".casefold()]
+        matching = [
+            x for x in self.store.lines if wanted in f"{x.name} {x.status.state} {x.algorithm} {x.model}".casefold()
+        ]
         self._shown = sorted(matching, key=_ORDERS[self._order])
         self._draw_head()
         self._draw_table()
@@ -111,7 +114,21 @@ class RunsScreen(MainScreen):
 
     def _columns(self) -> tuple[str, ...]:
         narrow = ("", "run", "state", "step", "gap", "held-out", "age")
-        wide = ("", "run", "state", "phase", "alg", "outer", "step", "gap", "held-out", "NLL", "pairs/s", "age", "model")
+        wide = (
+            "",
+            "run",
+            "state",
+            "phase",
+            "alg",
+            "outer",
+            "step",
+            "gap",
+            "held-out",
+            "NLL",
+            "pairs/s",
+            "age",
+            "model",
+        )
         tiny = ("run", "state", "gap")
         return wide if self.size.width >= _WIDE else narrow if self.size.width >= 60 else tiny
 
@@ -224,5 +241,3 @@ _METRICS = {"gap": "reward/gap", "held-out": "heldout/loss", "NLL": "heldout/nll
 def _value(line: Line, metric: str, otherwise: float) -> float:
     found = number(line.status.values.get(metric))
     return otherwise if found is None or found != found else found
-
-

@@ -23,7 +23,7 @@ SMOOTHINGS = (1, 5, 20, 100)
 X_KINDS = {"step": "count", "tokens": "count", "elapsed": "time"}
 LINES = ("━━", "╺╸", "┅┅", "━·", "╍ ", "··")
 """How each dash pattern looks in a legend."""
-_NARROWEST, _LOWEST = 18, 5
+_NARROWEST, _LOWEST, _NARROW = 18, 5, 50
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,10 @@ class Chart(Vertical, can_focus=True):
     DEFAULT_CSS = """
     Chart { height: 1fr; width: 1fr; padding: 0 1 0 0; }
     Chart > .title { height: 1; color: $foreground; text-style: bold; }
-    Chart > .legend { height: 1; color: $foreground; }
+    Chart > .legend { height: 1; color: $foreground; text-wrap: nowrap; text-overflow: ellipsis; }
     Chart:focus > .title { color: $primary; text-style: bold reverse; }
     Chart > .note { height: 1fr; color: $secondary; padding: 1 1; display: none; }
+    Chart > Plot { height: 1fr; width: 1fr; }
     Chart Plot > .plot--axis { color: $secondary 55%; }
     Chart Plot > .plot--tick { color: $secondary; text-style: none; }
     """
@@ -253,7 +254,7 @@ class Chart(Vertical, can_focus=True):
         entries += [
             Content.styled(f"·· {level.label}", "$secondary") for level in self._levels if level.label and self._drawn
         ]
-        self.query_one(".legend", Static).update(joined(entries))
+        self.query_one(".legend", Static).update(joined(entries, " " if self.size.width < _NARROW else "  "))
 
     def _states(self) -> list[str]:
         lens = self._lens

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
@@ -15,14 +17,14 @@ class FilterLine(Input):
     FilterLine { dock: bottom; display: none; border: none; height: 1; background: $panel; padding: 0 1; }
     FilterLine:focus { border: none; }
     """
-    BINDINGS: list[BindingType] = [Binding("escape", "drop", "clear", show=False)]  # noqa: RUF012 - Textual's way
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "clear", show=False)]
 
     def __init__(self) -> None:
-        super().__init__(placeholder="filter: type, enter to keep, escape to clear")
+        super().__init__(placeholder="filter: type, enter to keep, escape to clear", disabled=True)
 
     def begin(self) -> None:
         """Show the line and type into it."""
-        self.display = True
+        self.display, self.disabled = True, False
         self.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -33,11 +35,11 @@ class FilterLine(Input):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter."""
         event.stop()
-        self.display = bool(self.value)
+        self.display, self.disabled = bool(self.value), True
         self.post_message(LineLeft(kept=True))
 
     def action_drop(self) -> None:
         """Drop the filter."""
         self.value = ""
-        self.display = False
+        self.display, self.disabled = False, True
         self.post_message(LineLeft(kept=False))

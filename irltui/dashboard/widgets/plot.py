@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from textual import on
 from textual.events import Click, MouseMove, MouseScrollDown, MouseScrollUp
 from textual.message import Message
@@ -87,7 +88,8 @@ class Plot(PlotWidget, can_focus=False):
 
     def __init__(self) -> None:
         super().__init__(allow_pan_and_zoom=False)
-        self.margin_top, self.margin_bottom, self.margin_left = 0, 1, 7
+        for margin, cells in ((Plot.margin_top, 0), (Plot.margin_bottom, 1), (Plot.margin_left, 7)):
+            self.set_reactive(margin, cells)
 
     @property
     def columns(self) -> int:
@@ -138,13 +140,11 @@ class Plot(PlotWidget, can_focus=False):
 
 def _dashed(curve: Curve, pattern: tuple[int, ...], dot: float) -> list[Curve]:
     """The parts of a curve that a dash pattern leaves, cut where it crosses from on to off along x."""
-    import numpy as np
-
     if not pattern or dot <= 0:
         return [curve]
     edges = np.cumsum(pattern)
-    # A long straight piece has few points: give it one every dot, so that it can be cut.
-    count = int(min(4_000, (curve.x[-1] - curve.x[0]) / dot)) if len(curve) > 1 else 0
+    # A long straight piece has few points: give it two every dot, so that it can be cut.
+    count = int(min(4_000, 2 * (curve.x[-1] - curve.x[0]) / dot))
     if count > len(curve):
         x = np.union1d(curve.x, np.linspace(curve.x[0], curve.x[-1], count))
         curve = Curve(x, np.interp(x, curve.x, curve.y))

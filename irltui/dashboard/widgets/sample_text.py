@@ -7,8 +7,8 @@ from textual.content import Content
 from irltui.dashboard.figures import figure
 from irltui.dashboard.moment import Moment
 from irltui.dashboard.palette import Ink
-from irltui.dashboard.words import shown
 from irltui.dashboard.worddiff import ADDED, REMOVED, word_diff
+from irltui.dashboard.words import shown
 from irltui.runs.history import BEFORE_TRAINING, Sample
 from irltui.text import safe
 
@@ -51,9 +51,7 @@ def caption(title: str, sample: Sample | None) -> Content:
         return Content.styled(title, "bold")
     reward = f"r {figure(sample.reward)}" if sample.reward is not None else ""
     cut = "" if sample.ended else "cut"
-    return Content.assemble(
-        (title, "bold"), "  ", (reward, "$primary"), f"  {sample.tokens} tok  ", (cut, "$warning")
-    )
+    return Content.assemble((title, "bold"), "  ", (reward, "$primary"), f"  {sample.tokens} tok  ", (cut, "$warning"))
 
 
 def preview(moment: Moment) -> Content:

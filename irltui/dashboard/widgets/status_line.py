@@ -59,7 +59,8 @@ def _doing(run: OpenRun, moment: Moment) -> list[Content]:
         return [Content.styled(f"reading events: {compact(len(run.history.rows))} so far", "$secondary")]
     if run.state not in _WORKING:
         return _done(run)
-    progress, parts = moment.progress, []
+    progress = moment.progress
+    parts: list[Content] = []
     doing = phase_words(progress.phase, run.history.start.algorithm) or "starting"
     parts.append(Content(doing) if run.state is not State.PAUSED else Content.styled("paused; R resumes", "$warning"))
     if progress.total and run.state is not State.PAUSED:

@@ -6,6 +6,7 @@ from irltui.config.layers import value_layer
 from irltui.config.load import load
 from irltui.config.local import localise
 from irltui.config.presets import preset_text, presets
+from irltui.config.study import study_of
 from irltui.errors import ConfigError
 from irltui.runs.folder import create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
@@ -31,11 +32,13 @@ def test_every_preset_is_short_described_and_valid(name) -> None:
     assert len(lines) <= 25
     assert lines[0].startswith("# ")
     assert len(presets()[name]) > 10
-    assert load(name, flags=GIVEN).config
+    study = study_of(name)
+    loaded = [study.load(a, 0, start=None, flags=()) for a in study.arms] if study else [load(name, flags=GIVEN)]
+    assert all(one.config for one in loaded)
 
 
 def test_the_presets_are_found_by_their_files() -> None:
-    assert {"irft", "sft", "spin"} <= presets().keys()
+    assert {"irft", "quickstart", "sft", "spin"} == presets().keys()
 
 
 def test_spin_is_irft_with_one_outer_iteration() -> None:

@@ -1,0 +1,234 @@
+"""The application: four screens over one store, the clock that redraws, and what keys do everywhere.
+
+`open_dashboard` is the command line's way in. Quitting never ends an engine unless that was asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from irltui.dashboard.keymap import KEYS
+from irltui.dashboard.palette import DARK, LIGHT, THEMES
+from irltui.dashboard.screens.base import MainScreen
+from irltui.dashboard.screens.compare import CompareScreen
+from irltui.dashboard.screens.dialogs import ConfirmDialog, Leave, LeaveDialog, TextDialog
+from irltui.dashboard.screens.help import HelpScreen
+from irltui.dashboard.screens.run import RunScreen
+from irltui.dashboard.screens.runs import RunsScreen
+from irltui.dashboard.screens.samples import SamplesScreen
+from irltui.dashboard.store import LIST_EVERY, OpenRun, Store
+from irltui.dashboard.terminal import on_ending
+from irltui.errors import EXIT_OK
+from irltui.runs.control import Command
+
+if TYPE_CHECKING:
+    from irltui.dashboard.screens.new_run import Launch
+
+REDRAW_EVERY = 0.5
+REDRAW_UNSEEN = 4  # a terminal without focus is redrawn so many times more seldom
+
+
+class Dashboard(App[int]):
+    """All screens.
+
+    Args:
+        folder: where runs lie.
+        run: a run to open at once.
+        launch: starts a run that was filled in; None if runs cannot be started from here.
+    """
+
+    TITLE = "irltui"
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "runs": RunsScreen,
+        "run": RunScreen,
+        "samples": SamplesScreen,
+        "compare": CompareScreen,
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "leave", show=False, system=True)]
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, folder: Path, run: Path | None = None, launch: Launch | None = None) -> None:
+        super().__init__()
+        self.store = Store(folder)
+        self._launch = launch
+        self._first_run = run
+        self._drawn: tuple[object, ...] = ()
+        self._turn, self._has_focus = 0, True
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK
+
+    # -- life ------------------------------------------------------------------------------------
+
+    async def on_mount(self) -> None:
+        """Open the run that was named, else the list; begin to look."""
+        on_ending(self._end)
+        if self._first_run is not None:
+            self.open_run(self._first_run)
+        else:
+            self.switch_mode("runs")
+        self.run_worker(self._list(), name="list")
+        self.set_interval(REDRAW_EVERY, self._redraw)
+
+    async def _list(self) -> None:
+        while True:
+            await self.store.look()
+            if self._turn == 0:
+                self._redraw()
+            await asyncio.sleep(LIST_EVERY)
+
+    def _redraw(self) -> None:
+        """Redraw the screen that is seen, if what it shows has changed."""
+        self._turn += 1
+        screen = self.screen
+        if not isinstance(screen, MainScreen) or (not self._has_focus and self._turn % REDRAW_UNSEEN):
+            return
+        version = (screen, self.store.version, *(run.version for run in self.store.open.values()))
+        if version != self._drawn:
+            self._drawn = version
+            screen.redraw()
+
+    def on_app_focus(self) -> None:
+        """Somebody looks."""
+        self._has_focus = True
+
+    def on_app_blur(self) -> None:
+        """Nobody looks."""
+        self._has_focus = False
+
+    def _end(self, code: int) -> None:
+        self.exit(code, return_code=code)
+
+    # -- runs ------------------------------------------------------------------------------------
+
+    def open_run(self, path: Path) -> None:
+        """Make a run the open one, and show it."""
+        self.store.current = self.follow(path)
+        self.action_show_mode("run")
+
+    def follow(self, path: Path) -> OpenRun:
+        """Read a run's events from now on."""
+        known = path in self.store.open
+        run = self.store.open_run(path)
+        if not known:
+            self.run_worker(self.store.follow(run, self._arrived), name="follow")
+        return run
+
+    def _arrived(self) -> None:
+        """The first events of a run are shown at once, later ones when the clock says so."""
+        if not self._drawn:
+            self._redraw()
+
+    def new_run(self) -> None:
+        """Fill in and start a run."""
+        from irltui.dashboard.screens.new_run import NewRunScreen  # pydantic and the registry take their time
+
+        if self._launch is None:
+            self.notify("Start runs with `irltui run`.", markup=False)
+            return
+        self.push_screen(NewRunScreen(self._launch), self._started)
+
+    def _started(self, path: Path | None) -> None:
+        if path is not None:
+            self.open_run(path)
+
+    # -- actions ---------------------------------------------------------------------------------
+
+    def action_show_mode(self, mode: str) -> None:
+        """Show another screen; those of a run need one."""
+        if mode in {"run", "samples"} and self.store.current is None:
+            screen = self.screen
+            line = screen.chosen if isinstance(screen, RunsScreen) else None
+            if line is None:
+                self.notify("Open a run first: choose one and press enter.", markup=False)
+                return
+            self.store.current = self.follow(line.path)
+        self._drawn = ()
+        self.switch_mode(mode)
+
+    def action_show_help(self) -> None:
+        """All keys."""
+        self.push_screen(HelpScreen())
+
+    def action_next_theme(self) -> None:
+        """Light or dark."""
+        self.theme = LIGHT if self.theme == DARK else DARK
+        if isinstance(self.screen, MainScreen):
+            self.call_after_refresh(self.screen.redraw)
+
+    def action_command(self, name: str) -> None:
+        """Tell the engine of the open run."""
+        run, command = self.store.current, Command(name)
+        if run is None or not run.is_alive:
+            self.notify("No engine works here: there is nothing to steer.", severity="warning", markup=False)
+            return
+        match command:
+            case Command.STOP:
+                question = "Stop the engine with a checkpoint?\nirltui run --resume continues the run."
+                self.push_screen(ConfirmDialog(question, "Stop"), partial(self._send_if, run, command))
+            case Command.SAMPLE:
+                dialog = TextDialog("Sample now", "a prompt of yours; empty for the fixed ones", may_be_empty=True)
+                self.push_screen(dialog, partial(self._send_text, run, command))
+            case Command.NOTE:
+                dialog = TextDialog("A note into the run's log", "what you want to remember", may_be_empty=False)
+                self.push_screen(dialog, partial(self._send_text, run, command))
+            case _:
+                self._send_text(run, command, "")
+
+    def _send_if(self, run: OpenRun, command: Command, yes: bool | None) -> None:
+        if yes:
+            self._send_text(run, command, "")
+
+    def _send_text(self, run: OpenRun, command: Command, text: str | None) -> None:
+        if text is None:
+            return
+        if problem := run.send(command, text):
+            self.notify(problem, severity="error", markup=False)
+        self._redraw()
+
+    def action_leave(self) -> None:
+        """Quit; if an engine works on the open run, ask what becomes of it."""
+        run = self.store.current
+        if isinstance(self.screen, LeaveDialog):
+            return
+        if run is None or not run.is_alive:
+            self.exit(EXIT_OK)
+            return
+        self.push_screen(LeaveDialog(run.name), partial(self._leave, run))
+
+    def _leave(self, run: OpenRun, answer: Leave | None) -> None:
+        if answer is Leave.STOP:
+            run.send(Command.STOP)
+        if answer in {Leave.STOP, Leave.DETACH}:
+            self.exit(EXIT_OK)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every key of the table that means something here, by name."""
+        scopes = {binding.action for binding in screen.active_bindings.values() for binding in [binding.binding]}
+        for key in KEYS:
+            if key.action in scopes:
+                title = f"{key.scope}: {key.label or key.help.split(':')[0]}"
+                yield SystemCommand(title, f"{key.help} ({key.shown})", partial(self.run_action, key.action, screen))
+
+
+def open_dashboard(runs_folder: Path, run: Path | None = None, launch: Launch | None = None) -> int:
+    """Show the dashboard until it is left.
+
+    Args:
+        runs_folder: where runs lie.
+        run: a run to open at once.
+        launch: makes and starts a new run from its configuration and a name, and returns its folder.
+
+    Returns:
+        The exit code: 0, or 128 and the number of the signal that ended it.
+    """
+    result = Dashboard(runs_folder, run, launch).run()
+    return EXIT_OK if result is None else result

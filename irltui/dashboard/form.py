@@ -1,0 +1,139 @@
+"""The form of a new run, made from the configuration's schema: every option with its help, choices and value.
+
+Values are kept as what was typed, one `--set` each, so that the form means exactly what the command line means.
+Knows no widget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from irltui.config.layers import Layer, merge, set_layers
+from irltui.config.load import Loaded, load
+from irltui.config.local import localise
+from irltui.config.presets import preset_text, presets
+from irltui.config.shape import component_at, defaults, tables, value_at
+from irltui.config.target import target_layers
+from irltui.config.toml import dotted
+from irltui.config.toml import value as as_toml
+from irltui.errors import IrltuiError, PluginError
+from irltui.registry import Registry
+
+FIRST = ("model.name", "data.source", "algorithm", "seed")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One key: its value as TOML ("" if it must be given), who set it, what it means, what it may be."""
+
+    key: str
+    value: str
+    origin: str
+    help: str
+    choices: tuple[str, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A preset and what was typed over it, dotted key -> text."""
+
+    preset: str
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+    def with_value(self, key: str, text: str) -> Form:
+        """Type a value; an empty one takes back what was typed."""
+        rest = {name: value for name, value in self.typed.items() if name != key}
+        return replace(self, typed={**rest, key: text} if text else rest)
+
+    @property
+    def assignments(self) -> list[str]:
+        """What was typed as `--set` takes it."""
+        return [f"{key}={text}" for key, text in self.typed.items()]
+
+    def load(self) -> Loaded:
+        """The configuration.
+
+        Raises:
+            ConfigError: every problem at once.
+        """
+        return localise(load(self.preset, self.assignments))
+
+    def problems(self) -> list[str]:
+        """What is wrong, one line each; [] if a run could start."""
+        try:
+            self.load()
+        except IrltuiError as error:
+            return error.message.splitlines()
+        return []
+
+    def options(self, registry: Registry, problems: list[str]) -> list[Option]:
+        """Every option, the ones that every run needs first."""
+        try:
+            layers = [Layer("", defaults()), *target_layers(self.preset), *set_layers(self.assignments)]
+        except IrltuiError:  # a text that is no assignment: it is among the problems
+            layers = [Layer("", defaults()), *target_layers(self.preset)]
+        merged = merge(layers)
+        found = []
+        for keys, info in _fields(merged.values, registry):
+            key = dotted(keys)
+            given = value_at(merged.values, keys)
+            layer = merged.sources.get(keys)
+            origin = "typed" if key in self.typed else layer.origin if layer else ""
+            default = "" if info.is_required() else as_toml(_plain(info.default))
+            text = default if given is None else as_toml(given)
+            problem = next((line for line in problems if f"{key}:" in line), "")
+            found.append(Option(key, text, origin, info.description or "", _choices(info.annotation), problem))
+        found.sort(key=lambda option: FIRST.index(option.key) if option.key in FIRST else len(FIRST))
+        return found
+
+
+def form_presets() -> dict[str, str]:
+    """Presets that describe one run, with their descriptions; studies are the command line's."""
+    return {name: text for name, text in presets().items() if "[study]" not in preset_text(name)}
+
+
+def _fields(values: Mapping[str, Any], registry: Registry) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Keys and fields of all options that are no tables."""
+    for keys, model in tables():
+        for name, info in model.model_fields.items():
+            here = (*keys, name)
+            if component := component_at(here):
+                yield from _part(here, component, values, registry)
+            elif not _is_table(info.annotation):
+                yield here, info
+
+
+def _part(
+    keys: tuple[str, ...], component: str, values: Mapping[str, Any], registry: Registry
+) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    try:
+        spec = registry.resolve(component, str(value_at(values, (*keys, "kind"))))
+    except PluginError:
+        return
+    for name, info in spec.model_fields.items():
+        yield (*keys, name), info
+
+
+def _is_table(annotation: Any) -> bool:
+    if isinstance(annotation, type):
+        return issubclass(annotation, BaseModel | dict)
+    return get_origin(annotation) is dict
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """Words that an option may be, [] if it may be anything."""
+    if annotation is bool:
+        return ("true", "false")
+    if get_origin(annotation) is Literal:
+        return tuple(map(str, get_args(annotation)))
+    return ()
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
