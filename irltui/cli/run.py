@@ -59,7 +59,7 @@ def run_command(request: Request) -> int:
         return follow_study(request.resume, as_json=request.as_json)
     study = study_of(request.sources.target, request.sources.assignments)
     if study is not None:
-        folder = request.out if request.out is not None else _new_folder(request.sources.name)
+        folder = request.out if request.out is not None else new_folder(request.sources.name)
         create_study(study, request.sources, folder)
         return follow_study(folder, as_json=request.as_json)
     run = _resumed(request) if request.resume is not None else _created(request)
@@ -96,7 +96,7 @@ def _created(request: Request) -> RunFolder:
     if request.out is not None and not is_first_rank():
         return _made_by_first_rank(request.out)
     loaded = sources.load()
-    run = create_run_folder(request.out if request.out is not None else _new_folder(sources.name))
+    run = create_run_folder(request.out if request.out is not None else new_folder(sources.name))
     write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
     return run
 
@@ -116,7 +116,7 @@ def _resumed(request: Request) -> RunFolder:
     return run
 
 
-def _new_folder(name: str) -> Path:
+def new_folder(name: str) -> Path:
     """`runs/NAME-TIME`, made at once so that two runs of one second do not share it."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{n}" for n in range(2, 1_000))):

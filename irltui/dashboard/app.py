@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from irltui.dashboard.screens.new_run import Launch
 
 REDRAW_EVERY = 0.5
+LARGEST_SHARE = 4  # a redraw that takes long is followed by a rest so many times as long
 REDRAW_UNSEEN = 4  # a terminal without focus is redrawn so many times more seldom
 
 
@@ -46,6 +48,7 @@ class Dashboard(App[int]):
     """
 
     TITLE = "irltui"
+    CSS = "* { scrollbar-size: 1 1; }"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "runs": RunsScreen,
         "run": RunScreen,
@@ -62,6 +65,7 @@ class Dashboard(App[int]):
         self._first_run = run
         self._drawn: tuple[object, ...] = ()
         self._turn, self._has_focus = 0, True
+        self._rest_until = 0.0
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK
@@ -91,10 +95,19 @@ class Dashboard(App[int]):
         screen = self.screen
         if not isinstance(screen, MainScreen) or (not self._has_focus and self._turn % REDRAW_UNSEEN):
             return
+        if time.monotonic() < self._rest_until:
+            return
         version = (screen, self.store.version, *(run.version for run in self.store.open.values()))
         if version != self._drawn:
             self._drawn = version
+            began = time.monotonic()
             screen.redraw()
+            screen.refresh_bindings()
+            self.call_after_refresh(self._painted, began)
+
+    def _painted(self, began: float) -> None:
+        now = time.monotonic()
+        self._rest_until = now + LARGEST_SHARE * (now - began)
 
     def on_app_focus(self) -> None:
         """Somebody looks."""
@@ -167,8 +180,7 @@ class Dashboard(App[int]):
     def action_command(self, name: str) -> None:
         """Tell the engine of the open run."""
         run, command = self.store.current, Command(name)
-        if run is None or not run.is_alive:
-            self.notify("No engine works here: there is nothing to steer.", severity="warning", markup=False)
+        if run is None:
             return
         match command:
             case Command.STOP:
@@ -209,6 +221,12 @@ class Dashboard(App[int]):
             run.send(Command.STOP)
         if answer in {Leave.STOP, Leave.DETACH}:
             self.exit(EXIT_OK)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Commands are offered only while an engine can hear them."""
+        if action == "command":
+            return self.store.current is not None and self.store.current.is_alive
+        return super().check_action(action, parameters)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key of the table that means something here, by name."""

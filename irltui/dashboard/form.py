@@ -69,7 +69,7 @@ class Form:
         try:
             self.load()
         except IrltuiError as error:
-            return error.message.splitlines()
+            return [line.partition("; give --")[0] for line in error.message.splitlines()]
         return []
 
     def options(self, registry: Registry, problems: list[str]) -> list[Option]:
@@ -122,7 +122,7 @@ def _part(
 
 def _is_table(annotation: Any) -> bool:
     if isinstance(annotation, type):
-        return issubclass(annotation, BaseModel | dict)
+        return issubclass(annotation, BaseModel)
     return get_origin(annotation) is dict
 
 

@@ -75,8 +75,14 @@ class Moment:
         if series is None or not count:
             return Curve(np.empty(0), np.empty(0))
         rows = np.array(series.rows, dtype=np.int64)[:count]
-        column = self.history.rows.tokens if x_axis == "tokens" else getattr(self.history.rows, x_axis)
-        return ascending(np.array(column)[rows], np.array(series.values)[:count])
+        column = np.array(getattr(self.history.rows, x_axis))
+        return ascending(column[rows], np.array(series.values)[:count])
+
+    def extent(self, x_axis: str) -> tuple[float, float]:
+        """The x axis from the first to the last point of any metric."""
+        column = np.array(getattr(self.history.rows, x_axis))[: self.rows]
+        column = column[np.isfinite(column)]
+        return (float(column.min()), float(column.max())) if len(column) else (0.0, 1.0)
 
     def samples(self, outer_iteration: int) -> dict[str, Sample]:
         """Answers to the fixed prompts after an outer iteration."""

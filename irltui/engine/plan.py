@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 from irltui.config.schema import LoopSection
 from irltui.data.order import batches, chunk
 from irltui.errors import ConfigError
-
-UNBOUNDED = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,11 @@ class Plan:
 
     def steps_before(self, t: int) -> int:
         """Planned optimizer steps of the outer iterations before t."""
-        return sum(self.inner_steps(i) for i in range(t))
+        return self._steps_before[t]
+
+    @cached_property
+    def _steps_before(self) -> list[int]:
+        return [0, *accumulate(self.inner_steps(t) for t in range(self.outer_iterations))]
 
     @property
     def total_steps(self) -> int:

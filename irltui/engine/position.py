@@ -26,7 +26,7 @@ class Position:
     ended_early: bool = False
     """Early stopping has closed the inner loop of this outer iteration."""
     best_loss: float = float("inf")
-    """Lowest held-out loss at an outer iteration's end."""
+    """Lowest held-out loss (fixed reference) or NLL at an outer iteration's end."""
     best_checkpoint: str = ""
     """The checkpoint that had it."""
     patience: int = 0

@@ -74,10 +74,15 @@ class RunFolder:
 def create_run_folder(path: Path) -> RunFolder:
     """Make a new run's folders, readable by the owner alone (commands to the engine are put there).
 
+    A run that failed before it began (bad data, no such model) makes room for its next try.
+
     Raises:
         RunFolderError: there is a run already, or the folder cannot be made.
     """
     run = RunFolder(path)
+    if run.manifest.exists() and _never_began(run):
+        for file in (run.manifest, run.events, run.status, run.console):
+            file.unlink(missing_ok=True)
     if run.manifest.exists():
         raise RunFolderError(f"{path}: holds a run already", "Continue it with --resume, or choose another --out.")
     try:
@@ -89,6 +94,16 @@ def create_run_folder(path: Path) -> RunFolder:
     except OSError as error:
         raise RunFolderError(f"{path}: cannot make the run folder: {error}", "Choose another --out.") from error
     return run
+
+
+def _never_began(run: RunFolder) -> bool:
+    """Whether an engine ended here without having trained or stored anything."""
+    try:
+        events = run.events.read_bytes()
+        stored = any(True for folder in (run.samples, run.checkpoints) for _ in folder.iterdir())
+    except OSError:
+        return False
+    return b'"kind":"run_end"' in events and b'"kind":"run_start"' not in events and not stored
 
 
 def open_run_folder(path: Path) -> RunFolder:

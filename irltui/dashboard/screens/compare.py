@@ -19,7 +19,7 @@ from irltui.dashboard.palette import Ink
 from irltui.dashboard.panels import KEY_METRICS, PANELS
 from irltui.dashboard.screens.charted import ChartedScreen
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.widgets.chart import LINES, Chart, Drawn
+from irltui.dashboard.widgets.chart import LINES, Chart, Drawn, Subject
 from irltui.dashboard.words import cell, joined, shown
 
 _LABEL = 16
@@ -77,7 +77,10 @@ class CompareScreen(ChartedScreen):
             for ink, run in enumerate(runs)
         ]
         levels = next((panel.levels for panel in PANELS if self._metric in {t.metric for t in panel.traces}), ())
-        self.query_one(Chart).show(self._metric, drawn, self.lens, levels, "No run has this metric yet.")
+        extents = [Moment(run.history).extent(self.lens.x_axis) for run in runs] or [(0.0, 1.0)]
+        extent = min(low for low, _ in extents), max(high for _, high in extents)
+        subject = Subject(self._metric, extent, levels, "No run has this metric yet.")
+        self.query_one(Chart).show(subject, drawn, self.lens)
         self._draw_final(runs)
         self._draw_differences(runs)
 

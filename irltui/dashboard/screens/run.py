@@ -16,14 +16,14 @@ from irltui.dashboard.moment import Moment, Replay
 from irltui.dashboard.panels import PANELS, Panel, chosen
 from irltui.dashboard.screens.charted import ChartedScreen
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.widgets.chart import Chart, Drawn
+from irltui.dashboard.widgets.chart import Chart, Drawn, Subject
 from irltui.dashboard.widgets.notices import everything, notices
 from irltui.dashboard.widgets.sample_text import preview
 from irltui.dashboard.widgets.sparklines import Sparklines
 from irltui.dashboard.widgets.status_line import StatusLine
 
 MOST_CHARTS = 9
-_CHART_WIDTH, _CHART_HEIGHT = 38, 8
+_CHART_WIDTH, _CHART_HEIGHT = 38, 9
 _TINY = (60, 16)
 _SIDE_FROM = 120
 REPLAY_TICK = 0.25
@@ -78,7 +78,7 @@ class RunScreen(ChartedScreen):
         if self.store.current is not self._run:
             self._run, self.replay, self._first, self._large = self.store.current, None, 0, False
         run, moment = self._run, self.moment
-        if run is None or moment is None or not self.size:
+        if run is None or moment is None:
             return
         tiny = self.size.width < _TINY[0] or self.size.height < _TINY[1]
         self.query_one(StatusLine).show(run, moment, self.replay)
@@ -138,7 +138,8 @@ class RunScreen(ChartedScreen):
             Drawn(trace.label, moment.curve(trace.metric, self.lens.x_axis), ink)
             for ink, trace in enumerate(panel.traces)
         ]
-        chart.show(panel.title, drawn, self.lens, panel.levels, panel.help)
+        extent = moment.extent(self.lens.x_axis)
+        chart.show(Subject(panel.title, extent, panel.levels, panel.help), drawn, self.lens)
 
     # -- keys ------------------------------------------------------------------------------------
 

@@ -72,7 +72,7 @@ class SamplesScreen(MainScreen):
     def draw(self) -> None:
         """Show the prompt and its answers."""
         run = self.store.current
-        if run is None or not self.size:
+        if run is None:
             return
         moment = Moment(run.history)
         self.query_one(StatusLine).show(run, moment)

@@ -70,6 +70,16 @@ class Drawn:
     ink: int
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What a chart is about: `extent` is the x axis of all charts of a screen, `help` stands where nothing is."""
+
+    title: str
+    extent: tuple[float, float] = (0.0, 1.0)
+    levels: tuple[Level, ...] = ()
+    help: str = ""
+
+
 class Chart(Vertical, can_focus=True):
     """A chart that redraws only when what it shows has changed."""
 
@@ -101,8 +111,7 @@ class Chart(Vertical, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._key: tuple[object, ...] = ()
-        self._title, self._help = "", ""
-        self._levels: tuple[Level, ...] = ()
+        self._subject = Subject("")
         self._drawn: list[Drawn] = []
         self._lens = Lens()
 
@@ -113,10 +122,9 @@ class Chart(Vertical, can_focus=True):
         yield Plot()
         yield Static(classes="note")
 
-    def show(self, title: str, drawn: list[Drawn], lens: Lens, levels: tuple[Level, ...] = (), note: str = "") -> None:
+    def show(self, subject: Subject, drawn: list[Drawn], lens: Lens) -> None:
         """Show curves; cheap if nothing has changed."""
-        self._title, self._drawn, self._lens = title, drawn, lens
-        self._levels, self._help = levels, note
+        self._subject, self._drawn, self._lens = subject, drawn, lens
         if self.is_mounted:
             self._redraw()
 
@@ -144,14 +152,13 @@ class Chart(Vertical, can_focus=True):
 
     def _redraw(self) -> None:
         key = (
-            self._title,
+            self._subject,
             self._lens,
             self.size,
             self.app.theme,
-            self._levels,
             tuple((d.label, len(d.curve), *d.curve.x[-1:], *map(str, d.curve.y[-1:])) for d in self._drawn),
         )
-        if key == self._key or not self.size or not self._title:
+        if key == self._key or not self.size or not self._subject.title:
             return
         self._key = key
         has_points = any(len(drawn.curve) for drawn in self._drawn)
@@ -159,7 +166,7 @@ class Chart(Vertical, can_focus=True):
         plot, note = self.query_one(Plot), self.query_one(".note", Static)
         plot.display, note.display = has_points and room, not has_points
         if not has_points:
-            note.update(shown(self._help or "nothing yet"))
+            note.update(shown(self._subject.help or "nothing yet"))
         frame, curves = self._prepared(plot.columns)
         self._words(frame)
         if has_points and room:
@@ -173,9 +180,7 @@ class Chart(Vertical, can_focus=True):
             raw = logarithmic(drawn.curve) if lens.log else drawn.curve
             soft = smooth(drawn.curve, lens.smoothing) if len(drawn.curve) > 2 * lens.smoothing else drawn.curve
             curves.append((raw, logarithmic(soft) if lens.log else soft))
-        starts = [float(d.curve.x[0]) for d in self._drawn if len(d.curve)]
-        ends = [float(d.curve.x[-1]) for d in self._drawn if len(d.curve)]
-        first, last = (min(starts), max(ends)) if starts else (0.0, 1.0)
+        first, last = self._subject.extent
         span = last - first
         if span <= max(1e-9, abs(last) * 1e-9):
             first, last = first - 0.5 - abs(first) * 1e-6, last + 0.5 + abs(last) * 1e-6
@@ -187,7 +192,7 @@ class Chart(Vertical, can_focus=True):
         return Frame(low, high, bottom, top), curves
 
     def _level_values(self, visible: list[Floats]) -> list[Floats]:
-        values = [np.array([level]) for level in map(self._level, self._levels) if math.isfinite(level)]
+        values = [np.array([level]) for level in map(self._level, self._subject.levels) if math.isfinite(level)]
         bottom, top = limits(visible, 0.0)
         reach = 3 * max(top - bottom, abs(top) * 0.05)
         return [value for value in values if bottom - reach <= float(value[0]) <= top + reach]
@@ -201,10 +206,10 @@ class Chart(Vertical, can_focus=True):
         theme = self.app.current_theme
         ink = Ink(theme.background or "#000000", theme.dark)
         plot.begin(frame, X_KINDS[self._lens.x_axis], "log" if self._lens.log else "number")
-        for level in self._levels:
+        for level in self._subject.levels:
             height = self._level(level)
             if frame.bottom <= height <= frame.top:
-                plot.line(Curve(np.array([frame.low, frame.high]), np.array([height, height])), ink.line, 5)
+                plot.line([Curve(np.array([frame.low, frame.high]), np.array([height, height]))], ink.line, 5)
         marks: list[Floats] = []
         for faint in (True, False):
             for drawn, (raw, soft) in zip(self._drawn, curves, strict=True):
@@ -213,12 +218,10 @@ class Chart(Vertical, can_focus=True):
                 thinned = thin(raw if faint else soft, frame.low, frame.high, plot.columns)
                 marks.append(thinned.marks)
                 colour = ink.behind(drawn.ink) if faint else ink.curve(drawn.ink)
-                for stretch in thinned.stretches:
-                    plot.line(stretch, colour, 0 if faint else drawn.ink)
+                plot.line(thinned.stretches, colour, 0 if faint else drawn.ink, behind=faint)
         gaps = np.unique(np.concatenate(marks)) if marks else np.empty(0)
         if len(gaps):
-            base = frame.bottom + (frame.top - frame.bottom) * 0.02
-            plot.scatter(gaps, np.full(len(gaps), base), marker=GAP, marker_style=f"bold {ink.mark}")
+            plot.gaps(gaps, f"bold {ink.mark}")
         if self._lens.cursor is not None:
             plot.add_v_line(self._cursor(frame), line_style=ink.line)
 
@@ -233,17 +236,18 @@ class Chart(Vertical, can_focus=True):
         at = self._cursor(frame) if lens.cursor is not None else math.inf
         ink = Ink("#000000", self.app.current_theme.dark)
         gaps = sum(int((~np.isfinite(d.curve.y)).sum()) for d in self._drawn)
-        title = [shown(self._title)]
+        title = [shown(self._subject.title)]
         if lens.cursor is not None:
             title.append(Content.styled(f"at {_place(lens.x_axis, at)}", "$primary"))
         if gaps:
             title.append(Content.styled(f"{GAP} {gaps} not finite", "bold $error"))
         title += [Content.styled(words, "$secondary not bold") for words in self._states()]
         self.query_one(".title", Static).update(joined(title))
+        narrow = self.size.width < _NARROW
         entries = [
             Content.assemble(
                 (LINES[drawn.ink % len(LINES)], ink.curve(drawn.ink)),
-                " ",
+                "" if narrow else " ",
                 shown(drawn.label, limit=24),
                 " " if drawn.label else "",
                 (_amount(drawn.label, value_at(drawn.curve, at)), "bold"),
@@ -251,10 +255,9 @@ class Chart(Vertical, can_focus=True):
             for drawn in self._drawn
             if len(drawn.curve)
         ]
-        entries += [
-            Content.styled(f"·· {level.label}", "$secondary") for level in self._levels if level.label and self._drawn
-        ]
-        self.query_one(".legend", Static).update(joined(entries, " " if self.size.width < _NARROW else "  "))
+        named = [level.label for level in self._subject.levels if level.label and self._drawn]
+        entries += [Content.styled(f"·· {label}", "$secondary") for label in named]
+        self.query_one(".legend", Static).update(joined(entries, " " if narrow else "  "))
 
     def _states(self) -> list[str]:
         lens = self._lens

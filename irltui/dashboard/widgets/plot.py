@@ -8,11 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from textual import on
 from textual.events import Click, MouseMove, MouseScrollDown, MouseScrollUp
+from textual.geometry import Region
 from textual.message import Message
-from textual_plot import HiResMode, PlotWidget
+from textual_hires_canvas import Canvas
+from textual_plot import PlotWidget
 from textual_plot.axis_formatter import AxisFormatter
 
-from irltui.dashboard.curves import Curve, ticks
+from irltui.dashboard import dots
+from irltui.dashboard.curves import GAP, Curve, Floats, ticks
 from irltui.dashboard.figures import compact, duration, figure
 
 DASHES = ((), (6, 3), (2, 2), (9, 3, 2, 3), (4, 5), (1, 3))
@@ -69,6 +72,16 @@ class Frame:
     top: float
 
 
+@dataclass(frozen=True, eq=False)
+class Stroke:
+    """A curve to draw: its stretches, colour, dash pattern, and whether it gives way to all others."""
+
+    stretches: Sequence[Curve]
+    colour: str
+    dash: tuple[int, ...]
+    behind: bool
+
+
 class Plot(PlotWidget, can_focus=False):
     """A drawing area without keys of its own; wheel and pointer come out as messages with a share of the width."""
 
@@ -90,6 +103,9 @@ class Plot(PlotWidget, can_focus=False):
         super().__init__(allow_pan_and_zoom=False)
         for margin, cells in ((Plot.margin_top, 0), (Plot.margin_bottom, 1), (Plot.margin_left, 7)):
             self.set_reactive(margin, cells)
+        self._strokes: list[Stroke] = []
+        self._marks: list[float] = []
+        self._mark_style = ""
 
     @property
     def columns(self) -> int:
@@ -98,24 +114,51 @@ class Plot(PlotWidget, can_focus=False):
 
     def begin(self, frame: Frame, x_kind: str, y_kind: str) -> None:
         """Empty the plot and set what it shows."""
+        self._strokes.clear()
+        self._marks.clear()
         self.clear()
         self.set_xlimits(frame.low, frame.high)
         self.set_ylimits(frame.bottom, frame.top)
         self.set_x_formatter(Ticks(x_kind, max(2, (self.size.width - self.margin_left) // 10)))
         self.set_y_formatter(Ticks(y_kind, max(2, min(8, self.size.height // 2 - 1))))
 
-    def line(self, curve: Curve, colour: str, dash: int = 0) -> None:
-        """Draw one stretch; a single point becomes a dot."""
-        if len(curve) == 1:
-            self.scatter(curve.x, curve.y, marker_style=colour, hires_mode=HiResMode.BRAILLE)
-            return
-        for part in _dashed(curve, DASHES[dash % len(DASHES)], self._dot):
-            self.plot(part.x, part.y, line_style=colour, hires_mode=HiResMode.BRAILLE)
+    def line(self, stretches: Sequence[Curve], colour: str, dash: int = 0, *, behind: bool = False) -> None:
+        """Draw the stretches of one curve, over those drawn before or behind all others."""
+        self._strokes.append(Stroke(stretches, colour, DASHES[dash % len(DASHES)], behind))
 
-    @property
-    def _dot(self) -> float:
-        """Width of a dot on the x axis."""
-        return (self._x_max - self._x_min) / self.columns
+    def gaps(self, places: Floats, style: str) -> None:
+        """Mark where values were not finite, at the foot of the plot."""
+        self._marks, self._mark_style = [float(x) for x in places], style
+
+    def _render_plot(self) -> None:
+        """The library draws frame, ticks and cursor; the curves come over them."""
+        canvas = self.query_one("#plot", Canvas)
+        with canvas.batch_refresh():
+            super()._render_plot()
+            area = self._scale_rectangle
+            if area.width > 0 and area.height > 0 and self._x_max > self._x_min and self._y_max > self._y_min:
+                self._draw_strokes(canvas, area)
+
+    def _draw_strokes(self, canvas: Canvas, area: Region) -> None:
+        patterns = np.zeros((area.height, area.width), dtype=np.int64)
+        owner = np.zeros_like(patterns)
+        strokes = sorted(self._strokes, key=lambda stroke: not stroke.behind)
+        across, down = 2 * area.width / (self._x_max - self._x_min), 4 * area.height / (self._y_max - self._y_min)
+        for number, stroke in enumerate(strokes):
+            found = dots.blank(area.width, area.height)
+            for stretch in stroke.stretches:
+                dots.stroke(found, Curve((stretch.x - self._x_min) * across, (self._y_max - stretch.y) * down))
+            drawn = dots.cells(dots.dashed(found, stroke.dash))
+            here = drawn > 0
+            hides = here & np.array([one.behind for one in strokes])[owner] & (not stroke.behind)
+            patterns = np.where(hides, drawn, patterns | drawn)
+            owner[here] = number
+        for y, x in np.argwhere(patterns):
+            style = strokes[owner[y, x]].colour
+            canvas.set_pixel(int(x) + area.x, int(y) + area.y, chr(dots.BLANK + int(patterns[y, x])), style)
+        for mark in self._marks:
+            x, y = self.get_pixel_from_coordinate(mark, self._y_min)
+            canvas.set_pixel(min(max(x, area.x), area.right - 1), area.bottom - 1, GAP, self._mark_style)
 
     def _share(self, x: int) -> float:
         return min(1.0, max(0.0, (x - self.margin_left - 1) / max(1, self.size.width - self.margin_left - 2)))
@@ -136,20 +179,3 @@ class Plot(PlotWidget, can_focus=False):
     @on(Click)
     def _clicked(self, event: Click) -> None:
         self.post_message(self.Pointed(self._share(event.screen_x - self.region.x)))
-
-
-def _dashed(curve: Curve, pattern: tuple[int, ...], dot: float) -> list[Curve]:
-    """The parts of a curve that a dash pattern leaves, cut where it crosses from on to off along x."""
-    if not pattern or dot <= 0:
-        return [curve]
-    edges = np.cumsum(pattern)
-    # A long straight piece has few points: give it two every dot, so that it can be cut.
-    count = int(min(4_000, 2 * (curve.x[-1] - curve.x[0]) / dot))
-    if count > len(curve):
-        x = np.union1d(curve.x, np.linspace(curve.x[0], curve.x[-1], count))
-        curve = Curve(x, np.interp(x, curve.x, curve.y))
-    place = (curve.x / dot) % edges[-1]
-    on_ = np.searchsorted(edges, place, side="right") % 2 == 0
-    parts = np.flatnonzero(np.diff(on_.astype(np.int8))) + 1
-    pieces = zip(np.split(curve.x, parts), np.split(curve.y, parts), np.split(on_, parts), strict=True)
-    return [Curve(x, y) for x, y, kept in pieces if kept[0] and len(x) > 1]

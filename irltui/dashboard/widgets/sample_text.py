@@ -7,7 +7,7 @@ from textual.content import Content
 from irltui.dashboard.figures import figure
 from irltui.dashboard.moment import Moment
 from irltui.dashboard.palette import Ink
-from irltui.dashboard.worddiff import ADDED, REMOVED, word_diff
+from irltui.dashboard.worddiff import ADDED, KEPT, REMOVED, word_diff
 from irltui.dashboard.words import shown
 from irltui.runs.history import BEFORE_TRAINING, Sample
 from irltui.text import safe
@@ -54,6 +54,13 @@ def caption(title: str, sample: Sample | None) -> Content:
     return Content.assemble((title, "bold"), "  ", (reward, "$primary"), f"  {sample.tokens} tok  ", (cut, "$warning"))
 
 
+def _since(old: str, new: str) -> Content:
+    """The start of a text, with what changed in it if most of it did not."""
+    pieces = word_diff(safe(old[:400], lines=True), safe(new[:400], lines=True))
+    kept = sum(len(piece.text) for piece in pieces if piece.change == KEPT)
+    return changes(old[:400], new[:400]) if 2 * kept > len(new[:400]) else shown(new, lines=True, limit=400)
+
+
 def preview(moment: Moment) -> Content:
     """The newest answers to the fixed prompts, changes since the start marked."""
     sampled = moment.sampled()
@@ -64,9 +71,7 @@ def preview(moment: Moment) -> Content:
     for key, sample in list(now.items())[:6]:
         before = start.get(key)
         lines.append(Content.assemble(("\n", ""), shown(sample.prompt, "$primary", limit=120)))
-        fresh = before is None or before is sample
-        text = shown(sample.generation, lines=True, limit=400)
-        lines.append(text if fresh or before is None else changes(before.generation[:400], sample.generation[:400]))
+        lines.append(_since(before.generation if before else "", sample.generation))
         if sample.reward is not None:
             lines.append(Content.styled(f"reward {figure(sample.reward)}", "$secondary"))
     return Content("\n").join(lines)

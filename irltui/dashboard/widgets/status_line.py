@@ -48,7 +48,7 @@ def _place(moment: Moment) -> list[Content]:
     if moment.rows and moment.step:
         inner = int(rows.inner_step[moment.rows - 1])
         planned = -(-start.total_steps // start.outer_iterations) if start.outer_iterations else 0
-        parts.append(Content.assemble("inner ", (f"{min(inner + 1, planned) if planned else inner + 1}", "bold")))
+        parts.append(Content.assemble("inner ", (f"{inner}/{planned}" if planned else str(inner), "bold")))
     if start.total_steps:
         parts.append(Content.assemble("step ", (f"{moment.step}/{start.total_steps}", "bold")))
     return parts
