@@ -207,7 +207,7 @@ class RunHistory:
             self.last_time = event.time
             try:
                 taker(event)
-            except (TypeError, ValueError, OverflowError, AttributeError):
+            except (TypeError, ValueError, LookupError, OverflowError, AttributeError):
                 self.damaged += 1
         self.first_time = self.first_time or self.start.time
         self.version += 1

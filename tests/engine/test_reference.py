@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from support.runs import Change, config, demonstrations, events, finish
-from support.tiny import folder
 from transformers import AutoModelForCausalLM
 
 from irltui.config.schema import DataSection
@@ -17,6 +15,8 @@ from irltui.data.demonstrations import load_demonstrations
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
+from support.runs import Change, config, demonstrations, events, finish
+from support.tiny import folder
 
 
 @pytest.fixture
