@@ -229,7 +229,7 @@ class CheckpointSection(Section):
     every_steps: int = Field(default=0, ge=0)
     """Also save every so many optimizer steps; outer iterations always save. 0 saves only there."""
     keep: int = Field(default=2, ge=1)
-    """Newest checkpoints to keep; the best by held-out loss (by held-out NLL unless the reference is fixed) stays too."""
+    """Newest checkpoints to keep; the best stays too: by held-out loss if the reference is fixed, else by NLL."""
 
 
 def _resolver(component: str) -> Callable[[Any, ValidationInfo], Any]:

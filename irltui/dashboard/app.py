@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.screen import Screen
 
+from irltui.dashboard.colourless import Styled
 from irltui.dashboard.keymap import KEYS
 from irltui.dashboard.palette import DARK, LIGHT, THEMES
 from irltui.dashboard.screens.base import MainScreen
@@ -45,10 +47,11 @@ class Dashboard(App[int]):
         folder: where runs lie.
         run: a run to open at once.
         launch: starts a run that was filled in; None if runs cannot be started from here.
+        clock: Unix seconds; tests pass a fixed one.
     """
 
     TITLE = "irltui"
-    CSS = "* { scrollbar-size: 1 1; }"
+    CSS = "* { scrollbar-size: 1 1; } Footer { scrollbar-size: 0 0; }"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "runs": RunsScreen,
         "run": RunScreen,
@@ -58,9 +61,15 @@ class Dashboard(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "leave", show=False, system=True)]
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, folder: Path, run: Path | None = None, launch: Launch | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        run: Path | None = None,
+        launch: Launch | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         super().__init__()
-        self.store = Store(folder)
+        self.store = Store(folder, clock)
         self._launch = launch
         self._first_run = run
         self._drawn: tuple[object, ...] = ()
@@ -204,7 +213,8 @@ class Dashboard(App[int]):
             return
         if problem := run.send(command, text):
             self.notify(problem, severity="error", markup=False)
-        self._redraw()
+        if isinstance(self.screen, MainScreen):
+            self.screen.redraw()  # at once: a key was pressed
 
     def action_leave(self) -> None:
         """Quit; if an engine works on the open run, ask what becomes of it."""
@@ -227,6 +237,10 @@ class Dashboard(App[int]):
         if action == "command":
             return self.store.current is not None and self.store.current.is_alive
         return super().check_action(action, parameters)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line passes on its way to the terminal."""
+        return [Styled(one) for one in super().get_line_filters()]
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key of the table that means something here, by name."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from irltui.dashboard.curves import Curve, ascending
-from irltui.runs.history import Alert, Evaluation, Progress, RunHistory, Sample
+from irltui.runs.history import RunHistory
+from irltui.runs.records import Alert, Evaluation, Progress, Sample
 
 X_AXES = ("step", "tokens", "elapsed")
 

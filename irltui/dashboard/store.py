@@ -54,6 +54,7 @@ class OpenRun:
 
     run: RunFolder
     name: str
+    clock: Callable[[], float] = time.time
     history: RunHistory = field(default_factory=RunHistory)
     config: Mapping[str, Any] = field(default_factory=dict)
     status: Status | None = None
@@ -88,15 +89,14 @@ class OpenRun:
         for at in range(0, len(events), SLICE):
             self.history.take(events[at : at + SLICE])
             await asyncio.sleep(0)
-        if not events:
-            self.loaded = True
-        before = self.status, self.console, self.config, self.problem
+        before = self.status, self.console, self.config, self.problem, self.loaded
+        self.loaded = self.loaded or self._reader.caught_up
         if self.loaded or self.status is None:
             await asyncio.to_thread(self._read_rest)
         answered = [id_ for id_ in self.pending if id_ in self.history.answers]
         for id_ in answered:
             del self.pending[id_]
-        changed = bool(events) or before != (self.status, self.console, self.config, self.problem)
+        changed = bool(events) or before != (self.status, self.console, self.config, self.problem, self.loaded)
         self.version += changed or damaged != self.malformed
         return changed
 
@@ -117,7 +117,7 @@ class OpenRun:
             id_ = send(self.run, command, text)
         except (OSError, ValueError) as error:
             return f"the command cannot be written: {error}"
-        self.pending[id_] = (command, time.time())
+        self.pending[id_] = (command, self.clock())
         self.version += 1
         return ""
 
@@ -127,6 +127,7 @@ class Store:
 
     Args:
         folder: where runs lie.
+        clock: Unix seconds; tests pass a fixed one.
 
     Attributes:
         lines: the list, as of the last look.
@@ -135,8 +136,8 @@ class Store:
         marked: what Compare shows, in the order of marking.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        self.folder, self.clock = folder, clock
         self.lines: list[Line] = []
         self.listed = False
         self.open: dict[Path, OpenRun] = {}
@@ -149,7 +150,7 @@ class Store:
         """Follow a run from its beginning, or the one followed already."""
         found = self.open.get(path)
         if found is None:
-            found = self.open[path] = OpenRun(RunFolder(path), self.name_of(path))
+            found = self.open[path] = OpenRun(RunFolder(path), self.name_of(path), self.clock)
         self.version += 1
         return found
 

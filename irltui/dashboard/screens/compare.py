@@ -107,6 +107,9 @@ class CompareScreen(ChartedScreen):
             table.add_row(cell(f"{benchmark}: {metric}", limit=24), *(Text(result) for result in results))
 
     def _draw_differences(self, runs: list[OpenRun]) -> None:
+        if not all(run.loaded for run in runs):
+            self.query_one("#diff", Static).update("reading ...")
+            return
         found = differences([run.config for run in runs])
         lines = [Content.styled("Configurations differ in" if found else "Configurations are the same", "bold")]
         for key, values in found.items():

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
@@ -31,8 +31,8 @@ class LeaveDialog(ModalScreen[Leave]):
         Binding("escape,c", "answer('cancel')", "cancel"),
         Binding("d,q", "answer('detach')", "detach"),
         Binding("s", "answer('stop')", "stop"),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
+        Binding("up,left", "app.focus_previous", show=False),
+        Binding("down,right", "app.focus_next", show=False),
     ]
 
     def __init__(self, name: str) -> None:
@@ -44,8 +44,8 @@ class LeaveDialog(ModalScreen[Leave]):
         with Vertical(id="dialog"):
             yield Static(shown(self._run_name, "bold", limit=50))
             yield Static("Its engine is working, and goes on without the dashboard.\nirltui opens it here again.")
-            with Horizontal(id="buttons"):
-                yield Button("Detach (d)", id="detach", variant="primary", compact=True)
+            with Vertical(id="buttons"):
+                yield Button("Detach (d)", id="detach", compact=True)
                 yield Button("Stop with checkpoint (s)", id="stop", compact=True)
                 yield Button("Cancel (c)", id="cancel", compact=True)
 
@@ -70,8 +70,8 @@ class ConfirmDialog(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,n", "answer(False)", "no"),
         Binding("y", "answer(True)", "yes"),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
+        Binding("up,left", "app.focus_previous", show=False),
+        Binding("down,right", "app.focus_next", show=False),
     ]
 
     def __init__(self, question: str, yes: str) -> None:
@@ -82,8 +82,8 @@ class ConfirmDialog(ModalScreen[bool]):
         """The question and two answers."""
         with Vertical(id="dialog"):
             yield Static(shown(self._question, lines=True))
-            with Horizontal(id="buttons"):
-                yield Button(f"{self._yes} (y)", id="yes", variant="warning", compact=True)
+            with Vertical(id="buttons"):
+                yield Button(f"{self._yes} (y)", id="yes", compact=True)
                 yield Button("Cancel (n)", id="no", compact=True)
 
     def on_mount(self) -> None:

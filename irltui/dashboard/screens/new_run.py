@@ -93,8 +93,8 @@ class NewRunScreen(ModalScreen[Path | None]):
                 [
                     Content.styled("New run", "bold $primary"),
                     Content.assemble("preset ", (form.preset, "bold")),
-                    Content.styled(self._presets.get(form.preset, ""), "$secondary"),
                     Content.styled(state, "$success" if not self._problems else "$warning"),
+                    Content.styled(self._presets.get(form.preset, ""), "$secondary"),
                 ]
             )
         )

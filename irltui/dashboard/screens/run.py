@@ -90,7 +90,7 @@ class RunScreen(ChartedScreen):
             lines = everything(run, moment)
             self.query_one("#all", Static).update(Content("\n").join(lines or [Content("No messages yet.")]))
         elif tiny:
-            self.query_one(Sparklines).show(moment)
+            self.query_one(Sparklines).show(moment, self.size.width)
         else:
             self._draw_charts(moment)
             self._draw_side(moment)

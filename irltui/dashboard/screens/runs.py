@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -151,7 +150,7 @@ class RunsScreen(MainScreen):
             case "step":
                 return Text(f"{status.step}/{status.total_steps}")
             case "age":
-                return Text(age(time.time() - status.time) if status.time else "-")
+                return Text(age(self.store.clock() - status.time) if status.time else "-")
             case "model":
                 return cell(line.model, limit=40)
             case _:

@@ -20,7 +20,7 @@ from irltui.dashboard.widgets.filter_line import FilterLine
 from irltui.dashboard.widgets.sample_text import caption, changes, coloured, iteration, plain
 from irltui.dashboard.widgets.status_line import StatusLine
 from irltui.dashboard.words import joined, shown
-from irltui.runs.history import Sample
+from irltui.runs.records import Sample
 
 _WIDE, _LIST_FROM = 120, 100
 DIFFS = ("off", "since previous", "against demonstration")

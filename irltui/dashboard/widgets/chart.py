@@ -9,6 +9,7 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.geometry import Size
 from textual.message import Message
 from textual.widgets import Static
 
@@ -112,6 +113,7 @@ class Chart(Vertical, can_focus=True):
         super().__init__(id=id)
         self._key: tuple[object, ...] = ()
         self._subject = Subject("")
+        self._columns = 2
         self._drawn: list[Drawn] = []
         self._lens = Lens()
 
@@ -167,12 +169,13 @@ class Chart(Vertical, can_focus=True):
         plot.display, note.display = has_points and room, not has_points
         if not has_points:
             note.update(shown(self._subject.help or "nothing yet"))
-        frame, curves = self._prepared(plot.columns)
+        self._columns = plot.columns(self.size.width)
+        frame, curves = self._prepared()
         self._words(frame)
         if has_points and room:
             self._draw(plot, frame, curves)
 
-    def _prepared(self, columns: int) -> tuple[Frame, list[tuple[Curve, Curve]]]:
+    def _prepared(self) -> tuple[Frame, list[tuple[Curve, Curve]]]:
         """What is shown of the plane, and of each curve the raw and the smoothed form."""
         lens = self._lens
         curves = []
@@ -205,7 +208,12 @@ class Chart(Vertical, can_focus=True):
     def _draw(self, plot: Plot, frame: Frame, curves: list[tuple[Curve, Curve]]) -> None:
         theme = self.app.current_theme
         ink = Ink(theme.background or "#000000", theme.dark)
-        plot.begin(frame, X_KINDS[self._lens.x_axis], "log" if self._lens.log else "number")
+        plot.begin(
+            frame,
+            Size(self.size.width, self.size.height - 2),
+            X_KINDS[self._lens.x_axis],
+            "log" if self._lens.log else "number",
+        )
         for level in self._subject.levels:
             height = self._level(level)
             if frame.bottom <= height <= frame.top:
@@ -215,7 +223,7 @@ class Chart(Vertical, can_focus=True):
             for drawn, (raw, soft) in zip(self._drawn, curves, strict=True):
                 if faint and soft is raw:
                     continue
-                thinned = thin(raw if faint else soft, frame.low, frame.high, plot.columns)
+                thinned = thin(raw if faint else soft, frame.low, frame.high, self._columns)
                 marks.append(thinned.marks)
                 colour = ink.behind(drawn.ink) if faint else ink.curve(drawn.ink)
                 plot.line(thinned.stretches, colour, 0 if faint else drawn.ink, behind=faint)
@@ -223,11 +231,13 @@ class Chart(Vertical, can_focus=True):
         if len(gaps):
             plot.gaps(gaps, f"bold {ink.mark}")
         if self._lens.cursor is not None:
-            plot.add_v_line(self._cursor(frame), line_style=ink.line)
+            inside = (frame.high - frame.low) / 1_000  # the library fails outside of the frame
+            place = min(frame.high - inside, max(frame.low + inside, self._cursor(frame)))
+            plot.add_v_line(place, line_style=ink.line)
 
     def _cursor(self, frame: Frame) -> float:
-        share = min(0.999, max(0.001, self._lens.cursor if self._lens.cursor is not None else 1.0))
-        return frame.low + share * (frame.high - frame.low)
+        x = frame.low + (self._lens.cursor or 0.0) * (frame.high - frame.low)
+        return round(x) if self._lens.x_axis == "step" else x
 
     # -- words -----------------------------------------------------------------------------------
 

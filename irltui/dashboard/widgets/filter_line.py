@@ -14,7 +14,7 @@ class FilterLine(Input):
     """Filters while it is typed into; enter keeps the text, escape drops it."""
 
     DEFAULT_CSS = """
-    FilterLine { dock: bottom; display: none; border: none; height: 1; background: $panel; padding: 0 1; }
+    FilterLine { display: none; border: none; height: 1; background: $panel; padding: 0 1; }
     FilterLine:focus { border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "clear", show=False)]

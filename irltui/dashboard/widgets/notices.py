@@ -64,7 +64,7 @@ def _crashed(run: OpenRun) -> Content:
 def _pending(run: OpenRun) -> list[Content]:
     lines = []
     for command, sent in run.pending.values():
-        late = time.time() - sent > _LATE
+        late = run.clock() - sent > _LATE
         words = "no answer yet; an engine answers at its next safe point" if late else "sent"
         lines.append(Content.styled(f"… {command}: {words}", "$warning" if late else "$secondary"))
     return lines

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from textual import on
 from textual.events import Click, MouseMove, MouseScrollDown, MouseScrollUp
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual_hires_canvas import Canvas
 from textual_plot import PlotWidget
@@ -107,20 +107,19 @@ class Plot(PlotWidget, can_focus=False):
         self._marks: list[float] = []
         self._mark_style = ""
 
-    @property
-    def columns(self) -> int:
-        """Dots across the plot: two a cell."""
-        return max(2, 2 * (self.size.width - self.margin_left - 2))
+    def columns(self, width: int) -> int:
+        """Dots across a plot of that width: two a cell."""
+        return max(2, 2 * (width - self.margin_left - 2))
 
-    def begin(self, frame: Frame, x_kind: str, y_kind: str) -> None:
-        """Empty the plot and set what it shows."""
+    def begin(self, frame: Frame, size: Size, x_kind: str, y_kind: str) -> None:
+        """Empty the plot and set what it shows; `size` is what it will have once it is laid out."""
         self._strokes.clear()
         self._marks.clear()
         self.clear()
         self.set_xlimits(frame.low, frame.high)
         self.set_ylimits(frame.bottom, frame.top)
-        self.set_x_formatter(Ticks(x_kind, max(2, (self.size.width - self.margin_left) // 10)))
-        self.set_y_formatter(Ticks(y_kind, max(2, min(8, self.size.height // 2 - 1))))
+        self.set_x_formatter(Ticks(x_kind, max(2, (size.width - self.margin_left) // 10)))
+        self.set_y_formatter(Ticks(y_kind, max(2, min(8, size.height // 2 - 1))))
 
     def line(self, stretches: Sequence[Curve], colour: str, dash: int = 0, *, behind: bool = False) -> None:
         """Draw the stretches of one curve, over those drawn before or behind all others."""

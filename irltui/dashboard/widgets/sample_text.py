@@ -9,7 +9,7 @@ from irltui.dashboard.moment import Moment
 from irltui.dashboard.palette import Ink
 from irltui.dashboard.worddiff import ADDED, KEPT, REMOVED, word_diff
 from irltui.dashboard.words import shown
-from irltui.runs.history import BEFORE_TRAINING, Sample
+from irltui.runs.records import BEFORE_TRAINING, Sample
 from irltui.text import safe
 
 LONGEST = 8_000

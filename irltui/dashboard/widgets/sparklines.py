@@ -18,9 +18,9 @@ class Sparklines(Static):
 
     DEFAULT_CSS = "Sparklines { height: 1fr; padding: 0 1; }"
 
-    def show(self, moment: Moment) -> None:
-        """Show a run at a moment."""
-        width = max(4, self.size.width - _LABEL - _VALUE - 4)
+    def show(self, moment: Moment, width: int) -> None:
+        """Show a run at a moment on `width` columns."""
+        width = max(4, width - _LABEL - _VALUE - 4)
         lines = [
             Content.assemble(
                 f"{trace.label:<{_LABEL}}",

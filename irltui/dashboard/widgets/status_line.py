@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from textual.content import Content
 from textual.widgets import Static
 
@@ -11,7 +9,7 @@ from irltui.dashboard.figures import age, compact, duration
 from irltui.dashboard.moment import Moment, Replay
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.words import STATE_MARKS, STATE_STYLES, joined, phase_words, shown
-from irltui.runs.history import Progress
+from irltui.runs.records import Progress
 from irltui.runs.status import State
 
 _WORKING = frozenset({State.STARTING, State.RUNNING, State.PAUSED})
@@ -91,7 +89,7 @@ def _done(run: OpenRun) -> list[Content]:
     history, end = run.history, run.history.end
     parts = [Content(f"worked {duration(history.elapsed)}")]
     if run.state is State.CRASHED:
-        silent = age(time.time() - run.status.time) if run.status and run.status.time else "?"
+        silent = age(run.clock() - run.status.time) if run.status and run.status.time else "?"
         parts = [Content.styled(f"the engine is gone without a goodbye, last sign of life {silent} ago", "$error")]
     elif end and end.reason:
         parts.append(shown(end.reason, "$error" if run.state is State.FAILED else "$warning"))

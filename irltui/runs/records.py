@@ -1,0 +1,140 @@
+"""What a run's events tell, one frozen record a kind; times are Unix seconds. Knows no event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+BEFORE_TRAINING = -1
+ASKED = "asked"
+"""The prompt_id of answers to a prompt that somebody typed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A run_start."""
+
+    time: float = 0.0
+    attempt: int = 0
+    pid: int = 0
+    host: str = ""
+    algorithm: str = ""
+    total_steps: int = 0
+    outer_iterations: int = 0
+    resumed_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Progress inside a phase that began at `since` (Unix seconds); `total` 0 is unknown."""
+
+    time: float = 0.0
+    since: float = 0.0
+    phase: str = ""
+    outer_iteration: int = 0
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the phase's own pace; None if there is no ground for one."""
+        if not 0 < self.done < self.total or self.time <= self.since:
+            return None
+        return (self.time - self.since) / self.done * (self.total - self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A fixed (or typed) prompt answered by the policy after an outer iteration; -1 is before training."""
+
+    seq: int
+    time: float
+    step: int
+    outer_iteration: int
+    prompt_id: str
+    prompt: str
+    demonstration: str
+    generation: str
+    ended: bool
+    tokens: int
+    reward: float | None
+    token_rewards: tuple[float, ...]
+    pieces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A benchmark's metric: mean with its interval over n items."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A benchmark's result."""
+
+    seq: int
+    time: float
+    step: int
+    outer_iteration: int
+    benchmark: str
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something the engine warned of, in plain words."""
+
+    seq: int
+    time: float
+    step: int
+    level: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A saved checkpoint."""
+
+    time: float
+    step: int
+    name: str
+    seconds: float
+    bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How far a command got: accepted, then applied, rejected or expired."""
+
+    time: float
+    command: str
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of the run's log."""
+
+    time: float
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A run_end."""
+
+    time: float
+    state: str
+    reason: str
+    hint: str
+    exit_code: int
+    step: int

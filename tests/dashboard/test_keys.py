@@ -1,0 +1,332 @@
+"""Every key of the table, on its screen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from dashboard.conftest import dashboard, running, settle, text_of
+
+from irltui.dashboard.app import Dashboard
+from irltui.dashboard.keymap import KEYS
+from irltui.dashboard.screens.dialogs import LeaveDialog
+from irltui.dashboard.screens.help import HelpScreen
+from irltui.dashboard.screens.new_run import NewRunScreen
+from irltui.dashboard.screens.run import RunScreen
+from irltui.dashboard.screens.runs import RunsScreen
+from irltui.dashboard.screens.samples import SamplesScreen
+from irltui.runs.folder import RunFolder
+
+Runs = dict[str, RunFolder]
+
+
+def on(test):
+    """An async test in an event loop of its own."""
+
+    def wrapped(*args: object, **named: object) -> None:
+        asyncio.run(test(*args, **named))
+
+    wrapped.__name__, wrapped.__doc__ = test.__name__, test.__doc__
+    wrapped.__signature__ = __import__("inspect").signature(test)  # type: ignore[attr-defined]
+    return wrapped
+
+
+async def press(app: Dashboard, pilot, *keys: str) -> str:
+    await pilot.press(*keys)
+    await settle(pilot)
+    return text_of(app)
+
+
+@on
+async def test_digits_show_the_screens() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app) as pilot:
+        for key, name in (("1", "RunsScreen"), ("2", "RunScreen"), ("3", "SamplesScreen"), ("4", "CompareScreen")):
+            await press(app, pilot, key)
+            assert type(app.screen).__name__ == name
+
+
+@on
+async def test_the_list_is_filtered_sorted_marked_and_opened() -> None:
+    app = dashboard()
+    async with running(app) as pilot:
+        screen = app.screen
+        assert isinstance(screen, RunsScreen)
+        assert "by name" in await press(app, pilot, "o")
+        assert [line.name for line in screen._shown] == sorted(line.name for line in screen._shown)
+        text = await press(app, pilot, "slash", *"spin", "enter")
+        assert "spin-crashed" in text
+        assert "irft-smollm2" not in text
+        assert "torch.OutOfMemoryError" in text
+        await press(app, pilot, "slash", "escape")
+        await press(app, pilot, "space", "space")
+        assert len(app.store.marked) == 2
+        await press(app, pilot, "4")
+        assert "2 runs" in text_of(app)
+        await press(app, pilot, "escape", "enter")
+        assert isinstance(app.screen, RunScreen)
+
+
+@on
+async def test_charts_are_smoothed_scaled_zoomed_and_read() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app) as pilot:
+        screen = app.screen
+        assert isinstance(screen, RunScreen)
+        await press(app, pilot, "s")
+        assert screen.lens.smoothing == 20
+        assert "log" in await press(app, pilot, "l")
+        await press(app, pilot, "l", "x")
+        assert screen.lens.x_axis == "tokens"
+        await press(app, pilot, "x")
+        assert "at 2m" in await press(app, pilot, "left", "left")
+        await press(app, pilot, "right", "plus")
+        assert screen.lens.high - screen.lens.low < 1
+        await press(app, pilot, "minus", "0")
+        assert (screen.lens.low, screen.lens.high, screen.lens.cursor) == (0, 1, None)
+
+
+@on
+async def test_one_chart_fills_the_screen_and_others_are_paged() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app) as pilot:
+        first = text_of(app)
+        assert "Held-out NLL" in first
+        assert "Log-ratios" in await press(app, pilot, "right_square_bracket")
+        assert "Held-out NLL" in await press(app, pilot, "left_square_bracket")
+        await press(app, pilot, "tab", "tab")
+        text = await press(app, pilot, "enter")
+        assert "Loss" in text
+        assert "Reward gap" not in text
+        assert "Reward gap" in await press(app, pilot, "shift+tab")
+        assert "Loss" in await press(app, pilot, "enter")
+        await press(app, pilot, "escape")
+        assert isinstance(app.screen, RunsScreen)
+
+
+@on
+async def test_a_value_read_at_the_cursor_is_the_one_that_was_measured() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app) as pilot:
+        text = await press(app, pilot, "left")
+        history = app.store.current.history
+        assert "at step 120" in text
+        last = history.metrics["reward/gap"].last()
+        assert f"gap {last:.2f}" in text
+
+
+@on
+async def test_messages_show_log_answers_and_checkpoints() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app) as pilot:
+        text = await press(app, pilot, "i")
+        assert "480 demonstrations" in text
+        assert "checkpoint applied" in text
+        assert "both log-ratios fall" in text
+        assert "Reward gap" in await press(app, pilot, "escape")
+
+
+@on
+async def test_a_finished_run_is_replayed() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app) as pilot:
+        screen = app.screen
+        assert isinstance(screen, RunScreen)
+        await press(app, pilot, "r", "space")
+        replay = screen.replay
+        assert replay is not None
+        assert not replay.playing
+        await press(app, pilot, "greater_than_sign", "greater_than_sign", "greater_than_sign")
+        assert 0.1 < replay.position / replay.length < 0.3
+        assert "step 120/120" not in text_of(app)
+        before = replay.speed
+        await press(app, pilot, "f")
+        assert replay.speed == 2 * before
+        await press(app, pilot, "d", "less_than_sign")
+        assert replay.position / replay.length < 0.2
+        assert "step 120/120" in await press(app, pilot, "r")
+
+
+@on
+async def test_samples_move_by_prompt_and_iteration() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (140, 45)) as pilot:
+        text = await press(app, pilot, "3")
+        assert isinstance(app.screen, SamplesScreen)
+        assert "prompt 1/4" in text
+        assert "Because air scatters short" in text
+        assert "prompt 2/4" in await press(app, pilot, "down")
+        text = await press(app, pilot, "up", "left", "left", "left", "left")
+        assert "I am a language model" in text
+        await press(app, pilot, "right")
+        assert "diff against demonstration" in await press(app, pilot, "d")
+        assert "tokens by reward" in await press(app, pilot, "c")
+        text = await press(app, pilot, "slash", "h", "a", "i", "k", "u", "enter")
+        assert "prompt 1/1" in text
+        await press(app, pilot, "slash", "escape", "escape")
+        assert isinstance(app.screen, RunScreen)
+
+
+@on
+async def test_compare_goes_through_the_metrics_and_tells_differences() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (140, 45)) as pilot:
+        app.store.marked = [Path("runs/irft-smollm2"), Path("runs/irft-beta")]
+        text = await press(app, pilot, "4")
+        assert "reward.beta" in text
+        assert "0.1 | 0.5" in text
+        assert "gold: quality" in text
+        assert "reward/demonstration" in await press(app, pilot, "m")
+        assert "reward/gap" in await press(app, pilot, "M")
+
+
+@on
+async def test_help_lists_every_key_and_themes_change() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (140, 120)) as pilot:
+        text = await press(app, pilot, "question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        assert [key.help for key in KEYS if key.help not in text] == []
+        await press(app, pilot, "escape", "t")
+        assert app.theme == "irltui-light"
+
+
+@on
+async def test_the_command_palette_offers_what_the_keys_do() -> None:
+    app = dashboard("irft-running")
+    async with running(app):
+        titles = {command.help for command in app.get_system_commands(app.screen)}
+        here = {key.help for key in KEYS if key.scope in {"Run", "Charts", "Everywhere", "The run itself", "Replay"}}
+        assert all(any(title.startswith(help_) for title in titles) for help_ in here)
+
+
+def sent(run: RunFolder) -> list[tuple[str, str]]:
+    """Commands waiting for the engine; they are taken away."""
+    found = []
+    for path in sorted(run.control.glob("*.json")):
+        value = json.loads(path.read_text())
+        found.append((value["command"], value["text"]))
+        path.unlink()
+    return found
+
+
+@on
+async def test_upper_case_keys_send_commands_and_say_so(runs: Runs) -> None:
+    app = dashboard("irft-running")
+    async with running(app) as pilot:
+        assert "pause: sent" in await press(app, pilot, "P")
+        await press(app, pilot, "R", "C")
+        assert [command for command, _ in sent(runs["running"])] == ["pause", "resume", "checkpoint"]
+        await press(app, pilot, "S", "H", "i", "enter")
+        await press(app, pilot, "S", "enter")
+        await press(app, pilot, "N", "enter", "o", "k", "enter")
+        assert sent(runs["running"]) == [("sample", "Hi"), ("sample", ""), ("note", "ok")]
+        await press(app, pilot, "X", "n")
+        await press(app, pilot, "X", "escape")
+        assert sent(runs["running"]) == []
+        await press(app, pilot, "X", "y")
+        assert sent(runs["running"]) == [("stop", "")]
+
+
+@on
+async def test_no_command_is_sent_where_no_engine_works(runs: Runs) -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app) as pilot:
+        await press(app, pilot, "P", "C", "X", "y")
+        assert sent(runs["irft"]) == []
+
+
+@pytest.mark.parametrize(("keys", "leaves", "commands"), [
+    (["q", "enter"], True, []),
+    (["q", "d"], True, []),
+    (["q", "s"], True, [("stop", "")]),
+    (["q", "c"], False, []),
+    (["q", "escape"], False, []),
+    (["ctrl+c", "q"], True, []),
+])  # fmt: skip
+@on
+async def test_leaving_a_working_engine_asks_first(
+    runs: Runs, keys: list[str], leaves: bool, commands: list[tuple[str, str]]
+) -> None:
+    app = dashboard("irft-running")
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press(keys[0])
+        await pilot.pause()
+        assert isinstance(app.screen, LeaveDialog)
+        await pilot.press(*keys[1:])
+        await pilot.pause()
+        assert (app.return_value == 0) is leaves
+    assert sent(runs["running"]) == commands
+
+
+@on
+async def test_leaving_a_finished_run_just_leaves() -> None:
+    app = dashboard("irft-smollm2")
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        await pilot.press("q")
+        await pilot.pause()
+    assert app.return_value == 0
+
+
+@on
+async def test_a_new_run_is_filled_in_checked_and_started() -> None:
+    started = []
+
+    def launch(loaded, name: str) -> Path:
+        started.append((loaded.config.model.name, loaded.config.loop.batch, name))
+        return Path("runs/irft-running")
+
+    app = dashboard(launch=launch)
+    async with running(app) as pilot:
+        text = await press(app, pilot, "n")
+        assert isinstance(app.screen, NewRunScreen)
+        assert "required" in text
+        await press(app, pilot, "R")
+        assert started == []
+        await press(app, pilot, "enter", *"org/m", "enter", "down", "enter", *"org/d", "enter")
+        await press(app, pilot, "slash", *"loop.batch", "enter", "enter")
+        line = app.screen.query_one("#line")
+        line.value = ""
+        assert "at least 1" in await press(app, pilot, "0")
+        await press(app, pilot, "escape", "enter")
+        line.value = ""
+        assert "ready" in await press(app, pilot, "8", "enter")
+        await press(app, pilot, "R")
+        assert started == [("org/m", 8, "irft")]
+        assert isinstance(app.screen, RunScreen)
+
+
+@on
+async def test_choices_presets_and_taking_back_in_the_form() -> None:
+    app = dashboard(launch=lambda loaded, name: Path())
+    async with running(app) as pilot:
+        await press(app, pilot, "n")
+        await press(app, pilot, "slash", *"reference.kind", "enter")
+        assert "fixed" in await press(app, pilot, "space")
+        assert "typed" not in await press(app, pilot, "backspace")
+        assert "preset sft" in await press(app, pilot, "p")
+        await press(app, pilot, "escape")
+        assert isinstance(app.screen, RunsScreen)
+
+
+@on
+async def test_a_tiny_terminal_shows_one_line_a_metric() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (40, 12)):
+        text = text_of(app)
+        assert "reward gap" in text
+        assert "held-out NLL" in text
+        assert "▁" in text
+
+
+@on
+async def test_a_click_on_a_chart_reads_its_values() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app) as pilot:
+        await pilot.click("#chart0", offset=(20, 5))
+        await settle(pilot)
+        assert "at step" in text_of(app)

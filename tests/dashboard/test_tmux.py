@@ -1,0 +1,175 @@
+"""From end to end in tmux: a real engine on the tiny model, steered by keys, killed, left and found again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("irltui.engine")
+if shutil.which("tmux") is None:
+    pytest.skip("tmux is not installed", allow_module_level=True)
+
+from irltui.runs.events import Kind
+from irltui.runs.folder import RunFolder
+from irltui.runs.history import RunHistory
+from irltui.runs.reader import read_events
+from support import tiny
+from support.runs import demonstrations
+
+TOML = """
+algorithm = "irft"
+[data]
+max_response_tokens = 8
+held_out = 0.2
+[loop]
+passes = 200
+outer_iterations = 8
+batch = 4
+[optimizer]
+learning_rate = 1e-3
+[evaluation]
+samples = 2
+"""
+
+
+class Tmux:
+    """One session on a server of its own."""
+
+    def __init__(self, folder: Path, width: int = 100, height: int = 30) -> None:
+        self.socket = str(folder / "tmux")
+        self._call("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", str(width), "-y", str(height), "sh")
+        self._call("set-option", "-g", "status", "off")
+        self.type(f"cd {folder}; PS1='$ '; clear")
+
+    def _call(self, *arguments: str) -> str:
+        # A size in the environment would hide the terminal's own.
+        names = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES", "TMUX"}}
+        line = ["tmux", "-S", self.socket, *arguments]
+        done = subprocess.run(line, capture_output=True, text=True, env=names, check=False)
+        return done.stdout
+
+    def type(self, line: str) -> None:
+        self._call("send-keys", "-t", "t", line, "Enter")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self._call("send-keys", "-t", "t", key)
+            time.sleep(0.05)  # escape sequences must not run together
+
+    def screen(self) -> str:
+        return self._call("capture-pane", "-p", "-t", "t")
+
+    def wait(self, done: Callable[[str], bool], what: str, seconds: float = 60) -> str:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if done(screen := self.screen()):
+                return screen
+            time.sleep(0.2)
+        raise AssertionError(f"{what} did not come:\n{self.screen()}")
+
+    def see(self, *texts: str, seconds: float = 60) -> str:
+        return self.wait(lambda screen: all(text in screen for text in texts), repr(texts), seconds)
+
+    def resize(self, width: int, height: int) -> None:
+        self._call("resize-window", "-t", "t", "-x", str(width), "-y", str(height))
+
+    def end(self) -> None:
+        self._call("kill-server")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    tiny.folder(home / "model")
+    demonstrations(home / "demos.jsonl", count=64)
+    (home / "long.toml").write_text(TOML)
+    return home
+
+
+@pytest.fixture
+def tmux(inputs: Path) -> Iterator[Tmux]:
+    session = Tmux(inputs)
+    yield session
+    session.end()
+
+
+def history(run: Path) -> RunHistory:
+    found = RunHistory()
+    found.take(read_events(RunFolder(run).events))
+    return found
+
+
+def answered(run: Path, command: str, state: str = "applied", seconds: float = 40) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if any((a.command, a.state) == (command, state) for a in history(run).answers.values()):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"{command} was not {state}: {history(run).answers}")
+
+
+def start(tmux: Tmux, name: str) -> None:
+    options = f"long.toml --model model --data demos.jsonl --out runs/{name} --set reward.beta=1.0"
+    tmux.type(f"OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 {sys.executable} -m irltui run {options}; echo CODE=$?")
+    tmux.see("running", "Reward gap", "gap 0.", seconds=120)
+
+
+def test_a_run_is_paused_sampled_resumed_checkpointed_and_stopped(tmux: Tmux, inputs: Path) -> None:
+    start(tmux, "steered")
+    run = inputs / "runs" / "steered"
+    tmux.press("P")
+    tmux.see("‖ paused")
+    paused_at = history(run).step
+    tmux.press("S")
+    tmux.see("Sample now")
+    tmux.press("r", "e", "d", "?", "Enter")
+    answered(run, "sample")
+    assert history(run).asked[-1].prompt == "red?"
+    assert history(run).step == paused_at
+    tmux.press("R")
+    tmux.see("● running")
+    tmux.press("C")
+    answered(run, "checkpoint")
+    tmux.resize(40, 12)
+    tmux.see("reward gap", "loss")
+    tmux.resize(100, 30)
+    tmux.see("Reward gap")
+    tmux.press("X", "y")
+    tmux.see("■ stopped", seconds=60)
+    end = history(run).end
+    assert end is not None
+    assert end.state == "stopped"
+    tmux.press("q")
+    tmux.see("CODE=0")
+
+
+def test_leaving_lets_the_engine_work_and_a_killed_engine_is_told(tmux: Tmux, inputs: Path) -> None:
+    start(tmux, "left")
+    run = inputs / "runs" / "left"
+    tmux.press("q", "Enter")
+    tmux.see("CODE=0")
+    step = history(run).step
+    tmux.type(f"clear; {sys.executable} -m irltui")
+    tmux.see("left", "running")
+    tmux.press("slash")
+    tmux.press("l", "e", "f", "t", "Enter", "Enter")
+    tmux.see("Reward gap", "outer")
+    end = time.monotonic() + 30
+    while history(run).step <= step and time.monotonic() < end:
+        time.sleep(0.2)
+    assert history(run).step > step
+    pid = history(run).start.pid
+    os.kill(pid, signal.SIGKILL)
+    screen = tmux.see("✗ crashed", "without a goodbye")
+    assert "Reward gap" in screen
+    assert not any(event.kind == Kind.RUN_END for event in read_events(RunFolder(run).events))
+    tmux.press("q")
+    tmux.see("$")
