@@ -42,6 +42,25 @@ def optimal_policy(logp_ref: Tensor, reward: Tensor, beta: float) -> Tensor:
     return torch.log_softmax(logp_ref + reward / beta, dim=-1)
 
 
+# -- the lower level: what a policy step of RFT makes of rewards ---------------------------------
+
+
+def regularised_return(reward: Tensor, logp: Tensor, logp_ref: Tensor, beta: float) -> Tensor:
+    """R = r - beta log(pi / pi_ref), whose mean over y~ ~ pi is E r - beta KL(pi || pi_ref). (B,) each."""
+    return reward - beta * (logp - logp_ref)
+
+
+def rloo_advantage(returns: Tensor) -> Tensor:
+    """A_i = R_i - mean of R_j over j != i, the baseline a prompt's other generations give. (P, n) -> (P, n), n >= 2."""
+    n = returns.shape[-1]
+    return (returns - returns.mean(-1, keepdim=True)) * n / (n - 1)
+
+
+def boltzmann_weights(reward: Tensor, beta: float) -> Tensor:
+    """softmax_i(r_i / beta): so weighted, generations from pi_ref stand for pi_ref exp(r / beta) / Z. (P, G)."""
+    return torch.softmax(reward / beta, dim=-1)
+
+
 # -- links h(D): (B,) -> (B,), one value per pair; descent widens the gap ----------------------
 
 

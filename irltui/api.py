@@ -136,6 +136,18 @@ class Policy(Protocol):
         ...
 
 
+class Reference(Protocol):
+    """pi_ref of the lower level: the initial policy, the same for a whole run."""
+
+    def log_probs(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], /) -> Sequence[float]:
+        """Log pi_ref(y | x) in nats, summed over each response's ids, in order."""
+        ...
+
+    def sample(self, prompts: Sequence[Prompt], seed: int, /) -> Iterator[Generation]:
+        """One generation per prompt from pi_ref, in any order; each drawn from `prompt_seed(seed, prompt.id)`."""
+        ...
+
+
 class Model(Protocol):
     """The model under test, as a benchmark sees it."""
 
@@ -164,6 +176,21 @@ class BuildContext:
     seed: int = 0
     poll: Callable[[], None] = _nothing
     options: Mapping[str, Any] = field(default_factory=dict)
+    decoding: Decoding = Decoding()
+    batch: int = 8
+    """Responses that a forward pass may hold."""
+    lower: LowerLevel | None = None
+    """For policy steps alone."""
+
+
+@dataclass(frozen=True)
+class LowerLevel:
+    """What a policy step works on: max over pi of E r - beta KL(pi || pi_ref)."""
+
+    beta: float
+    reference: Reference
+    folder: Path
+    """Where a policy step may keep what it has drawn (samples/ of the run)."""
 
 
 # -- options ---------------------------------------------------------------------------------
@@ -190,6 +217,11 @@ class RewardSpec(Spec):
     implicit: ClassVar[bool] = False
     """True if the policy itself is the reward's only parameter, so that there is no policy step."""
 
+    @property
+    def window(self) -> int | None:
+        """How many outer iterations' pairs the inner steps use, the newest included; None for all so far."""
+        return 1
+
     @abstractmethod
     def build(self, context: BuildContext) -> Reward:
         """Make the part; import heavy libraries here, not at the top of the module."""
@@ -204,7 +236,7 @@ class SamplerSpec(Spec):
 
 
 class UpdateSpec(Spec):
-    """Options of a policy step."""
+    """Options of a policy step; `context.lower` is there when it is built."""
 
     @abstractmethod
     def build(self, context: BuildContext) -> PolicyUpdate:
@@ -233,6 +265,13 @@ class Reward(ABC):
     def parameters(self) -> Iterator[nn.Parameter]:
         """What the inner steps train."""
 
+    restarts: bool = False
+    """Every outer iteration begins with new parameters; the optimizer then forgets its moments."""
+
+    def penalty(self, responses: Responses) -> Tensor | None:
+        """What to add to each pair's loss, (B / 2,), or None; demonstrations first, as `score` was handed them."""
+        return None
+
     def token_scores(self, responses: Responses) -> Tensor | None:
         """(B, L) float32 summing to `score` over each row's response, or None if the reward has no such parts."""
         return None
@@ -245,6 +284,9 @@ class Reward(ABC):
 
     def load(self, folder: Path) -> None:  # noqa: B027 - optional
         """Read what `save` wrote."""
+
+    def export(self, folder: Path) -> None:  # noqa: B027 - optional
+        """Write the learned reward for others to load, into an empty folder; nothing trains afterwards."""
 
 
 class Sampler(ABC):
@@ -265,12 +307,33 @@ class Sampler(ABC):
         """The policy's weights have changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyStep:
+    """What a policy step yields before the policy moves: backward the loss, and step if `last`."""
+
+    s: int  # policy step of the outer iteration
+    loss: Tensor  # ()
+    last: bool = True
+    values: Mapping[str, float] = field(default_factory=dict)  # metrics of the step, with its last loss
+
+
 class PolicyUpdate(ABC):
     """Moves the policy towards pi_ref exp(r / beta): the lower level of RFT."""
 
     @abstractmethod
-    def losses(self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int) -> Iterator[Tensor]:
-        """Scalar losses; the engine takes an optimizer step on the policy after each."""
+    def steps(self, prompts: int) -> int:
+        """How many policy steps an outer iteration of so many prompts has; the plan is made of it."""
+
+    @abstractmethod
+    def losses(
+        self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int, start: int
+    ) -> Iterator[PolicyStep]:
+        """Policy steps `start`, `start` + 1, ... of outer iteration t.
+
+        The engine moves the policy after each last loss of a step. A run that was interrupted asks for the rest:
+        what step s draws must follow from (t, s) and the context's seed. `poll` may be called up to the first
+        loss of a step, not between two losses.
+        """
 
 
 class Benchmark(ABC):

@@ -19,7 +19,7 @@ HOOKS = {
     "update": "irltui_policy_updates",
     "benchmark": "irltui_benchmarks",
 }
-BUILTIN = ("irltui.rewards", "irltui.samplers", "irltui.benchmarks")
+BUILTIN = ("irltui.rewards", "irltui.samplers", "irltui.updates", "irltui.benchmarks")
 _OWN = "irltui:"
 
 

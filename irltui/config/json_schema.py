@@ -20,7 +20,7 @@ def json_schema(registry: Registry) -> dict[str, Any]:
         schema["properties"][table] = _choice(table, registry, definitions)
     schema["properties"]["benchmarks"]["additionalProperties"] = _choice("benchmark", registry, definitions)
     schema["required"] = [name for name in schema["required"] if name not in PARTS]  # they have a default kind
-    for abstract in ("RewardSpec", "SamplerSpec", "BenchmarkSpec"):
+    for abstract in ("RewardSpec", "SamplerSpec", "UpdateSpec", "BenchmarkSpec"):
         definitions.pop(abstract, None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

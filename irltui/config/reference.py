@@ -46,7 +46,12 @@ def _fixed() -> Iterator[str]:
 
 
 def _parts(registry: Registry) -> Iterator[str]:
-    places = {"reward": "[reward]", "sampler": "[sampler]", "benchmark": "[benchmarks.NAME]"}
+    places = {
+        "reward": "[reward]",
+        "sampler": "[sampler]",
+        "update": "[update]",
+        "benchmark": "[benchmarks.NAME]",
+    }
     for component, table in places.items():
         for kind, spec in registry.kinds(component).items():
             yield from _section(f"## `{table}`, kind `{kind}`", spec, (), without="kind")

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, Spec
+from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
 from irltui.errors import PluginError
 from irltui.registry import Registry
 
@@ -201,6 +201,13 @@ class OptimizerSection(Section):
     """Clip the gradient to this norm; 0 does not clip."""
 
 
+class RewardOptimizerSection(OptimizerSection):
+    """rft: how the reward's parameters move; [optimizer] moves the policy's."""
+
+    learning_rate: float = Field(default=1e-5, gt=0)
+    """Peak learning rate."""
+
+
 class EarlyStopSection(Section):
     """When an inner loop has learned enough; the next outer iteration then begins (F2 of the method notes)."""
 
@@ -258,8 +265,8 @@ def _resolver(component: str) -> Callable[[Any, ValidationInfo], Any]:
 class RunConfig(Section):
     """One run, fully resolved."""
 
-    algorithm: Literal["sft", "irft"] = "irft"
-    """sft: maximum likelihood; irft: implicit-reward learning (SPIN is irft with loop.outer_iterations = 1)."""
+    algorithm: Literal["sft", "irft", "rft"] = "irft"
+    """sft: maximum likelihood; irft: implicit reward (SPIN is loop.outer_iterations = 1); rft: explicit reward."""
     seed: int = Field(default=0, ge=0)
     """Order of the data, generations and everything else that is drawn."""
     model: ModelSection
@@ -273,6 +280,10 @@ class RunConfig(Section):
     sampler: Annotated[SerializeAsAny[SamplerSpec], BeforeValidator(_resolver("sampler"))]
     decoding: DecodingSection = DecodingSection()
     optimizer: OptimizerSection = OptimizerSection()
+    reward_optimizer: RewardOptimizerSection = RewardOptimizerSection()
+    update: Annotated[SerializeAsAny[UpdateSpec], BeforeValidator(_resolver("update"))] = Field(
+        default={"kind": "rloo"}, validate_default=True
+    )
     early_stop: EarlyStopSection = EarlyStopSection()
     evaluation: EvaluationSection = EvaluationSection()
     benchmarks: dict[str, Annotated[SerializeAsAny[BenchmarkSpec], BeforeValidator(_resolver("benchmark"))]] = {}
@@ -285,7 +296,21 @@ class RunConfig(Section):
         held_out = self.data.held_out and self.data.held_out_limit and self.evaluation.held_out_pairs
         if self.early_stop.held_out_patience and not held_out:
             raise ValueError("early_stop.held_out_patience needs held-out pairs: raise data.held_out")
+        if self.algorithm == "irft" and not self.reward.implicit:
+            raise ValueError(f"reward.kind must be an implicit reward for irft; {self.reward.kind!r} learns by 'rft'")
+        if self.algorithm == "rft":
+            self._check_rft()
         return self
+
+    def _check_rft(self) -> None:
+        if self.reward.implicit:
+            raise ValueError("reward.kind must be a reward of its own for rft, such as 'explicit'")
+        if self.reference.kind != "fixed":
+            raise ValueError("reference.kind must be 'fixed' for rft: its pi_ref is the initial policy")
+        if self.loss.link == "sigmoid_norm":
+            raise ValueError("loss.link 'sigmoid_norm' is for log-ratios: rft takes 'linear' or 'sigmoid'")
+        if self.loss.gamma:
+            raise ValueError("loss.gamma must be 0 for rft: reward steps leave the policy alone")
 
     @property
     def max_new_tokens(self) -> int:

@@ -39,6 +39,7 @@ PHASES = {
     Phase.SAMPLE: "sampling generations",
     Phase.REFERENCE: "scoring under the reference",
     Phase.UPDATE: "updating the reward",
+    Phase.IMPROVE: "improving the policy",
     Phase.EVALUATE: "evaluating",
     Phase.CHECKPOINT: "saving a checkpoint",
     Phase.EXPORT: "exporting the model",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 def chunk(count: int, t: int, per_pass: int, seed: int, *, shuffle: bool = True) -> list[int]:
@@ -24,7 +27,7 @@ def chunk(count: int, t: int, per_pass: int, seed: int, *, shuffle: bool = True)
     return order[start : start + short + (place < extra)]
 
 
-def batches(indices: Sequence[int], size: int, seed: int, t: int) -> Iterator[list[int]]:
+def batches(indices: Sequence[Item], size: int, seed: int, t: int) -> Iterator[list[Item]]:
     """Endless batches over the indices of outer iteration t; every epoch draws a new order of them.
 
     The first epoch keeps the order given. A batch never spans two epochs, so an epoch's last may be smaller.
@@ -35,6 +38,13 @@ def batches(indices: Sequence[int], size: int, seed: int, t: int) -> Iterator[li
         epoch += 1
         order = list(indices)
         _stream(seed, "epoch", t, epoch).shuffle(order)
+
+
+def mixed(items: Sequence[Item], seed: int, t: int) -> list[Item]:
+    """The items in an order of their own for outer iteration t."""
+    order = list(items)
+    _stream(seed, "mixed", t).shuffle(order)
+    return order
 
 
 def _stream(seed: int, *purpose: object) -> random.Random:

@@ -27,7 +27,7 @@ from irltui.runs.durable import replace_file, replace_json, sync_file, sync_fold
 from irltui.runs.folder import RunFolder
 
 FORMAT = 1
-_NAME = re.compile(r"\d{4,}-\d{6,}")
+_NAME = re.compile(r"\d{4,}-\d{6,}(-\d{6,})?")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Trained:
     parameters: Mapping[str, nn.Parameter]
     optimizer: torch.optim.Optimizer
     reward: Reward | None
+    policy_optimizer: torch.optim.Optimizer | None = None
+    """Of the policy step, where the inner loop trains a reward."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
         CheckpointError: the disk refuses; earlier checkpoints are untouched.
     """
     began = time.monotonic()
-    name = f"{position.t:04d}-{position.k:06d}"
+    name = position.name
     folder = run.checkpoints / name
     beside = run.checkpoints / f".{name}.tmp"
     try:
@@ -138,10 +140,15 @@ def _write(folder: Path, trained: Trained, position: Position) -> None:
     if torch.cuda.is_available():
         tensors["random_cuda"] = torch.cuda.get_rng_state()
     save_file(tensors, folder / "optimizer.safetensors")
+    policy_scalars: dict[str, Any] = {}
+    if trained.policy_optimizer is not None:
+        policy_tensors, policy_scalars = _flatten(trained.policy_optimizer.state_dict()["state"])
+        save_file(policy_tensors, folder / "policy_optimizer.safetensors")
     if trained.reward is not None:
         (folder / "reward").mkdir()
         trained.reward.save(folder / "reward")
-    replace_json(folder / "state.json", {"position": _finite(asdict(position)), "optimizer": scalars})
+    state = {"position": _finite(asdict(position)), "optimizer": scalars, "policy_optimizer": policy_scalars}
+    replace_json(folder / "state.json", state)
 
 
 def _seal(folder: Path) -> None:
@@ -166,11 +173,18 @@ def _read(folder: Path, trained: Trained) -> Position:
     cuda = tensors.pop("random_cuda", None)
     if cuda is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(cuda)
-    groups = trained.optimizer.state_dict()["param_groups"]
-    trained.optimizer.load_state_dict({"state": _unflatten(tensors, state["optimizer"]), "param_groups": groups})
+    _put_back(trained.optimizer, tensors, state["optimizer"])
+    if trained.policy_optimizer is not None:
+        tensors = load_file(folder / "policy_optimizer.safetensors")
+        _put_back(trained.policy_optimizer, tensors, state["policy_optimizer"])
     if trained.reward is not None:
         trained.reward.load(folder / "reward")
     return Position(**{name: _number(value) for name, value in state["position"].items()})
+
+
+def _put_back(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> None:
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": _unflatten(tensors, scalars), "param_groups": groups})
 
 
 def _on_cpu(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:

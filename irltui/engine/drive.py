@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from irltui.algorithm import Pairs, Start, Step, learn
+from irltui.algorithm import Pairs, Start, Step, learn, no_penalty
 from irltui.baselines import Demonstrated, SftStep, sft
 from irltui.engine import checkpoint, diagnostics, early_stop
 from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
 from irltui.engine.export import export
+from irltui.engine.improve import Improver
 from irltui.engine.journal import Journal
 from irltui.engine.parts import Parts
 from irltui.engine.position import Position
@@ -64,14 +65,10 @@ class Drive:
     def save(self, reason: str) -> str:
         """Save a checkpoint of the position and return its name."""
         self._journal.phase(Phase.CHECKPOINT)
-        saved = checkpoint.save(self._run, self.trained(), self._position)
+        saved = checkpoint.save(self._run, self._parts.trained(), self._position)
         self._journal.event(Kind.CHECKPOINT, name=saved.name, seconds=saved.seconds, bytes=saved.size, reason=reason)
         checkpoint.prune(self._run, self._parts.config.checkpoint.keep, self._position.best_checkpoint)
         return saved.name
-
-    def trained(self) -> checkpoint.Trained:
-        """What a checkpoint holds."""
-        return checkpoint.Trained(self._parts.trained(), self._parts.stepper.optimizer, self._parts.reward)
 
     # -- the stream of steps -------------------------------------------------------------------
 
@@ -83,7 +80,7 @@ class Drive:
         return learn(
             parts.reward,
             self._generate,
-            self._finish,
+            self._improve,
             h=parts.h,
             T=T,
             K=K,
@@ -94,6 +91,8 @@ class Drive:
     def _generate(self, t: int, k: int) -> Iterator[list[Pairs]]:
         """Sample and score once, then the batches of the inner loop."""
         self._round = self._rounds.begin(t, announce=k == 0)
+        if t and k == 0 and self._parts.reward is not None and self._parts.reward.restarts:
+            self._parts.stepper.optimizer.state.clear()
         self._stepped_at = time.monotonic()
         return self._rounds.batches(t, k, self._round)
 
@@ -122,13 +121,15 @@ class Drive:
             ]
 
     def _penalty(self, pairs: Pairs) -> Any:
-        """Gamma * NLL(y) / |y|, (B,)."""
-        gamma = self._parts.config.loss.gamma
+        """The reward's own, and gamma * NLL(y) / |y|, (B,)."""
+        gamma, reward = self._parts.config.loss.gamma, self._parts.reward
+        own = reward.penalty(pairs.responses) if reward is not None else None
+        total = no_penalty(pairs) if own is None else own
         if not gamma:
-            return pairs.weight.new_zeros(pairs.weight.shape)
+            return total
         count = len(pairs.weight)
         lengths = pairs.responses.response_mask[:count].sum(-1)
-        return -gamma * self._parts.policy.log_probs(pairs.responses)[:count] / lengths
+        return total - gamma * self._parts.policy.log_probs(pairs.responses)[:count] / lengths
 
     # -- between two steps -----------------------------------------------------------------------
 
@@ -167,18 +168,26 @@ class Drive:
             position.ended_early = True
             self._journal.alert("early_stop", f"Inner loop {position.t} ends at step {position.k}: {reason}.")
 
+    def _improve(self, t: int) -> None:
+        """The reward of outer iteration t has learned: the policy follows, then the iteration ends."""
+        if self._parts.lower is not None:
+            Improver(self._parts, self._journal, self.save).improve(t, self._parts.lower)
+        self._finish(t)
+
     def _finish(self, t: int) -> None:
         """Outer iteration t has learned: measure, remember the best, save."""
         position = self._position
         values = self._evaluator.outer_iteration(t, self._round)
         self._round = None
-        # Against a reference that rolls on, the losses of two iterations measure different gaps.
-        is_comparable = self._parts.config.reference.kind == "fixed" and "heldout/loss" in values
+        # Against a reference that rolls on, the losses of two iterations measure different gaps; so do those of
+        # RFT, whose reward is set a harder task the better the policy becomes.
+        config = self._parts.config
+        is_comparable = config.reference.kind == "fixed" and config.reward.implicit and "heldout/loss" in values
         loss = values.get("heldout/loss" if is_comparable else "heldout/nll", float("inf"))
         is_best = loss < position.best_loss
         position.begin_inner_loop(t + 1)
         if is_best:
-            position.best_loss, position.best_checkpoint = loss, f"{position.t:04d}-{position.k:06d}"
+            position.best_loss, position.best_checkpoint = loss, position.name
         self._journal.mark()
         self.save("outer iteration")
         self._parts.poll()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,11 +17,23 @@ from irltui.engine.parts import Parts
 from irltui.engine.rounds import Pair, Round
 from irltui.errors import TrainingError
 from irltui.lm.policy import score_all
+from irltui.rewards.scoring import score_rewards
 from irltui.runs.durable import replace_file
 from irltui.runs.events import Kind, Phase
 from irltui.runs.folder import RunFolder
 
 BEFORE_TRAINING = -1
+
+
+@dataclass(frozen=True)
+class SampleReward:
+    """The reward of a sample and of its tokens; None where it is not known."""
+
+    total: float | None
+    tokens: list[float] | None
+
+
+NO_REWARD = SampleReward(None, None)
 
 
 class Evaluator:
@@ -93,11 +106,16 @@ class Evaluator:
                 batch=self._parts.micro_batch,
                 poll=self._parts.poll,
             )
-        for i, (demonstration, generation) in enumerate(zip(wanted, generations, strict=True)):
-            self.write_sample(t, demonstration.prompt, demonstration.text, generation, logp[i], logp_initial[i])
+        rewards = self._rewards([d.prompt for d in wanted], generations, logp, logp_initial)
+        for demonstration, generation, reward in zip(wanted, generations, rewards, strict=True):
+            self.write_sample(t, demonstration.prompt, demonstration.text, generation, reward)
         kl = diagnostics.kl_per_token(logp, logp_initial)
-        is_fixed = self._parts.config.reference.kind == "fixed" and self._parts.reward is not None
-        return {"kl/initial": kl, **({"kl/reference": kl} if is_fixed and t >= 0 else {})}
+        values = {"kl/initial": kl}
+        if self._parts.config.reference.kind == "fixed" and self._parts.reward is not None and t >= 0:
+            values["kl/reference"] = kl
+        if self._parts.lower is not None and t >= 0:
+            values["reward/probe_mean"] = sum(reward.total or 0.0 for reward in rewards) / len(rewards)
+        return values
 
     def answer(self, text: str) -> str:
         """Answer a `sample` command: the fixed prompts, or the one given."""
@@ -106,7 +124,7 @@ class Evaluator:
             return f"{len(self._fixed())} prompts answered"
         prompt = Prompt("asked", text, self._parts.data.template.prompt_ids(text))
         (generation,) = self.generate([prompt], self._journal.position.step)
-        self.write_sample(self._journal.position.t, prompt, "", generation, None, None)
+        self.write_sample(self._journal.position.t, prompt, "", generation, NO_REWARD)
         return self._parts.decode(generation.tokens)
 
     def generate(self, prompts: Sequence[Prompt], seed: int) -> list[Generation]:
@@ -121,14 +139,9 @@ class Evaluator:
         prompt: Prompt,
         demonstration: str,
         generation: Generation,
-        logp: Sequence[float] | None,
-        logp_initial: Sequence[float] | None,
+        reward: SampleReward,
     ) -> None:
-        """One sample event; its reward is the implicit one against pi_0, whose parts are the tokens' log-ratios."""
-        token_rewards: list[float] | None = None
-        beta = getattr(self._parts.config.reward, "beta", None)
-        if self._parts.reward is not None and beta and logp is not None and logp_initial is not None:
-            token_rewards = [beta * (now - before) for now, before in zip(logp, logp_initial, strict=True)]
+        """One sample event."""
         self._journal.event(
             Kind.SAMPLE,
             outer_iteration=t,
@@ -138,10 +151,34 @@ class Evaluator:
             generation=self._parts.decode(generation.tokens),
             ended=generation.ended,
             tokens=len(generation.tokens),
-            reward=sum(token_rewards) if token_rewards is not None else None,
-            token_rewards=token_rewards,
+            reward=reward.total,
+            token_rewards=reward.tokens,
             pieces=[self._parts.policy.tokenizer.decode([token]) for token in generation.tokens],
         )
+
+    def _rewards(
+        self,
+        prompts: Sequence[Prompt],
+        generations: Sequence[Generation],
+        logp: Sequence[Sequence[float]],
+        logp_initial: Sequence[Sequence[float]],
+    ) -> list[SampleReward]:
+        """What the reward says of generations; the implicit one against pi_0, its parts the tokens' log-ratios."""
+        reward, beta = self._parts.reward, getattr(self._parts.config.reward, "beta", None)
+        if reward is None:
+            return [NO_REWARD] * len(prompts)
+        if self._parts.config.reward.implicit:
+            if not beta:
+                return [NO_REWARD] * len(prompts)
+            tokens = [
+                [beta * (now - before) for now, before in zip(*rows, strict=True)]
+                for rows in zip(logp, logp_initial, strict=True)
+            ]
+            return [SampleReward(sum(row), row) for row in tokens]
+        rows = [g.tokens for g in generations]
+        reference = [sum(row) for row in logp_initial]
+        scored = score_rewards(reward, self._parts.policy, prompts, rows, reference, batch=self._parts.micro_batch)
+        return [SampleReward(score.total, score.tokens) for score in scored]
 
     def _fixed(self) -> list[Demonstration]:
         source = self._parts.data.held_out if len(self._parts.data.held_out) else self._parts.data.train

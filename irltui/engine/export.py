@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from irltui.api import Reward
 from irltui.engine.parts import Parts
 from irltui.errors import RunFolderError
 from irltui.runs.durable import sync_file, sync_folder
@@ -13,13 +14,15 @@ from irltui.runs.folder import RunFolder
 
 
 def export(run: RunFolder, parts: Parts) -> Path:
-    """Write model/ (and adapter/ for LoRA) with tokenizer and generation config.
+    """Write model/ (and adapter/ for LoRA, reward/ for RFT) with tokenizer and generation config.
 
     Raises:
         RunFolderError: the disk refuses; the checkpoints stay, so the run can be resumed to export again.
     """
     policy = parts.policy
     try:
+        if parts.reward is not None:
+            _export_reward(run.reward, parts.reward)
         if policy.is_adapted:
             _replace(run.adapter, policy.model, parts)
             # Merging cannot be undone exactly, and nothing trains after it.
@@ -32,11 +35,30 @@ def export(run: RunFolder, parts: Parts) -> Path:
 
 
 def _replace(folder: Path, model: Any, parts: Parts) -> None:
-    beside = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
+    beside = _beside(folder)
     model.save_pretrained(beside, safe_serialization=True)
     parts.policy.tokenizer.save_pretrained(beside)
     parts.generation_config.save_pretrained(beside)
+    _move(beside, folder)
+
+
+def _export_reward(folder: Path, reward: Reward) -> None:
+    beside = _beside(folder)
+    beside.mkdir()
+    reward.export(beside)
+    if any(beside.iterdir()):
+        _move(beside, folder)
+    else:  # the policy is all there is of this reward
+        beside.rmdir()
+
+
+def _beside(folder: Path) -> Path:
+    beside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    return beside
+
+
+def _move(beside: Path, folder: Path) -> None:
     for path in beside.rglob("*"):
         if path.is_file():
             sync_file(path)

@@ -6,28 +6,33 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator, PartialState
-from torch import nn
 
 from irltui.algorithm import PER_TOKEN, Link, link
 from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import eos_ids
+from irltui.engine.checkpoint import Trained
+from irltui.engine.lower import Lower, make_lower
 from irltui.engine.plan import Plan, make_plan
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.under_test import ModelUnderTest
-from irltui.lm.load import add_adapter, generation_defaults, load_model, load_tokenizer
+from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.precision import compute_precision
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that a run is made of; `reward` is None for supervised fine-tuning."""
+    """Everything that a run is made of.
+
+    `reward` is None for supervised fine-tuning; `lower` is there for RFT alone, whose `stepper` moves the reward.
+    """
 
     config: RunConfig
     data: DemonstrationData
@@ -38,10 +43,16 @@ class Parts:
     sampler: Sampler
     decoding: Decoding
     stepper: Stepper
+    lower: Lower | None
     benchmarks: dict[str, Benchmark]
     model_under_test: ModelUnderTest
     generation_config: Any
     poll: Callable[[], None]
+
+    @property
+    def total_steps(self) -> int:
+        """Planned optimizer steps, of reward and policy."""
+        return self.plan.total_steps + (self.lower.total_steps if self.lower is not None else 0)
 
     @property
     def micro_batch(self) -> int:
@@ -67,9 +78,11 @@ class Parts:
         shown = tokens[:-1] if tokens and tokens[-1] in self.policy.eos_ids else tokens
         return self.policy.tokenizer.decode(shown, skip_special_tokens=False)
 
-    def trained(self) -> dict[str, nn.Parameter]:
-        """What changes, by name."""
-        return {name: p for name, p in self.policy.model.named_parameters() if p.requires_grad}
+    def trained(self) -> Trained:
+        """What changes, as a checkpoint holds it."""
+        parameters = {name: p for name, p in self.policy.model.named_parameters() if p.requires_grad}
+        lower = self.lower.stepper.optimizer if self.lower is not None else None
+        return Trained(parameters, self.stepper.optimizer, self.reward, lower)
 
 
 def derived_seed(seed: int, purpose: str) -> int:
@@ -78,8 +91,13 @@ def derived_seed(seed: int, purpose: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def build(config: RunConfig, poll: Callable[[], None]) -> Parts:
+def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
     """Load data, tokenizer and model, and make every part; the data comes first, for its errors are cheap.
+
+    Args:
+        config: of the run.
+        folder: its samples/.
+        poll: the safe point.
 
     Raises:
         IrltuiError: whatever cannot be used, with place and remedy.
@@ -88,31 +106,39 @@ def build(config: RunConfig, poll: Callable[[], None]) -> Parts:
     generation_config = generation_defaults(config.model)
     ends = eos_ids(tokenizer, generation_config.eos_token_id)
     data = load_demonstrations(config.data, tokenizer, ends)
-    plan = make_plan(config.loop, len(data.train), config.seed)
+    learns_reward = config.algorithm != "sft"
+    plan = make_plan(config.loop, len(data.train), config.seed, config.reward.window if learns_reward else 1)
+    decoding = Decoding(
+        config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
+    )
     torch.manual_seed(derived_seed(config.seed, "torch"))
     policy, accelerator = _policy(config, tokenizer, ends)
     context = BuildContext(
         policy,
         seed=derived_seed(config.seed, "parts"),
         poll=poll,
-        options={"per_token": config.loss.link == PER_TOKEN},
-    )
-    learns_reward = config.algorithm != "sft"
-    decoding = Decoding(
-        config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
+        options={"per_token": config.loss.link == PER_TOKEN, "model": config.model},
+        decoding=decoding,
+        batch=2 * config.micro_batch,
     )
     sampler = config.sampler.build(context)
-    optimizer = make_optimizer(config.optimizer, policy.parameters())
+    reward = config.reward.build(context) if learns_reward else None
+    trains, section = policy.parameters(), config.optimizer
+    lower = None
+    if config.algorithm == "rft" and reward is not None:
+        lower = make_lower(config, context, plan, folder, accelerator.backward)
+        trains, section = reward.parameters(), config.reward_optimizer
     return Parts(
         config=config,
         data=data,
         plan=plan,
         policy=policy,
-        reward=config.reward.build(context) if learns_reward else None,
+        reward=reward,
         h=link(config.loss.link, beta=getattr(config.reward, "beta", 1.0), noise=config.loss.noise),
         sampler=sampler,
         decoding=decoding,
-        stepper=Stepper(optimizer, config.optimizer, plan.total_steps, accelerator.backward),
+        stepper=Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward),
+        lower=lower,
         benchmarks={name: spec.build(context) for name, spec in config.benchmarks.items()},
         model_under_test=ModelUnderTest(policy, sampler, decoding, data.template, config.micro_batch, poll),
         generation_config=generation_config,
@@ -129,17 +155,8 @@ def _policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[La
     accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, device))
     model.to(accelerator.device)
     if config.model.gradient_checkpointing:
-        _checkpoint_activations(model)
+        checkpoint_activations(model)
     policy = LanguageModelPolicy(
         model, tokenizer, ends, partial(load_model, config.model), autocast=accelerator.autocast
     )
     return policy, accelerator
-
-
-def _checkpoint_activations(model: Any) -> None:
-    model.gradient_checkpointing_enable()
-    for module in model.modules():
-        # transformers checkpoints in training mode alone; the layers inside stay in evaluation mode.
-        module.training = hasattr(module, "gradient_checkpointing")
-    if hasattr(model, "enable_input_require_grads"):
-        model.enable_input_require_grads()  # adapters alone would leave the checkpoints without a gradient

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from irltui.config.schema import LoopSection
-from irltui.data.order import batches, chunk
+from irltui.data.order import batches, chunk, mixed
 from irltui.errors import ConfigError
 
 
@@ -20,13 +20,15 @@ from irltui.errors import ConfigError
 class Plan:
     """Outer iterations and inner steps over `count` training demonstrations.
 
-    `per_pass` is T, `outer_iterations` that of the whole run: passes x T.
+    `per_pass` is T, `outer_iterations` that of the whole run: passes x T. `window` is how many outer
+    iterations' pairs the inner steps use, None for all so far.
     """
 
     loop: LoopSection
     count: int
     seed: int
     per_pass: int
+    window: int | None = 1
 
     @property
     def outer_iterations(self) -> int:
@@ -40,16 +42,30 @@ class Plan:
             return indices
         return indices[: self.loop.inner_steps * self.loop.batch]
 
+    def iterations(self, t: int) -> range:
+        """The outer iterations whose pairs train in iteration t."""
+        return range(0 if self.window is None else max(0, t - self.window + 1), t + 1)
+
     def inner_steps(self, t: int) -> int:
         """K of outer iteration t."""
         if self.loop.inner_steps != "auto":
             return self.loop.inner_steps
-        size = self.count // self.per_pass + (t % self.per_pass < self.count % self.per_pass)
+        size = sum(
+            self.count // self.per_pass + (s % self.per_pass < self.count % self.per_pass) for s in self.iterations(t)
+        )
         return math.ceil(size / self.loop.batch) * self.loop.inner_epochs
 
     def batches(self, t: int, k: int) -> Iterator[list[int]]:
         """The demonstrations of inner steps k, k + 1, ... of outer iteration t."""
-        stream = batches(self.demonstrations(t), self.loop.batch, self.seed, t)
+        for batch in self.pair_batches(t, k):
+            yield [i for _, i in batch]
+
+    def pair_batches(self, t: int, k: int) -> Iterator[list[tuple[int, int]]]:
+        """The pairs of inner steps k, k + 1, ...: the outer iteration that drew each, and its demonstration."""
+        pairs = [(s, i) for s in self.iterations(t) for i in self.demonstrations(s)]
+        if len(self.iterations(t)) > 1:
+            pairs = mixed(pairs, self.seed, t)
+        stream = batches(pairs, self.loop.batch, self.seed, t)
         for done, batch in zip(range(self.inner_steps(t)), stream, strict=False):
             if done >= k:
                 yield batch
@@ -68,8 +84,8 @@ class Plan:
         return self.steps_before(self.outer_iterations)
 
 
-def make_plan(loop: LoopSection, count: int, seed: int) -> Plan:
-    """The plan for `count` training demonstrations.
+def make_plan(loop: LoopSection, count: int, seed: int, window: int | None = 1) -> Plan:
+    """The plan for `count` training demonstrations; `window` as in `Plan`.
 
     Raises:
         ConfigError: more outer iterations than demonstrations.
@@ -83,4 +99,4 @@ def make_plan(loop: LoopSection, count: int, seed: int) -> Plan:
             f"loop.outer_iterations: {per_pass} outer iterations, but only {count} training demonstrations",
             "Lower loop.outer_iterations or give more data.",
         )
-    return Plan(loop, count, seed, per_pass)
+    return Plan(loop, count, seed, per_pass, window)

@@ -13,8 +13,10 @@ class Position:
     """Outer iteration, counted over all passes."""
     k: int = 0
     """Inner steps of it that are done."""
+    s: int = 0
+    """Policy steps of it that are done (RFT)."""
     step: int = 0
-    """Optimizer steps so far."""
+    """Optimizer steps so far, of reward and policy."""
     tokens: int = 0
     """Response tokens trained on so far."""
     elapsed: float = 0.0
@@ -36,7 +38,12 @@ class Position:
     gap_mean: float = 0.0
     """Running mean of the reward gap, in this inner loop."""
 
+    @property
+    def name(self) -> str:
+        """What its checkpoint is called; names sort as positions do."""
+        return f"{self.t:04d}-{self.k:06d}" + (f"-{self.s:06d}" if self.s else "")
+
     def begin_inner_loop(self, t: int) -> None:
         """Move to the start of outer iteration t."""
-        self.t, self.k, self.ended_early = t, 0, False
+        self.t, self.k, self.s, self.ended_early = t, 0, 0, False
         self.patience, self.lowest_check, self.gap_mean = 0, float("inf"), 0.0

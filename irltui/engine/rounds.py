@@ -20,7 +20,7 @@ from irltui.errors import TrainingError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.runs.events import Phase
 from irltui.runs.folder import RunFolder
-from irltui.samplers.store import ReferenceScore, SampleStore
+from irltui.samplers.store import ReferenceScore, SampleStore, iteration_name
 
 SCORE_GROUP = 64  # pairs scored between two writes of reference log-probabilities
 
@@ -41,11 +41,19 @@ class Pair:
 
 @dataclass(frozen=True)
 class Round:
-    """What outer iteration `t` learns from: pairs by index of the training demonstration, and held-out pairs."""
+    """What outer iteration `t` learns from: pairs by the iteration that drew them and their demonstration's index.
+
+    `held_out` are the pairs that only measure.
+    """
 
     t: int
-    train: dict[int, Pair]
+    train: dict[tuple[int, int], Pair]
     held_out: list[Pair]
+
+    @property
+    def fresh(self) -> list[Pair]:
+        """The pairs that this iteration drew."""
+        return [pair for (s, _), pair in self.train.items() if s == self.t]
 
 
 class Rounds:
@@ -66,11 +74,12 @@ class Rounds:
         indices = parts.plan.demonstrations(t)
         train = [parts.data.train[i] for i in indices]
         held_out = [parts.data.held_out[i] for i in range(parts.held_out_pairs)]
-        store = SampleStore(self._run.samples, t)
+        store = SampleStore(self._run.samples, iteration_name(t))
         self._sample(store, [*train, *held_out], t, announce=announce)
         agreement = self._score_reference(store, [*train, *held_out])
-        pairs = [Pair(d, store.generations[d.prompt.id], store.reference[d.prompt.id]) for d in (*train, *held_out)]
-        current = Round(t, dict(zip(indices, pairs, strict=False)), pairs[len(indices) :])
+        earlier = {(s, i): pair for s in parts.plan.iterations(t)[:-1] for i, pair in self._stored(s).items()}
+        fresh = {(t, i): pair for i, pair in zip(indices, _pairs(store, train), strict=True)}
+        current = Round(t, earlier | fresh, _pairs(store, held_out))
         if announce:
             self._announce(current, agreement)
         if all(pair.is_equal for pair in current.train.values()):
@@ -81,16 +90,24 @@ class Rounds:
         self.current = current
         return current
 
+    def _stored(self, s: int) -> dict[int, Pair]:
+        """The training pairs of an earlier iteration, by index."""
+        indices = self._parts.plan.demonstrations(s)
+        demonstrations = [self._parts.data.train[i] for i in indices]
+        return dict(
+            zip(indices, _pairs(SampleStore(self._run.samples, iteration_name(s)), demonstrations), strict=True)
+        )
+
     def batches(self, t: int, k: int, current: Round) -> Iterator[list[Pairs]]:
         """Inner steps k, k + 1, ... of the round as micro-batches on the device; equal pairs are left out.
 
         A pair weighs 1 / (pairs of its step, equal ones included): they belong to the mean, with gradient zero.
         """
         parts = self._parts
-        for batch in parts.plan.batches(t, k):
+        for batch in parts.plan.pair_batches(t, k):
             if self._journal.position.ended_early:
                 return
-            pairs = [pair for pair in (current.train[i] for i in batch) if not pair.is_equal]
+            pairs = [pair for pair in (current.train[key] for key in batch) if not pair.is_equal]
             pairs.sort(key=lambda pair: len(pair.demonstration.prompt.tokens) + len(pair.generation.tokens))
             micro = [pairs[i : i + parts.micro_batch] for i in range(0, len(pairs), parts.micro_batch)]
             yield [self._collate(some, 1 / len(batch), last=some is micro[-1]) for some in micro]
@@ -222,7 +239,7 @@ class Rounds:
     # -- metrics -----------------------------------------------------------------------------
 
     def _announce(self, current: Round, agreement: diagnostics.Values) -> None:
-        pairs = list(current.train.values())
+        pairs = current.fresh
         equal = sum(pair.is_equal for pair in pairs)
         empty = sum(len(pair.generation.tokens) == 1 and pair.generation.ended for pair in pairs)
         values = diagnostics.generation_metrics(
@@ -235,6 +252,10 @@ class Rounds:
         values |= diagnostics.shortcut_metrics(_ids(pairs), _ids(current.held_out))
         self._journal.metrics(values)
         self._journal.check_health(values)
+
+
+def _pairs(store: SampleStore, demonstrations: Sequence[Demonstration]) -> list[Pair]:
+    return [Pair(d, store.generations[d.prompt.id], store.reference[d.prompt.id]) for d in demonstrations]
 
 
 def _ids(pairs: Sequence[Pair]) -> list[tuple[Sequence[int], Sequence[int]]]:

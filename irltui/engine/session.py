@@ -32,18 +32,17 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
     config = RunConfig.model_validate(dict(manifest.config), context={"registry": Registry()})
     quiet_transformers()
     writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
-    parts = build(config, safepoint.poll)
-    trained = checkpoint.Trained(parts.trained(), parts.stepper.optimizer, parts.reward)
-    position, skipped = checkpoint.restore(run, trained)
+    parts = build(config, run.samples, safepoint.poll)
+    position, skipped = checkpoint.restore(run, parts.trained())
     journal = Journal(writer, position or Position())
     plan = parts.plan
-    writer.status(total_steps=plan.total_steps, outer_iterations=plan.outer_iterations)
+    writer.status(total_steps=parts.total_steps, outer_iterations=plan.outer_iterations)
     writer.write(
         Kind.RUN_START,
         pid=os.getpid(),
         host=os.uname().nodename,
         algorithm=config.algorithm,
-        total_steps=plan.total_steps,
+        total_steps=parts.total_steps,
         outer_iterations=plan.outer_iterations,
         train=parts.data.report.train,
         held_out=parts.data.report.held_out,

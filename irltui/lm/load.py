@@ -7,7 +7,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    GenerationConfig,
+)
 from transformers.utils import logging as transformers_logging
 
 from irltui import quickstart
@@ -79,13 +85,41 @@ def load_model(section: ModelSection) -> Any:
     Raises:
         ModelError: none to be had, or it is no causal language model.
     """
+    model = _load(AutoModelForCausalLM, section)
+    if model.get_output_embeddings() is None:
+        raise ModelError(f"model.name: {section.name}: {type(model).__name__} has no output layer over a vocabulary")
+    return model.eval()
+
+
+def load_classifier(section: ModelSection, seed: int) -> tuple[Any, bool]:
+    """The model with a head of one number, like `load_model`; a head that its folder lacks is drawn from the seed.
+
+    Returns:
+        The transformers sequence-classification model, and whether its head was found with the weights.
+
+    Raises:
+        ModelError: none to be had, the family has no such class, or the weights hold a head of other width.
+    """
+    torch.manual_seed(seed)
+    model, report = _load(AutoModelForSequenceClassification, section, num_labels=1, output_loading_info=True)
+    trunk = {f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()}
+    missing = set(report["missing_keys"])
+    if lacking := sorted(missing & trunk):
+        raise ModelError(f"model.name: {section.name}: the weights lack {lacking[0]}", "Is the folder complete?")
+    return model.eval(), not missing
+
+
+def _load(kind: Any, section: ModelSection, *, num_labels: int | None = None, **options: Any) -> Any:
     source = model_source(section)
-    options: dict[str, Any] = {} if section.attention == "auto" else {"attn_implementation": section.attention}
+    if section.attention != "auto":
+        options["attn_implementation"] = section.attention
     try:
         config = AutoConfig.from_pretrained(
             source, revision=section.revision, trust_remote_code=section.trust_remote_code
         )
-        model = AutoModelForCausalLM.from_pretrained(
+        if num_labels is not None:
+            config.num_labels = num_labels
+        return kind.from_pretrained(
             source,
             config=config,
             revision=section.revision,
@@ -96,13 +130,20 @@ def load_model(section: ModelSection) -> Any:
         )
     except _LOADING as error:
         raise _cannot_load("model", section, error) from error
-    if model.get_output_embeddings() is None:
-        raise ModelError(f"model.name: {section.name}: {type(model).__name__} has no output layer over a vocabulary")
-    return model.eval()
 
 
-def add_adapter(model: Any, section: AdapterSection, seed: int) -> Any:
-    """Wrap the model with fresh LoRA adapters; the base weights freeze.
+def checkpoint_activations(model: Any) -> None:
+    """Keep no activations for the backward pass: time for memory."""
+    model.gradient_checkpointing_enable()
+    for module in model.modules():
+        # transformers checkpoints in training mode alone; the layers inside stay in evaluation mode.
+        module.training = hasattr(module, "gradient_checkpointing")
+    if hasattr(model, "enable_input_require_grads"):
+        model.enable_input_require_grads()  # adapters alone would leave the checkpoints without a gradient
+
+
+def add_adapter(model: Any, section: AdapterSection, seed: int, task: str = "CAUSAL_LM") -> Any:
+    """Wrap the model with fresh LoRA adapters; the base weights freeze, a classifier's head does not.
 
     Raises:
         ModelError: peft finds no module to adapt.
@@ -113,7 +154,7 @@ def add_adapter(model: Any, section: AdapterSection, seed: int) -> Any:
     targets = None if section.targets == "auto" else section.targets
     try:
         config = LoraConfig(
-            task_type="CAUSAL_LM",
+            task_type=task,
             r=section.rank,
             lora_alpha=section.alpha,
             lora_dropout=section.dropout,

@@ -55,6 +55,7 @@ class Phase(StrEnum):
     SAMPLE = "sample"
     REFERENCE = "reference"
     UPDATE = "update"
+    IMPROVE = "improve"
     EVALUATE = "evaluate"
     CHECKPOINT = "checkpoint"
     EXPORT = "export"

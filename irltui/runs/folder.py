@@ -66,6 +66,11 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def reward(self) -> Path:
+        """reward/, the reward that an RFT run learned: a transformers sequence-classification folder."""
+        return self.path / "reward"
+
+    @property
     def adapter(self) -> Path:
         """adapter/, the result of a LoRA run as a peft folder."""
         return self.path / "adapter"

@@ -26,16 +26,21 @@ class ReferenceScore:
     generation: float
 
 
+def iteration_name(t: int) -> str:
+    """What the files of outer iteration t are called."""
+    return f"{t:04d}"
+
+
 class SampleStore:
-    """The two files of outer iteration `t` in `folder`.
+    """The two files called `name` in `folder`.
 
     Raises:
         RunFolderError: a whole line is damaged, or the disk refuses.
     """
 
-    def __init__(self, folder: Path, t: int) -> None:
-        self._generations_file = folder / f"{t:04d}.jsonl"
-        self._reference_file = folder / f"{t:04d}.reference.jsonl"
+    def __init__(self, folder: Path, name: str) -> None:
+        self._generations_file = folder / f"{name}.jsonl"
+        self._reference_file = folder / f"{name}.reference.jsonl"
         self.generations: dict[str, Generation] = {}
         self.reference: dict[str, ReferenceScore] = {}
         for row in _read(self._generations_file):

@@ -60,7 +60,8 @@ import irltui.config.load, irltui.config.presets
 import irltui.runs.reader, irltui.runs.writer, irltui.runs.control, irltui.runs.manifest, irltui.runs.status
 from irltui.registry import Registry
 Registry().resolve("reward", "implicit"); Registry().resolve("sampler", "transformers")
-Registry().resolve("benchmark", "quickstart")
+Registry().resolve("benchmark", "quickstart"); Registry().resolve("reward", "explicit")
+Registry().resolve("update", "rloo")
 """
 
 
@@ -74,7 +75,7 @@ def test_the_engine_never_imports_a_screen() -> None:
     # Libraries of others may use rich for their own messages; ours must not ask for it.
     asked = [
         path.name
-        for folder in ("engine", "data", "lm", "rewards", "samplers", "benchmarks", "runs", "quickstart")
+        for folder in ("engine", "data", "lm", "rewards", "samplers", "updates", "benchmarks", "runs", "quickstart")
         for path in (ROOT / "irltui" / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Import | ast.ImportFrom)
@@ -90,9 +91,11 @@ def test_the_built_in_parts_are_registered_through_the_hooks() -> None:
     import irltui.benchmarks
     import irltui.rewards
     import irltui.samplers
+    import irltui.updates
     from irltui.registry import Registry
 
     registry = Registry()
     assert registry.kinds("reward") == irltui.rewards.irltui_rewards()
     assert registry.kinds("sampler") == irltui.samplers.irltui_samplers()
+    assert registry.kinds("update") == irltui.updates.irltui_policy_updates()
     assert registry.kinds("benchmark") == irltui.benchmarks.irltui_benchmarks()

@@ -1,0 +1,146 @@
+"""One number for a response: a transformers trunk with a scalar head, read at the last response token.
+
+The position comes from the response mask, not from the pad id that transformers looks for: where pad and
+end-of-sequence share an id, its own pooling would read one token too early.
+"""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from irltui.api import Responses
+from irltui.config.schema import AdapterSection, ModelSection
+from irltui.errors import ModelError
+from irltui.lm.load import add_adapter, checkpoint_activations, load_classifier
+from irltui.lm.policy import Autocast
+
+_HEAD = "score"  # what transformers calls a head over every token; heads behind a pooler have other names
+
+
+class Scorer:
+    """A trunk and its head.
+
+    Args:
+        model: a transformers sequence-classification model with one label, on its device.
+        autocast: context in which it computes.
+
+    Raises:
+        ModelError: it has no linear head over every position.
+    """
+
+    def __init__(self, model: Any, *, autocast: Autocast = nullcontext) -> None:
+        self.model = model
+        self._inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self._autocast = autocast
+        if getattr(getattr(self._inner, _HEAD, None), "out_features", None) != 1:
+            raise ModelError(
+                f"reward.model: {type(self._inner).__name__} has no head of one number over every token",
+                "Take a causal language model whose family has a ...ForSequenceClassification class (Llama, OPT ...).",
+            )
+
+    def prefix_scores(self, responses: Responses) -> Tensor:
+        """The head's value after every token, (B, L) float32, differentiable; those of padding mean nothing."""
+        with self._autocast():
+            hidden = self._inner.base_model(
+                input_ids=responses.input_ids, attention_mask=responses.attention_mask.long(), use_cache=False
+            )[0]
+            return getattr(self._inner, _HEAD)(hidden)[..., 0].float()
+
+    def score(self, responses: Responses) -> Tensor:
+        """The value at each response's last token, (B,) float32, differentiable."""
+        return at_last_token(self.prefix_scores(responses), responses)
+
+    def silence(self) -> None:
+        """Let the head say zero of everything: a reward without an opinion yet."""
+        with torch.no_grad():
+            for parameter in getattr(self._inner, _HEAD).parameters():
+                parameter.zero_()
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """What trains, by name."""
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+
+def at_last_token(values: Tensor, responses: Responses) -> Tensor:
+    """(B, L) -> (B,): the value at each row's last response token."""
+    places = torch.arange(values.shape[1], device=values.device)
+    last = (responses.response_mask * places).argmax(-1)
+    return values.gather(1, last[:, None])[:, 0]
+
+
+def load_scorer(section: ModelSection, adapter: AdapterSection, *, freeze: int, seed: int) -> Scorer:
+    """A scorer on the CPU; a head that does not come with the weights begins at zero.
+
+    Args:
+        section: where the trunk comes from, and how it computes.
+        adapter: LoRA on the trunk, or off.
+        freeze: how many of the lowest layers stay as they are, the embeddings with them.
+        seed: of what is drawn anew.
+
+    Raises:
+        ModelError: the model has no such class, or fewer layers.
+    """
+    model, has_head = load_classifier(section, seed)
+    if freeze:
+        _freeze(model, freeze)
+    if adapter.kind == "lora":
+        model = add_adapter(model, adapter, seed, task="SEQ_CLS")
+    scorer = Scorer(model)
+    if not has_head:
+        scorer.silence()
+    if section.gradient_checkpointing:
+        checkpoint_activations(model)
+    return scorer
+
+
+def export_scorer(scorer: Scorer, tokenizer: Any, eos_ids: frozenset[int], folder: Path) -> None:
+    """Write a folder that `AutoModelForSequenceClassification.from_pretrained` loads, tokenizer included.
+
+    transformers reads the score before the first pad id from the right, so its pad id is one that ends no response.
+    LoRA is merged, which cannot be undone.
+    """
+    model = scorer.model
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    tokenizer = copy.deepcopy(tokenizer)
+    pad = _pad_id(tokenizer, eos_ids)
+    model.config.get_text_config().pad_token_id = pad
+    model.config.pad_token_id = pad
+    if pad is not None:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad)
+    tokenizer.padding_side = "right"
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+
+
+def _pad_id(tokenizer: Any, eos_ids: frozenset[int]) -> int | None:
+    """The tokenizer's own, unless it may end a response; then another special token."""
+    special = [tokenizer.pad_token_id, *tokenizer.all_special_ids, *sorted(tokenizer.added_tokens_decoder)]
+    return next((i for i in special if i is not None and i not in eos_ids), tokenizer.pad_token_id)
+
+
+def _freeze(model: Any, count: int) -> None:
+    layers = _layers(model)
+    if count > len(layers):
+        raise ModelError(
+            f"reward.freeze: {count} layers, but {type(model).__name__} has {len(layers)}",
+            "Lower reward.freeze; the number of layers freezes all but the head.",
+        )
+    embeddings = [module for module in model.base_model.modules() if isinstance(module, nn.Embedding)]
+    for module in (*embeddings, *layers[:count]):
+        module.requires_grad_(requires_grad=False)
+
+
+def _layers(model: Any) -> list[nn.Module]:
+    """The trunk's blocks, lowest first."""
+    wanted = model.config.get_text_config().num_hidden_layers
+    for module in model.base_model.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == wanted:
+            return list(module)
+    raise ModelError(f"reward.freeze: the layers of {type(model).__name__} cannot be told apart", "Set it to 0.")

@@ -1,0 +1,65 @@
+"""An explicit reward from its options: which network, on which device, and that it reads the policy's tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from irltui.api import BuildContext
+from irltui.config.schema import AdapterSection, ModelSection
+from irltui.errors import ModelError
+from irltui.lm.load import load_tokenizer
+from irltui.lm.policy import LanguageModelPolicy
+from irltui.lm.scorer import Scorer, load_scorer
+from irltui.rewards.explicit import ExplicitReward
+
+if TYPE_CHECKING:
+    from irltui.rewards import Explicit
+
+POLICY = "policy"
+
+
+def build_explicit(spec: Explicit, context: BuildContext) -> ExplicitReward:
+    """The reward of a run.
+
+    Raises:
+        ModelError: the network cannot be had, or its tokenizer is not the policy's.
+        TypeError: the policy is no transformers model.
+    """
+    policy = context.policy
+    if not isinstance(policy, LanguageModelPolicy):
+        raise TypeError(f"needs the tokens of a transformers model, not of a {type(policy).__name__}")
+    section = _section(spec.model, context.options["model"])
+    if spec.model != POLICY:
+        check_same_tokens(load_tokenizer(section), policy.tokenizer, f"reward.model: {spec.model}")
+    kind = "lora" if spec.lora_rank else "off"
+    adapter = AdapterSection(kind=kind, rank=max(1, spec.lora_rank), alpha=spec.lora_alpha)
+    scorer = load_scorer(section, adapter, freeze=spec.freeze, seed=context.seed)
+    return ExplicitReward(
+        Scorer(scorer.model.to(policy.device), autocast=policy.autocast),
+        policy,
+        bound=spec.bound,
+        center=spec.center,
+        l2=spec.l2,
+        restarts=spec.init == "restart",
+    )
+
+
+def check_same_tokens(ours: Any, theirs: Any, what: str) -> None:
+    """Refuse a tokenizer that gives texts other ids: a reward would read nonsense, and say nothing of it.
+
+    Raises:
+        ModelError: the vocabularies differ.
+    """
+    if ours.get_vocab() != theirs.get_vocab():
+        first = next((token for token, i in theirs.get_vocab().items() if ours.get_vocab().get(token) != i), "?")
+        raise ModelError(
+            f"{what}: its tokenizer is not the policy's ({len(ours)} against {len(theirs)} tokens, "
+            f"{first!r} has another id)",
+            "A reward reads the ids that the policy writes: take one from the same family, or of the same run.",
+        )
+
+
+def _section(name: str, model: ModelSection) -> ModelSection:
+    if name == POLICY:
+        return model
+    return model.model_copy(update={"name": name, "revision": "main"})

@@ -1,0 +1,105 @@
+"""The explicit reward of RFT (Algorithm 1): a network of its own with one number for a response.
+
+Knows nothing of the policy but its tokens; how the policy answers to the reward is the policy step's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from irltui.api import Responses, Reward
+from irltui.lm.policy import LanguageModelPolicy
+from irltui.lm.scorer import Scorer, export_scorer
+
+_FILE = "reward.safetensors"
+
+
+class ExplicitReward(Reward):
+    """r(x, y; phi): the scalar head at the last response token, bounded by R tanh(r / R) if R is given.
+
+    Args:
+        scorer: trunk and head, on the policy's device.
+        policy: whose tokens are scored.
+        bound: R; 0 leaves the head unbounded.
+        center: weight of the squared mean of a pair's two rewards, which gaps leave free.
+        l2: weight of the mean square of a pair's rewards.
+        restarts: return to the first parameters when an outer iteration begins.
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        policy: LanguageModelPolicy,
+        *,
+        bound: float = 0.0,
+        center: float = 0.0,
+        l2: float = 0.0,
+        restarts: bool = False,
+    ) -> None:
+        self.restarts = restarts
+        self._scorer, self._policy, self._bound = scorer, policy, bound
+        self._center, self._l2 = center, l2
+        self._first = {name: p.detach().cpu().clone() for name, p in scorer.trained().items()} if restarts else {}
+        self._latest: tuple[Responses, Tensor] | None = None
+
+    def score(self, responses: Responses) -> Tensor:
+        """(B,) float32, differentiable in the reward's own parameters."""
+        score = self._bounded(self._scorer.score(responses))
+        self._latest = (responses, score) if torch.is_grad_enabled() else None
+        return score
+
+    def token_scores(self, responses: Responses) -> Tensor:
+        """What each token adds to the score of the response so far, (B, L) float32; the first one starts from 0.
+
+        The head was trained at last tokens alone: values inside a response are what it makes of a text cut there.
+        """
+        so_far = self._bounded(self._scorer.prefix_scores(responses)) * responses.response_mask
+        before = torch.zeros_like(so_far)
+        before[:, 1:] = so_far[:, :-1]
+        return (so_far - before) * responses.response_mask
+
+    def penalty(self, responses: Responses) -> Tensor | None:
+        """Of centring and size, (B / 2,)."""
+        if not (self._center or self._l2):
+            return None
+        known, self._latest = self._latest, None
+        score = known[1] if known is not None and known[0] is responses else self.score(responses)
+        demonstration, generation = score.chunk(2)
+        mean = (demonstration + generation) / 2
+        return self._center * mean.square() + self._l2 * (demonstration.square() + generation.square()) / 2
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The head, and what of the trunk is not frozen."""
+        return iter(self._scorer.trained().values())
+
+    def begin(self, t: int) -> None:
+        """Return to the first parameters if the reward restarts."""
+        if self._first and t:
+            self._put(self._first)
+
+    def save(self, folder: Path) -> None:
+        """Write the parameters that train."""
+        tensors = {name: p.detach().cpu().contiguous() for name, p in self._scorer.trained().items()}
+        save_file(tensors, folder / _FILE)
+
+    def load(self, folder: Path) -> None:
+        """Read them back."""
+        self._put(load_file(folder / _FILE))
+
+    def export(self, folder: Path) -> None:
+        """Write the network without its bound, which config.json keeps as `irltui_bound`."""
+        self._scorer.model.config.irltui_bound = self._bound
+        export_scorer(self._scorer, self._policy.tokenizer, self._policy.eos_ids, folder)
+
+    def _bounded(self, score: Tensor) -> Tensor:
+        return self._bound * torch.tanh(score / self._bound) if self._bound else score
+
+    def _put(self, tensors: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, parameter in self._scorer.trained().items():
+                parameter.copy_(tensors[name])

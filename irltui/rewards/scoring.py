@@ -1,0 +1,56 @@
+"""Rewards of many responses, without gradient: rows of like length share a forward pass, the order stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from irltui.api import Policy, Prompt, Reward
+
+
+@dataclass(frozen=True, slots=True)
+class RewardScore:
+    """R(x, y), and what each response token adds to it if the reward can say so."""
+
+    total: float
+    tokens: list[float] | None
+
+
+def score_rewards(
+    reward: Reward,
+    policy: Policy,
+    prompts: Sequence[Prompt],
+    responses: Sequence[Sequence[int]],
+    logp_ref: Sequence[float],
+    *,
+    batch: int,
+    poll: Callable[[], None] = lambda: None,
+) -> list[RewardScore]:
+    """One score a response, in the order given.
+
+    Args:
+        reward: scores and, if it can, token scores.
+        policy: pads.
+        prompts: of the responses.
+        responses: token ids.
+        logp_ref: log pi_ref of each, nats; explicit rewards do not read it.
+        batch: responses a forward pass.
+        poll: called between two.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].tokens) + len(responses[i]), i))
+    scores: list[RewardScore] = [RewardScore(0.0, None)] * len(prompts)
+    for at in range(0, len(order), batch):
+        poll()
+        some = order[at : at + batch]
+        collated = policy.collate([prompts[i] for i in some], [responses[i] for i in some], [logp_ref[i] for i in some])
+        with torch.no_grad():
+            totals = reward.score(collated).float().cpu().tolist()
+            parts = reward.token_scores(collated)
+        rows = None if parts is None else parts.float().cpu()
+        for row, i in enumerate(some):
+            start = len(prompts[i].tokens)
+            tokens = None if rows is None else rows[row, start : start + len(responses[i])].tolist()
+            scores[i] = RewardScore(totals[row], tokens)
+    return scores

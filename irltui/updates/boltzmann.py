@@ -1,0 +1,90 @@
+"""Boltzmann-weighted maximum likelihood: the lower level's closed form, seen through generations from pi_ref."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from irltui.algorithm import boltzmann_weights
+from irltui.api import BuildContext, Generation, PolicyStep, PolicyUpdate, Prompt, Reward, Sampler, prompt_seed
+from irltui.samplers.store import SampleStore
+from irltui.updates.groups import Group, copies, drawn_in_order, lower_level, step_count, step_prompts
+
+STORE = "reference"
+_NO_SPREAD = 1e-6  # of the rewards of a prompt's generations: the weights are equal then
+_AT_ONCE = 64  # generations drawn between two writes
+
+
+class BoltzmannUpdate(PolicyUpdate):
+    """Cross-entropy towards pi_ref exp(r / beta) / Z: G generations from pi_ref, weights softmax_i(r_i / beta).
+
+    pi_ref does not change, so its generations and their log-probabilities are drawn once and kept in samples/.
+
+    Args:
+        context: with its lower level.
+        generations: G, of each prompt.
+        prompts: of a step.
+        steps: of an outer iteration, or "auto".
+    """
+
+    def __init__(self, context: BuildContext, generations: int, prompts: int, steps: int | str) -> None:
+        self._context, self._lower = context, lower_level(context)
+        self._generations, self._prompts, self._steps = generations, prompts, steps
+
+    def steps(self, prompts: int) -> int:
+        """As configured, or once over the prompts."""
+        return step_count(self._steps, prompts, self._prompts)
+
+    def losses(
+        self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int, start: int
+    ) -> Iterator[PolicyStep]:
+        """Draw what is missing, then one loss for each forward pass that a step needs."""
+        seed, total = self._context.seed, self.steps(len(prompts))
+        chosen = [step_prompts(prompts, self._prompts, seed, t, s) for s in range(total)]
+        kept = self._kept(list({prompt.id: prompt for batch in chosen for prompt in batch}.values()))
+        for s, batch in list(enumerate(chosen))[start:]:
+            asked = copies(batch, self._generations)
+            generations = [kept[prompt.id] for prompt in asked]
+            group = Group(asked, generations, [sum(g.logprobs) for g in generations], self._generations)
+            yield from self._step(group, reward, s)
+
+    def _kept(self, prompts: Sequence[Prompt]) -> dict[str, Generation]:
+        """Generations of pi_ref for all copies of the prompts, drawn where they are not stored yet."""
+        context = self._context
+        store = SampleStore(self._lower.folder, STORE)
+        missing = [prompt for prompt in copies(prompts, self._generations) if prompt.id not in store.generations]
+        missing.sort(key=lambda prompt: len(prompt.tokens))
+        seed = prompt_seed(context.seed, "boltzmann")
+        for at in range(0, len(missing), _AT_ONCE):
+            some = missing[at : at + _AT_ONCE]
+            drawn = drawn_in_order(some, self._lower.reference.sample(some, seed), context.poll)
+            decode = context.policy.tokenizer.decode
+            store.add_generations(drawn, (decode(g.tokens, skip_special_tokens=True) for g in drawn))
+        return store.generations
+
+    def _step(self, group: Group, reward: Reward, s: int) -> Iterator[PolicyStep]:
+        context = self._context
+        rewards = group.rewards(reward, context.policy, context.batch)
+        weights = boltzmann_weights(rewards, self._lower.beta)
+        logp_ref = group.by_prompt(group.logp_ref)
+        for part in group.weighted_log_probs(-weights / len(weights), context.policy, context.batch):
+            if part.log_probs is None:
+                yield PolicyStep(s, part.sum, last=False)
+            else:
+                yield PolicyStep(s, part.sum, values=_metrics(rewards, weights, part.log_probs - logp_ref))
+
+
+def _metrics(rewards: Tensor, weights: Tensor, logratio: Tensor) -> dict[str, float]:
+    """All (P, G). The KL is estimated from generations of pi_ref that count as often as the policy likes them."""
+    log_policy = torch.log_softmax(logratio, dim=-1)
+    divergence = (log_policy.exp() * log_policy).sum(-1) + math.log(logratio.shape[-1])
+    return {
+        "policy/reward": float((weights * rewards).sum(-1).mean()),
+        "policy/advantage_std": float((rewards - rewards.mean(-1, keepdim=True)).std()),
+        "policy/zero_variance_groups": float((rewards.std(-1) < _NO_SPREAD).float().mean()),
+        "policy/effective_generations": float((1 / weights.square().sum(-1)).mean()),
+        "policy/kl": float(divergence.mean()),
+    }
