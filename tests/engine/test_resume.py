@@ -14,7 +14,7 @@ from irltui.engine.safepoint import SafePoint, Stop
 from irltui.errors import EXIT_OK
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State
-from support.runs import Change, config, demonstrations, finish, prepare, results, work
+from support.runs import Change, config, demonstrations, finish, prepare, results, rft, work
 from support.tiny import folder
 
 ALGORITHMS: dict[str, Change] = {
@@ -24,6 +24,14 @@ ALGORITHMS: dict[str, Change] = {
         "adapter": {"kind": "lora", "rank": 2, "dropout": 0.1},
         "reference": {"kind": "fixed"},
     },
+    "rft": rft({"reward": {"history": "all", "l2": 0.1, "bound": 2.0}}),
+    "rft by boltzmann with lora, restarting": rft(
+        {
+            "reward": {"init": "restart", "lora_rank": 2},
+            "update": {"kind": "boltzmann"},
+            "adapter": {"kind": "lora", "rank": 2, "dropout": 0.1},
+        }
+    ),
     "early stop": {"early_stop": {"max_gap": 0.03, "held_out_patience": 2, "check_every": 1}},
 }
 
@@ -34,7 +42,11 @@ def inputs(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def weights(run: RunFolder) -> dict[str, torch.Tensor]:
-    return load_file(run.model / "model.safetensors")
+    """Of the policy, and of the reward if there is one."""
+    found = load_file(run.model / "model.safetensors")
+    if run.reward.is_dir():
+        found |= {f"reward.{name}": tensor for name, tensor in load_file(run.reward / "model.safetensors").items()}
+    return found
 
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
@@ -61,6 +73,7 @@ def count_polls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 def assert_same(run: RunFolder, expected: RunFolder) -> None:
     ours, theirs = weights(run), weights(expected)
+    assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert results(run) == results(expected)
     for file in sorted(expected.samples.iterdir()):

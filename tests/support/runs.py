@@ -51,6 +51,20 @@ def config(model: Path, data: Path, change: Change | None = None) -> dict[str, A
     return values
 
 
+def rft(change: Change | None = None) -> Change:
+    """What makes a small RFT run of `config`; `change` as there."""
+    values: Change = {
+        "algorithm": "rft",
+        "reward": {"kind": "explicit"},
+        "reference": {"kind": "fixed"},
+        "update": {"kind": "rloo", "prompts": 3, "generations": 3},
+        "reward_optimizer": {"learning_rate": 1e-2},
+    }
+    for key, value in (change or {}).items():
+        values[key] = {**values.get(key, {}), **value} if isinstance(value, dict) else value
+    return values
+
+
 def prepare(path: Path, values: dict[str, Any]) -> RunFolder:
     """A run folder that an engine can start in."""
     AcceleratorState._reset_state(reset_partial_state=True)  # one process, several engines

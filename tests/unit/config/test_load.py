@@ -191,6 +191,7 @@ ACME = """
 from irltui.api import RewardSpec, hookimpl
 
 class Unfinished(RewardSpec):
+    implicit = True
     limit: float = 1.0
 
 class Bounded(Unfinished):

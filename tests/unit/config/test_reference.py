@@ -28,6 +28,7 @@ def test_every_option_is_documented() -> None:
                 in {
                     "reward",
                     "sampler",
+                    "update",
                     "benchmarks",
                 }
             ), f"{keys} {name}"
@@ -36,7 +37,13 @@ def test_every_option_is_documented() -> None:
 def test_the_json_schema_describes_every_component_by_its_kind() -> None:
     schema = json_schema(Registry())
     assert json.loads(json.dumps(schema)) == schema
-    assert schema["properties"]["reward"] == {"oneOf": [{"$ref": "#/$defs/reward.implicit"}]}
+    assert schema["properties"]["reward"] == {
+        "oneOf": [{"$ref": "#/$defs/reward.implicit"}, {"$ref": "#/$defs/reward.explicit"}]
+    }
+    assert schema["properties"]["update"]["oneOf"] == [
+        {"$ref": "#/$defs/update.rloo"},
+        {"$ref": "#/$defs/update.boltzmann"},
+    ]
     assert schema["$defs"]["reward.implicit"]["properties"]["kind"]["const"] == "implicit"
     assert schema["$defs"]["reward.implicit"]["properties"]["beta"]["exclusiveMinimum"] == 0
     assert "benchmark.quickstart" in schema["$defs"]
