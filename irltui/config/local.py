@@ -12,6 +12,8 @@ from irltui.text import safe
 
 TEMPLATES = {"auto", "none"}
 """Values of data.template that name no file."""
+OWN_TRUNK = "policy"
+"""Value of reward.model that names none."""
 
 
 def localise(loaded: Loaded) -> Loaded:
@@ -29,7 +31,10 @@ def localise(loaded: Loaded) -> Loaded:
             "template": template if template in TEMPLATES else _absolute(template),
         }
     )
-    changed: RunConfig = config.model_copy(update={"model": model, "data": data})
+    reward = config.reward
+    if isinstance(trunk := getattr(reward, "model", None), str) and trunk != OWN_TRUNK:
+        reward = reward.model_copy(update={"model": _absolute(trunk)})
+    changed: RunConfig = config.model_copy(update={"model": model, "data": data, "reward": reward})
     return Loaded(changed, loaded.origins)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from irltui.api import BuildContext
@@ -42,6 +43,23 @@ def build_explicit(spec: Explicit, context: BuildContext) -> ExplicitReward:
         l2=spec.l2,
         restarts=spec.init == "restart",
     )
+
+
+def load_explicit(folder: Path, context: BuildContext) -> ExplicitReward:
+    """The reward that a run exported to `folder`, in float32 and with the bound it was trained under.
+
+    Raises:
+        ModelError: it cannot be loaded, or reads other tokens than the policy writes.
+        TypeError: the policy is no transformers model.
+    """
+    policy = context.policy
+    if not isinstance(policy, LanguageModelPolicy):
+        raise TypeError(f"needs the tokens of a transformers model, not of a {type(policy).__name__}")
+    section = ModelSection(name=str(folder))
+    check_same_tokens(load_tokenizer(section), policy.tokenizer, str(folder))
+    scorer = load_scorer(section, AdapterSection(), freeze=0, seed=context.seed)
+    scorer.model.requires_grad_(requires_grad=False).to(policy.device)
+    return ExplicitReward(scorer, policy, bound=float(getattr(scorer.model.config, "irltui_bound", 0.0)))
 
 
 def check_same_tokens(ours: Any, theirs: Any, what: str) -> None:

@@ -1,0 +1,39 @@
+"""`python -m irltui.apply COMMAND OPTIONS`: one command on what a run learned. Started by the command line."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+
+from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError
+
+COMMANDS: dict[str, str] = {}
+"""Module of each command; its `main` takes the command's options as keywords."""
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return the process's exit code."""
+    if len(arguments) != 2 or arguments[0] not in COMMANDS:
+        print(f"usage: python -m irltui.apply {'|'.join(COMMANDS)} OPTIONS_AS_JSON", file=sys.stderr)  # noqa: T201
+        return EXIT_USAGE
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        importlib.import_module(COMMANDS[arguments[0]]).main(**json.loads(arguments[1]))
+    except IrltuiError as error:
+        hint = f"\nhint: {error.hint}" if error.hint else ""
+        print(f"error: {error.message}{hint}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception:  # noqa: BLE001 - the last line of defence: every end is told
+        traceback.print_exc()
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,150 @@
+"""What a run learned, loaded for use: its policy, its tokenisation and its reward.
+
+Reads a finished run folder and never writes there. Computes in float32, so that a score does not depend on the
+responses beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from accelerate import PartialState
+
+from irltui.api import BuildContext, Decoding, Prompt, Reward, Sampler
+from irltui.config.schema import ModelSection, RunConfig
+from irltui.data.template import PromptTemplate, eos_ids
+from irltui.errors import CheckpointError, ModelError, RunFolderError
+from irltui.lm.load import generation_defaults, load_model, load_tokenizer
+from irltui.lm.policy import LanguageModelPolicy, score_all
+from irltui.registry import Registry
+from irltui.rewards import Explicit, Implicit
+from irltui.rewards.build import check_same_tokens, load_explicit
+from irltui.rewards.scoring import RewardScore, score_rewards
+from irltui.runs.folder import RunFolder
+from irltui.runs.manifest import read_manifest
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A run's result.
+
+    `policy` is pi of RUN/model, `initial` pi_0, from which an implicit reward is measured; it is None where no
+    reward asks for it.
+    """
+
+    run: RunFolder
+    config: RunConfig
+    policy: LanguageModelPolicy
+    template: PromptTemplate
+    sampler: Sampler
+    decoding: Decoding
+    reward: Reward | None
+    initial: LanguageModelPolicy | None
+
+    def rewards(
+        self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], *, batch: int
+    ) -> list[RewardScore]:
+        """R(x, y) of each response and of its tokens, in order; `batch` responses a forward pass.
+
+        Raises:
+            RunFolderError: the run learned no reward.
+        """
+        if self.reward is None:
+            raise no_reward(self.run, self.config)
+        if self.initial is None:
+            return score_rewards(self.reward, self.policy, prompts, responses, [0.0] * len(prompts), batch=batch)
+        beta = float(getattr(self.config.reward, "beta", 1.0))
+        now = score_all(self.policy, prompts, responses, batch=batch)
+        before = score_all(self.initial, prompts, responses, batch=batch)
+        tokens = [[beta * (a - b) for a, b in zip(*rows, strict=True)] for rows in zip(now, before, strict=True)]
+        return [RewardScore(sum(row), row) for row in tokens]
+
+
+def load_learned(run: RunFolder, poll: Callable[[], None] = lambda: None) -> Learned:
+    """The result of a run that has finished.
+
+    Raises:
+        RunFolderError: there is no result yet.
+        ModelError: its model, reward or starting model cannot be loaded, or their tokens differ.
+        CheckpointError: the reward of a plugin has no checkpoint to be read from.
+    """
+    config = RunConfig.model_validate(dict(read_manifest(run).config), context={"registry": Registry()})
+    if not run.model.is_dir():
+        raise RunFolderError(f"{run.path}: has no result yet (model/ is missing)", "Finish it: irltui run --resume.")
+    section = _plain(config.model, str(run.model))
+    tokenizer = load_tokenizer(section)
+    generation = generation_defaults(section)
+    ends = eos_ids(tokenizer, generation.eos_token_id)
+    policy = _policy(section, tokenizer, ends)
+    template = PromptTemplate(tokenizer, ends, config.data.template, config.data.system)
+    decoding = Decoding(
+        config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
+    )
+    context = BuildContext(
+        policy, seed=config.seed, poll=poll, options={"model": section}, decoding=decoding, batch=config.micro_batch
+    )
+    initial = _initial(config, tokenizer, ends)
+    return Learned(
+        run,
+        config,
+        policy,
+        template,
+        config.sampler.build(context),
+        decoding,
+        _reward(run, config, context),
+        initial,
+    )
+
+
+def no_reward(run: RunFolder, config: RunConfig) -> RunFolderError:
+    """Of a run that learned none."""
+    return RunFolderError(
+        f"{run.path}: its algorithm {config.algorithm!r} learned no reward", "Take a run of irft, spin or rft."
+    )
+
+
+def _plain(section: ModelSection, name: str) -> ModelSection:
+    return section.model_copy(update={"name": name, "revision": "main", "gradient_checkpointing": False})
+
+
+def _policy(section: ModelSection, tokenizer: object, ends: frozenset[int]) -> LanguageModelPolicy:
+    model = load_model(section).requires_grad_(requires_grad=False)
+    model.to(PartialState().device or torch.device("cpu"))
+    return LanguageModelPolicy(model, tokenizer, ends, partial(load_model, section))
+
+
+def _initial(config: RunConfig, tokenizer: object, ends: frozenset[int]) -> LanguageModelPolicy | None:
+    """pi_0, which an implicit reward is measured against."""
+    if config.algorithm == "sft" or not isinstance(config.reward, Implicit):
+        return None
+    section = config.model.model_copy(update={"gradient_checkpointing": False})
+    try:
+        check_same_tokens(load_tokenizer(section), tokenizer, f"model.name: {section.name}")
+        return _policy(section, tokenizer, ends)
+    except ModelError as error:
+        hint = "An implicit reward is beta log(pi / pi_0): the model that the run began with must still be there."
+        raise ModelError(error.message, error.hint or hint) from error
+
+
+def _reward(run: RunFolder, config: RunConfig, context: BuildContext) -> Reward | None:
+    if config.algorithm == "sft":
+        return None
+    if isinstance(config.reward, Implicit):
+        return config.reward.build(context)
+    if isinstance(config.reward, Explicit):
+        return load_explicit(run.reward, context)
+    return _plugin_reward(run, config, context)
+
+
+def _plugin_reward(run: RunFolder, config: RunConfig, context: BuildContext) -> Reward:
+    """A reward that irltui does not know how to export: as it stands in the newest checkpoint."""
+    reward = config.reward.build(context)
+    try:
+        name = (run.checkpoints / "latest").read_text(encoding="utf-8").strip()
+        reward.load(run.checkpoints / name / "reward")
+    except OSError as error:
+        raise CheckpointError(f"{run.path}: the reward's checkpoint cannot be read: {error}") from error
+    return reward
