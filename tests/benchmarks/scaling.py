@@ -1,7 +1,7 @@
 """Time per outer iteration and memory as demonstrations grow: `PYTHONPATH=tests python tests/benchmarks/scaling.py`.
 
-One IRFT outer iteration over 1x and 4x demonstrations on the tiny test model, each in a process of its own,
-repeated; prints medians and ratios to 1x. Linear time is a ratio of 4; memory should not follow.
+One IRFT outer iteration over 1x, 4x and 16x demonstrations on the tiny test model, each in a process of its own,
+repeated; prints medians and ratios to 1x. Linear time is a ratio of 4 and of 16; memory should not follow.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from irltui.runs.events import Kind
 from support.runs import config, demonstrations, events, prepare
 from support.tiny import folder
 
-BASE, FACTORS, REPEATS = 150, (1, 4), 3
+BASE, FACTORS, REPEATS = 600, (1, 4, 16), 3
 
 
 def measure(root: Path, model: Path, factor: int, repeat: int) -> tuple[float, float]:
