@@ -52,7 +52,7 @@ def irltui(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Fine-tune language models from demonstrations by inverse reinforcement learning: IRFT, SPIN, SFT.
+    """Fine-tune language models from demonstrations by inverse reinforcement learning: IRFT, RFT, SPIN, SFT.
 
     Alone, on a terminal, irltui opens the dashboard.
 

@@ -22,6 +22,9 @@ _FIGURES = {
     "heldout/gap": "held-out reward gap",
     "reward/gap": "reward gap",
     "reward/accuracy": "reward accuracy",
+    "policy/reward": "reward of the policy's generations",
+    "reward/probe_mean": "reward of the fixed prompts' answers",
+    "policy/kl": "KL of the policy step, nats a response",
     "train/loss": "training loss",
     "kl/initial": "KL from the start, nats a token",
     "generation/length": "length of generations, tokens",
@@ -99,6 +102,8 @@ def _result(run: RunFolder, progress: Progress, state: State) -> Iterator[str]:
         yield f"model      {safe(run.model)}"
     if run.adapter.is_dir():
         yield f"adapter    {safe(run.adapter)}"
+    if run.reward.is_dir():
+        yield f"reward     {safe(run.reward)}"
     if next_step := _next(run, progress, state):
         yield f"next       {next_step}"
 

@@ -67,6 +67,25 @@ _GROUPS: dict[str, tuple[Metric, ...]] = {
         ),
         Metric("sampler/logp_error_max", "the largest of these differences"),
     ),
+    "Does the policy follow the reward? (RFT)": (
+        Metric("policy/reward", "mean reward of the policy step's generations", "rises within an outer iteration"),
+        Metric("policy/advantage_std", "spread of advantages, in units of the reward", "well above 0"),
+        Metric(
+            "policy/zero_variance_groups",
+            "share of prompts whose generations all have the same return: they teach nothing",
+            "near 0",
+        ),
+        Metric(
+            "policy/effective_generations",
+            "boltzmann: generations that carry the weight, 1 / sum of squared weights",
+            "well above 1; 1 means that beta is too small for so few generations",
+        ),
+        Metric("policy/kl", "estimate of KL(pi || pi_ref), nats a response", "grows slowly"),
+        Metric("reward/probe_mean", "mean reward of fresh answers to the fixed prompts", "rises with policy/reward"),
+        Metric("policy/loss", "loss of the policy step"),
+        Metric("policy/learning_rate", "learning rate of the policy step"),
+        Metric("policy/gradient_norm", "norm of the policy's gradient before clipping"),
+    ),
     "The optimizer": (
         Metric("train/loss", "loss of the step: mean of h(gap) over its pairs, or NLL for SFT"),
         Metric("train/nll", "negative log-likelihood of the step's demonstrations, nats a token"),
@@ -76,6 +95,7 @@ _GROUPS: dict[str, tuple[Metric, ...]] = {
     "Speed": (
         Metric("speed/generated_tokens_per_second", "tokens sampled a second in the sampling phase"),
         Metric("speed/pairs_per_second", "pairs (demonstrations, for SFT) trained a second"),
+        Metric("speed/policy_steps_per_second", "policy steps a second, sampling included"),
         Metric("memory/peak_bytes", "most memory the engine has held: of the GPU if it computes there, else resident"),
     ),
 }
