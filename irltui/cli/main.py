@@ -157,6 +157,21 @@ def ctl(
     sys.exit(control(run, command, text))
 
 
+@app.command(rich_help_panel=_RUNS)
+def doctor(run: Run, as_json: Json = False) -> None:
+    """Check that a run folder is whole, and say from where it can go on.
+
+    Reads every file, changes nothing. Exit code 1 if something is wrong.
+
+    Examples:
+      irltui doctor runs/first
+      irltui doctor runs/first --json
+    """
+    from irltui.cli.doctor import examine
+
+    sys.exit(examine(run, as_json=as_json))
+
+
 @app.command(rich_help_panel=_CONFIGURATION)
 def presets(as_json: Json = False) -> None:
     """List the presets.
