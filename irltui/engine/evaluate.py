@@ -15,7 +15,7 @@ from irltui.engine import diagnostics
 from irltui.engine.journal import Journal
 from irltui.engine.parts import Parts
 from irltui.engine.rounds import Pair, Round
-from irltui.errors import TrainingError
+from irltui.errors import IrltuiError, TrainingError
 from irltui.lm.policy import score_all
 from irltui.rewards.scoring import score_rewards
 from irltui.runs.durable import replace_file
@@ -205,6 +205,8 @@ class Evaluator:
         try:
             scores = list(self._polled(benchmark.evaluate(self._parts.model_under_test)))
             summary = summarise(scores)
+        except IrltuiError as error:
+            raise TrainingError(f"benchmarks.{name}: {error.message}", error.hint) from error
         except Exception as error:
             kind = self._parts.config.benchmarks[name].kind
             raise TrainingError(

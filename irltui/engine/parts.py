@@ -14,6 +14,7 @@ from accelerate import Accelerator, PartialState
 
 from irltui.algorithm import PER_TOKEN, Link, link
 from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
+from irltui.benchmarks.build import build_benchmarks
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import eos_ids
@@ -21,7 +22,7 @@ from irltui.engine.checkpoint import Trained
 from irltui.engine.lower import Lower, make_lower
 from irltui.engine.plan import Plan, make_plan
 from irltui.engine.stepper import Stepper, make_optimizer
-from irltui.engine.under_test import ModelUnderTest
+from irltui.engine.under_test import ModelUnderTest, RewardOfRun
 from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.precision import compute_precision
@@ -139,10 +140,26 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         decoding=decoding,
         stepper=Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward),
         lower=lower,
-        benchmarks={name: spec.build(context) for name, spec in config.benchmarks.items()},
-        model_under_test=ModelUnderTest(policy, sampler, decoding, data.template, config.micro_batch, poll),
+        benchmarks=build_benchmarks(config.benchmarks, context),
+        model_under_test=ModelUnderTest(
+            policy,
+            sampler,
+            decoding,
+            data.template,
+            batch=config.micro_batch,
+            poll=poll,
+            rewards=_rewards(config, reward, context),
+        ),
         generation_config=generation_config,
         poll=poll,
+    )
+
+
+def _rewards(config: RunConfig, reward: Reward | None, context: BuildContext) -> RewardOfRun | None:
+    if reward is None or not isinstance(context.policy, LanguageModelPolicy):
+        return None
+    return RewardOfRun(
+        reward, context.policy, implicit=config.reward.implicit, batch=config.micro_batch, poll=context.poll
     )
 
 

@@ -109,6 +109,22 @@ def load_classifier(section: ModelSection, seed: int) -> tuple[Any, bool]:
     return model.eval(), not missing
 
 
+def load_judge(section: ModelSection) -> tuple[Any, Any]:
+    """A trained sequence-classification model in evaluation mode, on the CPU, and its tokenizer.
+
+    Raises:
+        ModelError: none to be had, or its weights hold no head.
+    """
+    tokenizer = load_tokenizer(section)
+    model, report = _load(AutoModelForSequenceClassification, section, output_loading_info=True)
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(
+            f"model.name: {section.name}: the weights lack {missing[0]}: no trained sequence classifier",
+            "Give a model that was trained to classify or to score, such as a reward model.",
+        )
+    return model.eval().requires_grad_(requires_grad=False), tokenizer
+
+
 def _load(kind: Any, section: ModelSection, *, num_labels: int | None = None, **options: Any) -> Any:
     source = model_source(section)
     if section.attention != "auto":
