@@ -35,7 +35,7 @@ class ModelUnderTest:
         rewards: the learned reward, None if there is none.
     """
 
-    def __init__(  # noqa: PLR0913 - what a model consists of
+    def __init__(
         self,
         policy: LanguageModelPolicy,
         sampler: Sampler,
