@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,7 +45,8 @@ class Tmux:
     """One session on a server of its own."""
 
     def __init__(self, folder: Path, width: int = 100, height: int = 30) -> None:
-        self.socket = str(folder / "tmux")
+        # A new one each: a session must not join a server that is about to end.
+        self.socket = tempfile.mktemp(prefix="tmux-", dir=folder)
         self._call("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", str(width), "-y", str(height), "sh")
         self._call("set-option", "-g", "status", "off")
         self.type(f"cd {folder}; PS1='$ '; clear")

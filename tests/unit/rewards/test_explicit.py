@@ -24,7 +24,7 @@ from irltui.rewards.scoring import score_rewards
 from support import tiny
 
 PROMPTS = [Prompt(str(i), "", tuple(range(8, 10 + i))) for i in range(6)]
-RESPONSES = [tuple(range(20, 21 + 2 * i)) + (2,) for i in range(6)]
+RESPONSES = [(*range(20, 21 + 2 * i), 2) for i in range(6)]
 
 
 def context(folder: Path) -> BuildContext:
