@@ -43,7 +43,11 @@ class Evaluator:
         self._run, self._parts, self._journal = run, parts, journal
 
     def outer_iteration(self, t: int, current: Round | None) -> diagnostics.Values:
-        """Everything that is measured between two outer iterations; `t` is the one that ended, or -1."""
+        """Everything that is measured between two outer iterations; `t` is the one that ended, or -1.
+
+        Returns:
+            The metrics, and `gold/mean`, `gold/low`, `gold/high` if a benchmark has a gold metric (the first that has).
+        """
         values = self.held_out_nll()
         if current is not None and current.held_out:
             values |= self.held_out_pairs(current.held_out)
@@ -52,10 +56,13 @@ class Evaluator:
         values |= self.samples(t)
         self._journal.metrics(values)
         self._journal.check_health(values)
+        gold: diagnostics.Values = {}
         for name, benchmark in self._parts.benchmarks.items():
-            self._benchmark(name, benchmark, t)
+            summary = self._benchmark(name, benchmark, t)
+            if not gold and (judged := summary.get(self._parts.config.benchmarks[name].gold)):
+                gold = {"gold/mean": judged.mean, "gold/low": judged.low, "gold/high": judged.high}
         self._journal.system()
-        return values
+        return values | gold
 
     def held_out_nll(self) -> diagnostics.Values:
         """Negative log-likelihood of held-out demonstrations, nats per token (end-of-sequence included)."""
@@ -195,7 +202,7 @@ class Evaluator:
         tokens = sum(len(p.generation.tokens) for p in pairs)
         return {"kl/reference": (sum(map(sum, reference)) - sum(map(sum, now))) / tokens}
 
-    def _benchmark(self, name: str, benchmark: Benchmark, t: int) -> None:
+    def _benchmark(self, name: str, benchmark: Benchmark, t: int) -> dict[str, Interval]:
         """Run one benchmark; its items go to evaluations/, its means with intervals into an event.
 
         Raises:
@@ -223,6 +230,7 @@ class Evaluator:
             values={metric: interval.as_dict() for metric, interval in summary.items()},
             file=file,
         )
+        return summary
 
     def _polled(self, scores: Iterator[Score]) -> Iterator[Score]:
         for score in scores:

@@ -17,7 +17,7 @@ from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
 from irltui.benchmarks.build import build_benchmarks
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
-from irltui.data.template import eos_ids
+from irltui.data.template import PromptTemplate, eos_ids
 from irltui.engine.checkpoint import Trained
 from irltui.engine.lower import Lower, make_lower
 from irltui.engine.plan import Plan, make_plan
@@ -141,26 +141,25 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         stepper=Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward),
         lower=lower,
         benchmarks=build_benchmarks(config.benchmarks, context),
-        model_under_test=ModelUnderTest(
-            policy,
-            sampler,
-            decoding,
-            data.template,
-            batch=config.micro_batch,
-            poll=poll,
-            rewards=_rewards(config, reward, context),
-        ),
+        model_under_test=_under_test(config, context, policy, sampler, reward, data.template),
         generation_config=generation_config,
         poll=poll,
     )
 
 
-def _rewards(config: RunConfig, reward: Reward | None, context: BuildContext) -> RewardOfRun | None:
-    if reward is None or not isinstance(context.policy, LanguageModelPolicy):
-        return None
-    return RewardOfRun(
-        reward, context.policy, implicit=config.reward.implicit, batch=config.micro_batch, poll=context.poll
-    )
+def _under_test(
+    config: RunConfig,
+    context: BuildContext,
+    policy: LanguageModelPolicy,
+    sampler: Sampler,
+    reward: Reward | None,
+    template: PromptTemplate,
+) -> ModelUnderTest:
+    size, poll = config.micro_batch, context.poll
+    rewards = None
+    if reward is not None:
+        rewards = RewardOfRun(reward, policy, implicit=config.reward.implicit, batch=size, poll=poll)
+    return ModelUnderTest(policy, sampler, context.decoding, template, batch=size, poll=poll, rewards=rewards)
 
 
 def _policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[LanguageModelPolicy, Accelerator]:

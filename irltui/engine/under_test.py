@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from irltui.api import Decoding, Prompt, PromptText, Reward, Sampler
+from torch import Tensor, nn
+
+from irltui.api import Decoding, Prompt, PromptText, Responses, Reward, Sampler
 from irltui.data.template import PromptTemplate
 from irltui.errors import DataError, ModelError
 from irltui.lm.policy import LanguageModelPolicy, score_all
@@ -132,13 +134,29 @@ class RewardOfRun:
 
     def _reference(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
         keys = [(prompt.tokens, tuple(response)) for prompt, response in zip(prompts, responses, strict=True)]
-        new = [i for i, key in enumerate(keys) if key not in self._initial]
-        if new:
+        if any(key not in self._initial for key in keys):  # then all of them: in the same batches as the policy's
             # No poll: with adapters, the answer to a `sample` command would be pi_0's.
             with self._policy.initial() as initial:
-                rows = score_all(initial, [prompts[i] for i in new], [responses[i] for i in new], batch=self._batch)
-            self._initial |= {keys[i]: sum(row) for i, row in zip(new, rows, strict=True)}
+                scores = score_rewards(
+                    _LogProbs(initial), initial, prompts, responses, [0.0] * len(keys), batch=self._batch
+                )
+            self._initial |= {key: score.total for key, score in zip(keys, scores, strict=True)}
         return [self._initial[key] for key in keys]
+
+
+class _LogProbs(Reward):
+    """Log pi as if it were a reward: the same batches in the same arithmetic, so an untrained policy has reward 0."""
+
+    def __init__(self, policy: LanguageModelPolicy) -> None:
+        self._policy = policy
+
+    def score(self, responses: Responses) -> Tensor:
+        """(B,) float32."""
+        return self._policy.log_probs(responses)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """None."""
+        return iter(())
 
 
 def _shown(prompt: PromptText) -> str:

@@ -38,6 +38,8 @@ class Kind(StrEnum):
     """step, outer_iteration, name, seconds, bytes, reason"""
     ALERT = "alert"
     """step, level (warning | critical), code, text"""
+    ADVICE = "advice"
+    """step, outer_iteration (that ended), verdict (go_on | stop | raise_beta | add_gamma), text"""
     SYSTEM = "system"
     """step, values (cpu_percent, memory_bytes, gpu_memory_bytes ...)"""
     CONTROL = "control"
