@@ -22,4 +22,5 @@ def _build(name: str, spec: BenchmarkSpec, context: BuildContext) -> Benchmark:
         return spec.build(context)
     except IrltuiError as error:
         message = error.message.replace("model.name: ", "judge: ")
-        raise type(error)(f"benchmarks.{name}: {message}", error.hint) from error
+        is_about_option = message.partition(": ")[0] in type(spec).model_fields
+        raise type(error)(f"benchmarks.{name}{'.' if is_about_option else ': '}{message}", error.hint) from error

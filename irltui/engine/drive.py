@@ -210,9 +210,11 @@ class Drive:
 
     def _advise(self, t: int, values: diagnostics.Values) -> None:
         config, position = self._parts.config, self._position
-        learned = {} if self._parts.reward is None else {"reward/gap": position.gap_mean}
-        if learned and config.reward.implicit:
-            learned["pairs/both_down"] = position.both_down_mean
+        learned: diagnostics.Values = {}
+        if self._parts.reward is not None:
+            learned["reward/gap"] = position.gap_mean
+            if config.reward.implicit:
+                learned["pairs/both_down"] = position.both_down_mean
         self._remember(t + 1, values | learned)
         setting = Setting(config.algorithm, self._one_reference, config.loss.gamma)
         found = advise(position.ended, setting, left=self._parts.plan.outer_iterations - t - 1)

@@ -113,7 +113,7 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
     )
     torch.manual_seed(derived_seed(config.seed, "torch"))
-    policy, accelerator = _policy(config, tokenizer, ends)
+    policy, accelerator = make_policy(config, tokenizer, ends)
     context = BuildContext(
         policy,
         seed=derived_seed(config.seed, "parts"),
@@ -162,7 +162,12 @@ def _under_test(
     return ModelUnderTest(policy, sampler, context.decoding, template, batch=size, poll=poll, rewards=rewards)
 
 
-def _policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[LanguageModelPolicy, Accelerator]:
+def make_policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[LanguageModelPolicy, Accelerator]:
+    """The policy as it begins, adapters included, on its device; and what computes its gradients.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
     model = load_model(config.model)
     size = model.num_parameters()
     if config.adapter.kind == "lora":
