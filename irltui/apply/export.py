@@ -102,7 +102,7 @@ def _learned(config: RunConfig, checkpoint: Path) -> tuple[LanguageModelPolicy, 
         policy, _ = make_policy(config, tokenizer, ends)
     except ModelError as error:
         hint = "A checkpoint holds what was trained alone: the model that the run began with must still be there."
-        raise ModelError(error.message, error.hint or hint) from error
+        raise ModelError(error.message, hint) from error
     parameters = {name: p for name, p in policy.model.named_parameters() if p.requires_grad}
     reward = None
     if config.algorithm != "sft":
