@@ -219,12 +219,16 @@ _RULES: tuple[Callable[[_Case], Advice | None], ...] = (
 
 # -- words -----------------------------------------------------------------------------------
 
+_MEASURES = {"heldout/loss": "held-out loss", "heldout/nll": "held-out NLL"}
+
 
 def _stop(case: _Case, why: str) -> Advice:
     best = case.best()
     kept = ""
     if best is not None and best is not case.last:
-        kept = f" {_named(best).capitalize()} had the best {case.measure}: irltui export RUN --iteration best."
+        kept = (
+            f" {_named(best).capitalize()} had the best {_MEASURES[case.measure]}: irltui export RUN --iteration best."
+        )
     return Advice(Verdict.STOP, f"Stop: {why}.{kept}")
 
 

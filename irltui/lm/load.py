@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def quiet_transformers() -> None:
     """Keep progress bars and notices out of the engine's console: what matters becomes an event."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def model_source(section: ModelSection) -> str:

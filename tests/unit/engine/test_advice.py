@@ -78,7 +78,7 @@ def test_held_out_loss_that_turns_up_against_one_reference_means_stop_and_names_
     found = told({"heldout/loss": 0.5}, {"heldout/loss": 0.55}, setting=FIXED)
     assert found.verdict is Verdict.STOP
     assert "held-out loss turned up, from 0.500 (iteration 1) to 0.550" in found.text
-    assert "Iteration 1 had the best heldout/loss: irltui export RUN --iteration best." in found.text
+    assert "Iteration 1 had the best held-out loss: irltui export RUN --iteration best." in found.text
 
 
 def test_held_out_losses_against_rolling_references_are_not_compared() -> None:
