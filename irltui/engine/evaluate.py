@@ -106,14 +106,10 @@ class Evaluator:
         rows = [g.tokens for g in generations]
         logp = self._score(wanted, rows)
         with self._parts.policy.initial() as initial:
-            logp_initial = score_all(
-                initial,
-                [d.prompt for d in wanted],
-                rows,
-                batch=self._parts.micro_batch,
-                poll=self._parts.poll,
-            )
-        rewards = self._rewards([d.prompt for d in wanted], generations, logp, logp_initial)
+            # No poll: with adapters, the answer to a `sample` command would be pi_0's.
+            prompts = [d.prompt for d in wanted]
+            logp_initial = score_all(initial, prompts, rows, batch=self._parts.micro_batch)
+        rewards = self._rewards(prompts, generations, logp, logp_initial)
         for demonstration, generation, reward in zip(wanted, generations, rewards, strict=True):
             self.write_sample(t, demonstration.prompt, demonstration.text, generation, reward)
         kl = diagnostics.kl_per_token(logp, logp_initial)

@@ -153,6 +153,17 @@ def test_every_outer_iteration_ends_with_advice(tmp_path: Path, model: Path, dat
     assert all(f["text"].endswith(".") for f in found)
 
 
+def test_advice_listens_to_the_gold_metric_of_the_first_benchmark_that_has_one(
+    tmp_path: Path, model: Path, data: Path, files: dict[str, Any]
+) -> None:
+    benchmarks = {"gap": files["gap"], "world": {"kind": "quickstart", "count": 3}}
+    run = finish(tmp_path / "run", config(model, data, {"benchmarks": benchmarks}))
+    quality = [v["quality"]["mean"] for (name, _), v in evaluations(run).items() if name == "world"]
+    ended = json.loads((run.checkpoints / "0002-000000" / "state.json").read_text())["position"]["ended"]
+    assert [row["gold/mean"] for row in ended] == quality
+    assert not any(name.startswith("gold/") for e in events(run, Kind.METRICS) for name in e.fields["values"])
+
+
 def test_advice_after_a_resume_knows_the_iterations_before(tmp_path: Path, model: Path, data: Path) -> None:
     values = config(model, data, {"reference": {"kind": "fixed"}, "loop": {"outer_iterations": 3}})
     run = finish(tmp_path / "run", values)
