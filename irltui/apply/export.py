@@ -12,13 +12,14 @@ from irltui.apply.answer import out as say
 from irltui.apply.answer import out_json, talk
 from irltui.config.schema import RunConfig
 from irltui.data.template import eos_ids
-from irltui.engine.checkpoint import damage, load_weights, newest_first, read_position
+from irltui.engine.checkpoint import load_weights, read_position
 from irltui.engine.export import whole, write_model
 from irltui.engine.parts import derived_seed, make_policy
 from irltui.errors import CheckpointError, ModelError, RunFolderError
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.registry import Registry
+from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import read_manifest
 

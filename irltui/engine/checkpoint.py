@@ -6,9 +6,7 @@ position; tensors are safetensors, the rest JSON. What it belongs to is the run'
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -23,11 +21,9 @@ from torch import Tensor, nn
 from irltui.api import Reward
 from irltui.engine.position import Position
 from irltui.errors import CheckpointError
+from irltui.runs.checkpoints import FORMAT, damage, digest, newest_first
 from irltui.runs.durable import replace_file, replace_json, sync_file, sync_folder
 from irltui.runs.folder import RunFolder
-
-FORMAT = 1
-_NAME = re.compile(r"\d{4,}-\d{6,}(-\d{6,})?")
 
 
 @dataclass(frozen=True)
@@ -123,36 +119,11 @@ def read_position(folder: Path) -> Position:
     return Position(**{name: _number(value) for name, value in state["position"].items()})
 
 
-def newest_first(run: RunFolder) -> list[str]:
-    """Names of the checkpoints there are."""
-    found = [entry.name for entry in run.checkpoints.iterdir() if _NAME.fullmatch(entry.name)]
-    return sorted(found, key=lambda name: tuple(map(int, name.split("-"))), reverse=True)
-
-
 def prune(run: RunFolder, keep: int, best: str) -> None:
     """Delete all but the newest `keep` and the best."""
     for name in newest_first(run)[keep:]:
         if name != best:
             shutil.rmtree(run.checkpoints / name, ignore_errors=True)
-
-
-def damage(folder: Path) -> str:
-    """What is wrong with a checkpoint, "" if its manifest verifies."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        if manifest["format"] > FORMAT:
-            return "written by a newer irltui"
-        for name, expected in manifest["files"].items():
-            path = folder / name
-            if not path.is_file():
-                return f"{name} is missing"
-            if path.stat().st_size != expected["bytes"]:
-                return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
-            if _digest(path) != expected["sha256"]:
-                return f"{name} has changed since it was written"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"manifest.json: {error!r}"
-    return ""
 
 
 def _write(folder: Path, trained: Trained, position: Position) -> None:
@@ -178,7 +149,7 @@ def _seal(folder: Path) -> None:
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         sync_file(path)
-        files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+        files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": digest(path)}
     replace_json(folder / "manifest.json", {"format": FORMAT, "files": files})
 
 
@@ -228,8 +199,3 @@ def _finite(position: Mapping[str, Any]) -> dict[str, Any]:
 
 def _number(value: Any) -> Any:
     return float("inf") if value == "inf" else value
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.errors import EXIT_OK

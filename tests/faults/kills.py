@@ -171,7 +171,10 @@ def trial(root: Path, name: str, known: Whole, seed: int) -> list[str]:
         if (code := wait(engine(run, lambda: None))) == 0:
             break
     assert code == 0, f"{name}, seed {seed}: killed in {phases}, then: {read_events(run.events)[-1]}"
-    assert_same(run, known.run)
+    try:
+        assert_same(run, known.run)
+    except AssertionError as error:
+        raise AssertionError(f"{name}, seed {seed}: killed in {phases}: {error}") from error
     shutil.rmtree(path)
     return phases
 

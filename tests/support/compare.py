@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import torch
 from safetensors.torch import load_file
 
@@ -26,6 +28,8 @@ def assert_same(run: RunFolder, expected: RunFolder) -> None:
     ours, theirs = weights(run), weights(expected)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert results(run) == results(expected)
+    told, should = results(run), results(expected)
+    differing = [pair for pair in zip_longest(told, should) if pair[0] != pair[1]]
+    assert not differing, f"{run.path}: {len(differing)} of {len(should)} results differ, first {differing[0]}"
     for file in sorted(expected.samples.iterdir()):
         assert (run.samples / file.name).read_bytes() == file.read_bytes(), file.name
