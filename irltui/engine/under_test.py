@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -52,11 +54,13 @@ class ModelUnderTest:
         self._template, self._batch, self._poll, self._rewards = template, batch, poll, rewards
 
     def generate(self, prompts: Sequence[PromptText]) -> Sequence[str]:
-        """One answer per prompt, in order, drawn with the run's decoding."""
+        """One answer per prompt, in order, drawn with the run's decoding, within what the model reads."""
         asked = self._prompts(prompts)
-        self._check_lengths(asked, [self._decoding.max_new_tokens] * len(asked))
+        self._check_lengths(asked, [1] * len(asked))
+        room = self._limit - max((len(prompt.tokens) for prompt in asked), default=0)
+        decoding = replace(self._decoding, max_new_tokens=min(self._decoding.max_new_tokens, room))
         self._sampler.refresh()
-        drawn = {g.prompt_id: g for g in self._sampler.sample(asked, self._decoding, _SEED)}
+        drawn = {g.prompt_id: g for g in self._sampler.sample(asked, decoding, _SEED)}
         answers = []
         for prompt in asked:
             generation = drawn[prompt.id]
@@ -93,14 +97,19 @@ class ModelUnderTest:
     def _prompts(self, prompts: Sequence[PromptText]) -> list[Prompt]:
         return [Prompt(f"item-{i}", _shown(text), self._template.prompt_ids(text)) for i, text in enumerate(prompts)]
 
+    @property
+    def _limit(self) -> int:
+        """Tokens of prompt and answer together that the model reads."""
+        return getattr(self._policy.model.config, "max_position_embeddings", None) or sys.maxsize
+
     def _check_lengths(self, prompts: Sequence[Prompt], responses: Sequence[int]) -> None:
-        limit = getattr(self._policy.model.config, "max_position_embeddings", None)
+        limit = self._limit
         for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True), start=1):
-            if limit and len(prompt.tokens) + response > limit:
+            if len(prompt.tokens) + response > limit:
                 raise DataError(
                     f"item {number} ({prompt.text[:40]!r}...): prompt of {len(prompt.tokens)} and answer of "
                     f"{response} tokens, but the model reads at most {limit}",
-                    "Leave out such rows, or lower decoding.max_new_tokens.",
+                    "Leave out such rows.",
                 )
 
 

@@ -103,6 +103,14 @@ def test_what_cannot_be_measured_is_one_clear_error(
         assert printed.out == ""
 
 
+def test_answers_end_where_the_model_can_read_no_further(
+    plain: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tiny model reads 256 tokens; the default cap of a generation is 512."""
+    world = {"benchmarks": {"world": {"kind": "quickstart", "count": 2}}, "data": {"source": "quickstart"}}
+    assert measured(capsys, {**plain, **world})["world"]["values"]["quality"]["n"] == 2
+
+
 def test_a_run_without_a_result_is_refused(
     tmp_path: Path, plain: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
