@@ -98,6 +98,11 @@ def find_columns(section: DataSection, names: Sequence[str]) -> Columns:
     return Columns(prompt, completion, "", system)
 
 
+def prompt_column(names: Sequence[str]) -> str:
+    """The column of a usual name for prompts, "" if there is none."""
+    return _choose("prompt", "auto", names)
+
+
 def read_row(raw: Mapping[str, Any], columns: Columns) -> Row:
     """A raw row as prompt and completion.
 

@@ -97,6 +97,28 @@ def restore(run: RunFolder, trained: Trained) -> tuple[Position | None, list[str
     return None, []
 
 
+def load_weights(folder: Path, parameters: Mapping[str, nn.Parameter], reward: Reward | None) -> None:
+    """What was learned at a checkpoint, without the state that training goes on from.
+
+    Raises:
+        CheckpointError: it belongs to another model.
+    """
+    stored = load_file(folder / "parameters.safetensors")
+    if stored.keys() != parameters.keys():
+        raise CheckpointError(f"{folder}: belongs to another model or adapter", "Was the model folder exchanged?")
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(stored[name])
+    if reward is not None:
+        reward.load(folder / "reward")
+
+
+def read_position(folder: Path) -> Position:
+    """Where a checkpoint that verifies was saved."""
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    return Position(**{name: _number(value) for name, value in state["position"].items()})
+
+
 def prune(run: RunFolder, keep: int, best: str) -> None:
     """Delete all but the newest `keep` and the best."""
     for name in newest_first(run)[keep:]:
@@ -132,12 +154,7 @@ def _seal(folder: Path) -> None:
 
 
 def _read(folder: Path, trained: Trained) -> Position:
-    stored = load_file(folder / "parameters.safetensors")
-    if stored.keys() != trained.parameters.keys():
-        raise CheckpointError(f"{folder}: belongs to another model or adapter", "Was the model folder exchanged?")
-    with torch.no_grad():
-        for name, parameter in trained.parameters.items():
-            parameter.copy_(stored[name])
+    load_weights(folder, trained.parameters, trained.reward)
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     tensors = load_file(folder / "optimizer.safetensors")
     torch.set_rng_state(tensors.pop("random"))
@@ -148,9 +165,7 @@ def _read(folder: Path, trained: Trained) -> Position:
     if trained.policy_optimizer is not None:
         tensors = load_file(folder / "policy_optimizer.safetensors")
         _put_back(trained.policy_optimizer, tensors, state["policy_optimizer"])
-    if trained.reward is not None:
-        trained.reward.load(folder / "reward")
-    return Position(**{name: _number(value) for name, value in state["position"].items()})
+    return read_position(folder)
 
 
 def _put_back(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> None:
