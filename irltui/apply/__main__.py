@@ -9,8 +9,13 @@ import sys
 import traceback
 
 from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError
+from irltui.text import safe
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "sample": "irltui.apply.sample",
+    "score": "irltui.apply.score",
+    "triage": "irltui.apply.triage",
+}
 """Module of each command; its `main` takes the command's options as keywords."""
 _INTERRUPTED = 130
 
@@ -25,7 +30,7 @@ def main(arguments: list[str]) -> int:
         importlib.import_module(COMMANDS[arguments[0]]).main(**json.loads(arguments[1]))
     except IrltuiError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
-        print(f"error: {error.message}{hint}", file=sys.stderr)  # noqa: T201
+        print(safe(f"error: {error.message}{hint}", lines=True, limit=1 << 16), file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED

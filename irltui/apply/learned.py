@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from accelerate import PartialState
 
+from irltui.algorithm import PER_TOKEN
 from irltui.api import BuildContext, Decoding, Prompt, Reward, Sampler
 from irltui.config.schema import ModelSection, RunConfig
 from irltui.data.template import PromptTemplate, eos_ids
@@ -25,6 +26,19 @@ from irltui.rewards.build import check_same_tokens, load_explicit
 from irltui.rewards.scoring import RewardScore, score_rewards
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
+
+_FOR_SCORING = {"dtype": "float32", "gradient_checkpointing": False}
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A model with what it needs to be asked: template, sampler and decoding."""
+
+    policy: LanguageModelPolicy
+    template: PromptTemplate
+    sampler: Sampler
+    decoding: Decoding
+    context: BuildContext
 
 
 @dataclass(frozen=True)
@@ -56,47 +70,74 @@ class Learned:
             raise no_reward(self.run, self.config)
         if self.initial is None:
             return score_rewards(self.reward, self.policy, prompts, responses, [0.0] * len(prompts), batch=batch)
-        beta = float(getattr(self.config.reward, "beta", 1.0))
-        now = score_all(self.policy, prompts, responses, batch=batch)
         before = score_all(self.initial, prompts, responses, batch=batch)
+        if not isinstance(self.config.reward, Implicit):
+            reference = [sum(row) for row in before]
+            return score_rewards(self.reward, self.policy, prompts, responses, reference, batch=batch)
+        beta = self.config.reward.beta
+        now = score_all(self.policy, prompts, responses, batch=batch)
         tokens = [[beta * (a - b) for a, b in zip(*rows, strict=True)] for rows in zip(now, before, strict=True)]
+        if self.config.loss.link == PER_TOKEN:
+            tokens = [[value / len(row) for value in row] for row in tokens]
         return [RewardScore(sum(row), row) for row in tokens]
 
 
-def load_learned(run: RunFolder, poll: Callable[[], None] = lambda: None) -> Learned:
+def load_learned(
+    run: RunFolder,
+    poll: Callable[[], None] = lambda: None,
+    *,
+    config: RunConfig | None = None,
+    with_reward: bool = True,
+) -> Learned:
     """The result of a run that has finished.
+
+    Args:
+        run: its folder.
+        poll: called often in long work.
+        config: other options than those of the run (decoding, benchmarks ...); None takes the run's.
+        with_reward: without it neither the reward nor pi_0 is loaded, nor missed.
 
     Raises:
         RunFolderError: there is no result yet.
         ModelError: its model, reward or starting model cannot be loaded, or their tokens differ.
         CheckpointError: the reward of a plugin has no checkpoint to be read from.
     """
-    config = RunConfig.model_validate(dict(read_manifest(run).config), context={"registry": Registry()})
+    if config is None:
+        config = RunConfig.model_validate(dict(read_manifest(run).config), context={"registry": Registry()})
     if not run.model.is_dir():
         raise RunFolderError(f"{run.path}: has no result yet (model/ is missing)", "Finish it: irltui run --resume.")
-    section = _plain(config.model, str(run.model))
+    speaker = load_speaker(config, _plain(config.model, str(run.model)), poll)
+    policy, context = speaker.policy, speaker.context
+    return Learned(
+        run,
+        config,
+        policy,
+        speaker.template,
+        speaker.sampler,
+        speaker.decoding,
+        _reward(run, config, context) if with_reward else None,
+        _initial(config, policy.tokenizer, policy.eos_ids) if with_reward else None,
+    )
+
+
+def load_speaker(config: RunConfig, section: ModelSection, poll: Callable[[], None] = lambda: None) -> Speaker:
+    """Any model, with the sampler, template and decoding of a configuration.
+
+    Raises:
+        ModelError: it cannot be loaded.
+        DataError: no chat template is to be had.
+    """
     tokenizer = load_tokenizer(section)
-    generation = generation_defaults(section)
-    ends = eos_ids(tokenizer, generation.eos_token_id)
-    policy = _policy(section, tokenizer, ends)
+    ends = eos_ids(tokenizer, generation_defaults(section).eos_token_id)
     template = PromptTemplate(tokenizer, ends, config.data.template, config.data.system)
+    policy = _policy(section, tokenizer, ends)
     decoding = Decoding(
         config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
     )
     context = BuildContext(
         policy, seed=config.seed, poll=poll, options={"model": section}, decoding=decoding, batch=config.micro_batch
     )
-    initial = _initial(config, tokenizer, ends)
-    return Learned(
-        run,
-        config,
-        policy,
-        template,
-        config.sampler.build(context),
-        decoding,
-        _reward(run, config, context),
-        initial,
-    )
+    return Speaker(policy, template, config.sampler.build(context), decoding, context)
 
 
 def no_reward(run: RunFolder, config: RunConfig) -> RunFolderError:
@@ -107,7 +148,7 @@ def no_reward(run: RunFolder, config: RunConfig) -> RunFolderError:
 
 
 def _plain(section: ModelSection, name: str) -> ModelSection:
-    return section.model_copy(update={"name": name, "revision": "main", "gradient_checkpointing": False})
+    return section.model_copy(update={"name": name, "revision": "main", **_FOR_SCORING})
 
 
 def _policy(section: ModelSection, tokenizer: object, ends: frozenset[int]) -> LanguageModelPolicy:
@@ -118,9 +159,9 @@ def _policy(section: ModelSection, tokenizer: object, ends: frozenset[int]) -> L
 
 def _initial(config: RunConfig, tokenizer: object, ends: frozenset[int]) -> LanguageModelPolicy | None:
     """pi_0, which an implicit reward is measured against."""
-    if config.algorithm == "sft" or not isinstance(config.reward, Implicit):
+    if config.algorithm == "sft" or not config.reward.implicit:
         return None
-    section = config.model.model_copy(update={"gradient_checkpointing": False})
+    section = config.model.model_copy(update=_FOR_SCORING)
     try:
         check_same_tokens(load_tokenizer(section), tokenizer, f"model.name: {section.name}")
         return _policy(section, tokenizer, ends)
@@ -135,6 +176,8 @@ def _reward(run: RunFolder, config: RunConfig, context: BuildContext) -> Reward 
     if isinstance(config.reward, Implicit):
         return config.reward.build(context)
     if isinstance(config.reward, Explicit):
+        if not run.reward.is_dir():
+            raise RunFolderError(f"{run.path}: its reward is missing (no reward/)", "Finish it: irltui run --resume.")
         return load_explicit(run.reward, context)
     return _plugin_reward(run, config, context)
 
