@@ -8,10 +8,11 @@ from typing import Any
 
 from irltui.api import Generation
 from irltui.apply.learned import Learned, load_learned
+from irltui.apply.output import Output
 from irltui.apply.progress import Progress
 from irltui.apply.request import Request
 from irltui.apply.scoring import gather
-from irltui.apply.source import UnusableRow, UsableRow, open_source
+from irltui.apply.source import Source, UnusableRow, UsableRow, open_source
 from irltui.data.report import Tally
 from irltui.data.tokens import RowTokens
 from irltui.lm.load import quiet_transformers
@@ -50,15 +51,20 @@ def main(**options: Any) -> None:
     with asked.output("sample", source, drawn, {}) as output:
         if output.is_complete:
             return
-        learned = load_learned(asked.folder, config=asked.config, with_reward=asked.config.algorithm != "sft")
-        tokens = RowTokens(asked.config.data, learned.template, learned.policy.eos_ids)
-
-        def work(places: range) -> list[dict[str, Any]]:
-            return list(_answer(learned, source.read(places, tokens), asked))
-
-        with Progress("answered", "prompts", output.done, len(source)) as progress:
-            gather(output, progress, len(source), max(1, _GENERATIONS // asked.count), work)
+        if output.done < len(source):
+            _gather(output, asked, source)
         output.finish(output.lines(), _summary(output.lines()))
+
+
+def _gather(output: Output, asked: SampleRequest, source: Source) -> None:
+    learned = load_learned(asked.folder, config=asked.config, with_reward=asked.config.algorithm != "sft")
+    tokens = RowTokens(asked.config.data, learned.template, learned.policy.eos_ids)
+
+    def work(places: range) -> list[dict[str, Any]]:
+        return list(_answer(learned, source.read(places, tokens), asked))
+
+    with Progress("answered", "prompts", output.done, len(source)) as progress:
+        gather(output, progress, len(source), max(1, _GENERATIONS // asked.count), work)
 
 
 def _answer(

@@ -9,12 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from irltui.apply.learned import load_learned
 from irltui.apply.output import Output
 from irltui.apply.request import Request
 from irltui.apply.scoring import ScoredRow, gather_scores, summarise
 from irltui.apply.source import open_source
-from irltui.data.tokens import RowTokens
 from irltui.lm.load import quiet_transformers
 
 
@@ -40,9 +38,7 @@ def main(**options: Any) -> None:
     with asked.output("score", source, {"tokens": asked.tokens}, view) as output:
         if output.is_complete:
             return
-        learned = load_learned(asked.folder, config=asked.config)
-        rows = RowTokens(asked.config.data, learned.template, learned.policy.eos_ids)
-        gather_scores(output, learned, source, rows, batch=asked.batch, parts=asked.tokens)
+        gather_scores(output, asked, source, parts=asked.tokens)
         summary = summarise(map(ScoredRow.of, output.lines()))
         output.finish(_view(output, rank=asked.rank, best=asked.best), summary)
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from irltui.apply.learned import Learned
+from irltui.apply.learned import Learned, load_learned
 from irltui.apply.output import Output
 from irltui.apply.progress import Progress
+from irltui.apply.request import Request
 from irltui.apply.source import Source, UnusableRow, UsableRow
 from irltui.data.report import Tally
 from irltui.data.tokens import RowTokens
@@ -71,19 +72,27 @@ def gather(
     output: Output, progress: Progress, total: int, group: int, work: Callable[[range], list[dict[str, Any]]]
 ) -> None:
     """Do what is left of `total` rows, a group at a time; a group that was cut short is done again whole."""
-    output.keep(output.done - output.done % group)
+    if output.done < total:
+        output.keep(output.done - output.done % group)
     for start in range(output.done, total, group):
         output.append(work(range(start, min(start + group, total))))
         progress.to(output.done)
 
 
-def gather_scores(
-    output: Output, learned: Learned, source: Source, tokens: RowTokens, *, batch: int, parts: bool
-) -> None:
-    """Score the rows that are left, with their tokens' rewards if `parts`."""
+def gather_scores(output: Output, asked: Request, source: Source, *, parts: bool) -> None:
+    """Score the rows that are left, with their tokens' rewards if `parts`.
+
+    Raises:
+        IrltuiError: the run learned no reward, or it cannot be loaded.
+    """
+    if output.done == len(source):
+        return
+    learned = load_learned(asked.folder, config=asked.config)
+    tokens = RowTokens(asked.config.data, learned.template, learned.policy.eos_ids)
 
     def work(places: range) -> list[dict[str, Any]]:
-        return [row.line() for row in score_rows(learned, source.read(places, tokens), batch=batch, parts=parts)]
+        read = source.read(places, tokens)
+        return [row.line() for row in score_rows(learned, read, batch=asked.batch, parts=parts)]
 
     with Progress("scored", "rows", output.done, len(source)) as progress:
         gather(output, progress, len(source), GROUP, work)

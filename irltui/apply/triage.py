@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from irltui.apply.learned import load_learned
 from irltui.apply.request import Request
 from irltui.apply.scoring import ScoredRow, gather_scores, summarise
 from irltui.apply.source import open_source
 from irltui.apply.suspicion import Suspect, suspects
-from irltui.data.tokens import RowTokens
 from irltui.lm.load import quiet_transformers
 
 
@@ -26,9 +24,7 @@ def main(**options: Any) -> None:
     with asked.output("triage", source, {}, {}) as output:
         if output.is_complete:
             return
-        learned = load_learned(asked.folder, config=asked.config)
-        tokens = RowTokens(asked.config.data, learned.template, learned.policy.eos_ids)
-        gather_scores(output, learned, source, tokens, batch=asked.batch, parts=False)
+        gather_scores(output, asked, source, parts=False)
         rows = [ScoredRow.of(line) for line in output.lines()]
         found = suspects(rows)
         output.finish(map(_line, found), summarise(rows) | {"suspicious": _with_reasons(found)})
