@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from irltui.api import Generation
-from irltui.apply.learned import Learned, load_learned
+from irltui.apply.learned import Learned, load_learned, no_reward
 from irltui.apply.output import Output
 from irltui.apply.progress import Progress
 from irltui.apply.request import Request
@@ -57,7 +57,10 @@ def main(**options: Any) -> None:
 
 
 def _gather(output: Output, asked: SampleRequest, source: Source) -> None:
-    learned = load_learned(asked.folder, config=asked.config, with_reward=asked.config.algorithm != "sft")
+    has_reward = asked.config.algorithm != "sft"
+    if asked.count > 1 and not has_reward:
+        raise no_reward(asked.folder, asked.config)
+    learned = load_learned(asked.folder, config=asked.config, with_reward=has_reward)
     tokens = RowTokens(asked.config.data, learned.template, learned.policy.eos_ids)
 
     def work(places: range) -> list[dict[str, Any]]:

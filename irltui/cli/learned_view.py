@@ -155,7 +155,7 @@ def _table(lines: Iterable[Line], fields: _Fields) -> str:
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="")
     for name in fields:
         clipped = name in _CLIPPED
-        ratio = 2 if name in _WRAPPED else 3 if clipped else None
+        ratio = 3 if name in _WRAPPED else 2 if clipped else None
         table.add_column(name, ratio=ratio, no_wrap=name not in _WRAPPED, overflow="ellipsis" if clipped else "fold")
     for line in lines:
         cells = (safe(str(value(line)).replace("\n", " "), limit=_SNIPPET) for value in fields.values())
