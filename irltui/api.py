@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import pluggy
 from pydantic import BaseModel, ConfigDict
@@ -25,6 +25,9 @@ hookimpl = pluggy.HookimplMarker("irltui")
 
 
 # -- data ------------------------------------------------------------------------------------
+
+PromptText: TypeAlias = str | Sequence[Mapping[str, str]]
+"""A prompt before it is tokenised: text, or chat messages, each with `role` and `content`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +154,24 @@ class Reference(Protocol):
 class Model(Protocol):
     """The model under test, as a benchmark sees it."""
 
-    def generate(self, prompts: Sequence[str], /) -> Sequence[str]:
+    def generate(self, prompts: Sequence[PromptText], /) -> Sequence[str]:
         """One answer per prompt, in order, drawn with the run's decoding."""
         ...
 
-    def log_probs(self, prompts: Sequence[str], answers: Sequence[str], /) -> Sequence[float]:
+    def log_probs(self, prompts: Sequence[PromptText], answers: Sequence[str], /) -> Sequence[float]:
         """Log pi(answer | prompt) in nats, end-of-sequence included, in order."""
+        ...
+
+    def token_counts(self, answers: Sequence[str], /) -> Sequence[int]:
+        """Tokens of each answer, end-of-sequence included, in order."""
+        ...
+
+    def rewards(self, prompts: Sequence[PromptText], answers: Sequence[str], /) -> Sequence[float]:
+        """The learned reward of each answer, in order; an implicit one is beta log(pi / pi_0).
+
+        Raises:
+            ModelError: the model comes without one; a Spec with `needs_reward` is never handed such a model.
+        """
         ...
 
 
@@ -245,6 +260,13 @@ class UpdateSpec(Spec):
 
 class BenchmarkSpec(Spec):
     """Options of a benchmark."""
+
+    needs_reward: ClassVar[bool] = False
+    """Whether it asks for `Model.rewards`; it then cannot be configured for a run that learns none."""
+    gold: ClassVar[str] = ""
+    """The metric in which more is better by a judge of its own, if it has one: the advice of a run listens to it."""
+    paths: ClassVar[tuple[str, ...]] = ()
+    """Options that may name a local file or folder; they are made absolute when a run starts."""
 
     @abstractmethod
     def build(self, context: BuildContext) -> Benchmark:

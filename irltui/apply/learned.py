@@ -167,7 +167,7 @@ def _initial(config: RunConfig, tokenizer: object, ends: frozenset[int]) -> Lang
         return _policy(section, tokenizer, ends)
     except ModelError as error:
         hint = "An implicit reward is beta log(pi / pi_0): the model that the run began with must still be there."
-        raise ModelError(error.message, error.hint or hint) from error
+        raise ModelError(error.message, hint) from error
 
 
 def _reward(run: RunFolder, config: RunConfig, context: BuildContext) -> Reward | None:

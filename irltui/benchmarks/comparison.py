@@ -37,8 +37,39 @@ def read_items(file: Path, metric: str) -> dict[str, float]:
         ValueError: a damaged line.
         OSError: the file cannot be read.
     """
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    return {row["item"]: float(row["value"]) for row in rows if row["metric"] == metric}
+    return read_metrics(file).get(metric, {})
+
+
+def read_metrics(file: Path) -> dict[str, dict[str, float]]:
+    """Every metric of a file in evaluations/, item by item.
+
+    Raises:
+        ValueError: a damaged line.
+        OSError: the file cannot be read.
+    """
+    metrics: dict[str, dict[str, float]] = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            metrics.setdefault(row["metric"], {})[row["item"]] = float(row["value"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"{file}:{number}: damaged: {error!r}") from error
+    return metrics
+
+
+def changes(start: Path, end: Path) -> dict[str, Interval]:
+    """What every metric of one benchmark gained between two of its files, over the items of both.
+
+    Raises:
+        ValueError: a damaged line.
+        OSError: a file cannot be read.
+    """
+    before, after = read_metrics(start), read_metrics(end)
+    return {
+        metric: compare([after[metric]], [before[metric]]).interval
+        for metric in after
+        if before.get(metric, {}).keys() & after[metric].keys()
+    }
 
 
 def compare(first: Sequence[Items], second: Sequence[Items]) -> Difference:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 2_000
 LEVEL = 0.95
+_MOST_DRAWS = 20_000_000  # held at once: 160 MB
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def clustered_interval(values: NDArray[np.float64], *, seed: int = 0) -> Interva
     """
     by_item = values.mean(axis=1)
     n = len(by_item)
-    draws = np.random.default_rng(seed).integers(0, n, size=(RESAMPLES, n))
-    means = by_item[draws].mean(axis=1)
+    stream, at_once = np.random.default_rng(seed), max(1, min(RESAMPLES, _MOST_DRAWS // n))
+    parts = [min(at_once, RESAMPLES - at) for at in range(0, RESAMPLES, at_once)]
+    means = np.concatenate([by_item[stream.integers(0, n, size=(part, n))].mean(axis=1) for part in parts])
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(by_item.mean()), float(low), float(high), n)

@@ -106,6 +106,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     Kind.EVALUATION: _evaluation,
     Kind.CHECKPOINT: _checkpoint,
     Kind.ALERT: lambda fields: f"{_text(fields, 'level')}: {_text(fields, 'text')}",
+    Kind.ADVICE: lambda fields: f"advice: {_text(fields, 'text')}",
     Kind.CONTROL: _control,
     Kind.LOG: lambda fields: _text(fields, "text"),
     Kind.RUN_END: _run_end,

@@ -37,6 +37,7 @@ def draw(progress: Progress) -> Group:
         _bars(progress),
         _line(_figures(progress, _METRICS)),
         _line(_times(progress), "dim"),
+        *(_line(f"→ {progress.advice[t].text}", "cyan") for t in list(progress.advice)[-1:]),
         *(_alert(alert) for alert in progress.alerts[-_ALERTS:]),
     )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-_RUNS, _LEARNED, _CONFIGURATION = "Runs", "What a run learned", "Configuration"
+_RUNS, _RESULTS, _CONFIGURATION = "Runs", "Results", "Configuration"
 
 app = typer.Typer(
     add_completion=False,
@@ -164,7 +164,77 @@ def ctl(
     sys.exit(control(run, command, text))
 
 
-@app.command(rich_help_panel=_LEARNED)
+@app.command(rich_help_panel=_RUNS)
+def doctor(run: Run, as_json: Json = False) -> None:
+    """Check that a run folder is whole, and say from where it can go on.
+
+    Reads every file, changes nothing. Exit code 1 if something is wrong.
+
+    Examples:
+      irltui doctor runs/first
+      irltui doctor runs/first --json
+    """
+    from irltui.cli.doctor import examine
+
+    sys.exit(examine(run, as_json=as_json))
+
+
+@app.command(rich_help_panel=_RESULTS)
+def bench(
+    target: Annotated[
+        str, typer.Argument(metavar="MODEL_OR_RUN", help="Hub name, model folder, or a finished run's folder.")
+    ],
+    benchmarks: Annotated[
+        list[str] | None,
+        typer.Option("--benchmark", metavar="NAME", help="One that the run configures, or a kind; repeatable."),
+    ] = None,
+    data: Annotated[str, typer.Option("--data", metavar="D", help="The benchmarks' file or hub data set.")] = "",
+    assignments: Assignments = None,
+    items: Annotated[
+        Path | None, typer.Option("--items", metavar="FILE", help="Also write every value, item by item (JSONL).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a model, or what a run learned: every figure with its 95 % interval and n.
+
+    Of a run, without --benchmark: the benchmarks that it was configured with.
+
+    Examples:
+      irltui bench runs/first --benchmark logprob_gap --data pairs.jsonl
+      irltui bench runs/first --benchmark planted --data marked.jsonl --set benchmarks.planted.bad=is_bad
+      irltui bench quickstart --benchmark quickstart
+      irltui bench M --benchmark win_rate --data answers.jsonl --set benchmarks.win_rate.judge=JUDGE --json
+    """
+    from irltui.cli.bench import BenchRequest
+    from irltui.cli.bench import bench as measure
+
+    measure(BenchRequest(target, tuple(benchmarks or ()), data, tuple(assignments or ()), items, as_json))
+
+
+@app.command(rich_help_panel=_RESULTS)
+def export(
+    run: Run,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="A folder that is not there yet.")],
+    iteration: Annotated[
+        str, typer.Option("--iteration", metavar="T", help="best, last, or after how many outer iterations.")
+    ] = "best",
+    as_json: Json = False,
+) -> None:
+    """Write the model of one outer iteration to a folder of its own, from its checkpoint.
+
+    A transformers folder, adapters merged; of an RFT run with the reward of that iteration in FOLDER/reward.
+    The best iteration is the one with the lowest held-out loss (fixed reference) or NLL.
+
+    Examples:
+      irltui export runs/first --iteration best --out models/best
+      irltui export runs/first --iteration 2 --out models/second
+    """
+    from irltui.cli.bench import export as write
+
+    write(run, iteration, out, as_json=as_json)
+
+
+@app.command(rich_help_panel=_RESULTS)
 def score(  # noqa: PLR0913 - an option each
     run: Run,
     data: Data,
@@ -193,7 +263,7 @@ def score(  # noqa: PLR0913 - an option each
     sys.exit(score(common, data, tuple(assignments or ()), tokens=tokens, rank=rank, best=best))
 
 
-@app.command(rich_help_panel=_LEARNED)
+@app.command(rich_help_panel=_RESULTS)
 def sample(  # noqa: PLR0913 - an option each
     run: Run,
     prompts: Annotated[str, typer.Option("--prompts", metavar="D", help="Data with prompts; answers are not read.")],
@@ -222,7 +292,7 @@ def sample(  # noqa: PLR0913 - an option each
     sys.exit(sample(common, prompts, tuple(assignments or ()), count=best_of, seed=seed))
 
 
-@app.command(rich_help_panel=_LEARNED)
+@app.command(rich_help_panel=_RESULTS)
 def triage(
     run: Run,
     out: Out = None,

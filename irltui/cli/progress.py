@@ -21,12 +21,22 @@ class Alert:
     text: str
 
 
+@dataclass(frozen=True)
+class Advice:
+    """What the engine advised at the end of an outer iteration."""
+
+    outer_iteration: int
+    verdict: str
+    text: str
+
+
 @dataclass
 class Progress:
     """The state of a run after the events it has been shown; `time` and `began` are Unix seconds.
 
     `first` and `last` hold the earliest and latest value of each metric as its event carried it;
-    `evaluations` the first and last result of each benchmark's metric, {mean, low, high, n}.
+    `evaluations` the first and last result of each benchmark's metric, {mean, low, high, n}, and `items` the names
+    of the files in evaluations/ that each benchmark's first and last result came from. `advice` is by outer iteration.
     """
 
     algorithm: str = ""
@@ -48,7 +58,9 @@ class Progress:
     first: Values = field(default_factory=dict)
     last: Values = field(default_factory=dict)
     evaluations: dict[tuple[str, str], tuple[Values, Values]] = field(default_factory=dict)
+    items: dict[str, tuple[str, str]] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
+    advice: dict[int, Advice] = field(default_factory=dict)
     checkpoint: str = ""
     end: Mapping[str, Any] | None = None
 
@@ -67,6 +79,8 @@ class Progress:
                 self._evaluation(fields)
             case Kind.ALERT:
                 self._alert(fields)
+            case Kind.ADVICE:
+                self._advice(fields)
             case Kind.CHECKPOINT:
                 self.checkpoint = str(fields.get("name", ""))
             case Kind.RUN_END:
@@ -111,6 +125,12 @@ class Progress:
         for metric, result in table(fields.get("values")).items():
             first, _ = self.evaluations.get((benchmark, metric), (table(result), {}))
             self.evaluations[benchmark, metric] = (first, table(result))
+        file = str(fields.get("file", ""))
+        self.items[benchmark] = (self.items.get(benchmark, (file, ""))[0], file)
+
+    def _advice(self, fields: Mapping[str, Any]) -> None:
+        t = whole(fields.get("outer_iteration"))
+        self.advice[t] = Advice(t, str(fields.get("verdict", "")), str(fields.get("text", "")))
 
     def _alert(self, fields: Mapping[str, Any]) -> None:
         alert = Alert(

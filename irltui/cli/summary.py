@@ -44,7 +44,8 @@ def replay(run: RunFolder) -> tuple[Progress, EventReader]:
 def summary(run: RunFolder, progress: Progress, state: State) -> str:
     """A few lines: what happened, figures at start and end, the result, what to do next."""
     happened = f"{state}: {progress.step}/{progress.total_steps} steps in {duration(progress.elapsed)}"
-    return "\n".join(part for part in (happened, _table(progress), *_result(run, progress, state)) if part)
+    parts = (happened, _table(run, progress), *_advice(progress, most=1), *_result(run, progress, state))
+    return "\n".join(part for part in parts if part)
 
 
 def show_run(path: Path, *, as_json: bool) -> None:
@@ -60,7 +61,8 @@ def show_run(path: Path, *, as_json: bool) -> None:
     if as_json:
         out_json(_as_json(run, manifest, state, progress))
         return
-    lines = [*_about(manifest), summary(run, progress, state), *_alerts(progress), *_reason(progress)]
+    lines = [*_about(manifest), summary(run, progress, state), *_earlier_advice(progress), *_alerts(progress)]
+    lines += _reason(progress)
     if reader.malformed:
         lines.append(f"{reader.malformed} damaged lines in events.jsonl were skipped")
     out("\n".join(lines))
@@ -84,17 +86,49 @@ def _at(config: Any, table: str, key: str) -> Any:
         return "?"
 
 
-def _table(progress: Progress) -> str:
+def _table(run: RunFolder, progress: Progress) -> str:
     rows = [
         [title, figure(progress.first[metric]), figure(progress.last[metric])]
         for metric, title in _FIGURES.items()
         if metric in progress.last
     ]
+    gained = _changes(run, progress)
     rows += [
-        [f"{safe(benchmark)}: {safe(metric)}", interval(first), interval(last)]
+        [f"{safe(benchmark)}: {safe(metric)}", interval(first), interval(last), gained.get((benchmark, metric), "")]
         for (benchmark, metric), (first, last) in progress.evaluations.items()
     ]
-    return columns([["", "first", "last"], *rows]) if rows else ""
+    head = ["", "first", "last", *(["change"] if gained else [])]
+    return columns([head, *([*row, ""][: len(head)] for row in rows)]) if rows else ""
+
+
+def _changes(run: RunFolder, progress: Progress) -> dict[tuple[str, str], str]:
+    """What each benchmark metric gained between its first and last evaluation, paired by item."""
+    pairs = {name: files for name, files in progress.items.items() if all(files) and files[0] != files[1]}
+    if not pairs:
+        return {}
+    from irltui.benchmarks.comparison import changes
+
+    found: dict[tuple[str, str], str] = {}
+    for benchmark, files in pairs.items():
+        start, end = (run.evaluations / Path(file).name for file in files)
+        try:
+            gained = changes(start, end)
+        except (OSError, ValueError):  # what is left of a damaged folder is shown without
+            continue
+        for metric, by in gained.items():
+            found[benchmark, metric] = f"{by.mean:+.4g} [{by.low:+.4g}, {by.high:+.4g}]"
+    return found
+
+
+def _advice(progress: Progress, *, most: int) -> Iterator[str]:
+    for t in sorted(progress.advice)[-most:]:
+        yield f"advice     {safe(progress.advice[t].text, limit=400)}"
+
+
+def _earlier_advice(progress: Progress) -> Iterator[str]:
+    """That of all iterations but the last, which the summary holds."""
+    for t in sorted(progress.advice)[-_ALERTS:-1]:
+        yield f"after outer iteration {t + 1}: {safe(progress.advice[t].text, limit=400)}"
 
 
 def _result(run: RunFolder, progress: Progress, state: State) -> Iterator[str]:
@@ -151,6 +185,7 @@ def _as_json(run: RunFolder, manifest: Manifest, state: State, progress: Progres
             {"benchmark": benchmark, "metric": metric, "first": first, "last": last}
             for (benchmark, metric), (first, last) in progress.evaluations.items()
         ],
+        "advice": [vars(advice) for _, advice in sorted(progress.advice.items())],
         "alerts": [vars(alert) for alert in progress.alerts],
         "end": progress.end,
         "model": str(run.model) if run.model.is_dir() else "",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from irltui import quickstart
+from irltui.api import BenchmarkSpec
 from irltui.config.load import Loaded
 from irltui.config.schema import RunConfig
 from irltui.errors import ConfigError
@@ -34,8 +36,22 @@ def localise(loaded: Loaded) -> Loaded:
     reward = config.reward
     if isinstance(trunk := getattr(reward, "model", None), str) and trunk != OWN_TRUNK:
         reward = reward.model_copy(update={"model": _absolute(trunk)})
-    changed: RunConfig = config.model_copy(update={"model": model, "data": data, "reward": reward})
+    benchmarks = {name: _located(spec) for name, spec in config.benchmarks.items()}
+    changed: RunConfig = config.model_copy(
+        update={"model": model, "data": data, "reward": reward, "benchmarks": benchmarks}
+    )
     return Loaded(changed, loaded.origins)
+
+
+def _located(spec: BenchmarkSpec) -> BenchmarkSpec:
+    named = {option: getattr(spec, option, None) for option in spec.paths}
+    return spec.model_copy(
+        update={
+            option: _absolute(name)
+            for option, name in named.items()
+            if isinstance(name, str) and name != quickstart.NAME  # as data and as judge, the embedded one
+        }
+    )
 
 
 def _model(name: str, loaded: Loaded) -> str:

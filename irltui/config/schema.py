@@ -6,6 +6,7 @@ the user's file say only what differs. Nothing here reads a file or imports torc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from irltui.registry import Registry
 
 Auto = Literal["auto"]
 Off = Literal["off"]
+_FILE_NAME = re.compile(r"\w[\w.-]*")  # results are stored under a benchmark's name
 PositiveInt = Annotated[int, Field(ge=1)]
 
 
@@ -300,6 +302,7 @@ class RunConfig(Section):
             raise ValueError(f"reward.kind must be an implicit reward for irft; {self.reward.kind!r} learns by 'rft'")
         if self.algorithm == "rft":
             self._check_rft()
+        self._check_benchmarks()
         return self
 
     def _check_rft(self) -> None:
@@ -311,6 +314,13 @@ class RunConfig(Section):
             raise ValueError("loss.link 'sigmoid_norm' is for log-ratios: rft takes 'linear' or 'sigmoid'")
         if self.loss.gamma:
             raise ValueError("loss.gamma must be 0 for rft: reward steps leave the policy alone")
+
+    def _check_benchmarks(self) -> None:
+        for name, spec in self.benchmarks.items():
+            if not _FILE_NAME.fullmatch(name):
+                raise ValueError(f"benchmarks: {name!r} is no name: take letters, digits, '-', '_' and '.'")
+            if spec.needs_reward and self.algorithm == "sft":
+                raise ValueError(f"benchmarks.{name}.kind must need no learned reward for sft; {spec.kind!r} does")
 
     @property
     def max_new_tokens(self) -> int:

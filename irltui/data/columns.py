@@ -89,6 +89,11 @@ def find_columns(section: DataSection, names: Sequence[str]) -> Columns:
     return Columns(prompt, completion, "", system)
 
 
+def prompt_column(names: Sequence[str]) -> str:
+    """The column of a usual name for prompts, "" if there is none."""
+    return _choose("prompt", "auto", names)
+
+
 def find_prompt_columns(section: DataSection, names: Sequence[str]) -> Columns:
     """The columns to read prompts from; completions are not asked for, and not read if they are there.
 

@@ -6,9 +6,7 @@ position; tensors are safetensors, the rest JSON. What it belongs to is the run'
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -23,11 +21,9 @@ from torch import Tensor, nn
 from irltui.api import Reward
 from irltui.engine.position import Position
 from irltui.errors import CheckpointError
+from irltui.runs.checkpoints import FORMAT, damage, digest, newest_first
 from irltui.runs.durable import replace_file, replace_json, sync_file, sync_folder
 from irltui.runs.folder import RunFolder
-
-FORMAT = 1
-_NAME = re.compile(r"\d{4,}-\d{6,}(-\d{6,})?")
 
 
 @dataclass(frozen=True)
@@ -101,10 +97,26 @@ def restore(run: RunFolder, trained: Trained) -> tuple[Position | None, list[str
     return None, []
 
 
-def newest_first(run: RunFolder) -> list[str]:
-    """Names of the checkpoints there are."""
-    found = [entry.name for entry in run.checkpoints.iterdir() if _NAME.fullmatch(entry.name)]
-    return sorted(found, key=lambda name: tuple(map(int, name.split("-"))), reverse=True)
+def load_weights(folder: Path, parameters: Mapping[str, nn.Parameter], reward: Reward | None) -> None:
+    """What was learned at a checkpoint, without the state that training goes on from.
+
+    Raises:
+        CheckpointError: it belongs to another model.
+    """
+    stored = load_file(folder / "parameters.safetensors")
+    if stored.keys() != parameters.keys():
+        raise CheckpointError(f"{folder}: belongs to another model or adapter", "Was the model folder exchanged?")
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(stored[name])
+    if reward is not None:
+        reward.load(folder / "reward")
+
+
+def read_position(folder: Path) -> Position:
+    """Where a checkpoint that verifies was saved."""
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    return Position(**{name: _number(value) for name, value in state["position"].items()})
 
 
 def prune(run: RunFolder, keep: int, best: str) -> None:
@@ -112,25 +124,6 @@ def prune(run: RunFolder, keep: int, best: str) -> None:
     for name in newest_first(run)[keep:]:
         if name != best:
             shutil.rmtree(run.checkpoints / name, ignore_errors=True)
-
-
-def damage(folder: Path) -> str:
-    """What is wrong with a checkpoint, "" if its manifest verifies."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        if manifest["format"] > FORMAT:
-            return "written by a newer irltui"
-        for name, expected in manifest["files"].items():
-            path = folder / name
-            if not path.is_file():
-                return f"{name} is missing"
-            if path.stat().st_size != expected["bytes"]:
-                return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
-            if _digest(path) != expected["sha256"]:
-                return f"{name} has changed since it was written"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"manifest.json: {error!r}"
-    return ""
 
 
 def _write(folder: Path, trained: Trained, position: Position) -> None:
@@ -156,17 +149,12 @@ def _seal(folder: Path) -> None:
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         sync_file(path)
-        files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+        files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": digest(path)}
     replace_json(folder / "manifest.json", {"format": FORMAT, "files": files})
 
 
 def _read(folder: Path, trained: Trained) -> Position:
-    stored = load_file(folder / "parameters.safetensors")
-    if stored.keys() != trained.parameters.keys():
-        raise CheckpointError(f"{folder}: belongs to another model or adapter", "Was the model folder exchanged?")
-    with torch.no_grad():
-        for name, parameter in trained.parameters.items():
-            parameter.copy_(stored[name])
+    load_weights(folder, trained.parameters, trained.reward)
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     tensors = load_file(folder / "optimizer.safetensors")
     torch.set_rng_state(tensors.pop("random"))
@@ -177,9 +165,7 @@ def _read(folder: Path, trained: Trained) -> Position:
     if trained.policy_optimizer is not None:
         tensors = load_file(folder / "policy_optimizer.safetensors")
         _put_back(trained.policy_optimizer, tensors, state["policy_optimizer"])
-    if trained.reward is not None:
-        trained.reward.load(folder / "reward")
-    return Position(**{name: _number(value) for name, value in state["position"].items()})
+    return read_position(folder)
 
 
 def _put_back(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> None:
@@ -213,8 +199,3 @@ def _finite(position: Mapping[str, Any]) -> dict[str, Any]:
 
 def _number(value: Any) -> Any:
     return float("inf") if value == "inf" else value
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

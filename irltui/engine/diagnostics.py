@@ -114,15 +114,16 @@ def generation_metrics(generations: Sequence[Sequence[int]], ended: Sequence[boo
     return values
 
 
-def agreement_metrics(sampled: Sequence[Sequence[float]], scored: Sequence[Sequence[float]]) -> Values:
-    """Mean and largest absolute difference between the sampler's and the trainer's token log-probabilities."""
-    differences = np.concatenate(
-        [np.abs(np.subtract(ours, theirs)) for ours, theirs in zip(sampled, scored, strict=True)]
-    )
-    return {
-        "sampler/logp_error": float(differences.mean()),
-        "sampler/logp_error_max": float(differences.max()),
-    }
+def disagreement(sampled: Sequence[float], scored: Sequence[float]) -> tuple[float, float]:
+    """Sum and largest of the absolute differences between two log-probabilities of a response's tokens."""
+    differences = np.abs(np.subtract(sampled, scored))
+    return float(differences.sum()), float(differences.max())
+
+
+def agreement_metrics(disagreements: Iterable[tuple[float, float]], tokens: int) -> Values:
+    """How sampler and trainer agree on the log-probabilities of `tokens` tokens; a `disagreement` of each response."""
+    sums, largest = zip(*disagreements, strict=True)
+    return {"sampler/logp_error": math.fsum(sums) / tokens, "sampler/logp_error_max": max(largest)}
 
 
 def kl_per_token(logp: Sequence[Sequence[float]], logp_other: Sequence[Sequence[float]]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from irltui.algorithm import Pairs, Start, Step, learn, no_penalty
 from irltui.baselines import Demonstrated, SftStep, sft
 from irltui.engine import checkpoint, diagnostics, early_stop
+from irltui.engine.advice import Setting, advise
 from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
 from irltui.engine.export import export
 from irltui.engine.improve import Improver
@@ -49,7 +51,7 @@ class Drive:
         """
         position = self._position
         if self._parts.config.evaluation.before_training and not position.measured_before:
-            self._evaluator.outer_iteration(BEFORE_TRAINING, None)
+            self._remember(0, self._evaluator.outer_iteration(BEFORE_TRAINING, None))
             position.measured_before = True
             self._journal.mark()
         self._parts.poll()
@@ -159,7 +161,8 @@ class Drive:
         section, position = self._parts.config.early_stop, self._position
         if "reward/gap" not in values:
             return
-        reason = early_stop.gap_too_wide(section, position, values["reward/gap"])
+        early_stop.take_in(position, values)
+        reason = early_stop.gap_too_wide(section, position)
         if not reason and early_stop.check_due(section, position) and self._round and self._round.held_out:
             checked = self._evaluator.held_out_pairs(self._round.held_out)
             self._journal.metrics(checked)
@@ -179,18 +182,43 @@ class Drive:
         position = self._position
         values = self._evaluator.outer_iteration(t, self._round)
         self._round = None
-        # Against a reference that rolls on, the losses of two iterations measure different gaps; so do those of
-        # RFT, whose reward is set a harder task the better the policy becomes.
-        config = self._parts.config
-        is_comparable = config.reference.kind == "fixed" and config.reward.implicit and "heldout/loss" in values
+        is_comparable = self._one_reference and "heldout/loss" in values
         loss = values.get("heldout/loss" if is_comparable else "heldout/nll", float("inf"))
         is_best = loss < position.best_loss
+        self._advise(t, values)
         position.begin_inner_loop(t + 1)
         if is_best:
             position.best_loss, position.best_checkpoint = loss, position.name
         self._journal.mark()
         self.save("outer iteration")
         self._parts.poll()
+
+    @property
+    def _one_reference(self) -> bool:
+        """Whether the held-out losses of all outer iterations compare.
+
+        Against a reference that rolls on, the losses of two iterations measure different gaps; so do those of RFT,
+        whose reward is set a harder task the better the policy becomes.
+        """
+        config = self._parts.config
+        return config.reference.kind == "fixed" and config.reward.implicit
+
+    def _remember(self, iteration: int, values: diagnostics.Values) -> None:
+        """Keep what an outer iteration ended with (0: before training), as far as JSON can."""
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self._position.ended.append({"iteration": iteration, **finite})
+
+    def _advise(self, t: int, values: diagnostics.Values) -> None:
+        config, position = self._parts.config, self._position
+        learned: diagnostics.Values = {}
+        if self._parts.reward is not None:
+            learned["reward/gap"] = position.gap_mean
+            if config.reward.implicit:
+                learned["pairs/both_down"] = position.both_down_mean
+        self._remember(t + 1, values | learned)
+        setting = Setting(config.algorithm, self._one_reference, config.loss.gamma)
+        found = advise(position.ended, setting, left=self._parts.plan.outer_iterations - t - 1)
+        self._journal.event(Kind.ADVICE, outer_iteration=t, verdict=found.verdict, text=found.text)
 
 
 class _Pending:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from irltui.config.schema import EarlyStopSection
 from irltui.engine.position import Position
 
-_SMOOTHING = 0.2  # share of the newest step in the running mean of the gap
+_SMOOTHING = 0.2  # share of the newest step in a running mean
 
 
-def gap_too_wide(section: EarlyStopSection, position: Position, gap: float) -> str:
-    """Take in the mean gap of a step; why the inner loop should end, "" if it should not."""
+def take_in(position: Position, values: Mapping[str, float]) -> None:
+    """Follow the running means through a step."""
     share = 1.0 if position.k <= 1 else _SMOOTHING
-    position.gap_mean += share * (gap - position.gap_mean)
+    position.gap_mean += share * (values["reward/gap"] - position.gap_mean)
+    position.both_down_mean += share * (values.get("pairs/both_down", 0.0) - position.both_down_mean)
+
+
+def gap_too_wide(section: EarlyStopSection, position: Position) -> str:
+    """Why the inner loop should end for its gap, "" if it should not."""
     if section.max_gap and position.gap_mean > section.max_gap:
         return f"mean reward gap {position.gap_mean:.2f} is above early_stop.max_gap = {section.max_gap:g}"
     return ""

@@ -15,7 +15,7 @@ from irltui.engine import diagnostics
 from irltui.engine.journal import Journal
 from irltui.engine.parts import Parts
 from irltui.engine.rounds import Pair, Round
-from irltui.errors import TrainingError
+from irltui.errors import IrltuiError, TrainingError
 from irltui.lm.policy import score_all
 from irltui.rewards.scoring import score_rewards
 from irltui.runs.durable import replace_file
@@ -43,7 +43,11 @@ class Evaluator:
         self._run, self._parts, self._journal = run, parts, journal
 
     def outer_iteration(self, t: int, current: Round | None) -> diagnostics.Values:
-        """Everything that is measured between two outer iterations; `t` is the one that ended, or -1."""
+        """Everything that is measured between two outer iterations; `t` is the one that ended, or -1.
+
+        Returns:
+            The metrics, and `gold/mean`, `gold/low`, `gold/high` if a benchmark has a gold metric (the first that has).
+        """
         values = self.held_out_nll()
         if current is not None and current.held_out:
             values |= self.held_out_pairs(current.held_out)
@@ -52,10 +56,13 @@ class Evaluator:
         values |= self.samples(t)
         self._journal.metrics(values)
         self._journal.check_health(values)
+        gold: diagnostics.Values = {}
         for name, benchmark in self._parts.benchmarks.items():
-            self._benchmark(name, benchmark, t)
+            summary = self._benchmark(name, benchmark, t)
+            if not gold and (judged := summary.get(self._parts.config.benchmarks[name].gold)):
+                gold = {"gold/mean": judged.mean, "gold/low": judged.low, "gold/high": judged.high}
         self._journal.system()
-        return values
+        return values | gold
 
     def held_out_nll(self) -> diagnostics.Values:
         """Negative log-likelihood of held-out demonstrations, nats per token (end-of-sequence included)."""
@@ -99,14 +106,10 @@ class Evaluator:
         rows = [g.tokens for g in generations]
         logp = self._score(wanted, rows)
         with self._parts.policy.initial() as initial:
-            logp_initial = score_all(
-                initial,
-                [d.prompt for d in wanted],
-                rows,
-                batch=self._parts.micro_batch,
-                poll=self._parts.poll,
-            )
-        rewards = self._rewards([d.prompt for d in wanted], generations, logp, logp_initial)
+            # No poll: with adapters, the answer to a `sample` command would be pi_0's.
+            prompts = [d.prompt for d in wanted]
+            logp_initial = score_all(initial, prompts, rows, batch=self._parts.micro_batch)
+        rewards = self._rewards(prompts, generations, logp, logp_initial)
         for demonstration, generation, reward in zip(wanted, generations, rewards, strict=True):
             self.write_sample(t, demonstration.prompt, demonstration.text, generation, reward)
         kl = diagnostics.kl_per_token(logp, logp_initial)
@@ -195,7 +198,7 @@ class Evaluator:
         tokens = sum(len(p.generation.tokens) for p in pairs)
         return {"kl/reference": (sum(map(sum, reference)) - sum(map(sum, now))) / tokens}
 
-    def _benchmark(self, name: str, benchmark: Benchmark, t: int) -> None:
+    def _benchmark(self, name: str, benchmark: Benchmark, t: int) -> dict[str, Interval]:
         """Run one benchmark; its items go to evaluations/, its means with intervals into an event.
 
         Raises:
@@ -205,6 +208,8 @@ class Evaluator:
         try:
             scores = list(self._polled(benchmark.evaluate(self._parts.model_under_test)))
             summary = summarise(scores)
+        except IrltuiError as error:
+            raise TrainingError(f"benchmarks.{name}: {error.message}", error.hint) from error
         except Exception as error:
             kind = self._parts.config.benchmarks[name].kind
             raise TrainingError(
@@ -221,6 +226,7 @@ class Evaluator:
             values={metric: interval.as_dict() for metric, interval in summary.items()},
             file=file,
         )
+        return summary
 
     def _polled(self, scores: Iterator[Score]) -> Iterator[Score]:
         for score in scores:

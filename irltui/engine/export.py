@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from irltui.api import Reward
 from irltui.engine.parts import Parts
 from irltui.errors import RunFolderError
 from irltui.runs.durable import sync_file, sync_folder
@@ -22,40 +23,43 @@ def export(run: RunFolder, parts: Parts) -> Path:
     policy = parts.policy
     try:
         if parts.reward is not None:
-            _export_reward(run.reward, parts.reward)
+            with whole(run.reward) as folder:
+                parts.reward.export(folder)
         if policy.is_adapted:
-            _replace(run.adapter, policy.model, parts)
+            _write(run.adapter, policy.model, parts)
             # Merging cannot be undone exactly, and nothing trains after it.
-            _replace(run.model, policy.model.merge_and_unload(), parts)
+            _write(run.model, policy.model.merge_and_unload(), parts)
         else:
-            _replace(run.model, policy.model, parts)
+            _write(run.model, policy.model, parts)
     except OSError as error:
         raise RunFolderError(f"{run.path}: cannot write the result: {error}", "Make room, then --resume.") from error
     return run.model
 
 
-def _replace(folder: Path, model: Any, parts: Parts) -> None:
-    beside = _beside(folder)
-    model.save_pretrained(beside, safe_serialization=True)
-    parts.policy.tokenizer.save_pretrained(beside)
-    parts.generation_config.save_pretrained(beside)
-    _move(beside, folder)
+def write_model(folder: Path, model: Any, tokenizer: Any, generation_config: Any) -> None:
+    """What `from_pretrained` wants, into a folder that is there."""
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    generation_config.save_pretrained(folder)
 
 
-def _export_reward(folder: Path, reward: Reward) -> None:
-    beside = _beside(folder)
-    beside.mkdir()
-    reward.export(beside)
-    if any(beside.iterdir()):
-        _move(beside, folder)
-    else:  # the policy is all there is of this reward
-        beside.rmdir()
-
-
-def _beside(folder: Path) -> Path:
+@contextmanager
+def whole(folder: Path) -> Generator[Path]:
+    """A new folder to write into, which replaces `folder` at the end; one that stays empty is not kept."""
     beside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
-    return beside
+    beside.mkdir()
+    try:
+        yield beside
+        if any(beside.iterdir()):
+            _move(beside, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write(folder: Path, model: Any, parts: Parts) -> None:
+    with whole(folder) as beside:
+        write_model(beside, model, parts.policy.tokenizer, parts.generation_config)
 
 
 def _move(beside: Path, folder: Path) -> None:

@@ -14,14 +14,15 @@ from accelerate import Accelerator, PartialState
 
 from irltui.algorithm import PER_TOKEN, Link, link
 from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
+from irltui.benchmarks.build import build_benchmarks
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
-from irltui.data.template import eos_ids
+from irltui.data.template import PromptTemplate, eos_ids
 from irltui.engine.checkpoint import Trained
 from irltui.engine.lower import Lower, make_lower
 from irltui.engine.plan import Plan, make_plan
 from irltui.engine.stepper import Stepper, make_optimizer
-from irltui.engine.under_test import ModelUnderTest
+from irltui.engine.under_test import ModelUnderTest, RewardOfRun
 from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.precision import compute_precision
@@ -112,7 +113,7 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
     )
     torch.manual_seed(derived_seed(config.seed, "torch"))
-    policy, accelerator = _policy(config, tokenizer, ends)
+    policy, accelerator = make_policy(config, tokenizer, ends)
     context = BuildContext(
         policy,
         seed=derived_seed(config.seed, "parts"),
@@ -139,14 +140,34 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         decoding=decoding,
         stepper=Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward),
         lower=lower,
-        benchmarks={name: spec.build(context) for name, spec in config.benchmarks.items()},
-        model_under_test=ModelUnderTest(policy, sampler, decoding, data.template, config.micro_batch, poll),
+        benchmarks=build_benchmarks(config.benchmarks, context),
+        model_under_test=_under_test(config, context, policy, sampler, reward, data.template),
         generation_config=generation_config,
         poll=poll,
     )
 
 
-def _policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[LanguageModelPolicy, Accelerator]:
+def _under_test(
+    config: RunConfig,
+    context: BuildContext,
+    policy: LanguageModelPolicy,
+    sampler: Sampler,
+    reward: Reward | None,
+    template: PromptTemplate,
+) -> ModelUnderTest:
+    size, poll = config.micro_batch, context.poll
+    rewards = None
+    if reward is not None:
+        rewards = RewardOfRun(reward, policy, implicit=config.reward.implicit, batch=size, poll=poll)
+    return ModelUnderTest(policy, sampler, context.decoding, template, batch=size, poll=poll, rewards=rewards)
+
+
+def make_policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[LanguageModelPolicy, Accelerator]:
+    """The policy as it begins, adapters included, on its device; and what computes its gradients.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
     model = load_model(config.model)
     size = model.num_parameters()
     if config.adapter.kind == "lora":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -37,6 +37,10 @@ class Position:
     """Lowest of those checks, in this inner loop."""
     gap_mean: float = 0.0
     """Running mean of the reward gap, in this inner loop."""
+    both_down_mean: float = 0.0
+    """Running mean of the share of pairs whose log-ratios both fall, in this inner loop."""
+    ended: list[dict[str, float]] = field(default_factory=list)
+    """What each outer iteration so far ended with, for advice; the first entry may be from before training."""
 
     @property
     def name(self) -> str:
@@ -46,4 +50,5 @@ class Position:
     def begin_inner_loop(self, t: int) -> None:
         """Move to the start of outer iteration t."""
         self.t, self.k, self.s, self.ended_early = t, 0, 0, False
-        self.patience, self.lowest_check, self.gap_mean = 0, float("inf"), 0.0
+        self.patience, self.lowest_check = 0, float("inf")
+        self.gap_mean = self.both_down_mean = 0.0

@@ -7,9 +7,9 @@ a resumed run draws what is missing and gets the numbers it would have got.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from irltui.algorithm import Pairs, reference_mix
 from irltui.api import Demonstration, Generation, Prompt
@@ -76,12 +76,12 @@ class Rounds:
         held_out = [parts.data.held_out[i] for i in range(parts.held_out_pairs)]
         store = SampleStore(self._run.samples, iteration_name(t))
         self._sample(store, [*train, *held_out], t, announce=announce)
-        agreement = self._score_reference(store, [*train, *held_out])
+        self._score_reference(store, [*train, *held_out])
         earlier = {(s, i): pair for s in parts.plan.iterations(t)[:-1] for i, pair in self._stored(s).items()}
         fresh = {(t, i): pair for i, pair in zip(indices, _pairs(store, train), strict=True)}
         current = Round(t, earlier | fresh, _pairs(store, held_out))
         if announce:
-            self._announce(current, agreement)
+            self._announce(current, store)
         if all(pair.is_equal for pair in current.train.values()):
             raise TrainingError(
                 f"outer iteration {t}: every generation equals its demonstration, nothing is left to learn",
@@ -162,12 +162,13 @@ class Rounds:
 
     # -- reference ---------------------------------------------------------------------------
 
-    def _score_reference(self, store: SampleStore, wanted: Sequence[Demonstration]) -> diagnostics.Values:
-        """Log pi_ref of both sides of every pair, once, over the exact ids; how sampler and trainer agree."""
+    def _score_reference(self, store: SampleStore, wanted: Sequence[Demonstration]) -> None:
+        """Log pi_ref of both sides of every pair, once, over the exact ids; and how sampler and trainer agree.
+
+        A fixed reference says nothing of that, so the first pairs are scored under the policy for its sake.
+        """
         parts, journal = self._parts, self._journal
         rule = parts.config.reference
-        sampled: list[Sequence[float]] = []
-        scored: list[Sequence[float]] = []
         with ExitStack() as stack:
             initial: LanguageModelPolicy | None = None
             for at in range(0, len(wanted), SCORE_GROUP):
@@ -179,14 +180,12 @@ class Rounds:
                 if initial is None and rule.kind != "rolling" and not parts.policy.is_adapted:
                     initial = stack.enter_context(parts.policy.initial())
                 current = None
-                if rule.kind != "fixed" or not sampled:
+                if rule.kind != "fixed" or at == 0:
                     current = self._score(parts.policy, group, generations)
-                    sampled += [generation.logprobs for generation in generations]
-                    scored += current[len(group) :]
-                store.add_reference(self._combine(group, current, self._initial_scores(initial, group, generations)))
+                scores = self._combine(group, current, self._initial_scores(initial, group, generations))
+                store.add_reference(_with_agreement(scores, generations, current))
                 parts.poll()
         journal.phase(Phase.REFERENCE, len(wanted), len(wanted), "pairs")
-        return diagnostics.agreement_metrics(sampled, scored) if sampled else {}
 
     def _initial_scores(
         self,
@@ -238,7 +237,7 @@ class Rounds:
 
     # -- metrics -----------------------------------------------------------------------------
 
-    def _announce(self, current: Round, agreement: diagnostics.Values) -> None:
+    def _announce(self, current: Round, store: SampleStore) -> None:
         pairs = current.fresh
         equal = sum(pair.is_equal for pair in pairs)
         empty = sum(len(pair.generation.tokens) == 1 and pair.generation.ended for pair in pairs)
@@ -248,7 +247,7 @@ class Rounds:
             equal,
             empty,
         )
-        values |= {"pairs/dropped": float(equal), **agreement}
+        values |= {"pairs/dropped": float(equal), **_agreement(store)}
         values |= diagnostics.shortcut_metrics(_ids(pairs), _ids(current.held_out))
         self._journal.metrics(values)
         self._journal.check_health(values)
@@ -256,6 +255,29 @@ class Rounds:
 
 def _pairs(store: SampleStore, demonstrations: Sequence[Demonstration]) -> list[Pair]:
     return [Pair(d, store.generations[d.prompt.id], store.reference[d.prompt.id]) for d in demonstrations]
+
+
+def _with_agreement(
+    scores: Iterable[ReferenceScore], generations: Sequence[Generation], current: list[list[float]] | None
+) -> Iterator[ReferenceScore]:
+    """The scores with what the trainer says of the generations, the second half of `current`, if it does."""
+    if current is None:
+        yield from scores
+        return
+    for score, generation, row in zip(scores, generations, current[len(generations) :], strict=True):
+        total, largest = diagnostics.disagreement(generation.logprobs, row)
+        yield replace(score, logp_error=total, logp_error_max=largest)
+
+
+def _agreement(store: SampleStore) -> diagnostics.Values:
+    """Of all generations that the trainer scored too; stored, so that an interruption does not lose it."""
+    known = {
+        name: (score.logp_error, score.logp_error_max)
+        for name, score in store.reference.items()
+        if score.logp_error is not None and score.logp_error_max is not None
+    }
+    tokens = sum(len(store.generations[name].tokens) for name in known)
+    return diagnostics.agreement_metrics(known.values(), tokens) if known else {}
 
 
 def _ids(pairs: Sequence[Pair]) -> list[tuple[Sequence[int], Sequence[int]]]:

@@ -11,12 +11,12 @@ from irltui.engine.journal import Journal
 from irltui.engine.parts import build
 from irltui.engine.position import Position
 from irltui.engine.safepoint import SafePoint, Stop
-from irltui.errors import CheckpointError
+from irltui.errors import CheckpointError, RunFolderError
 from irltui.lm.load import quiet_transformers
 from irltui.registry import Registry
 from irltui.runs.events import Kind, Phase
 from irltui.runs.folder import RunFolder
-from irltui.runs.manifest import read_manifest
+from irltui.runs.manifest import has_changed, read_manifest
 from irltui.runs.writer import RunWriter
 
 
@@ -29,6 +29,11 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
     """
     is_first = writer.next_seq == 0
     manifest = read_manifest(run)
+    if has_changed(manifest):
+        raise RunFolderError(
+            f"{run.manifest}: has changed since the run began",
+            f"Undo the change; or start a new run from it: irltui run {run.manifest} --out NEW.",
+        )
     config = RunConfig.model_validate(dict(manifest.config), context={"registry": Registry()})
     quiet_transformers()
     writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")

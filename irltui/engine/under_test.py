@@ -1,18 +1,43 @@
-"""The policy as a benchmark sees it: text in, text and log-probabilities out."""
+"""The policy as a benchmark sees it: text in; text, log-probabilities and rewards out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
-from irltui.api import Decoding, Prompt, Sampler
+from torch import Tensor, nn
+
+from irltui.api import Decoding, Prompt, PromptText, Responses, Reward, Sampler
 from irltui.data.template import PromptTemplate
+from irltui.errors import DataError, ModelError
 from irltui.lm.policy import LanguageModelPolicy, score_all
+from irltui.rewards.scoring import score_rewards
 
 _SEED = 20_240_517  # the same for every model, so that a difference between two is theirs
 
 
+class Rewards(Protocol):
+    """R(x, y) of many responses."""
+
+    def __call__(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], /) -> Sequence[float]:
+        """In order; responses as token ids."""
+        ...
+
+
 class ModelUnderTest:
-    """`irltui.api.Model` over a policy, its sampler and its template."""
+    """`irltui.api.Model` over a policy, its sampler and its template.
+
+    Args:
+        policy: the model.
+        sampler: draws its answers.
+        decoding: how.
+        template: makes ids of texts.
+        batch: responses a forward pass.
+        poll: called between two.
+        rewards: the learned reward, None if there is none.
+    """
 
     def __init__(
         self,
@@ -20,17 +45,22 @@ class ModelUnderTest:
         sampler: Sampler,
         decoding: Decoding,
         template: PromptTemplate,
+        *,
         batch: int,
         poll: Callable[[], None],
+        rewards: Rewards | None = None,
     ) -> None:
         self._policy, self._sampler, self._decoding = policy, sampler, decoding
-        self._template, self._batch, self._poll = template, batch, poll
+        self._template, self._batch, self._poll, self._rewards = template, batch, poll, rewards
 
-    def generate(self, prompts: Sequence[str]) -> Sequence[str]:
-        """One answer per prompt, in order, drawn with the run's decoding."""
+    def generate(self, prompts: Sequence[PromptText]) -> Sequence[str]:
+        """One answer per prompt, in order, drawn with the run's decoding, within what the model reads."""
         asked = self._prompts(prompts)
+        self._check_lengths(asked, [1] * len(asked))
+        room = self._limit - max((len(prompt.tokens) for prompt in asked), default=0)
+        decoding = replace(self._decoding, max_new_tokens=min(self._decoding.max_new_tokens, room))
         self._sampler.refresh()
-        drawn = {g.prompt_id: g for g in self._sampler.sample(asked, self._decoding, _SEED)}
+        drawn = {g.prompt_id: g for g in self._sampler.sample(asked, decoding, _SEED)}
         answers = []
         for prompt in asked:
             generation = drawn[prompt.id]
@@ -38,11 +68,105 @@ class ModelUnderTest:
             answers.append(self._policy.tokenizer.decode(tokens, skip_special_tokens=False))
         return answers
 
-    def log_probs(self, prompts: Sequence[str], answers: Sequence[str]) -> Sequence[float]:
+    def log_probs(self, prompts: Sequence[PromptText], answers: Sequence[str]) -> Sequence[float]:
         """Log pi(answer | prompt) in nats, end-of-sequence included, in order."""
-        responses = [self._template.response_ids(answer) for answer in answers]
-        scores = score_all(self._policy, self._prompts(prompts), responses, batch=2 * self._batch, poll=self._poll)
-        return [sum(row) for row in scores]
+        asked, responses = self._pairs(prompts, answers)
+        return [sum(row) for row in score_all(self._policy, asked, responses, batch=2 * self._batch, poll=self._poll)]
 
-    def _prompts(self, prompts: Sequence[str]) -> list[Prompt]:
-        return [Prompt(f"item-{i}", text, self._template.prompt_ids(text)) for i, text in enumerate(prompts)]
+    def token_counts(self, answers: Sequence[str]) -> Sequence[int]:
+        """Tokens of each answer, end-of-sequence included, in order."""
+        return [len(self._template.response_ids(answer)) for answer in answers]
+
+    def rewards(self, prompts: Sequence[PromptText], answers: Sequence[str]) -> Sequence[float]:
+        """The learned reward of each answer, in order.
+
+        Raises:
+            ModelError: none was learned.
+        """
+        if self._rewards is None:
+            raise ModelError("this model comes without a learned reward", "Give a run of irft, spin or rft.")
+        return self._rewards(*self._pairs(prompts, answers))
+
+    def _pairs(
+        self, prompts: Sequence[PromptText], answers: Sequence[str]
+    ) -> tuple[list[Prompt], list[tuple[int, ...]]]:
+        asked, responses = self._prompts(prompts), [self._template.response_ids(answer) for answer in answers]
+        self._check_lengths(asked, list(map(len, responses)))
+        return asked, responses
+
+    def _prompts(self, prompts: Sequence[PromptText]) -> list[Prompt]:
+        return [Prompt(f"item-{i}", _shown(text), self._template.prompt_ids(text)) for i, text in enumerate(prompts)]
+
+    @property
+    def _limit(self) -> int:
+        """Tokens of prompt and answer together that the model reads."""
+        return getattr(self._policy.model.config, "max_position_embeddings", None) or sys.maxsize
+
+    def _check_lengths(self, prompts: Sequence[Prompt], responses: Sequence[int]) -> None:
+        limit = self._limit
+        for number, (prompt, response) in enumerate(zip(prompts, responses, strict=True), start=1):
+            if len(prompt.tokens) + response > limit:
+                raise DataError(
+                    f"item {number} ({prompt.text[:40]!r}...): prompt of {len(prompt.tokens)} and answer of "
+                    f"{response} tokens, but the model reads at most {limit}",
+                    "Leave out such rows.",
+                )
+
+
+class RewardOfRun:
+    """The reward as training has it now, as `Rewards`; an implicit one against pi_0: beta log(pi / pi_0).
+
+    Benchmarks ask about the same responses in every outer iteration, so pi_0 is asked once and remembered.
+
+    Args:
+        reward: the run's.
+        policy: its policy.
+        implicit: whether the policy is the reward's only parameter.
+        batch: responses a forward pass.
+        poll: called between two.
+    """
+
+    def __init__(
+        self, reward: Reward, policy: LanguageModelPolicy, *, implicit: bool, batch: int, poll: Callable[[], None]
+    ) -> None:
+        self._reward, self._policy, self._implicit = reward, policy, implicit
+        self._batch, self._poll = batch, poll
+        self._initial: dict[Any, float] = {}  # (prompt ids, response ids) -> log pi_0
+
+    def __call__(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
+        """In order; responses as token ids."""
+        reference = self._reference(prompts, responses) if self._implicit else [0.0] * len(prompts)
+        scores = score_rewards(
+            self._reward, self._policy, prompts, responses, reference, batch=self._batch, poll=self._poll
+        )
+        return [score.total for score in scores]
+
+    def _reference(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
+        keys = [(prompt.tokens, tuple(response)) for prompt, response in zip(prompts, responses, strict=True)]
+        if any(key not in self._initial for key in keys):  # then all of them: in the same batches as the policy's
+            # No poll: with adapters, the answer to a `sample` command would be pi_0's.
+            with self._policy.initial() as initial:
+                scores = score_rewards(
+                    _LogProbs(initial), initial, prompts, responses, [0.0] * len(keys), batch=self._batch
+                )
+            self._initial |= {key: score.total for key, score in zip(keys, scores, strict=True)}
+        return [self._initial[key] for key in keys]
+
+
+class _LogProbs(Reward):
+    """Log pi as if it were a reward: the same batches in the same arithmetic, so an untrained policy has reward 0."""
+
+    def __init__(self, policy: LanguageModelPolicy) -> None:
+        self._policy = policy
+
+    def score(self, responses: Responses) -> Tensor:
+        """(B,) float32."""
+        return self._policy.log_probs(responses)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """None."""
+        return iter(())
+
+
+def _shown(prompt: PromptText) -> str:
+    return prompt if isinstance(prompt, str) else prompt[-1]["content"]

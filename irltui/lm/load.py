@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def quiet_transformers() -> None:
     """Keep progress bars and notices out of the engine's console: what matters becomes an event."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def model_source(section: ModelSection) -> str:
@@ -107,6 +109,22 @@ def load_classifier(section: ModelSection, seed: int) -> tuple[Any, bool]:
     if lacking := sorted(missing & trunk):
         raise ModelError(f"model.name: {section.name}: the weights lack {lacking[0]}", "Is the folder complete?")
     return model.eval(), not missing
+
+
+def load_judge(section: ModelSection) -> tuple[Any, Any]:
+    """A trained sequence-classification model in evaluation mode, on the CPU, and its tokenizer.
+
+    Raises:
+        ModelError: none to be had, or its weights hold no head.
+    """
+    tokenizer = load_tokenizer(section)
+    model, report = _load(AutoModelForSequenceClassification, section, output_loading_info=True)
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(
+            f"model.name: {section.name}: the weights lack {missing[0]}: no trained sequence classifier",
+            "Give a model that was trained to classify or to score, such as a reward model.",
+        )
+    return model.eval().requires_grad_(requires_grad=False), tokenizer
 
 
 def _load(kind: Any, section: ModelSection, *, num_labels: int | None = None, **options: Any) -> Any:

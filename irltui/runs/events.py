@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
     RUN_START = "run_start"
     """attempt, pid, host, algorithm, total_steps, outer_iterations, resumed_step, resumed_seq (both null in the
-    first attempt: metrics, samples, evaluations and alerts from seq `resumed_seq` up to this line
+    first attempt: metrics, samples, evaluations, alerts and advice from seq `resumed_seq` up to this line
     were lost with the weights that made them and do not count)"""
     PHASE = "phase"
     """phase (a `Phase`), outer_iteration, done, total, unit: progress inside a phase; total 0 is unknown"""
@@ -38,6 +38,8 @@ class Kind(StrEnum):
     """step, outer_iteration, name, seconds, bytes, reason"""
     ALERT = "alert"
     """step, level (warning | critical), code, text"""
+    ADVICE = "advice"
+    """step, outer_iteration (that ended), verdict (go_on | stop | raise_beta | add_gamma), text"""
     SYSTEM = "system"
     """step, values (cpu_percent, memory_bytes, gpu_memory_bytes ...)"""
     CONTROL = "control"

@@ -72,6 +72,7 @@ class RunHistory:
             Kind.EVALUATION: self._evaluation,
             Kind.CHECKPOINT: self._checkpoint,
             Kind.ALERT: self._alert,
+            Kind.ADVICE: self._advice,
             Kind.CONTROL: self._control,
             Kind.LOG: self._log,
             Kind.RUN_END: self._run_end,
@@ -251,6 +252,12 @@ class RunHistory:
     def _alert(self, event: Event) -> None:
         fields = event.fields
         words = _text(fields.get("level")), _text(fields.get("code")), _text(fields.get("text"))
+        self.alerts.append(Alert(event.seq, event.time, _count(fields.get("step")), *words))
+
+    def _advice(self, event: Event) -> None:
+        """Shown where alerts are, at a level of its own."""
+        fields = event.fields
+        words = "advice", _text(fields.get("verdict")), _text(fields.get("text"))
         self.alerts.append(Alert(event.seq, event.time, _count(fields.get("step")), *words))
 
     def _control(self, event: Event) -> None:

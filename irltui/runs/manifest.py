@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -9,7 +10,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Manifest:
     platform: str
     git_revision: str
     folder: str
+    sha256: str = ""
+    """Of all other fields; `write_manifest` fills it in."""
 
 
 def new_manifest(config: Mapping[str, Any], origins: Mapping[str, str]) -> Manifest:
@@ -60,11 +63,16 @@ def new_manifest(config: Mapping[str, Any], origins: Mapping[str, str]) -> Manif
 
 def write_manifest(run: RunFolder, manifest: Manifest) -> None:
     """Write run.json, last of all things that make a folder a run."""
-    replace_json(run.manifest, asdict(manifest))
+    replace_json(run.manifest, asdict(replace(manifest, sha256=_digest(manifest))))
+
+
+def has_changed(manifest: Manifest) -> bool:
+    """Whether run.json is not what was written when the run began."""
+    return manifest.sha256 != _digest(manifest)
 
 
 def read_manifest(run: RunFolder) -> Manifest:
-    """Read run.json.
+    """Read run.json, changed or not.
 
     Raises:
         RunFolderError: it is damaged, or of a newer irltui.
@@ -72,12 +80,19 @@ def read_manifest(run: RunFolder) -> Manifest:
     try:
         value = json.loads(run.manifest.read_text(encoding="utf-8"))
         schema = int(value["schema"])
-        known = {name: value[name] for name in Manifest.__dataclass_fields__}
+        known = {name: value[name] for name in Manifest.__dataclass_fields__ if name != "sha256"}
+        sealed = str(value.get("sha256", ""))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{run.manifest}: damaged: {error!r}") from error
+        hint = "It is written once, when a run begins: put a copy back, or start a new run with --out NEW."
+        raise RunFolderError(f"{run.manifest}: damaged: {error!r}", hint) from error
     if schema > SCHEMA:
         raise RunFolderError(f"{run.manifest}: written by a newer irltui ({value.get('irltui')})", "Upgrade irltui.")
-    return Manifest(**known)
+    return Manifest(**known, sha256=sealed)
+
+
+def _digest(manifest: Manifest) -> str:
+    fields = {name: value for name, value in asdict(manifest).items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()
 
 
 def _installed_versions() -> dict[str, str]:

@@ -1,12 +1,11 @@
 """What an outer iteration has drawn and scored, on disk as it is finished, so that nothing is drawn twice.
 
 Two append-only JSONL files an iteration: the generations, and the reference log-probabilities of their pairs.
-A line that a crash tore is cut off when the file is opened again.
+A line that a crash tore is cut off when the file is opened again; one that has changed is refused.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -15,15 +14,22 @@ from typing import Any
 
 from irltui.api import Generation
 from irltui.errors import RunFolderError
+from irltui.runs.lines import checked_line, checked_row
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceScore:
-    """Log pi_ref of both sides of a pair, summed over the response, in nats."""
+    """Log pi_ref of both sides of a pair, summed over the response, in nats.
+
+    `logp_error` and `logp_error_max`: sum and largest of the differences between sampler and trainer over the
+    generation's tokens, None where the trainer did not score them.
+    """
 
     prompt_id: str
     demonstration: float
     generation: float
+    logp_error: float | None = None
+    logp_error_max: float | None = None
 
 
 def iteration_name(t: int) -> str:
@@ -70,8 +76,7 @@ class SampleStore:
 def _append(path: Path, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    content = lines.encode("utf-8", "backslashreplace")
+    content = b"".join(map(checked_line, rows))
     try:
         with path.open("ab") as file:
             file.write(content)
@@ -92,7 +97,7 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
             if not line.endswith(b"\n"):
                 break
             try:
-                yield json.loads(line)
+                yield checked_row(line)
             except ValueError as error:
                 raise RunFolderError(
                     f"{path}:{number}: damaged: {error}",

@@ -9,7 +9,7 @@ import pytest
 
 from irltui.runs.events import Kind
 from irltui.runs.metrics import METRICS, page
-from support.runs import config, demonstrations, events, finish
+from support.runs import Change, config, demonstrations, events, finish, rft
 from support.tiny import folder
 
 ROOT = Path(__file__).parents[2]
@@ -25,8 +25,14 @@ def test_the_engine_writes_no_metric_that_is_not_explained_and_explains_none_tha
 ) -> None:
     written = set()
     inputs = folder(tmp_path / "model"), demonstrations(tmp_path / "demos.jsonl", 14)
-    for algorithm in ("sft", "irft"):
-        run = finish(tmp_path / algorithm, config(*inputs, {"algorithm": algorithm}))
+    every: dict[str, Change] = {
+        "sft": {"algorithm": "sft"},
+        "irft": {},
+        "rloo": rft(),
+        "boltzmann": rft({"update": {"kind": "boltzmann"}}),
+    }
+    for name, change in every.items():
+        run = finish(tmp_path / name, config(*inputs, change))
         written |= {name for event in events(run, Kind.METRICS) for name in event.fields["values"]}
     assert written == set(METRICS)
 

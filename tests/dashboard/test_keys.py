@@ -308,7 +308,7 @@ async def test_choices_presets_and_taking_back_in_the_form() -> None:
         await press(app, pilot, "slash", *"reference.kind", "enter")
         assert "fixed" in await press(app, pilot, "space")
         assert "typed" not in await press(app, pilot, "backspace")
-        assert "preset sft" in await press(app, pilot, "p")
+        assert "preset rft" in await press(app, pilot, "p")
         await press(app, pilot, "escape")
         assert isinstance(app.screen, RunsScreen)
 

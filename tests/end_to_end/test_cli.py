@@ -50,6 +50,28 @@ def test_one_command_leads_from_demonstrations_to_a_model(tmp_path: Path, inputs
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_a_result_is_measured_and_its_best_iteration_exported(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
+    gap = 'benchmarks.gap={kind="logprob_gap", data="pairs.jsonl"}'
+    pairs = [{"prompt": f"{word}?", "chosen": "the cat", "rejected": "a dog"} for word in ("one", "two", "three")]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs))
+    done = irltui("run", "irft", "--model", inputs[0], "--data", inputs[1], "--out", "r", "--headless", *SMALL,
+                  "--set", gap, cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("  advice: ") == 2
+    assert "gap: gap" in done.stdout
+    (tmp_path / "elsewhere").mkdir()  # the run knows its files wherever it is measured from
+    measured = irltui("bench", "../r", "--json", cwd=tmp_path / "elsewhere")
+    assert measured.returncode == 0, measured.stderr
+    assert json.loads(measured.stdout)["benchmarks"]["gap"]["values"]["gap"]["n"] == 3
+    exported = irltui("export", "r", "--out", "best", cwd=tmp_path)
+    assert exported.returncode == 0, exported.stderr
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "best").config.model_type == "llama"
+    missing = irltui("bench", "best", "--benchmark", "heldout_nll", "--data", "nowhere.jsonl", cwd=tmp_path)
+    assert missing.returncode == 2
+    assert "benchmarks.heldout_nll.data: nowhere.jsonl: no such file" in missing.stderr
+    assert "Traceback" not in missing.stderr
+
+
 def test_a_result_can_be_trained_on(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
     sft = irltui("run", "sft", "--model", inputs[0], "--data", inputs[1], "--out", "sft", "--headless", *SMALL,
                  cwd=tmp_path)  # fmt: skip

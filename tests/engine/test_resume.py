@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.errors import EXIT_OK
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State
-from support.runs import Change, config, demonstrations, finish, prepare, results, rft, work
+from support.compare import assert_same
+from support.runs import Change, config, demonstrations, finish, prepare, rft, work
 from support.tiny import folder
 
 ALGORITHMS: dict[str, Change] = {
@@ -41,14 +40,6 @@ def inputs(tmp_path: Path) -> tuple[Path, Path]:
     return folder(tmp_path / "model"), demonstrations(tmp_path / "demos.jsonl", 14)
 
 
-def weights(run: RunFolder) -> dict[str, torch.Tensor]:
-    """Of the policy, and of the reward if there is one."""
-    found = load_file(run.model / "model.safetensors")
-    if run.reward.is_dir():
-        found |= {f"reward.{name}": tensor for name, tensor in load_file(run.reward / "model.safetensors").items()}
-    return found
-
-
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Make the engine's `count`-th safe point of each attempt the last one."""
     asked = {"n": 0}
@@ -69,15 +60,6 @@ def count_polls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
     monkeypatch.setattr(SafePoint, "poll", poll)
     return asked
-
-
-def assert_same(run: RunFolder, expected: RunFolder) -> None:
-    ours, theirs = weights(run), weights(expected)
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert results(run) == results(expected)
-    for file in sorted(expected.samples.iterdir()):
-        assert (run.samples / file.name).read_bytes() == file.read_bytes()
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

@@ -11,7 +11,12 @@ from irltui.dashboard.store import OpenRun
 from irltui.dashboard.words import shown
 from irltui.runs.status import State
 
-_LEVELS = {"critical": ("!!", "bold $error"), "warning": ("!", "$warning"), "error": ("!!", "$error")}
+_LEVELS = {
+    "critical": ("!!", "bold $error"),
+    "warning": ("!", "$warning"),
+    "error": ("!!", "$error"),
+    "advice": ("→", "$primary"),
+}
 _ANSWERS = {"applied": ("✓", "$success"), "accepted": ("…", "$secondary"), "rejected": ("✗", "$error")}
 _LATE = 10.0
 

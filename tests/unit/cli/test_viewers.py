@@ -27,7 +27,11 @@ def test_version_and_help_go_to_stdout(irltui) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["run"], ["runs"], ["show"], ["ctl"], ["presets"], ["config", "show"], ["config", "schema"]]
+    "words",
+    [
+        *(["run"], ["runs"], ["show"], ["ctl"], ["bench"], ["export"], ["presets"]),
+        *(["config", "show"], ["config", "schema"]),
+    ],
 )
 def test_every_command_has_examples_in_its_help(irltui, words) -> None:
     result = irltui(*words, "--help")
@@ -37,7 +41,7 @@ def test_every_command_has_examples_in_its_help(irltui, words) -> None:
 
 def test_every_command_is_in_the_test_above() -> None:
     names = {command.callback.__name__ for command in app.registered_commands}
-    assert names == {"run", "runs", "show", "ctl", "presets"}
+    assert names == {"run", "runs", "show", "ctl", "bench", "export", "presets"}
 
 
 def test_presets_are_listed_with_what_they_are(irltui) -> None:

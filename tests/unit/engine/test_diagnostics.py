@@ -59,7 +59,8 @@ def test_length_and_first_token_shortcuts_are_found() -> None:
 
 
 def test_agreement_is_mean_and_largest_difference_over_tokens() -> None:
-    values = diagnostics.agreement_metrics([[0.0, -1.0], [-2.0]], [[0.0, -1.5], [-2.25]])
+    rows = [diagnostics.disagreement([0.0, -1.0], [0.0, -1.5]), diagnostics.disagreement([-2.0], [-2.25])]
+    values = diagnostics.agreement_metrics(rows, tokens=3)
     assert values == {"sampler/logp_error": pytest.approx(0.25), "sampler/logp_error_max": pytest.approx(0.5)}
 
 

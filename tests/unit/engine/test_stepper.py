@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irltui.config.schema import OptimizerSection
-from irltui.engine.early_stop import gap_too_wide, loss_turned
+from irltui.engine.early_stop import gap_too_wide, loss_turned, take_in
 from irltui.engine.position import Position
 from irltui.engine.stepper import Stepper, learning_rate, make_optimizer
 from irltui.errors import TrainingError
@@ -80,13 +80,24 @@ def test_rmsprop_and_adamw_are_torchs_own() -> None:
 def test_an_inner_loop_ends_when_the_running_gap_is_too_wide_not_at_one_spike() -> None:
     from irltui.config.schema import EarlyStopSection
 
-    section, position = EarlyStopSection(max_gap=1.0), Position(k=1)
-    assert gap_too_wide(section, position, 0.5) == ""
+    section, position = EarlyStopSection(max_gap=1.0), Position()
+    reasons = []
+    for position.k, gap in enumerate((0.5, 2.0, 4.0), start=1):
+        take_in(position, {"reward/gap": gap})
+        reasons.append(gap_too_wide(section, position))
+    assert reasons[:2] == ["", ""]
+    assert "above early_stop.max_gap = 1" in reasons[2]
+    assert gap_too_wide(EarlyStopSection(), Position(gap_mean=100.0)) == ""
+
+
+def test_the_share_of_pairs_that_fall_on_both_sides_is_followed_too() -> None:
+    position = Position(k=1)
+    take_in(position, {"reward/gap": 0.0, "pairs/both_down": 0.5})
     position.k = 2
-    assert gap_too_wide(section, position, 2.0) == ""
-    position.k = 3
-    assert "above early_stop.max_gap = 1" in gap_too_wide(section, position, 4.0)
-    assert gap_too_wide(EarlyStopSection(), Position(k=1), 100.0) == ""
+    take_in(position, {"reward/gap": 0.0, "pairs/both_down": 1.0})
+    assert position.both_down_mean == pytest.approx(0.6)
+    position.begin_inner_loop(1)
+    assert position.both_down_mean == 0
 
 
 def test_patience_counts_checks_without_a_new_low() -> None:

@@ -158,3 +158,11 @@ def test_taking_events_in_slices_is_taking_them_at_once(slices: list[int], resum
         at += size
     assert sliced.rows == whole.rows
     assert sliced.metrics == whole.metrics
+
+
+def test_advice_stands_among_the_alerts_at_a_level_of_its_own() -> None:
+    history = RunHistory()
+    fields = {"step": 4, "outer_iteration": 1, "verdict": "stop", "text": "Stop: enough."}
+    history.take([Event(1, 1.0, Kind.ADVICE, fields)])
+    (alert,) = history.alerts
+    assert (alert.step, alert.level, alert.code, alert.text) == (4, "advice", "stop", "Stop: enough.")

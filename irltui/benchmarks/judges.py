@@ -1,0 +1,149 @@
+"""Gold judges: callables from prompts and answers to a number each, more is better.
+
+A plugin can hand any such callable to `WinRateBenchmark`. Knows nothing of the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+
+from irltui import quickstart
+from irltui.api import BuildContext, PromptText
+from irltui.config.schema import ModelSection
+from irltui.errors import DataError, ModelError
+from irltui.lm.load import load_judge
+from irltui.quickstart.grammar import parse_prompt, quality
+
+if TYPE_CHECKING:
+    from irltui.benchmarks import WinRate
+
+Judge: TypeAlias = Callable[[Sequence[PromptText], Sequence[str]], Sequence[float]]
+
+
+def build_judge(spec: WinRate, prompts: Sequence[PromptText], context: BuildContext) -> Judge:
+    """The judge that the options name.
+
+    Args:
+        spec: judge and what it reads.
+        prompts: what it will be asked about.
+        context: for the device, and the poll between two answers.
+
+    Raises:
+        DataError: a prompt that the embedded world's rules cannot judge.
+        ModelError: the model cannot be loaded, or has no trained head.
+    """
+    if spec.judge == quickstart.NAME:
+        _check_prompts(prompts)
+        return quickstart_judge
+    device = getattr(context.policy, "device", torch.device("cpu"))
+    with torch.random.fork_rng():  # a judge must not change what the run draws
+        model, tokenizer = load_judge(ModelSection(name=spec.judge))
+    return ClassifierJudge(
+        model.to(device),
+        tokenizer,
+        label=spec.judge_label,
+        answer_only=spec.judge_reads == "answer",
+        longest=spec.judge_tokens,
+        poll=context.poll,
+    )
+
+
+def quickstart_judge(prompts: Sequence[PromptText], answers: Sequence[str]) -> list[float]:
+    """The exact quality of answers in the embedded world, 0 to 1."""
+    return [quality(str(prompt), answer) for prompt, answer in zip(prompts, answers, strict=True)]
+
+
+class ClassifierJudge:
+    """The number that a transformers sequence-classification model gives, or the log-odds of its good class.
+
+    One text a forward pass: no padding, whose treatment differs between families, can touch a score.
+
+    Args:
+        model: on its device.
+        tokenizer: its own.
+        label: the class that means good, if it has several; negative ones count from the end.
+        answer_only: leave the prompt out.
+        longest: tokens read at most.
+        poll: called between two texts.
+
+    Raises:
+        ModelError: there is no such class.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        label: int = -1,
+        answer_only: bool = False,
+        longest: int = 1024,
+        poll: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._model, self._tokenizer, self._label, self._poll = model, tokenizer, label, poll
+        self._answer_only = answer_only
+        own = getattr(model.config, "max_position_embeddings", None) or longest
+        self._longest = min(longest, own, tokenizer.model_max_length)
+        classes = model.config.num_labels
+        if classes > 1 and not -classes <= label < classes:
+            raise ModelError(f"judge_label: {label}, but the judge has {classes} classes", "Counted from 0.")
+
+    def __call__(self, prompts: Sequence[PromptText], answers: Sequence[str]) -> list[float]:
+        """One number an answer, in order."""
+        scores = []
+        for prompt, answer in zip(prompts, answers, strict=True):
+            self._poll()
+            encoded = {
+                name: torch.tensor([row], device=self._model.device)
+                for name, row in self._encode(prompt, answer).items()
+            }
+            with torch.no_grad():
+                logits = self._model(**encoded).logits[0].float()
+            scores.append(self._number(logits))
+        return scores
+
+    def _number(self, logits: torch.Tensor) -> float:
+        if len(logits) == 1:
+            return float(logits[0])
+        logp = logits.log_softmax(-1)
+        others = torch.ones_like(logp, dtype=torch.bool)
+        others[self._label] = False
+        return float(logp[self._label] - logp[others].logsumexp(-1))
+
+    def _encode(self, prompt: PromptText, answer: str) -> dict[str, list[int]]:
+        """What the model is called with, each one row; never empty."""
+        if self._answer_only or self._tokenizer.chat_template is None:
+            texts = [answer] if self._answer_only else [_plain(prompt), answer]
+            encoded = dict(self._tokenizer(*texts, truncation=True, max_length=self._longest))
+        else:
+            # Cut on the left: what is judged stands at the end.
+            encoded = {"input_ids": self._rendered(prompt, answer)[-self._longest :]}
+        return encoded if encoded["input_ids"] else {"input_ids": self._tokenizer.all_special_ids[:1] or [0]}
+
+    def _rendered(self, prompt: PromptText, answer: str) -> list[int]:
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+        messages = [*messages, {"role": "assistant", "content": answer}]
+        text = self._tokenizer.apply_chat_template(messages, tokenize=False)
+        if hasattr(self._model.config, "irltui_bound"):  # a reward of ours: read where the answer ends
+            text = text.rstrip()
+        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def _plain(prompt: PromptText) -> str:
+    if isinstance(prompt, str):
+        return prompt
+    return "\n\n".join(f"{message['role']}: {message['content']}" for message in prompt)
+
+
+def _check_prompts(prompts: Sequence[PromptText]) -> None:
+    for number, prompt in enumerate(prompts, start=1):
+        try:
+            parse_prompt(str(prompt))
+        except ValueError:
+            raise DataError(
+                f'judge: "quickstart" can judge prompts of its own small world alone; prompt {number} is none',
+                'Set judge to a sequence-classification model, or data = "quickstart".',
+            ) from None

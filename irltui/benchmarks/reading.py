@@ -1,0 +1,209 @@
+"""Files of benchmarks as items: prompts with answers or with preferences, each under a name made of its contents.
+
+Strict where training is lenient: a row that cannot be used is an error, for a benchmark measures the same items
+every time. Exact repetitions count once. Knows no model.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from irltui import quickstart
+from irltui.api import PromptText
+from irltui.benchmarks.embedded import embedded_rows
+from irltui.config.schema import ColumnsSection, DataSection
+from irltui.data.columns import BadRow, Columns, Row, find_columns, prompt_column, read_row
+from irltui.data.source import load_rows
+from irltui.errors import DataError
+
+if TYPE_CHECKING:
+    from irltui.benchmarks import AnswerSpec, FileSpec, PairSpec, Planted
+
+_TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
+# What the reader of demonstrations calls a key, and what a benchmark does.
+_KEYS = {"data.columns.": "", "data.columns: ": "", "data.source": "data", "data.split": "split"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A prompt with an answer; `item` is a hash of both."""
+
+    item: str
+    prompt: PromptText
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A prompt with a better and a worse answer; `item` is a hash of all three."""
+
+    item: str
+    prompt: PromptText
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The raw rows of a file."""
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+
+
+def read_answers(spec: AnswerSpec) -> list[Answered]:
+    """The rows as prompts with answers, repetitions left out.
+
+    Raises:
+        DataError: the file, a column or a row cannot be used.
+    """
+    found: dict[str, Answered] = {}
+    for _, row in _answered(spec, _table(spec)):
+        item = _item(_prompt(row), row.completion)
+        found.setdefault(item, Answered(item, _prompt(row), row.completion))
+    return list(found.values())
+
+
+def read_marked(spec: Planted) -> tuple[list[Answered], list[bool]]:
+    """The rows as demonstrations, and which of them are marked bad.
+
+    Raises:
+        DataError: the file, a column or a row cannot be used, or all rows have the same mark.
+    """
+    table = _table(spec, planted=True)
+    _check_column("bad", spec.bad, table)
+    found: dict[str, tuple[Answered, bool]] = {}
+    for number, row in _answered(spec, table):
+        is_bad = _mark(table, number, spec.bad)
+        item = _item(_prompt(row), row.completion, is_bad)
+        found.setdefault(item, (Answered(item, _prompt(row), row.completion), is_bad))
+    items, marks = [item for item, _ in found.values()], [mark for _, mark in found.values()]
+    if len(set(marks)) < 2:
+        which = "bad" if marks[0] else "good"
+        raise DataError(
+            f'bad: column "{spec.bad}" of {table.name} marks all {len(marks)} rows as {which}',
+            "An AUC needs both: mark the planted rows with true, the others with false.",
+        )
+    return items, marks
+
+
+def read_preferences(spec: PairSpec) -> list[Preference]:
+    """The rows as pairs, repetitions left out.
+
+    Raises:
+        DataError: the file, a column or a row cannot be used.
+    """
+    table = _table(spec)
+    _check_column("chosen", spec.chosen, table)
+    _check_column("rejected", spec.rejected, table)
+    prompt = prompt_column(table.columns) if spec.prompt == "auto" else spec.prompt
+    if spec.prompt != "auto":
+        _check_column("prompt", prompt, table)
+    found: dict[str, Preference] = {}
+    for number, raw in enumerate(table.rows, start=1):
+        chosen = _side(table, number, raw, prompt, spec.chosen)
+        rejected = _side(table, number, raw, prompt, spec.rejected)
+        if chosen.prompt != rejected.prompt:
+            raise _bad_row(table, number, "chosen and rejected answer different prompts")
+        if chosen.completion == rejected.completion:
+            raise _bad_row(table, number, "chosen and rejected are the same")
+        item = _item(_prompt(chosen), chosen.completion, rejected.completion)
+        found.setdefault(item, Preference(item, _prompt(chosen), chosen.completion, rejected.completion))
+    return list(found.values())
+
+
+# -- rows ------------------------------------------------------------------------------------
+
+
+def _table(spec: FileSpec, *, planted: bool = False) -> _Table:
+    if spec.data == quickstart.NAME:
+        rows = embedded_rows(planted=planted)
+        return _Table(spec.data, list(rows[0]), rows if spec.limit == "all" else rows[: spec.limit])
+    try:
+        rows = load_rows(DataSection(source=spec.data, split=spec.split, subset=spec.subset, limit=spec.limit))
+        return _Table(spec.data, rows.columns, list(rows))
+    except DataError as error:
+        raise _in_our_words(error) from error
+
+
+def _answered(spec: AnswerSpec, table: _Table) -> Iterator[tuple[int, Row]]:
+    section = DataSection(source=table.name, columns=ColumnsSection(prompt=spec.prompt, completion=spec.completion))
+    try:
+        columns = find_columns(section, table.columns)
+    except DataError as error:
+        raise _in_our_words(error) from error
+    for number, raw in enumerate(table.rows, start=1):
+        try:
+            yield number, read_row(raw, columns)
+        except BadRow as reason:
+            raise _bad_row(table, number, str(reason)) from None
+
+
+def _side(table: _Table, number: int, raw: Mapping[str, Any], prompt: str, column: str) -> Row:
+    """One answer of a pair; a conversation of several messages brings its own prompt."""
+    value = raw.get(column)
+    is_conversation = isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 1
+    if not is_conversation and not prompt:
+        raise DataError(
+            f"prompt: no column of a usual name in {table.name} ({_listed(table.columns)})",
+            'Set prompt = "NAME", or let chosen and rejected hold whole conversations as lists of messages.',
+        )
+    columns = Columns("", "", column, "") if is_conversation else Columns(prompt, column, "", "")
+    try:
+        return read_row(raw, columns)
+    except BadRow as reason:
+        raise _bad_row(table, number, f"{column}: {reason}") from None
+
+
+def _mark(table: _Table, number: int, column: str) -> bool:
+    value = table.rows[number - 1].get(column)
+    word = str(value).strip().lower().removesuffix(".0")
+    if word not in _TRUE | _FALSE:
+        raise _bad_row(table, number, f"{column} is {value!r}, neither true nor false")
+    return word in _TRUE
+
+
+def _prompt(row: Row) -> PromptText:
+    """A single message of the user is that user's text."""
+    if isinstance(row.prompt, str) or len(row.prompt) > 1 or row.prompt[0]["role"] != "user":
+        return row.prompt
+    return row.prompt[0]["content"]
+
+
+def _item(*contents: Any) -> str:
+    """A name that stays when rows are moved or others come in between."""
+    return hashlib.blake2b(json.dumps(contents, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+# -- words -----------------------------------------------------------------------------------
+
+
+def _check_column(key: str, name: str, table: _Table) -> None:
+    if name in table.columns:
+        return
+    near = difflib.get_close_matches(name, table.columns, n=1)
+    raise DataError(
+        f'{key}: column "{name}" not found in {table.name} ({_listed(table.columns)})',
+        f'Set {key} = "{near[0] if near else "NAME"}".',
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"columns: {', '.join(name[:40] for name in names)}"
+
+
+def _bad_row(table: _Table, number: int, reason: str) -> DataError:
+    return DataError(f"{table.name}: row {number}: {reason}", "Mend or remove the row: a benchmark skips none.")
+
+
+def _in_our_words(error: DataError) -> DataError:
+    message, hint = error.message, error.hint
+    for theirs, ours in _KEYS.items():
+        message, hint = message.replace(theirs, ours), hint.replace(theirs, ours)
+    return DataError(message, hint)

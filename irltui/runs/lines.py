@@ -1,0 +1,32 @@
+"""JSON Lines that notice damage: every line begins with the CRC-32 of the rest of it.
+
+A flipped bit in a stored generation would still be JSON, and would train something else without a word.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+_LINE = re.compile(rb'\{"crc": "([0-9a-f]{8})", (.*)\}\n?', re.DOTALL)
+
+
+def checked_line(row: Mapping[str, Any]) -> bytes:
+    """The row as a line, newline included; it must have a field, and none called "crc"."""
+    rest = json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")[1:-1]
+    return b'{"crc": "%08x", %b}\n' % (zlib.crc32(rest), rest)
+
+
+def checked_row(line: bytes) -> dict[str, Any]:
+    """The row of a line that `checked_line` made.
+
+    Raises:
+        ValueError: it has changed since.
+    """
+    found = _LINE.fullmatch(line)
+    if found is None or zlib.crc32(found[2]) != int(found[1], 16):
+        raise ValueError("the line is not what was written")
+    return json.loads(b"{" + found[2] + b"}")

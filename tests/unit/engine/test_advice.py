@@ -1,0 +1,135 @@
+"""What is advised for figures of every kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from irltui.engine.advice import Advice, Setting, Verdict, advise
+
+IRFT = Setting("irft", one_reference=False)
+FIXED = Setting("irft", one_reference=True)
+RFT = Setting("rft", one_reference=False)
+SFT = Setting("sft", one_reference=False)
+START = {"iteration": 0, "heldout/nll": 2.0, "kl/initial": 0.0}
+GOOD = {
+    "heldout/loss": 0.62,
+    "heldout/gap": 0.4,
+    "reward/auc": 0.8,
+    "reward/gap": 0.9,
+    "pairs/both_down": 0.1,
+    "heldout/nll": 1.9,
+    "kl/initial": 0.02,
+}
+
+
+def told(*ended: dict[str, float], setting: Setting = IRFT, left: int = 1) -> Advice:
+    """Advice after these iterations, each `GOOD` but for what is given; before them the start."""
+    iterations = [{"iteration": t, **GOOD, **values} for t, values in enumerate(ended, start=1)]
+    return advise([START, *iterations], setting, left=left)
+
+
+def gold(mean: float, spread: float = 0.02) -> dict[str, float]:
+    return {"gold/mean": mean, "gold/low": mean - spread, "gold/high": mean + spread}
+
+
+def test_healthy_figures_mean_go_on_with_the_figures_in_one_sentence() -> None:
+    found = told({})
+    assert found == Advice(
+        Verdict.GO_ON,
+        "Go on: held-out loss 0.620 (ln 2 is no signal), gap 0.90, held-out NLL 1.900, KL 0.020 nats a token.",
+    )
+
+
+def test_the_last_iteration_is_told_so() -> None:
+    assert told({}, left=0).text.startswith("Done; nothing speaks against another pass: ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "values", "verdict", "words"),
+    [
+        (IRFT, {"reward/gap": 6.0}, Verdict.RAISE_BETA, "the reward gap is 6.0, above 5"),
+        (IRFT, {"heldout/gap": 7.0}, Verdict.RAISE_BETA, "the reward gap is 7.0"),
+        (RFT, {"reward/gap": 6.0}, Verdict.RAISE_BETA, "set reward.bound or raise reward.beta"),
+        (IRFT, {"pairs/both_down": 0.6}, Verdict.ADD_GAMMA, "in 60% of pairs both"),
+        (IRFT, {"heldout/loss": 0.9}, Verdict.RAISE_BETA, "too sure of itself"),
+        (IRFT, {"heldout/loss": 0.9, "heldout/gap": -0.1}, Verdict.STOP, "does not generalise"),
+        (IRFT, {"kl/initial": 1.5, "heldout/nll": 2.1}, Verdict.RAISE_BETA, "1.50 nats a token from where it began"),
+        (IRFT, {"kl/initial": 1.5}, Verdict.GO_ON, "KL 1.500"),
+        (IRFT, {"heldout/nll": 2.2}, Verdict.STOP, "held-out NLL turned up, from 2.000 (before training) to 2.200"),
+        (IRFT, {"heldout/nll": 2.05}, Verdict.GO_ON, "held-out NLL 2.050"),
+        (SFT, {"heldout/nll": 2.05}, Verdict.STOP, "held-out NLL turned up"),
+    ],
+)
+def test_a_sick_figure_is_named_with_its_cure(
+    setting: Setting, values: dict[str, float], verdict: Verdict, words: str
+) -> None:
+    found = told(values, setting=setting)
+    assert found.verdict is verdict
+    assert words in found.text
+
+
+def test_where_gamma_is_on_already_beta_is_the_cure() -> None:
+    found = told({"pairs/both_down": 0.6}, setting=Setting("irft", one_reference=False, gamma=0.1))
+    assert found.verdict is Verdict.RAISE_BETA
+    assert "although loss.gamma is 0.1" in found.text
+
+
+def test_held_out_loss_that_turns_up_against_one_reference_means_stop_and_names_the_best() -> None:
+    found = told({"heldout/loss": 0.5}, {"heldout/loss": 0.55}, setting=FIXED)
+    assert found.verdict is Verdict.STOP
+    assert "held-out loss turned up, from 0.500 (iteration 1) to 0.550" in found.text
+    assert "Iteration 1 had the best held-out loss: irltui export RUN --iteration best." in found.text
+
+
+def test_held_out_losses_against_rolling_references_are_not_compared() -> None:
+    assert told({"heldout/loss": 0.5}, {"heldout/loss": 0.55}).verdict is Verdict.GO_ON
+
+
+NO_SIGNAL = {"heldout/loss": 0.693, "reward/auc": 0.52, "heldout/gap": 0.0}
+
+
+def test_one_iteration_without_a_signal_is_a_doubt_two_are_the_end() -> None:
+    first, second = told(NO_SIGNAL), told(NO_SIGNAL, NO_SIGNAL)
+    assert (first.verdict, second.verdict) == (Verdict.GO_ON, Verdict.STOP)
+    assert "with doubt" in first.text
+    assert "no longer tells demonstrations from generations" in second.text
+
+
+def test_a_single_iteration_without_a_signal_learned_nothing() -> None:
+    found = told(NO_SIGNAL, left=0)
+    assert found.verdict is Verdict.STOP
+    assert "has learned nothing; raise the learning rate" in found.text
+
+
+def test_a_small_gap_in_the_right_order_is_a_signal() -> None:
+    assert told(NO_SIGNAL | {"reward/auc": 0.8}).verdict is Verdict.GO_ON
+
+
+def test_gold_that_fell_beyond_its_interval_outweighs_everything_else() -> None:
+    found = advise(
+        [START | gold(0.6), {"iteration": 1, **GOOD, **gold(0.7)}, {"iteration": 2, **GOOD, **gold(0.5)}], IRFT, left=1
+    )
+    assert found.verdict is Verdict.STOP
+    assert "the gold score fell from 0.700 (iteration 1) to 0.500" in found.text
+
+
+def test_gold_below_the_start_is_told_after_the_first_iteration() -> None:
+    found = advise([START | gold(0.6), {"iteration": 1, **GOOD, **gold(0.5)}], IRFT, left=1)
+    assert "from 0.600 (before training) to 0.500" in found.text
+
+
+def test_gold_that_rests_means_stop_and_gold_within_its_interval_does_not() -> None:
+    assert told(gold(0.6), gold(0.59)).verdict is Verdict.GO_ON
+    found = told(gold(0.6), gold(0.59), gold(0.595))
+    assert found.verdict is Verdict.STOP
+    assert "has not risen for 2 outer iterations" in found.text
+
+
+def test_likelihood_may_fall_where_gold_is_watched() -> None:
+    found = told(gold(0.6) | {"heldout/nll": 3.0}, setting=IRFT)
+    assert found.verdict is Verdict.GO_ON
+
+
+def test_without_any_held_out_figures_there_is_still_advice() -> None:
+    found = advise([{"iteration": 1}], IRFT, left=1)
+    assert found == Advice(Verdict.GO_ON, "Go on: nothing was held out to judge by.")
