@@ -27,6 +27,8 @@ from irltui.rewards.scoring import RewardScore, score_rewards
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
 
+_FOR_SCORING = {"dtype": "float32", "gradient_checkpointing": False}
+
 
 @dataclass(frozen=True)
 class Speaker:
@@ -68,9 +70,12 @@ class Learned:
             raise no_reward(self.run, self.config)
         if self.initial is None:
             return score_rewards(self.reward, self.policy, prompts, responses, [0.0] * len(prompts), batch=batch)
-        beta = float(getattr(self.config.reward, "beta", 1.0))
-        now = score_all(self.policy, prompts, responses, batch=batch)
         before = score_all(self.initial, prompts, responses, batch=batch)
+        if not isinstance(self.config.reward, Implicit):
+            reference = [sum(row) for row in before]
+            return score_rewards(self.reward, self.policy, prompts, responses, reference, batch=batch)
+        beta = self.config.reward.beta
+        now = score_all(self.policy, prompts, responses, batch=batch)
         tokens = [[beta * (a - b) for a, b in zip(*rows, strict=True)] for rows in zip(now, before, strict=True)]
         if self.config.loss.link == PER_TOKEN:
             tokens = [[value / len(row) for value in row] for row in tokens]
@@ -143,7 +148,7 @@ def no_reward(run: RunFolder, config: RunConfig) -> RunFolderError:
 
 
 def _plain(section: ModelSection, name: str) -> ModelSection:
-    return section.model_copy(update={"name": name, "revision": "main", "gradient_checkpointing": False})
+    return section.model_copy(update={"name": name, "revision": "main", **_FOR_SCORING})
 
 
 def _policy(section: ModelSection, tokenizer: object, ends: frozenset[int]) -> LanguageModelPolicy:
@@ -154,9 +159,9 @@ def _policy(section: ModelSection, tokenizer: object, ends: frozenset[int]) -> L
 
 def _initial(config: RunConfig, tokenizer: object, ends: frozenset[int]) -> LanguageModelPolicy | None:
     """pi_0, which an implicit reward is measured against."""
-    if config.algorithm == "sft" or not isinstance(config.reward, Implicit):
+    if config.algorithm == "sft" or not config.reward.implicit:
         return None
-    section = config.model.model_copy(update={"gradient_checkpointing": False})
+    section = config.model.model_copy(update=_FOR_SCORING)
     try:
         check_same_tokens(load_tokenizer(section), tokenizer, f"model.name: {section.name}")
         return _policy(section, tokenizer, ends)
@@ -171,6 +176,8 @@ def _reward(run: RunFolder, config: RunConfig, context: BuildContext) -> Reward 
     if isinstance(config.reward, Implicit):
         return config.reward.build(context)
     if isinstance(config.reward, Explicit):
+        if not run.reward.is_dir():
+            raise RunFolderError(f"{run.path}: its reward is missing (no reward/)", "Finish it: irltui run --resume.")
         return load_explicit(run.reward, context)
     return _plugin_reward(run, config, context)
 

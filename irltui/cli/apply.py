@@ -1,14 +1,65 @@
-"""Commands that use what a run learned: checked here, done by `irltui.apply`, which this process becomes."""
+"""Commands that use what a run learned: asked for here, done by a process of `irltui.apply`, which has torch."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NoReturn
+
+from irltui.cli.engine import death
+from irltui.cli.say import talk
+from irltui.errors import EXIT_FAILED, EXIT_OK
+
+INTERRUPTED = 130
 
 
 def become(command: str, **options: Any) -> NoReturn:
     """Replace this process by the one that does the command; options go as JSON."""
-    line = [sys.executable, "-u", "-m", "irltui.apply", command, json.dumps(options, default=str)]
+    line = _line(command, options)
     os.execv(line[0], line)  # noqa: S606
+
+
+def work(command: str, **options: Any) -> int:
+    """Let another process do the command, and wait for it; it talks on stderr.
+
+    Returns:
+        The exit code, 130 if Ctrl-C ended it.
+    """
+    child = subprocess.Popen(_line(command, options), stdin=subprocess.DEVNULL)  # noqa: S603
+    with _signals_to(child):
+        returned = child.wait()
+    if returned == INTERRUPTED or returned < 0:
+        reason = "stopped" if returned == INTERRUPTED else death(returned)[0].replace("the engine", "the work")
+        talk(f"{reason}; the same command goes on where it was")
+        return INTERRUPTED if returned == INTERRUPTED else EXIT_FAILED
+    return returned or EXIT_OK
+
+
+def _line(command: str, options: dict[str, Any]) -> list[str]:
+    return [sys.executable, "-u", "-m", "irltui.apply", command, json.dumps(options, default=str)]
+
+
+@contextmanager
+def _signals_to(child: subprocess.Popen[bytes]) -> Generator[None]:
+    """While inside: a terminal's Ctrl-C is the child's own affair, SIGTERM is passed on."""
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        pass
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    before = {
+        number: signal.signal(number, do) for number, do in {signal.SIGINT: wait, signal.SIGTERM: pass_on}.items()
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

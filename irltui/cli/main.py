@@ -32,6 +32,13 @@ Assignments = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Order of the data and everything drawn.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Reading = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="How the data is read, such as data.split=test; repeatable."),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="F", help="JSONL file; default: in RUN/applied/.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Responses a forward pass; rewards do not depend on it.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew, whatever the output holds.")]
 
 
 def main() -> None:
@@ -157,6 +164,21 @@ def ctl(
     sys.exit(control(run, command, text))
 
 
+@app.command(rich_help_panel=_RUNS)
+def doctor(run: Run, as_json: Json = False) -> None:
+    """Check that a run folder is whole, and say from where it can go on.
+
+    Reads every file, changes nothing. Exit code 1 if something is wrong.
+
+    Examples:
+      irltui doctor runs/first
+      irltui doctor runs/first --json
+    """
+    from irltui.cli.doctor import examine
+
+    sys.exit(examine(run, as_json=as_json))
+
+
 @app.command(rich_help_panel=_RESULTS)
 def bench(
     target: Annotated[
@@ -210,6 +232,87 @@ def export(
     from irltui.cli.bench import export as write
 
     write(run, iteration, out, as_json=as_json)
+
+
+@app.command(rich_help_panel=_RESULTS)
+def score(  # noqa: PLR0913 - an option each
+    run: Run,
+    data: Data,
+    out: Out = None,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Write each token's part of the reward, too.")] = False,
+    rank: Annotated[bool, typer.Option("--rank", help="Highest rewards first.")] = False,
+    best: Annotated[bool, typer.Option("--best-of-group", help="Keep the best response to each prompt.")] = False,
+    assignments: Reading = None,
+    batch: Batch = 8,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Score responses with the reward that a run learned, its own (rft) or its log-ratio (irft, spin).
+
+    Rows are stored as they are scored: a command that was interrupted, given again, goes on.
+
+    Examples:
+      irltui score runs/first --data answers.jsonl
+      irltui score runs/first --data answers.parquet --rank --out ranked.jsonl
+      irltui score runs/first --data D --best-of-group --out best.jsonl
+      irltui score runs/first --data D --set data.columns.completion=reply
+    """
+    from irltui.cli.learned import Common, score
+
+    common = Common(run, out, batch, overwrite=overwrite, as_json=as_json)
+    sys.exit(score(common, data, tuple(assignments or ()), tokens=tokens, rank=rank, best=best))
+
+
+@app.command(rich_help_panel=_RESULTS)
+def sample(  # noqa: PLR0913 - an option each
+    run: Run,
+    prompts: Annotated[str, typer.Option("--prompts", metavar="D", help="Data with prompts; answers are not read.")],
+    best_of: Annotated[int, typer.Option("--best-of", min=1, help="Answers drawn for each prompt.")] = 8,
+    out: Out = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
+    assignments: Reading = None,
+    batch: Batch = 8,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Answer prompts with a run's policy, the best of n by its reward.
+
+    The file holds the best answer as prompt and completion, which `irltui run --data` reads, and all n with rewards.
+    An interrupted command, given again, goes on.
+
+    Examples:
+      irltui sample runs/first --prompts prompts.jsonl
+      irltui sample runs/first --prompts P --best-of 16 --seed 1 --out best.jsonl
+      irltui sample runs/first --prompts P --set decoding.temperature=0.8
+      irltui sample runs/sft --prompts P --best-of 1
+    """
+    from irltui.cli.learned import Common, sample
+
+    common = Common(run, out, batch, overwrite=overwrite, as_json=as_json)
+    sys.exit(sample(common, prompts, tuple(assignments or ()), count=best_of, seed=seed))
+
+
+@app.command(rich_help_panel=_RESULTS)
+def triage(
+    run: Run,
+    out: Out = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to show; 0 shows all.")] = 20,
+    batch: Batch = 8,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Order a run's own demonstrations from most to least suspicious, with reasons.
+
+    Looked at: low reward, repeated or nearly repeated rows, unusual length, nothing said, cut at the length cap.
+
+    Examples:
+      irltui triage runs/first
+      irltui triage runs/first --limit 50 --out doubtful.jsonl
+      irltui triage runs/first --limit 0 --json
+    """
+    from irltui.cli.learned import Common, triage
+
+    sys.exit(triage(Common(run, out, batch, overwrite=overwrite, as_json=as_json), limit))
 
 
 @app.command(rich_help_panel=_CONFIGURATION)

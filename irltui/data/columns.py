@@ -21,7 +21,7 @@ _LONGEST_NAME = 40
 
 @dataclass(frozen=True)
 class Columns:
-    """Column names; either `messages`, or `prompt` and `completion`. "" is none."""
+    """Column names; either `messages`, or `prompt` and `completion`, or `prompt` alone. "" is none."""
 
     prompt: str
     completion: str
@@ -35,7 +35,8 @@ class Columns:
 
     def __str__(self) -> str:
         named = [f"messages from {self.messages!r}"] if self.messages else []
-        named += [f"prompts from {self.prompt!r}", f"completions from {self.completion!r}"] if self.prompt else []
+        named += [f"prompts from {self.prompt!r}"] if self.prompt else []
+        named += [f"completions from {self.completion!r}"] if self.completion else []
         named += [f"system messages from {self.system!r}"] if self.system else []
         return ", ".join(named)
 
@@ -69,13 +70,7 @@ def find_columns(section: DataSection, names: Sequence[str]) -> Columns:
         DataError: a named column is not there, or no usual name is.
     """
     wanted = section.columns
-    for key in ("prompt", "completion", "messages", "system"):
-        name = getattr(wanted, key)
-        if name not in {"off" if key == "system" else "auto", *names}:
-            raise DataError(
-                f'data.columns.{key}: column "{name}" not found in {section.source} ({_listed(names)})',
-                f'Set data.columns.{key} = "{_guess(key, names, {wanted.prompt, wanted.completion})}".',
-            )
+    _check_named(section, names, ("prompt", "completion", "messages", "system"))
     system = "" if wanted.system == "off" else wanted.system
     messages = _choose("messages", wanted.messages, names)
     prompt, completion = _choose("prompt", wanted.prompt, names), _choose("completion", wanted.completion, names)
@@ -88,11 +83,7 @@ def find_columns(section: DataSection, names: Sequence[str]) -> Columns:
         return Columns("", "", messages, system)
     for key, found in (("prompt", prompt), ("completion", completion)):
         if not found:
-            raise DataError(
-                f"data.columns.{key}: no column of a usual name ({', '.join(_ALIASES[key])}) in {section.source} "
-                f"({_listed(names)})",
-                f'Set data.columns.{key} = "{_guess(key, names, {prompt, completion})}".',
-            )
+            raise _no_usual_name(key, section, names, {prompt, completion})
     if prompt == completion:
         raise DataError(f'data.columns: prompt and completion are both "{prompt}"', "Name two columns.")
     return Columns(prompt, completion, "", system)
@@ -103,16 +94,30 @@ def prompt_column(names: Sequence[str]) -> str:
     return _choose("prompt", "auto", names)
 
 
+def find_prompt_columns(section: DataSection, names: Sequence[str]) -> Columns:
+    """The columns to read prompts from; completions are not asked for, and not read if they are there.
+
+    Raises:
+        DataError: a named column is not there, or no usual name is.
+    """
+    wanted = section.columns
+    _check_named(section, names, ("prompt", "messages", "system"))
+    system = "" if wanted.system == "off" else wanted.system
+    prompt, messages = _choose("prompt", wanted.prompt, names), _choose("messages", wanted.messages, names)
+    if prompt and wanted.messages == "auto":
+        return Columns(prompt, "", "", system)
+    if messages:
+        return Columns("", "", messages, system)
+    raise _no_usual_name("prompt", section, names, set())
+
+
 def read_row(raw: Mapping[str, Any], columns: Columns) -> Row:
     """A raw row as prompt and completion.
 
     Raises:
         BadRow: it has none.
     """
-    system = (raw.get(columns.system) or "") if columns.system else ""
-    if not isinstance(system, str):
-        raise BadRow("system message of the wrong type")
-    _check_unicode(system)
+    system = _system(raw, columns)
     if columns.messages:
         *before, last = _messages(raw.get(columns.messages), "conversation")
         if last["role"] != "assistant":
@@ -120,10 +125,55 @@ def read_row(raw: Mapping[str, Any], columns: Columns) -> Row:
         if not before:
             raise BadRow("empty prompt")
         return Row(_checked_prompt(before), system, _completion(last["content"]))
-    prompt = raw.get(columns.prompt)
-    if not isinstance(prompt, str):
-        prompt = _messages(prompt, "prompt")
-    return Row(_checked_prompt(prompt), system, _completion(raw.get(columns.completion)))
+    return Row(_prompt(raw.get(columns.prompt)), system, _completion(raw.get(columns.completion)))
+
+
+def read_prompt(raw: Mapping[str, Any], columns: Columns) -> Row:
+    """A raw row as a prompt with the completion ""; of a conversation, what comes before an answer at its end.
+
+    Raises:
+        BadRow: it has none.
+    """
+    system = _system(raw, columns)
+    if not columns.messages:
+        return Row(_prompt(raw.get(columns.prompt)), system, "")
+    messages = _messages(raw.get(columns.messages), "conversation")
+    if messages[-1]["role"] == "assistant":
+        messages = messages[:-1]
+    if not messages:
+        raise BadRow("empty prompt")
+    return Row(_checked_prompt(messages), system, "")
+
+
+def _system(raw: Mapping[str, Any], columns: Columns) -> str:
+    system = (raw.get(columns.system) or "") if columns.system else ""
+    if not isinstance(system, str):
+        raise BadRow("system message of the wrong type")
+    _check_unicode(system)
+    return system
+
+
+def _prompt(value: Any) -> str | list[dict[str, str]]:
+    return _checked_prompt(value if isinstance(value, str) else _messages(value, "prompt"))
+
+
+def _check_named(section: DataSection, names: Sequence[str], keys: Sequence[str]) -> None:
+    wanted = section.columns
+    for key in keys:
+        name = getattr(wanted, key)
+        if name not in {"off" if key == "system" else "auto", *names}:
+            raise DataError(
+                f'data.columns.{key}: column "{name}" not found in {section.source} ({_listed(names)})',
+                f'Set data.columns.{key} = "{_guess(key, names, {wanted.prompt, wanted.completion})}".',
+            )
+
+
+def _no_usual_name(key: str, section: DataSection, names: Sequence[str], taken: set[str]) -> DataError:
+    return DataError(
+        f"data.columns.{key}: no column of a usual name ({', '.join(_ALIASES[key])}) in {section.source} "
+        f"({_listed(names)})",
+        f'Set data.columns.{key} = "{_guess(key, names, taken)}".',
+    )
 
 
 def _choose(key: str, wanted: str, names: Sequence[str]) -> str:

@@ -17,11 +17,10 @@ from irltui.data.columns import BadRow, Columns, Row, find_columns, read_row
 from irltui.data.report import DataReport, Tally, lengths
 from irltui.data.source import Rows, load_rows
 from irltui.data.template import PromptTemplate
+from irltui.data.tokens import INNER_END, OVERLONG, RowTokens
 from irltui.errors import DataError
 
 _DUPLICATE = "duplicate"
-_OVERLONG = " over"
-_INNER_END = "end-of-sequence token inside the response"
 
 
 class _Rows:
@@ -109,7 +108,7 @@ def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset
     columns = find_columns(section, source.columns)
     source = source.only(columns.used)
     rows = _Rows(source, columns)
-    intake = _Intake(section, template, eos_ids, rows)
+    intake = _Intake(section, RowTokens(section, template, eos_ids), rows)
     dropped: dict[str, Tally] = {}
     for number, raw in enumerate(source, start=1):
         try:
@@ -137,11 +136,12 @@ def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset
 
 
 class _Intake:
-    """Tokenises rows, by the rules of the configuration."""
+    """Takes rows in, by the rules of the configuration."""
 
-    def __init__(self, section: DataSection, template: PromptTemplate, eos_ids: frozenset[int], rows: _Rows) -> None:
+    def __init__(self, section: DataSection, tokens: RowTokens, rows: _Rows) -> None:
         self.cut: dict[str, Tally] = {}
-        self._section, self._template, self._eos_ids, self._rows = section, template, eos_ids, rows
+        self._drops_duplicates = section.duplicates == "drop"
+        self._tokens, self._rows = tokens, rows
         self._seen: set[bytes] = set()
 
     def take(self, row: Row, number: int) -> None:
@@ -151,43 +151,15 @@ class _Intake:
             BadRow: it cannot be used.
             DataError: no such row can be used, or it is over-long and the policy is "error".
         """
-        prompt, response = self._prompt_ids(row, number), self._template.response_ids(row.completion)
-        if len(response) == 1:
-            raise BadRow("completion without tokens")
-        if self._eos_ids & set(response[:-1]):
-            raise BadRow(_INNER_END)
+        prompt, response = self._tokens.both(row, number)
         key = hashlib.blake2b(repr((prompt, response)).encode(), digest_size=16).digest()
-        if self._section.duplicates == "drop" and key in self._seen:
+        if self._drops_duplicates and key in self._seen:
             raise BadRow(_DUPLICATE)
         self._seen.add(key)
-        longest = self._section.max_prompt_tokens, self._section.max_response_tokens
-        self._check_length("prompt", len(prompt), longest[0], number)
-        self._check_length("response", len(response), longest[1], number)
-        # Like a generation at the length cap, a cut response has no end of its own.
-        ended = len(response) <= longest[1]
-        self._rows.add(number - 1, prompt[-longest[0] :], response[: longest[1]], ended=ended)
-
-    def _prompt_ids(self, row: Row, number: int) -> tuple[int, ...]:
-        try:
-            return self._template.prompt_ids(row.prompt, row.system)
-        except DataError as error:
-            if error.hint:  # the configuration is wrong, not the row
-                raise DataError(f"{self._section.source}: row {number}: {error.message}", error.hint) from error
-            raise BadRow(error.message) from None
-
-    def _check_length(self, what: str, length: int, longest: int, number: int) -> None:
-        if length <= longest:
-            return
-        if self._section.overlong == "error":
-            raise DataError(
-                f"{self._section.source}: row {number}: {what} of {length} tokens, "
-                f"over data.max_{what}_tokens = {longest}",
-                'Raise it, or set data.overlong to "drop" or "truncate".',
-            )
-        reason = f"{what}{_OVERLONG} {longest} tokens"
-        if self._section.overlong == "drop":
-            raise BadRow(reason)
-        self.cut.setdefault(reason, Tally()).add(number)
+        fitted = self._tokens.fit(prompt, response, number)
+        for reason in fitted.cut:
+            self.cut.setdefault(reason, Tally()).add(number)
+        self._rows.add(number - 1, fitted.prompt, fitted.response, ended=fitted.ended)
 
 
 def _check_rows_left(section: DataSection, read: int, kept: int, dropped: dict[str, Tally]) -> None:
@@ -202,7 +174,7 @@ def _check_rows_left(section: DataSection, read: int, kept: int, dropped: dict[s
 def _advice(dropped: Mapping[str, Tally]) -> str:
     """For the commonest reason."""
     reason = max(dropped, key=lambda reason: dropped[reason].count)
-    if reason == _INNER_END:
+    if reason == INNER_END:
         return "The template closes every response itself: take the end-of-sequence token out of the completions."
     if _is_policy(reason):
         return 'Raise data.max_prompt_tokens and data.max_response_tokens, or set data.overlong = "truncate".'
@@ -211,7 +183,7 @@ def _advice(dropped: Mapping[str, Tally]) -> str:
 
 def _is_policy(reason: str) -> bool:
     """Dropped by a rule of the configuration, and not for being bad."""
-    return reason == _DUPLICATE or reason.startswith((f"prompt{_OVERLONG}", f"response{_OVERLONG}"))
+    return reason == _DUPLICATE or reason.startswith((f"prompt{OVERLONG}", f"response{OVERLONG}"))
 
 
 def _split(rows: _Rows, section: DataSection) -> tuple[list[int], list[int]]:

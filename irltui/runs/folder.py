@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "reward"
 
     @property
+    def applied(self) -> Path:
+        """applied/, what `irltui score`, `sample` and `triage` make of the result."""
+        return self.path / "applied"
+
+    @property
     def adapter(self) -> Path:
         """adapter/, the result of a LoRA run as a peft folder."""
         return self.path / "adapter"

@@ -80,12 +80,14 @@ def read_manifest(run: RunFolder) -> Manifest:
     try:
         value = json.loads(run.manifest.read_text(encoding="utf-8"))
         schema = int(value["schema"])
-        known = {name: value[name] for name in Manifest.__dataclass_fields__}
+        known = {name: value[name] for name in Manifest.__dataclass_fields__ if name != "sha256"}
+        sealed = str(value.get("sha256", ""))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{run.manifest}: damaged: {error!r}") from error
+        hint = "It is written once, when a run begins: put a copy back, or start a new run with --out NEW."
+        raise RunFolderError(f"{run.manifest}: damaged: {error!r}", hint) from error
     if schema > SCHEMA:
         raise RunFolderError(f"{run.manifest}: written by a newer irltui ({value.get('irltui')})", "Upgrade irltui.")
-    return Manifest(**known)
+    return Manifest(**known, sha256=sealed)
 
 
 def _digest(manifest: Manifest) -> str:

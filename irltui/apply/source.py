@@ -1,0 +1,91 @@
+"""Rows of any source of data as a run tokenises them; one that cannot be used keeps its place, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from irltui.api import Prompt
+from irltui.config.schema import ColumnsSection, DataSection
+from irltui.data.columns import BadRow, Columns, Row, find_columns, find_prompt_columns, read_prompt, read_row
+from irltui.data.source import Rows, load_rows
+from irltui.data.tokens import Fitted, RowTokens
+
+
+@dataclass(frozen=True, slots=True)
+class UsableRow:
+    """Row `number` (1-based) with its ids; of a prompt alone the response has none."""
+
+    number: int
+    row: Row
+    fitted: Fitted
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt, named after its row."""
+        return Prompt(f"row-{self.number}", self.row.prompt_text, self.fitted.prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class UnusableRow:
+    """Row `number` (1-based), and why it is of no use."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows and the columns that are read of them; without a completion column they are prompts."""
+
+    rows: Rows
+    columns: Columns
+    is_prompts: bool
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, numbers: Iterable[int], tokens: RowTokens) -> list[UsableRow | UnusableRow]:
+        """Rows by their 0-based places.
+
+        Raises:
+            DataError: no row like one of them can be used, or it is over-long and the policy is "error".
+        """
+        return [self._read(i, tokens) for i in numbers]
+
+    def _read(self, i: int, tokens: RowTokens) -> UsableRow | UnusableRow:
+        number = i + 1
+        try:
+            if self.is_prompts:
+                row = read_prompt(self.rows[i], self.columns)
+                ids, response = tokens.prompt(row, number), ()
+            else:
+                row = read_row(self.rows[i], self.columns)
+                ids, response = tokens.both(row, number)
+            return UsableRow(number, row, tokens.fit(ids, response, number))
+        except BadRow as reason:
+            return UnusableRow(number, str(reason))
+
+
+def open_source(section: DataSection, *, prompts: bool = False, named: bool = True) -> Source:
+    """The rows of a source.
+
+    Args:
+        section: where it is, and its columns.
+        prompts: only prompts are asked for.
+        named: its columns were named for this very source; otherwise names that it lacks are found anew.
+
+    Raises:
+        DataError: the source cannot be used, or a column is missing.
+    """
+    rows = load_rows(section)
+    if not named and not _wanted(section.columns, prompts=prompts) <= set(rows.columns):
+        section = section.model_copy(update={"columns": ColumnsSection()})
+    find = find_prompt_columns if prompts else find_columns
+    columns = find(section, rows.columns)
+    return Source(rows.only(columns.used), columns, prompts)
+
+
+def _wanted(columns: ColumnsSection, *, prompts: bool) -> set[str]:
+    names = {columns.prompt, columns.messages, columns.system} | (set() if prompts else {columns.completion})
+    return names - {"auto", "off"}

@@ -1,0 +1,84 @@
+"""Texts that repeat one another, word by word or nearly: MinHash over runs of three words, then exact overlap.
+
+Every text is compared with the first one of each bucket it falls into, so that a million copies of one text cost a
+million comparisons and not their square. Knows words, nothing of prompts and responses.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+NEAR = 0.8
+"""Overlap (Jaccard) of the runs of three words from which on two texts are nearly the same."""
+_RUN = 3
+_BANDS, _ROWS = 12, 3  # an overlap of 0.8 is found with probability 0.9998
+_PRIME = (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """The earliest text that is like this one (for the first of them, the next), how many more there are if `exact`."""
+
+    index: int
+    others: int
+    exact: bool
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Words without case and punctuation, so that trifles make no difference."""
+    return tuple("".join(c if c.isalnum() else " " for c in text.casefold()).split())
+
+
+def find_twins(texts: Sequence[tuple[str, ...]]) -> list[Twin | None]:
+    """What each text repeats; texts without words repeat nothing."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for i, words in enumerate(texts):
+        if words:
+            groups.setdefault(words, []).append(i)
+    twins: list[Twin | None] = [None] * len(texts)
+    for members in groups.values():
+        for i in members[1:]:
+            twins[i] = Twin(members[0], len(members) - 1, exact=True)
+        if len(members) > 1:
+            twins[members[0]] = Twin(members[1], len(members) - 1, exact=True)
+    for i, j in _near([members[0] for members in groups.values()], texts):
+        if twins[i] is None:
+            twins[i] = Twin(j, 1, exact=False)
+        if twins[j] is None:
+            twins[j] = Twin(i, 1, exact=False)
+    return twins
+
+
+def _near(indices: Sequence[int], texts: Sequence[tuple[str, ...]]) -> list[tuple[int, int]]:
+    """Pairs of a text and an earlier one that is nearly the same."""
+    stream = np.random.default_rng(0)
+    factors = stream.integers(1, _PRIME, (_BANDS * _ROWS, 1), dtype=np.int64)
+    shifts = stream.integers(0, _PRIME, (_BANDS * _ROWS, 1), dtype=np.int64)
+    leaders: dict[tuple[int, bytes], int] = {}
+    runs: dict[int, frozenset[int]] = {}
+    found: list[tuple[int, int]] = []
+    for i in indices:
+        own = _runs(texts[i])
+        hashes = np.fromiter(own, dtype=np.int64)
+        signature = ((factors * (hashes % _PRIME) + shifts) % _PRIME).min(axis=1).reshape(_BANDS, _ROWS)
+        seen = [leaders.setdefault((band, signature[band].tobytes()), i) for band in range(_BANDS)]
+        if i in seen:  # it leads a bucket, so that later ones will be compared with it
+            runs[i] = own
+        close = [j for j in sorted(set(seen)) if j != i and _overlap(own, runs[j]) >= NEAR]
+        found += [(i, j) for j in close[:1]]
+    return found
+
+
+def _runs(words: tuple[str, ...]) -> frozenset[int]:
+    """Hashes of all runs of three words; of all words, if there are fewer."""
+    if len(words) < _RUN:
+        return frozenset({zlib.crc32(" ".join(words).encode())})
+    return frozenset(zlib.crc32(" ".join(words[i : i + _RUN]).encode()) for i in range(len(words) - _RUN + 1))
+
+
+def _overlap(a: frozenset[int], b: frozenset[int]) -> float:
+    return len(a & b) / len(a | b)

@@ -1,0 +1,101 @@
+"""What `irltui doctor` says of a folder, from its files alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from irltui.runs.doctor import Diagnosis, diagnose
+from irltui.runs.events import Kind
+from irltui.runs.folder import RunFolder, create_run_folder
+from irltui.runs.lines import checked_line, checked_row
+from irltui.runs.manifest import new_manifest, write_manifest
+from irltui.runs.writer import RunWriter
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    made = create_run_folder(tmp_path / "run")
+    write_manifest(made, new_manifest({"algorithm": "irft"}, {}))
+    with RunWriter(made) as writer:
+        writer.write(Kind.RUN_START, resumed_seq=None)
+        for step in range(4):
+            writer.write(Kind.METRICS, step=step, values={})
+    return made
+
+
+def problems(found: Diagnosis) -> dict[str, str]:
+    return {f.subject: f.text for f in found.findings if f.is_problem}
+
+
+def test_a_sound_folder_has_no_problem(run: RunFolder) -> None:
+    found = diagnose(run)
+    assert found.problems == 0
+    assert found.resumes_from == ""
+
+
+def test_a_missing_line_is_a_break_in_the_count_and_in_the_steps(run: RunFolder) -> None:
+    lines = run.events.read_bytes().splitlines(keepends=True)
+    run.events.write_bytes(b"".join(lines[:2] + lines[4:]))
+    assert [f.text for f in diagnose(run).findings if f.is_problem] == [
+        "the count breaks before event 4: lines are missing",
+        "optimizer steps jump from 0 to 3",
+    ]
+
+
+def test_steps_that_a_resume_made_void_are_no_break(run: RunFolder) -> None:
+    with RunWriter(run) as writer:
+        writer.write(Kind.RUN_START, resumed_seq=2)
+        writer.write(Kind.METRICS, step=1, values={})
+    assert diagnose(run).problems == 0
+
+
+def test_a_changed_configuration_is_told_and_cannot_be_resumed(run: RunFolder) -> None:
+    run.manifest.write_text(run.manifest.read_text().replace("irft", "sft"))
+    found = diagnose(run)
+    assert "has changed since the run began" in problems(found)["run.json"]
+    assert found.resumes_from is None
+
+
+def test_lines_that_are_no_events_are_counted(run: RunFolder) -> None:
+    with run.events.open("ab") as file:
+        file.write(b"\x00\xff\n[]\n")
+    assert problems(diagnose(run))["events.jsonl"] == "2 lines are no events"
+
+
+def test_a_flipped_bit_in_a_stored_generation_is_found_with_its_line(run: RunFolder) -> None:
+    content = bytearray(b"".join(checked_line({"prompt_id": str(i), "tokens": [i, 7]}) for i in range(3)))
+    content[-6] ^= 1
+    (run.samples / "0000.jsonl").write_bytes(content)
+    assert problems(diagnose(run))["samples/0000.jsonl"] == "line 3: the line is not what was written"
+
+
+def test_a_result_that_is_cut_short_is_told_with_both_sizes(run: RunFolder) -> None:
+    run.model.mkdir()
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    whole = len(header).to_bytes(8, "little") + header + bytes(8)
+    file = run.model / "model.safetensors"
+    file.write_bytes(whole)
+    assert diagnose(run).problems == 0
+    file.write_bytes(whole[:-3])
+    assert problems(diagnose(run))["model/model.safetensors"] == f"has {len(whole) - 3} bytes instead of {len(whole)}"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x01", b"\xff" * 40, bytes(8)])
+def test_a_result_that_is_no_safetensors_file_is_told(run: RunFolder, content: bytes) -> None:
+    run.model.mkdir()
+    (run.model / "model.safetensors").write_bytes(content)
+    assert diagnose(run).problems == 1
+
+
+def test_a_checked_line_reads_back_and_any_flip_is_noticed() -> None:
+    row = {"text": "naïve \udc80 \n", "tokens": [1, 2], "logprobs": [-0.1, 1e-300]}
+    line = checked_line(row)
+    assert checked_row(line) == row
+    for place in range(len(line) - 1):
+        harmed = bytearray(line)
+        harmed[place] ^= 1
+        with pytest.raises(ValueError, match="not what was written"):
+            checked_row(bytes(harmed))
