@@ -20,7 +20,7 @@ _EMPTY = 0.8
 _REPEATED_PAIR, _NEAR_PAIR = 0.5, 0.4
 _REPEATED_RESPONSE, _NEAR_RESPONSE = 0.3, 0.2
 _REPEATED_PROMPT, _NEAR_PROMPT = 0.1, 0.05
-_CUT_RESPONSE, _CUT_PROMPT = 0.3, 0.1
+_CUT = 0.15
 _LENGTH = 0.3
 
 _LOW = 0.1  # share of lowest rewards that is called low
@@ -46,16 +46,21 @@ class Suspect:
     reasons: tuple[str, ...]
 
 
-def suspects(rows: Sequence[ScoredRow]) -> list[Suspect]:
-    """All rows, the most suspicious first; ties in their own order."""
+def suspects(rows: Sequence[ScoredRow], *, trained_on_cut: bool = False) -> list[Suspect]:
+    """All rows, the most suspicious first; ties in their own order.
+
+    Args:
+        rows: in the order of the data.
+        trained_on_cut: over-long rows were cut in training; otherwise they were left out.
+    """
     usable = [row for row in rows if row.reward is not None]
     ordered = sorted(row.reward for row in usable if row.reward is not None)
-    reasons = _Reasons(usable)
+    reasons = _Reasons(usable, trained_on_cut=trained_on_cut)
     found = [Suspect(row, _UNUSABLE, None, (f"cannot be used: {row.reason}",)) for row in rows if row.reward is None]
     for place, row in enumerate(usable):
         rank = _rank(row.reward or 0.0, ordered)
         others = reasons.of(place)
-        low = [f"reward {row.reward:.3g} is among the lowest {_percent(rank)} %"] if rank < _LOW else []
+        low = [f"reward among the lowest {_percent(rank)} %"] if rank < _LOW else []
         texts = (*low, *(reason.text for reason in others))
         found.append(Suspect(row, 1 - rank + sum(reason.weight for reason in others), rank, texts))
     return sorted(found, key=lambda suspect: (-suspect.suspicion, suspect.row.number))
@@ -64,8 +69,9 @@ def suspects(rows: Sequence[ScoredRow]) -> list[Suspect]:
 class _Reasons:
     """What is to be said of rows beside their rewards; needs to have seen all of them."""
 
-    def __init__(self, rows: Sequence[ScoredRow]) -> None:
+    def __init__(self, rows: Sequence[ScoredRow], *, trained_on_cut: bool) -> None:
         self._rows = rows
+        self._became = "trained on a cut one" if trained_on_cut else "not trained on"
         prompts = [words_of(_text(row)) for row in rows]
         responses = [words_of(row.completion) for row in rows]
         self._words = [len(words) for words in responses]
@@ -78,7 +84,7 @@ class _Reasons:
 
     def of(self, place: int) -> list[Reason]:
         """Of one row."""
-        found = [self._empty(place), self._length(place), *self._cut(place), self._repeated(place)]
+        found = [self._empty(place), self._length(place), self._cut(place), self._repeated(place)]
         return [reason for reason in found if reason is not None]
 
     def _empty(self, place: int) -> Reason | None:
@@ -90,11 +96,9 @@ class _Reasons:
             return None
         return Reason(_LENGTH, f"response of {length} tokens, usual are {math.exp(self._usual):.0f}")
 
-    def _cut(self, place: int) -> list[Reason]:
-        return [
-            Reason(_CUT_PROMPT if what.startswith("prompt") else _CUT_RESPONSE, f"{what}: cut for the reward")
-            for what in self._rows[place].cut
-        ]
+    def _cut(self, place: int) -> Reason | None:
+        cut = self._rows[place].cut
+        return Reason(_CUT, f"{', '.join(cut)}: {self._became}") if cut else None
 
     def _repeated(self, place: int) -> Reason | None:
         """The gravest repetition alone: a pair that is repeated repeats its prompt and its response, too."""

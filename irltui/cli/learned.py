@@ -77,9 +77,7 @@ def triage(common: Common, limit: int) -> int:
     """
     run = _finished(common.run, needs_reward=True)
     path = common.out or run.applied / "triage.jsonl"
-    layers = [value_layer("irltui triage", ("data", "overlong"), "truncate")]
-    values = localise(load_layers([*target_layers(str(run.manifest)), *layers])).config.model_dump(mode="json")
-    code = work("triage", **_options(run, common, path), values=values)
+    code = work("triage", **_options(run, common, path), values=dict(read_manifest(run).config))
     if code == EXIT_OK:
         _show(common, triage_view(path, limit, as_json=common.as_json))
     return code

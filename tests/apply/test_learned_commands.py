@@ -291,6 +291,14 @@ def test_another_result_of_the_run_is_another_job(
         scored(implicit, tmp_path / "f", written(tmp_path / "d.jsonl", lines(inputs[1])[:5]))
 
 
+def test_a_run_moved_elsewhere_is_still_what_it_was(
+    tmp_path: Path, explicit: RunFolder, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(explicit, tmp_path / "f", inputs[1])
+    dies_at(monkeypatch, 1)
+    assert len(scored(copied(explicit, tmp_path / "moved"), tmp_path / "f", inputs[1])) == 40
+
+
 # -- sample ------------------------------------------------------------------------------------
 
 

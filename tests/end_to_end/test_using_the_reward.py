@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from irltui.runs.folder import RunFolder
 from support.runs import config, demonstrations, finish, prepare, rft
 from support.tiny import folder
 
@@ -49,32 +48,27 @@ def lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.mark.parametrize("run", ["irft", "rft"])
-def test_from_a_run_to_best_answers_scores_and_doubtful_rows(place: Path, tmp_path: Path, run: str) -> None:
-    sampled = irltui("sample", run, "--prompts", "demos.jsonl", "--best-of", "3", "--out", tmp_path / "best.jsonl",
+def test_from_a_run_to_best_answers_scores_and_doubtful_rows(place: Path, tmp_path: Path) -> None:
+    sampled = irltui("sample", "rft", "--prompts", "demos.jsonl", "--best-of", "3", "--out", tmp_path / "best.jsonl",
                      "--set", "data.limit=6", cwd=place)  # fmt: skip
     assert sampled.returncode == 0, sampled.stderr
     assert "6 of 6 prompts answered, best of 3" in sampled.stdout
     assert len(lines(tmp_path / "best.jsonl")) == 6
-    scored = irltui("score", run, "--data", "demos.jsonl", "--rank", cwd=place)
+    scored = irltui("score", "rft", "--data", "demos.jsonl", "--rank", cwd=place)
     assert scored.returncode == 0, scored.stderr
     assert "40 of 40 rows scored" in scored.stdout
-    ranked = lines(place / run / "applied" / "score-demos.jsonl")
+    ranked = lines(place / "rft" / "applied" / "score-demos.jsonl")
     assert [line["rank"] for line in ranked] == list(range(1, 41))
-    triaged = irltui("triage", run, "--limit", "3", cwd=place)
+    triaged = irltui("triage", "irft", "--limit", "3", cwd=place)
     assert triaged.returncode == 0, triaged.stderr
     assert "(37 more)" in triaged.stdout
     assert "among the lowest" in triaged.stdout
-    again = irltui("triage", run, "--limit", "0", "--json", cwd=place)
+    about = json.loads(irltui("score", "rft", "--data", "demos.jsonl", "--rank", "--json", cwd=place).stdout)
+    assert about["summary"]["scored"] == 40
+    assert about["out"].endswith("score-demos.jsonl")
+    again = irltui("triage", "irft", "--limit", "0", "--json", cwd=place)
     assert len(json.loads(again.stdout)) == 40
     assert again.stderr == ""  # complete already
-
-
-def test_a_summary_for_programs(place: Path, tmp_path: Path) -> None:
-    done = irltui("score", "rft", "--data", "demos.jsonl", "--out", tmp_path / "f", "--json", cwd=place)
-    about = json.loads(done.stdout)
-    assert about["summary"]["scored"] == 40
-    assert about["out"] == str(tmp_path / "f")
 
 
 def test_a_killed_command_given_again_ends_in_the_same_file(place: Path, tmp_path: Path) -> None:
@@ -128,13 +122,3 @@ def test_what_a_model_or_file_says_cannot_steer_the_terminal(place: Path, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout
     assert "\u202e" not in done.stdout
-
-
-def test_a_run_moved_elsewhere_is_still_what_it_was(place: Path, tmp_path: Path) -> None:
-    assert irltui("score", "rft", "--data", "demos.jsonl", "--out", tmp_path / "f", cwd=place).returncode == 0
-    moved = RunFolder(place / "rft").path.rename(place / "moved")
-    try:
-        again = irltui("score", moved, "--data", "demos.jsonl", "--out", tmp_path / "f", cwd=place)
-        assert again.returncode == 0, again.stderr
-    finally:
-        moved.rename(place / "rft")

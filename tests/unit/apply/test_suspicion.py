@@ -30,7 +30,7 @@ def test_without_other_reasons_the_order_is_that_of_rewards() -> None:
     assert [s.row.number for s in found] == [2, 3, 1, 5, 4]
     assert [s.rank for s in found] == [0, 0.25, 0.5, 0.75, 1]
     assert found[0].suspicion == 1
-    assert "reward 1 is among the lowest 1 %" in reasons(found, 2)
+    assert "reward among the lowest 1 %" in reasons(found, 2)
     assert reasons(found, 4) == ""
 
 
@@ -93,7 +93,7 @@ def test_unusual_lengths_are_told_with_the_usual_one() -> None:
 def test_nothing_said_and_a_cut_are_told() -> None:
     found = suspects([row(1, "..."), row(2, cut=("response over 8 tokens",), ended=False), row(3)])
     assert "response without a word" in reasons(found, 1)
-    assert "response over 8 tokens" in reasons(found, 2)
+    assert "response over 8 tokens: not trained on" in reasons(found, 2)
 
 
 def test_a_conversation_is_compared_by_all_its_messages() -> None:
