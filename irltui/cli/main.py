@@ -1,4 +1,7 @@
-"""The commands and their help. Everything else is imported by the command that needs it: `--help` must be quick."""
+"""The commands and their help. Everything else is imported by the command that needs it: `--help` must be quick.
+
+Those for what runs learned are declared in `results`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from typing import Annotated
 
 import typer
 
-_RUNS, _RESULTS, _CONFIGURATION = "Runs", "Results", "Configuration"
+from irltui.cli.options import Assignments, Data, Json, Model, Preset, Run, Seed, Target
+from irltui.cli.results import results_app
+
+_RUNS, _CONFIGURATION = "Runs", "Configuration"
 
 app = typer.Typer(
     add_completion=False,
@@ -16,31 +22,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 no such run, 75 preempted (resume it).",
 )
+app.add_typer(results_app)
 config_app = typer.Typer(help="Look at configurations.", no_args_is_help=True)
 app.add_typer(config_app, name="config", rich_help_panel=_CONFIGURATION)
 debug_app = typer.Typer(help="Find out why a step failed.", no_args_is_help=True)
 app.add_typer(debug_app, name="debug", rich_help_panel=_RUNS)
-
-Target = Annotated[
-    str, typer.Argument(metavar="TARGET", help="A preset, a TOML file, or RUN/run.json to repeat a run.")
-]
-Model = Annotated[str, typer.Option("--model", metavar="M", help="Hub name, model folder, or a finished run's folder.")]
-Data = Annotated[str, typer.Option("--data", metavar="D", help="Hub name, or a JSONL, Parquet, CSV or Arrow file.")]
-Preset = Annotated[str, typer.Option("--preset", metavar="P", help="A preset that lies under a TOML file.")]
-Assignments = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as loop.batch=8; repeatable."),
-]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Order of the data and everything drawn.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
-Reading = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="How the data is read, such as data.split=test; repeatable."),
-]
-Out = Annotated[Path | None, typer.Option("--out", metavar="F", help="JSONL file; default: in RUN/applied/.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Responses a forward pass; rewards do not depend on it.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew, whatever the output holds.")]
 
 
 def main() -> None:
@@ -119,6 +105,26 @@ def run(  # noqa: PLR0913 - an option each
 
 
 @app.command(rich_help_panel=_RUNS)
+def watch(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or ssh://HOST/PATH.")],
+    headless: Annotated[bool, typer.Option("--headless", help="No dashboard: lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON lines.")] = False,
+) -> None:
+    """Attach to a run that was started elsewhere, and steer it; leaving leaves it alone.
+
+    Over ssh nothing but a shell is needed at the other end.
+
+    Examples:
+      irltui watch runs/first
+      irltui watch ssh://me@gpu-box/data/runs/first
+      irltui watch ssh://gpu-box:2222/~/runs/first --headless
+    """
+    from irltui.cli.watch import watch as attach
+
+    sys.exit(attach(run, headless=headless, as_json=as_json))
+
+
+@app.command(rich_help_panel=_RUNS)
 def runs(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look.")] = Path("runs"),
     as_json: Json = False,
@@ -179,142 +185,6 @@ def doctor(run: Run, as_json: Json = False) -> None:
     from irltui.cli.doctor import examine
 
     sys.exit(examine(run, as_json=as_json))
-
-
-@app.command(rich_help_panel=_RESULTS)
-def bench(
-    target: Annotated[
-        str, typer.Argument(metavar="MODEL_OR_RUN", help="Hub name, model folder, or a finished run's folder.")
-    ],
-    benchmarks: Annotated[
-        list[str] | None,
-        typer.Option("--benchmark", metavar="NAME", help="One that the run configures, or a kind; repeatable."),
-    ] = None,
-    data: Annotated[str, typer.Option("--data", metavar="D", help="The benchmarks' file or hub data set.")] = "",
-    assignments: Assignments = None,
-    items: Annotated[
-        Path | None, typer.Option("--items", metavar="FILE", help="Also write every value, item by item (JSONL).")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure a model, or what a run learned: every figure with its 95 % interval and n.
-
-    Of a run, without --benchmark: the benchmarks that it was configured with.
-
-    Examples:
-      irltui bench runs/first --benchmark logprob_gap --data pairs.jsonl
-      irltui bench runs/first --benchmark planted --data marked.jsonl --set benchmarks.planted.bad=is_bad
-      irltui bench quickstart --benchmark quickstart
-      irltui bench M --benchmark win_rate --data answers.jsonl --set benchmarks.win_rate.judge=JUDGE --json
-    """
-    from irltui.cli.bench import BenchRequest
-    from irltui.cli.bench import bench as measure
-
-    measure(BenchRequest(target, tuple(benchmarks or ()), data, tuple(assignments or ()), items, as_json))
-
-
-@app.command(rich_help_panel=_RESULTS)
-def export(
-    run: Run,
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="A folder that is not there yet.")],
-    iteration: Annotated[
-        str, typer.Option("--iteration", metavar="T", help="best, last, or after how many outer iterations.")
-    ] = "best",
-    as_json: Json = False,
-) -> None:
-    """Write the model of one outer iteration to a folder of its own, from its checkpoint.
-
-    A transformers folder, adapters merged; of an RFT run with the reward of that iteration in FOLDER/reward.
-    The best iteration is the one with the lowest held-out loss (fixed reference) or NLL.
-
-    Examples:
-      irltui export runs/first --iteration best --out models/best
-      irltui export runs/first --iteration 2 --out models/second
-    """
-    from irltui.cli.bench import export as write
-
-    write(run, iteration, out, as_json=as_json)
-
-
-@app.command(rich_help_panel=_RESULTS)
-def score(  # noqa: PLR0913 - an option each
-    run: Run,
-    data: Data,
-    out: Out = None,
-    tokens: Annotated[bool, typer.Option("--tokens", help="Write each token's part of the reward, too.")] = False,
-    rank: Annotated[bool, typer.Option("--rank", help="Highest rewards first.")] = False,
-    best: Annotated[bool, typer.Option("--best-of-group", help="Keep the best response to each prompt.")] = False,
-    assignments: Reading = None,
-    batch: Batch = 8,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-) -> None:
-    """Score responses with the reward that a run learned, its own (rft) or its log-ratio (irft, spin).
-
-    Rows are stored as they are scored: a command that was interrupted, given again, goes on.
-
-    Examples:
-      irltui score runs/first --data answers.jsonl
-      irltui score runs/first --data answers.parquet --rank --out ranked.jsonl
-      irltui score runs/first --data D --best-of-group --out best.jsonl
-      irltui score runs/first --data D --set data.columns.completion=reply
-    """
-    from irltui.cli.learned import Common, score
-
-    common = Common(run, out, batch, overwrite=overwrite, as_json=as_json)
-    sys.exit(score(common, data, tuple(assignments or ()), tokens=tokens, rank=rank, best=best))
-
-
-@app.command(rich_help_panel=_RESULTS)
-def sample(  # noqa: PLR0913 - an option each
-    run: Run,
-    prompts: Annotated[str, typer.Option("--prompts", metavar="D", help="Data with prompts; answers are not read.")],
-    best_of: Annotated[int, typer.Option("--best-of", min=1, help="Answers drawn for each prompt.")] = 8,
-    out: Out = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
-    assignments: Reading = None,
-    batch: Batch = 8,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-) -> None:
-    """Answer prompts with a run's policy, the best of n by its reward.
-
-    The file holds the best answer as prompt and completion, which `irltui run --data` reads, and all n with rewards.
-    An interrupted command, given again, goes on.
-
-    Examples:
-      irltui sample runs/first --prompts prompts.jsonl
-      irltui sample runs/first --prompts P --best-of 16 --seed 1 --out best.jsonl
-      irltui sample runs/first --prompts P --set decoding.temperature=0.8
-      irltui sample runs/sft --prompts P --best-of 1
-    """
-    from irltui.cli.learned import Common, sample
-
-    common = Common(run, out, batch, overwrite=overwrite, as_json=as_json)
-    sys.exit(sample(common, prompts, tuple(assignments or ()), count=best_of, seed=seed))
-
-
-@app.command(rich_help_panel=_RESULTS)
-def triage(
-    run: Run,
-    out: Out = None,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to show; 0 shows all.")] = 20,
-    batch: Batch = 8,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-) -> None:
-    """Order a run's own demonstrations from most to least suspicious, with reasons.
-
-    Looked at: low reward, repeated or nearly repeated rows, unusual length, nothing said, cut at the length cap.
-
-    Examples:
-      irltui triage runs/first
-      irltui triage runs/first --limit 50 --out doubtful.jsonl
-      irltui triage runs/first --limit 0 --json
-    """
-    from irltui.cli.learned import Common, triage
-
-    sys.exit(triage(Common(run, out, batch, overwrite=overwrite, as_json=as_json), limit))
 
 
 @app.command(rich_help_panel=_CONFIGURATION)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from irltui.errors import RunFolderError
 from irltui.runs.folder import RunFolder
+
+_TRIES, _BETWEEN = 5, 0.05  # seconds
 
 
 @contextmanager
@@ -19,16 +22,26 @@ def hold(run: RunFolder) -> Iterator[None]:
         RunFolderError: another engine holds it.
     """
     with run.lock.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _acquired(file.fileno()):
             file.seek(0)
             raise RunFolderError(
                 f"{run.path}: another engine works here ({file.read().strip()})",
                 "Watch it, stop it with `irltui ctl RUN stop`, or choose another --out.",
-            ) from None
+            )
         file.seek(0)
         file.truncate()
         file.write(f"pid {os.getpid()} on {os.uname().nodename}\n")
         file.flush()
         yield
+
+
+def _acquired(descriptor: int) -> bool:
+    """Viewers take the lock for an instant to see whether it is held: that is no engine."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_BETWEEN)
+        else:
+            return True
+    return False
