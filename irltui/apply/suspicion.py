@@ -1,7 +1,7 @@
 """How suspicious each demonstration is, and why, in plain words. Knows rewards and texts, no models.
 
 Suspicion is 1 minus the reward's rank (from 0 for the lowest to 1 for the highest) plus a weight for every other
-reason, so that the order follows the reward where nothing else is to be said.
+reason, so that the order follows the reward where nothing else is to be said. Over-long rows are ranked by themselves.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A demonstration; `rank` is the share of rewards below its own, None for a row without one."""
+    """A demonstration; `rank` is the share of rewards of its kind below its own, None without one."""
 
     row: ScoredRow
     suspicion: float
@@ -54,16 +54,21 @@ def suspects(rows: Sequence[ScoredRow], *, trained_on_cut: bool = False) -> list
         trained_on_cut: over-long rows were cut in training; otherwise they were left out.
     """
     usable = [row for row in rows if row.reward is not None]
-    ordered = sorted(row.reward for row in usable if row.reward is not None)
+    ordered = {is_cut: sorted(_rewards(usable, is_cut=is_cut)) for is_cut in (False, True)}
     reasons = _Reasons(usable, trained_on_cut=trained_on_cut)
     found = [Suspect(row, _UNUSABLE, None, (f"cannot be used: {row.reason}",)) for row in rows if row.reward is None]
     for place, row in enumerate(usable):
-        rank = _rank(row.reward or 0.0, ordered)
+        rank = _rank(row.reward or 0.0, ordered[bool(row.cut)])
         others = reasons.of(place)
         low = [f"reward among the lowest {_percent(rank)} %"] if rank < _LOW else []
         texts = (*low, *(reason.text for reason in others))
         found.append(Suspect(row, 1 - rank + sum(reason.weight for reason in others), rank, texts))
     return sorted(found, key=lambda suspect: (-suspect.suspicion, suspect.row.number))
+
+
+def _rewards(rows: Sequence[ScoredRow], *, is_cut: bool) -> list[float]:
+    """Of rows that were cut, or of the others: a text that no one trained on as it is has a lower reward for that."""
+    return [row.reward for row in rows if row.reward is not None and bool(row.cut) is is_cut]
 
 
 class _Reasons:

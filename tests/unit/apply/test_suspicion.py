@@ -96,6 +96,12 @@ def test_nothing_said_and_a_cut_are_told() -> None:
     assert "response over 8 tokens: not trained on" in reasons(found, 2)
 
 
+def test_over_long_rows_are_compared_with_over_long_rows() -> None:
+    long = [row(i, reward=i / 100, cut=("prompt over 8 tokens",)) for i in range(1, 4)]
+    found = suspects([*long, *(row(i, reward=float(i)) for i in range(4, 7))])
+    assert {s.row.number: s.rank for s in found} == {1: 0, 2: 0.5, 3: 1, 4: 0, 5: 0.5, 6: 1}
+
+
 def test_a_conversation_is_compared_by_all_its_messages() -> None:
     talk = [{"role": "user", "content": "who sees"}, {"role": "assistant", "content": "the cat"}]
     found = suspects([row(1, prompt=talk), row(2, prompt=[{"role": "user", "content": "who sees"}])])  # type: ignore[arg-type]
