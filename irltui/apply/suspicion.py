@@ -23,8 +23,10 @@ _REPEATED_PROMPT, _NEAR_PROMPT = 0.1, 0.05
 _CUT = 0.15
 _LENGTH = 0.3
 
+_SOME = 3  # a share says nothing of fewer rows
 _LOW = 0.1  # share of lowest rewards that is called low
 _OUTLIER = 3.5  # modified z-score of the logarithm of the length (Iglewicz and Hoaglin)
+_HABIT = 0.1  # share of rows from which on repeated prompts are how the data was made
 _TELLING_WORDS = 5  # shorter responses are alike for good reasons
 
 
@@ -83,6 +85,8 @@ class _Reasons:
         self._prompts, self._responses = find_twins(prompts), find_twins(responses)
         # The mark between the two is no word, so that nothing runs over it.
         self._pairs = find_twins([(*x, "|", *y) for x, y in zip(prompts, responses, strict=True)])
+        repeated = sum(twin is not None for twin in self._prompts)
+        self._repeats_prompts = len(rows) >= _SOME / _HABIT and repeated > _HABIT * len(rows)
         logs = [math.log(row.length) for row in rows]
         self._usual = median(logs) if logs else 0.0
         self._spread = median(abs(value - self._usual) for value in logs) if logs else 0.0
@@ -114,7 +118,7 @@ class _Reasons:
         if response is not None and self._words[place] >= _TELLING_WORDS and pair is None:
             weight = _REPEATED_RESPONSE if response.exact else _NEAR_RESPONSE
             return Reason(weight, self._words_for("response", response))
-        if prompt is not None and pair is None:
+        if prompt is not None and pair is None and not self._repeats_prompts:
             weight = _REPEATED_PROMPT if prompt.exact else _NEAR_PROMPT
             return Reason(weight, self._words_for("prompt", prompt))
         return None

@@ -75,6 +75,12 @@ def test_several_responses_to_a_prompt_are_a_mild_reason() -> None:
     assert found[0].suspicion == pytest.approx(0.6)
 
 
+def test_prompts_that_repeat_all_over_the_data_are_no_reason() -> None:
+    asked = "write one sentence that a person who likes the {} moon in the big small sun would say"
+    found = suspects([row(i, prompt=asked.format(f"trait{i}")) for i in range(1, 41)])
+    assert not any("prompt" in reasons(found, i) for i in range(1, 41))
+
+
 def test_nearly_the_same_is_found_and_called_so() -> None:
     words = random.Random(7).choices(WORDS, k=60)
     found = suspects([row(1, " ".join(words)), row(2), row(3, " ".join([*words[:-1], "other"]))])
