@@ -44,6 +44,7 @@ def test_every_module_says_what_it_does() -> None:
 
 
 HEAVY = {"torch", "transformers", "accelerate", "datasets", "peft"}
+PROCESSES = ("engine", "apply")
 SCREENS = {"textual", "rich", "typer"}
 
 
