@@ -73,3 +73,7 @@ class CheckpointError(IrltuiError):
 
 class TrainingError(IrltuiError):
     """Training cannot go on: a number that is not finite, an empty iteration, a failed part."""
+
+
+class NotFiniteError(TrainingError):
+    """A loss or a gradient is NaN or infinite."""

@@ -11,7 +11,9 @@ import traceback
 from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError
 from irltui.text import safe
 
-COMMANDS: dict[str, str] = {name: f"irltui.apply.{name}" for name in ("bench", "export", "sample", "score", "triage")}
+COMMANDS: dict[str, str] = {
+    name: f"irltui.apply.{name}" for name in ("bench", "debug", "export", "sample", "score", "triage")
+}
 """Module of each command; its `main` takes the command's options as keywords."""
 _INTERRUPTED = 130
 

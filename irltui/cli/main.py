@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at configurations.", no_args_is_help=True)
 app.add_typer(config_app, name="config", rich_help_panel=_CONFIGURATION)
+debug_app = typer.Typer(help="Find out why a step failed.", no_args_is_help=True)
+app.add_typer(debug_app, name="debug", rich_help_panel=_RUNS)
 
 Target = Annotated[
     str, typer.Argument(metavar="TARGET", help="A preset, a TOML file, or RUN/run.json to repeat a run.")
@@ -363,3 +365,19 @@ def config_schema() -> None:
     from irltui.registry import Registry
 
     out_json(json_schema(Registry()))
+
+
+@debug_app.command("batch")
+def debug_batch(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="RUN/faults/NAME, which the failed run named.")],
+    as_json: Json = False,
+) -> None:
+    """Compute a step that failed once more: which response, parameter or gradient is not finite.
+
+    Examples:
+      irltui debug batch runs/first/faults/0001-000004
+      irltui debug batch runs/first/faults/0001-000004 --json
+    """
+    from irltui.cli.apply import become
+
+    become("debug", folder=folder, as_json=as_json)

@@ -27,7 +27,7 @@ from irltui.registry import Registry
 
 Auto = Literal["auto"]
 Off = Literal["off"]
-_FILE_NAME = re.compile(r"\w[\w.-]*")  # results are stored under a benchmark's name
+_FILE_NAME = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")  # results are stored under a benchmark's name
 PositiveInt = Annotated[int, Field(ge=1)]
 
 
@@ -318,7 +318,7 @@ class RunConfig(Section):
     def _check_benchmarks(self) -> None:
         for name, spec in self.benchmarks.items():
             if not _FILE_NAME.fullmatch(name):
-                raise ValueError(f"benchmarks: {name!r} is no name: take letters, digits, '-', '_' and '.'")
+                raise ValueError(f"benchmarks: {name!r} is no name: results are stored in files called so")
             if spec.needs_reward and self.algorithm == "sft":
                 raise ValueError(f"benchmarks.{name}.kind must need no learned reward for sft; {spec.kind!r} does")
 

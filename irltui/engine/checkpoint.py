@@ -36,6 +36,13 @@ class Trained:
     policy_optimizer: torch.optim.Optimizer | None = None
     """Of the policy step, where the inner loop trains a reward."""
 
+    def save_weights(self, folder: Path) -> None:
+        """Write what was learned, without the state that training goes on from; `load_weights` reads it."""
+        save_file(_on_cpu(self.parameters.items()), folder / "parameters.safetensors")
+        if self.reward is not None:
+            (folder / "reward").mkdir(exist_ok=True)
+            self.reward.save(folder / "reward")
+
 
 @dataclass(frozen=True)
 class Saved:
@@ -127,7 +134,7 @@ def prune(run: RunFolder, keep: int, best: str) -> None:
 
 
 def _write(folder: Path, trained: Trained, position: Position) -> None:
-    save_file(_on_cpu(trained.parameters.items()), folder / "parameters.safetensors")
+    trained.save_weights(folder)
     tensors, scalars = _flatten(trained.optimizer.state_dict()["state"])
     tensors["random"] = torch.get_rng_state()
     if torch.cuda.is_available():
@@ -137,9 +144,6 @@ def _write(folder: Path, trained: Trained, position: Position) -> None:
     if trained.policy_optimizer is not None:
         policy_tensors, policy_scalars = _flatten(trained.policy_optimizer.state_dict()["state"])
         save_file(policy_tensors, folder / "policy_optimizer.safetensors")
-    if trained.reward is not None:
-        (folder / "reward").mkdir()
-        trained.reward.save(folder / "reward")
     state = {"position": _finite(asdict(position)), "optimizer": scalars, "policy_optimizer": policy_scalars}
     replace_json(folder / "state.json", state)
 

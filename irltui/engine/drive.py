@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils.memory import should_reduce_batch_size
 
 from irltui.algorithm import Pairs, Start, Step, learn, no_penalty
 from irltui.baselines import Demonstrated, SftStep, sft
@@ -16,12 +17,14 @@ from irltui.engine import checkpoint, diagnostics, early_stop
 from irltui.engine.advice import Setting, advise
 from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
 from irltui.engine.export import export
+from irltui.engine.faults import keep_step
 from irltui.engine.improve import Improver
 from irltui.engine.journal import Journal
 from irltui.engine.parts import Parts
 from irltui.engine.position import Position
 from irltui.engine.rounds import Round, Rounds
 from irltui.engine.safepoint import SafePoint
+from irltui.errors import NotFiniteError, TrainingError
 from irltui.runs.events import Kind, Phase
 from irltui.runs.folder import RunFolder
 
@@ -55,14 +58,52 @@ class Drive:
             position.measured_before = True
             self._journal.mark()
         self._parts.poll()
-        pending = _Pending()
-        for step in self._steps(Start(position.t, position.k)):
-            pending.add(step, self._parts)
-            if step.last:
-                self._move(step.t, step.k, pending)
-                pending = _Pending()
+        while True:
+            try:
+                self._train()
+                break
+            except RuntimeError as error:
+                if not self._go_on_with_less(error):
+                    raise
         self._journal.phase(Phase.EXPORT)
         export(self._run, self._parts)
+
+    def _train(self) -> None:
+        """All steps from the position on."""
+        pending = _Pending()
+        try:
+            for step in self._steps(Start(self._position.t, self._position.k)):
+                pending.add(step, self._parts)
+                if step.last:
+                    self._move(step.t, step.k, pending)
+                    pending = _Pending()
+        except NotFiniteError as error:
+            if pending.batches:
+                folder = keep_step(self._run, self._parts.trained(), self._position, pending.batches, error)
+                error.hint += f" Look at what it met: irltui debug batch {folder}" if folder else ""
+            raise
+
+    def _go_on_with_less(self, error: RuntimeError) -> bool:
+        """Whether the failed step may be tried again with half the micro-batch: memory ran out in it.
+
+        Raises:
+            TrainingError: memory ran out, and less than this cannot be done.
+        """
+        parts, before = self._parts, self._parts.micro_batch
+        if not should_reduce_batch_size(error):
+            return False
+        parts.stepper.optimizer.zero_grad(set_to_none=True)
+        parts.policy.moved()
+        if self._journal.current_phase is not Phase.UPDATE or not parts.forward.halve():
+            raise TrainingError(
+                f"out of memory in phase {self._journal.current_phase}, micro-batch {before}",
+                "Lower loop.micro_batch, sampler.batch or the lengths in [data]; model.gradient_checkpointing and "
+                'adapter.kind = "lora" save most. Start from RUN/run.json with --set: --resume would run out again.',
+            ) from error
+        self._journal.alert(
+            "memory", f"Out of memory: the micro-batch is now {parts.micro_batch} instead of {before}; batches stay."
+        )
+        return True
 
     def save(self, reason: str) -> str:
         """Save a checkpoint of the position and return its name."""
@@ -92,16 +133,21 @@ class Drive:
 
     def _generate(self, t: int, k: int) -> Iterator[list[Pairs]]:
         """Sample and score once, then the batches of the inner loop."""
-        self._round = self._rounds.begin(t, announce=k == 0)
+        is_new = self._round is None or self._round.t != t  # not so after memory ran out in the first step
+        self._round = self._rounds.begin(t, announce=k == 0 and is_new)
         if t and k == 0 and self._parts.reward is not None and self._parts.reward.restarts:
             self._parts.stepper.optimizer.state.clear()
-        self._stepped_at = time.monotonic()
+        self._begin_steps(t, k)
         return self._rounds.batches(t, k, self._round)
+
+    def _begin_steps(self, t: int, k: int) -> None:
+        self._journal.phase(Phase.UPDATE, k, self._parts.plan.inner_steps(t), "steps")
+        self._stepped_at = time.monotonic()
 
     def _demonstrate(self, t: int, k: int) -> Iterator[list[Demonstrated]]:
         """The same batches without generations."""
         parts = self._parts
-        self._stepped_at = time.monotonic()
+        self._begin_steps(t, k)
         for batch in parts.plan.batches(t, k):
             demonstrations = sorted(
                 (parts.data.train[i] for i in batch), key=lambda d: len(d.prompt.tokens) + len(d.tokens)
@@ -226,6 +272,7 @@ class _Pending:
 
     def __init__(self) -> None:
         self.tokens = self.count = 0
+        self.batches: list[Pairs | Demonstrated] = []
         self._loss = self._weight = self._nll = 0.0
         self._demonstration_tokens = 0
         self._rewards: list[tuple[np.ndarray, np.ndarray]] = []
@@ -233,6 +280,7 @@ class _Pending:
 
     def add(self, step: Step | SftStep, parts: Parts) -> None:
         """Take the gradient of one micro-batch, and its numbers."""
+        self.batches.append(step.batch)
         self._loss += parts.stepper.accumulate(step.loss)
         responses, count = step.batch.responses, len(step.batch.weight)
         self.count += count

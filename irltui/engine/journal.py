@@ -41,6 +41,11 @@ class Journal:
         self.position.seq = self._writer.next_seq
         self.position.elapsed = self.elapsed()
 
+    @property
+    def current_phase(self) -> Phase | None:
+        """What is being done."""
+        return self._phase
+
     def phase(self, phase: Phase, done: int = 0, total: int = 0, unit: str = "") -> None:
         """Say what is being done; progress within a phase at most twice a second, but always its end."""
         now = time.monotonic()

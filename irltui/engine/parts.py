@@ -19,6 +19,7 @@ from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.engine.checkpoint import Trained
+from irltui.engine.faults import MicroBatch
 from irltui.engine.lower import Lower, make_lower
 from irltui.engine.plan import Plan, make_plan
 from irltui.engine.stepper import Stepper, make_optimizer
@@ -49,6 +50,7 @@ class Parts:
     model_under_test: ModelUnderTest
     generation_config: Any
     poll: Callable[[], None]
+    forward: MicroBatch
 
     @property
     def total_steps(self) -> int:
@@ -58,7 +60,7 @@ class Parts:
     @property
     def micro_batch(self) -> int:
         """Pairs a forward pass."""
-        return self.config.micro_batch
+        return self.forward.size
 
     @property
     def held_out_pairs(self) -> int:
@@ -144,6 +146,7 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         model_under_test=_under_test(config, context, policy, sampler, reward, data.template),
         generation_config=generation_config,
         poll=poll,
+        forward=MicroBatch(config.micro_batch),
     )
 
 

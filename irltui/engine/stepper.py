@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from irltui.config.schema import OptimizerSection
-from irltui.errors import TrainingError
+from irltui.errors import NotFiniteError
 
 _NOT_FINITE = "Lower optimizer.learning_rate or raise reward.beta; the last checkpoint is still good (--resume)."
 
@@ -71,11 +71,11 @@ class Stepper:
         """Add the gradient of a micro-batch whose weights already say its share of the step.
 
         Raises:
-            TrainingError: the loss is not finite.
+            NotFiniteError: the loss is NaN or infinite.
         """
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise TrainingError(f"the loss is {value}", _NOT_FINITE)
+            raise NotFiniteError(f"the loss is {value}", _NOT_FINITE)
         self._backward(loss)
         return value
 
@@ -86,13 +86,13 @@ class Stepper:
             The gradient's norm before clipping, and the learning rate.
 
         Raises:
-            TrainingError: the gradient is not finite.
+            NotFiniteError: the gradient is NaN or infinite.
         """
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         limit = self._section.max_grad_norm or math.inf
         norm = float(nn.utils.clip_grad_norm_(parameters, limit))
         if not math.isfinite(norm):
-            raise TrainingError(f"the gradient's norm is {norm}", _NOT_FINITE)
+            raise NotFiniteError(f"the gradient's norm is {norm}", _NOT_FINITE)
         rate = learning_rate(self._section, planned, self._total)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

@@ -61,6 +61,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def faults(self) -> Path:
+        """faults/, the batch and the weights of each step that failed, for `irltui debug batch`."""
+        return self.path / "faults"
+
+    @property
     def model(self) -> Path:
         """model/, the result: a transformers folder (for LoRA, merged)."""
         return self.path / "model"

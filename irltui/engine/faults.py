@@ -1,0 +1,97 @@
+"""What is done when a step fails: its batch is kept for replay; out of memory, the micro-batch is halved."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from irltui.algorithm import Pairs
+from irltui.api import Responses
+from irltui.baselines import Demonstrated
+from irltui.engine.checkpoint import Trained
+from irltui.engine.position import Position
+from irltui.errors import IrltuiError, RunFolderError
+from irltui.runs.durable import replace_json
+from irltui.runs.folder import RunFolder
+
+_BATCH, _ABOUT = "batch.safetensors", "fault.json"
+_FIELDS = ("input_ids", "attention_mask", "response_mask", "logp_ref")
+
+
+def keep_step(
+    run: RunFolder, trained: Trained, position: Position, batches: Sequence[Pairs | Demonstrated], error: IrltuiError
+) -> Path | None:
+    """Write the micro-batches of a failed step and the weights that it met, for `irltui debug batch`.
+
+    Returns:
+        The folder; None where the disk refuses, for the failure itself matters more.
+    """
+    folder = run.faults / position.name
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tensors = {f"{i}.{field}": getattr(b.responses, field) for i, b in enumerate(batches) for field in _FIELDS}
+        tensors |= {f"{i}.weight": batch.weight for i, batch in enumerate(batches)}
+        save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / _BATCH)
+        trained.save_weights(folder)
+        about = {
+            "step": position.step,
+            "outer_iteration": position.t,
+            "inner_step": position.k,
+            "reason": error.message,
+        }
+        replace_json(folder / _ABOUT, about)
+    except OSError:
+        return None
+    return folder
+
+
+def read_fault(folder: Path) -> dict[str, Any]:
+    """Where and why the step failed: `step`, `outer_iteration`, `inner_step`, `reason`.
+
+    Raises:
+        RunFolderError: there is no step kept here.
+    """
+    try:
+        value = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        hint = "Steps that failed are kept in RUN/faults/; a run that never met one has none."
+        raise RunFolderError(f"{folder}: no failed step is kept here: {error}", hint) from error
+    return value if isinstance(value, dict) else {}
+
+
+def kept_batches(folder: Path, device: torch.device) -> list[Pairs]:
+    """The micro-batches of a step that `keep_step` wrote; a baseline's have demonstrations alone.
+
+    Raises:
+        OSError: they are not there.
+    """
+    stored = load_file(folder / _BATCH, device=str(device))
+    count = 1 + max(int(name.partition(".")[0]) for name in stored)
+    return [
+        Pairs(Responses(*(stored[f"{i}.{field}"] for field in _FIELDS)), stored[f"{i}.weight"], last=i == count - 1)
+        for i in range(count)
+    ]
+
+
+@dataclass
+class MicroBatch:
+    """How many pairs a forward pass holds; less after memory ran out."""
+
+    size: int
+
+    def halve(self) -> bool:
+        """Take half, and free what can be freed; False if there is no half."""
+        if self.size < 2:
+            return False
+        self.size //= 2
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return True
