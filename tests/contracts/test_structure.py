@@ -44,7 +44,6 @@ def test_every_module_says_what_it_does() -> None:
 
 
 HEAVY = {"torch", "transformers", "accelerate", "datasets", "peft"}
-PROCESSES = ("engine", "apply")
 SCREENS = {"textual", "rich", "typer"}
 
 
