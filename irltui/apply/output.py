@@ -74,13 +74,11 @@ class Output:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = self._partial.open("a+b")
             self._lock()
-            if overwrite:
-                for file in (path, self._about):
-                    file.unlink(missing_ok=True)
-                self._file.truncate(0)
             try:
+                if overwrite:
+                    self._clear()
                 self._take_up()
-            except RunFolderError:
+            except (RunFolderError, OSError):
                 self._leave()
                 raise
 
@@ -100,7 +98,7 @@ class Output:
             self.done = count
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows, all of them or none as far as a later command can see, durably.
+        """Add rows, durably.
 
         Raises:
             RunFolderError: the disk refuses.
@@ -155,6 +153,11 @@ class Output:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunFolderError(f"{self.path}: another command is making it", "Wait for it, or end it.") from None
+
+    def _clear(self) -> None:
+        for file in (self.path, self._about):
+            file.unlink(missing_ok=True)
+        self._file.truncate(0)
 
     def _leave(self) -> None:
         """Leave no empty file behind where nothing was begun."""

@@ -18,7 +18,7 @@ from irltui.data.tokens import RowTokens
 from irltui.lm.load import quiet_transformers
 
 _GENERATIONS = 32
-"""About so many generations are drawn, scored and stored together."""
+"""About so many generations are drawn, scored and stored together, if the sampler's groups are no larger."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,8 @@ def _gather(output: Output, asked: SampleRequest, source: Source) -> None:
         return list(_answer(learned, source.read(places, tokens), asked))
 
     with Progress("answered", "prompts", output.done, len(source)) as progress:
-        gather(output, progress, len(source), max(1, _GENERATIONS // asked.count), work)
+        together = max(_GENERATIONS, learned.sampler.group) // asked.count
+        gather(output, progress, len(source), max(1, together), work)
 
 
 def _answer(

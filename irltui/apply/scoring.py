@@ -16,7 +16,7 @@ from irltui.data.report import Tally
 from irltui.data.tokens import RowTokens
 
 GROUP = 32
-"""Rows that are scored and stored together; rows of like length share a forward pass inside a group."""
+"""Rows that are scored and stored together, if a batch is no larger; inside, rows of like length share a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def gather_scores(output: Output, asked: Request, source: Source, *, parts: bool
         return [row.line() for row in score_rows(learned, read, batch=asked.batch, parts=parts)]
 
     with Progress("scored", "rows", output.done, len(source)) as progress:
-        gather(output, progress, len(source), GROUP, work)
+        gather(output, progress, len(source), max(GROUP, asked.batch), work)
 
 
 def score_rows(

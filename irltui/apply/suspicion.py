@@ -1,7 +1,7 @@
 """How suspicious each demonstration is, and why, in plain words. Knows rewards and texts, no models.
 
 Suspicion is 1 minus the reward's rank (from 0 for the lowest to 1 for the highest) plus a weight for every other
-reason, so that the order follows the reward where nothing else is to be said.
+reason, so that the order follows the reward where nothing else is to be said. Over-long rows are ranked by themselves.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ _REPEATED_PROMPT, _NEAR_PROMPT = 0.1, 0.05
 _CUT = 0.15
 _LENGTH = 0.3
 
+_SOME = 3  # a share says nothing of fewer rows
 _LOW = 0.1  # share of lowest rewards that is called low
 _OUTLIER = 3.5  # modified z-score of the logarithm of the length (Iglewicz and Hoaglin)
+_HABIT = 0.1  # share of rows from which on repeated prompts are how the data was made
 _TELLING_WORDS = 5  # shorter responses are alike for good reasons
 
 
@@ -38,7 +40,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A demonstration; `rank` is the share of rewards below its own, None for a row without one."""
+    """A demonstration; `rank` is the share of rewards of its kind below its own, None without one."""
 
     row: ScoredRow
     suspicion: float
@@ -54,16 +56,21 @@ def suspects(rows: Sequence[ScoredRow], *, trained_on_cut: bool = False) -> list
         trained_on_cut: over-long rows were cut in training; otherwise they were left out.
     """
     usable = [row for row in rows if row.reward is not None]
-    ordered = sorted(row.reward for row in usable if row.reward is not None)
+    ordered = {is_cut: sorted(_rewards(usable, is_cut=is_cut)) for is_cut in (False, True)}
     reasons = _Reasons(usable, trained_on_cut=trained_on_cut)
     found = [Suspect(row, _UNUSABLE, None, (f"cannot be used: {row.reason}",)) for row in rows if row.reward is None]
     for place, row in enumerate(usable):
-        rank = _rank(row.reward or 0.0, ordered)
+        rank = _rank(row.reward or 0.0, ordered[bool(row.cut)])
         others = reasons.of(place)
         low = [f"reward among the lowest {_percent(rank)} %"] if rank < _LOW else []
         texts = (*low, *(reason.text for reason in others))
         found.append(Suspect(row, 1 - rank + sum(reason.weight for reason in others), rank, texts))
     return sorted(found, key=lambda suspect: (-suspect.suspicion, suspect.row.number))
+
+
+def _rewards(rows: Sequence[ScoredRow], *, is_cut: bool) -> list[float]:
+    """Of rows that were cut, or of the others: a text that no one trained on as it is has a lower reward for that."""
+    return [row.reward for row in rows if row.reward is not None and bool(row.cut) is is_cut]
 
 
 class _Reasons:
@@ -78,6 +85,8 @@ class _Reasons:
         self._prompts, self._responses = find_twins(prompts), find_twins(responses)
         # The mark between the two is no word, so that nothing runs over it.
         self._pairs = find_twins([(*x, "|", *y) for x, y in zip(prompts, responses, strict=True)])
+        repeated = sum(twin is not None for twin in self._prompts)
+        self._repeats_prompts = len(rows) >= _SOME / _HABIT and repeated > _HABIT * len(rows)
         logs = [math.log(row.length) for row in rows]
         self._usual = median(logs) if logs else 0.0
         self._spread = median(abs(value - self._usual) for value in logs) if logs else 0.0
@@ -109,7 +118,7 @@ class _Reasons:
         if response is not None and self._words[place] >= _TELLING_WORDS and pair is None:
             weight = _REPEATED_RESPONSE if response.exact else _NEAR_RESPONSE
             return Reason(weight, self._words_for("response", response))
-        if prompt is not None and pair is None:
+        if prompt is not None and pair is None and not self._repeats_prompts:
             weight = _REPEATED_PROMPT if prompt.exact else _NEAR_PROMPT
             return Reason(weight, self._words_for("prompt", prompt))
         return None

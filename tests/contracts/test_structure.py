@@ -75,7 +75,18 @@ def test_the_engine_never_imports_a_screen() -> None:
     # Libraries of others may use rich for their own messages; ours must not ask for it.
     asked = [
         path.name
-        for folder in ("engine", "data", "lm", "rewards", "samplers", "updates", "benchmarks", "runs", "quickstart")
+        for folder in (
+            "engine",
+            "apply",
+            "data",
+            "lm",
+            "rewards",
+            "samplers",
+            "updates",
+            "benchmarks",
+            "runs",
+            "quickstart",
+        )
         for path in (ROOT / "irltui" / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Import | ast.ImportFrom)

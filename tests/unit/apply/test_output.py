@@ -159,3 +159,10 @@ def test_damaged_headers_are_told(tmp_path: Path) -> None:
     (tmp_path / "f.partial").write_text("[]\n")
     with pytest.raises(RunFolderError, match="damaged"):
         made(tmp_path / "f")
+
+
+def test_a_folder_in_the_way_stays_even_when_overwriting(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    with pytest.raises(RunFolderError, match="cannot be written"):
+        made(tmp_path / "f", overwrite=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["f"]

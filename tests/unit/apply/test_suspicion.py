@@ -75,6 +75,12 @@ def test_several_responses_to_a_prompt_are_a_mild_reason() -> None:
     assert found[0].suspicion == pytest.approx(0.6)
 
 
+def test_prompts_that_repeat_all_over_the_data_are_no_reason() -> None:
+    asked = "write one sentence that a person who likes the {} moon in the big small sun would say"
+    found = suspects([row(i, prompt=asked.format(f"trait{i}")) for i in range(1, 41)])
+    assert not any("prompt" in reasons(found, i) for i in range(1, 41))
+
+
 def test_nearly_the_same_is_found_and_called_so() -> None:
     words = random.Random(7).choices(WORDS, k=60)
     found = suspects([row(1, " ".join(words)), row(2), row(3, " ".join([*words[:-1], "other"]))])
@@ -94,6 +100,12 @@ def test_nothing_said_and_a_cut_are_told() -> None:
     found = suspects([row(1, "..."), row(2, cut=("response over 8 tokens",), ended=False), row(3)])
     assert "response without a word" in reasons(found, 1)
     assert "response over 8 tokens: not trained on" in reasons(found, 2)
+
+
+def test_over_long_rows_are_compared_with_over_long_rows() -> None:
+    long = [row(i, reward=i / 100, cut=("prompt over 8 tokens",)) for i in range(1, 4)]
+    found = suspects([*long, *(row(i, reward=float(i)) for i in range(4, 7))])
+    assert {s.row.number: s.rank for s in found} == {1: 0, 2: 0.5, 3: 1, 4: 0, 5: 0.5, 6: 1}
 
 
 def test_a_conversation_is_compared_by_all_its_messages() -> None:
