@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from irltui.cli.say import columns, duration, figure, out, out_json
 from irltui.errors import EXIT_USAGE
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import Manifest, read_manifest
-from irltui.runs.reader import EventReader
+from irltui.runs.reader import EventReader, read_events
 from irltui.runs.status import State, read_status
 from irltui.text import safe
 
@@ -65,7 +66,18 @@ def show_run(path: Path, *, as_json: bool) -> None:
     lines += _reason(progress)
     if reader.malformed:
         lines.append(f"{reader.malformed} damaged lines in events.jsonl were skipped")
+    if drawn := _charts(run):
+        lines.append(f"\n{drawn}")
     out("\n".join(lines))
+
+
+def _charts(run: RunFolder) -> str:
+    from irltui.cli.charts import charts
+    from irltui.runs.history import RunHistory
+
+    history = RunHistory()
+    history.take(read_events(run.events))
+    return charts(history, shutil.get_terminal_size().columns)
 
 
 def _about(manifest: Manifest) -> Iterator[str]:
