@@ -15,12 +15,12 @@ from accelerate import PartialState
 
 from irltui.algorithm import PER_TOKEN
 from irltui.api import BuildContext, Decoding, Prompt, Reward, Sampler
+from irltui.config.load import recorded
 from irltui.config.schema import ModelSection, RunConfig
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.errors import CheckpointError, ModelError, RunFolderError
 from irltui.lm.load import generation_defaults, load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy, score_all
-from irltui.registry import Registry
 from irltui.rewards import Explicit, Implicit
 from irltui.rewards.build import check_same_tokens, load_explicit
 from irltui.rewards.scoring import RewardScore, score_rewards
@@ -103,7 +103,7 @@ def load_learned(
         CheckpointError: the reward of a plugin has no checkpoint to be read from.
     """
     if config is None:
-        config = RunConfig.model_validate(dict(read_manifest(run).config), context={"registry": Registry()})
+        config = recorded(read_manifest(run).config)
     if not run.model.is_dir():
         raise RunFolderError(f"{run.path}: has no result yet (model/ is missing)", "Finish it: irltui run --resume.")
     speaker = load_speaker(config, _plain(config.model, str(run.model)), poll)

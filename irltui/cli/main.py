@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Assignments, Data, Json, Model, Preset, Run, Seed, Target
+from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Run, Seed, Target
 from irltui.cli.results import results_app
 
 _RUNS, _CONFIGURATION = "Runs", "Configuration"
@@ -78,6 +78,7 @@ def run(  # noqa: PLR0913 - an option each
     assignments: Assignments = None,
     preset: Preset = "",
     seed: Seed = None,
+    plugins: Plugins = None,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard: a progress display, or lines.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the events as JSON lines; implies --headless.")
@@ -93,6 +94,7 @@ def run(  # noqa: PLR0913 - an option each
       irltui run irft --model M --data demos.jsonl --out runs/first
       irltui run spin --model M --data D --set loop.batch=8 --headless
       irltui run my.toml --preset irft --seed 1
+      irltui run rft --model M --data D --plugin ./mine.py --set reward.kind=mine/short
       irltui run runs/first/run.json                repeat a run
       irltui run --resume runs/first                continue a run
       irltui run irft --model runs/first --data D   train its result further
@@ -100,7 +102,7 @@ def run(  # noqa: PLR0913 - an option each
     from irltui.cli.run import Request, run_command
     from irltui.cli.sources import Sources
 
-    sources = Sources(target, preset, model, data, seed, tuple(assignments or ()))
+    sources = Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ()))
     sys.exit(run_command(Request(sources, out, resume, headless=headless, as_json=as_json)))
 
 
@@ -208,6 +210,7 @@ def config_show(
     assignments: Assignments = None,
     preset: Preset = "",
     seed: Seed = None,
+    plugins: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Print the resolved configuration as TOML, each value with its origin.
@@ -220,7 +223,7 @@ def config_show(
     from irltui.cli.listing import show_config
     from irltui.cli.sources import Sources
 
-    show_config(Sources(target, preset, model, data, seed, tuple(assignments or ())), as_json=as_json)
+    show_config(Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ())), as_json=as_json)
 
 
 @config_app.command("schema")
