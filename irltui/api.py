@@ -231,6 +231,8 @@ class RewardSpec(Spec):
 
     implicit: ClassVar[bool] = False
     """True if the policy itself is the reward's only parameter, so that there is no policy step."""
+    learns: ClassVar[bool] = True
+    """False for a reward that is given and has no parameters: `rft` then takes policy steps alone."""
 
     @property
     def window(self) -> int | None:

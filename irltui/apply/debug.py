@@ -18,6 +18,7 @@ from irltui.config.schema import RunConfig
 from irltui.data.template import eos_ids
 from irltui.engine.checkpoint import load_weights
 from irltui.engine.faults import kept_batches, read_fault
+from irltui.engine.guard import build_reward
 from irltui.engine.parts import derived_seed, make_policy
 from irltui.errors import RunFolderError
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
@@ -76,7 +77,7 @@ def _replay(run: RunFolder, folder: Path) -> Replay:
     if config.algorithm != "sft":
         options = {"model": config.model, "per_token": config.loss.link == PER_TOKEN}
         context = BuildContext(policy, seed=derived_seed(config.seed, "parts"), options=options)
-        reward = config.reward.build(context)
+        reward = build_reward(config.reward, context)
     try:
         load_weights(folder, parameters, reward)
         batches = kept_batches(folder, policy.device)

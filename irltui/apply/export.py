@@ -15,6 +15,7 @@ from irltui.config.schema import RunConfig
 from irltui.data.template import eos_ids
 from irltui.engine.checkpoint import load_weights, read_position
 from irltui.engine.export import whole, write_model
+from irltui.engine.guard import build_reward
 from irltui.engine.parts import derived_seed, make_policy
 from irltui.errors import CheckpointError, ModelError, RunFolderError
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
@@ -108,7 +109,7 @@ def _learned(config: RunConfig, checkpoint: Path) -> tuple[LanguageModelPolicy, 
     reward = None
     if config.algorithm != "sft":
         context = BuildContext(policy, seed=derived_seed(config.seed, "parts"), options={"model": config.model})
-        reward = config.reward.build(context)
+        reward = build_reward(config.reward, context)
     load_weights(checkpoint, parameters, reward)
     return policy, reward
 

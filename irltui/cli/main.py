@@ -203,7 +203,7 @@ def presets(as_json: Json = False) -> None:
 
 
 @config_app.command("show")
-def config_show(
+def config_show(  # noqa: PLR0913 - an option each
     target: Target = "",
     model: Model = "",
     data: Data = "",
@@ -223,7 +223,9 @@ def config_show(
     from irltui.cli.listing import show_config
     from irltui.cli.sources import Sources
 
-    show_config(Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ())), as_json=as_json)
+    show_config(
+        Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ())), as_json=as_json
+    )
 
 
 @config_app.command("schema")

@@ -250,22 +250,20 @@ class PluginFileSection(Section):
     sha256: str = ""
     """What the file's contents must be; filled in when a run starts. Another file is then refused."""
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _known(cls, value: Any, handler: Callable[[Any], PluginFileSection], info: ValidationInfo) -> PluginFileSection:
-        given = handler(value)
+    @model_validator(mode="after")
+    def _known(self, info: ValidationInfo) -> PluginFileSection:
         registry: Registry = (info.context or {})["registry"]
         try:
-            file = read_plugin_file(Path(given.path))
-            if given.sha256 not in {"", file.sha256}:
+            file = read_plugin_file(Path(self.path))
+            if self.sha256 not in {"", file.sha256}:
                 raise ValueError(
                     f"{file.path} has changed since the run began: put the file back, or start a new run with "
-                    f"--plugin {given.path}"
+                    f"--plugin {self.path}"
                 )
             registry.add_file(file)
         except PluginError as error:
             raise ValueError(_in_one_line(error)) from None
-        return cls.model_construct(path=str(file.path), sha256=file.sha256)
+        return self.model_copy(update={"path": str(file.path), "sha256": file.sha256})
 
 
 class PluginsSection(Section):
