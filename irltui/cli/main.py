@@ -25,6 +25,8 @@ app = typer.Typer(
 app.add_typer(results_app)
 config_app = typer.Typer(help="Look at configurations.", no_args_is_help=True)
 app.add_typer(config_app, name="config", rich_help_panel=_CONFIGURATION)
+plugins_app = typer.Typer()
+app.add_typer(plugins_app, name="plugins", rich_help_panel=_CONFIGURATION)
 debug_app = typer.Typer(help="Find out why a step failed.", no_args_is_help=True)
 app.add_typer(debug_app, name="debug", rich_help_panel=_RUNS)
 
@@ -240,6 +242,80 @@ def config_schema() -> None:
     from irltui.registry import Registry
 
     out_json(json_schema(Registry()))
+
+
+@plugins_app.callback(invoke_without_command=True)
+def plugins(context: typer.Context, as_json: Json = False) -> None:
+    """What is installed, what it provides, whether it keeps its contract.
+
+    Alone, `irltui plugins` lists. Listing imports nothing.
+
+    Examples:
+      irltui plugins
+      irltui plugins --json
+      irltui plugins check acme
+    """
+    if context.invoked_subcommand is None:
+        from irltui.cli.plugins import list_plugins
+
+        sys.exit(list_plugins(load=False, as_json=as_json))
+
+
+@plugins_app.command("list")
+def plugins_list(
+    load: Annotated[bool, typer.Option("--load", help="Import each, in its own process, for its options.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List plugins with where they come from; with --load also their kinds and options.
+
+    Examples:
+      irltui plugins list
+      irltui plugins list --load --json
+    """
+    from irltui.cli.plugins import list_plugins
+
+    sys.exit(list_plugins(load=load, as_json=as_json))
+
+
+@plugins_app.command("check")
+def plugins_check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An installed plugin, or a Python file.")],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KIND.OPTION=VALUE", help="An option for the checks; repeatable."),
+    ] = None,
+    limit: Annotated[float, typer.Option("--limit", min=0.1, help="Seconds that one check may take.")] = 120.0,
+    as_json: Json = False,
+) -> None:
+    """Load a plugin in a process of its own and try everything it provides on the embedded model.
+
+    Exit code 1 if anything is wrong.
+
+    Examples:
+      irltui plugins check acme
+      irltui plugins check ./my_reward.py --set bounded.limit=2.0
+      irltui plugins check acme --limit 600 --json
+    """
+    from irltui.cli.plugins import check_plugin
+
+    sys.exit(check_plugin(name, tuple(assignments or ()), limit, as_json=as_json))
+
+
+@plugins_app.command("new")
+def plugins_new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name, which its kinds begin with.")],
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="reward, sampler or benchmark.")] = "reward",
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Default: ./irltui-NAME.")] = None,
+) -> None:
+    """Write a new plugin: a whole distribution whose own tests pass as it is.
+
+    Examples:
+      irltui plugins new acme --kind reward
+      irltui plugins new acme --kind sampler --out ~/code/irltui-acme
+    """
+    from irltui.cli.new_plugin import new_plugin
+
+    new_plugin(name, kind, out)
 
 
 @debug_app.command("batch")

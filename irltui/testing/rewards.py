@@ -9,6 +9,8 @@ from irltui.api import Reward, RewardSpec
 from irltui.engine.guard import GuardedReward
 from irltui.testing.case import Case, close, require
 
+_MOVE = 0.1  # length of the step that a reward takes before it is looked at
+
 
 def _reward(case: Case) -> Reward:
     spec = case.spec
@@ -135,12 +137,13 @@ def _trained(case: Case) -> Reward:
     reward.begin(0)
     parameters = list(reward.parameters())
     if parameters:
-        optimizer = torch.optim.SGD(parameters, lr=1e-2)
-        optimizer.zero_grad()
         _gap(case, reward).backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        gradients = [(p, p.grad) for p in parameters if p.grad is not None]
+        norm = torch.stack([gradient.norm() for _, gradient in gradients]).norm() if gradients else torch.ones(())
+        with torch.no_grad():
+            for parameter, gradient in gradients:
+                parameter.sub_(_MOVE * gradient / norm.clamp(min=1e-9))
+                parameter.grad = None
         case.policy.moved()
     return reward
 
