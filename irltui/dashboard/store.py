@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from irltui.dashboard.moment import Replay
 from irltui.errors import IrltuiError
 from irltui.runs.control import Command, send
 from irltui.runs.folder import RunFolder, is_run
@@ -50,6 +51,7 @@ class OpenRun:
         version: grows whenever anything here changed.
         loaded: whether the events that were there when it was opened have all been taken in.
         pending: commands sent and not answered yet, id -> (command, Unix seconds).
+        replay: where the run is looked at, None for now.
     """
 
     run: RunFolder
@@ -63,6 +65,7 @@ class OpenRun:
     loaded: bool = False
     version: int = 0
     pending: dict[str, tuple[str, float]] = field(default_factory=dict)
+    replay: Replay | None = None
 
     def __post_init__(self) -> None:
         self._reader = EventReader(self.run.events)
