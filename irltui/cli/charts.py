@@ -48,6 +48,8 @@ def _chart(title: str, curve: Curve, across: int) -> list[str]:
     """Title and lines of equal width: limits on the left, the curve over all steps on the right."""
     first, last = float(curve.x[0]), float(curve.x[-1])
     low, high = limits([curve.y], padding=0.0)
+    if high <= low:  # a flat curve runs through the middle
+        low, high = low - 0.5, high + 0.5
     dots = blank(across, _DOWN)
     height, wide = dots.shape
     for part in thin(curve, first, last, wide).stretches:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 REDRAW_EVERY = 0.5
 LARGEST_SHARE = 4  # a redraw that takes long is followed by a rest so many times as long
+SHARE_LOADING = 12  # the same while a long log is read, for reading is what one waits for
 REDRAW_UNSEEN = 4  # a terminal without focus is redrawn so many times more seldom
 
 
@@ -116,7 +117,8 @@ class Dashboard(App[int]):
 
     def _painted(self, began: float) -> None:
         now = time.monotonic()
-        self._rest_until = now + LARGEST_SHARE * (now - began)
+        loading = any(not run.loaded for run in self.store.open.values())
+        self._rest_until = now + (SHARE_LOADING if loading else LARGEST_SHARE) * (now - began)
 
     def on_app_focus(self) -> None:
         """Somebody looks."""

@@ -59,7 +59,7 @@ KEYS = (
     Key(REPLAY, "less_than_sign,comma", "<", "scrub(-1)", "", "Replay: a twentieth back"),
     Key(REPLAY, "greater_than_sign,full_stop", ">", "scrub(1)", "", "Replay: a twentieth on"),
     Key(REPLAY, "f", "f", "faster(2)", "", "Replay: twice as fast"),
-    Key(REPLAY, "d", "d", "faster(0.5)", "", "Replay: half as fast"),
+    Key(REPLAY, "b", "b", "faster(0.5)", "", "Replay: brake, half as fast"),
     Key(SAMPLES, "up", "↑", "prompt(-1)", "", "Previous prompt"),
     Key(SAMPLES, "down", "↓", "prompt(1)", "", "Next prompt"),
     Key(SAMPLES, "left", "←", "iteration(-1)", "", "Earlier outer iteration"),

@@ -43,6 +43,7 @@ PANELS = (
             Trace("reward/gap", "gap"),
             Trace("reward/demonstration", "demo"),
             Trace("reward/generation", "gen"),
+            Trace("heldout/gap", "held"),
         ),
         "Is the reward learning? The gap is demonstration minus generation; 0.5 to 2 is healthy, above 5 overshoots.",
         (Level(0.0, ""),),
@@ -56,9 +57,29 @@ PANELS = (
     ),
     Panel(
         "nll",
-        "Held-out NLL",
-        (Trace("heldout/nll", "nats/token"),),
+        "NLL, nats/token",
+        (Trace("heldout/nll", "held"), Trace("train/nll", "train")),
         "Does the policy model demonstrations better? Lower is better.",
+    ),
+    Panel(
+        "policy",
+        "Policy reward",
+        (
+            Trace("policy/reward", "step"),
+            Trace("reward/probe_mean", "probe"),
+            Trace("policy/kl", "KL"),
+        ),
+        "Does the policy follow the reward (RFT)? Mean reward of its generations, of fixed prompts, and the KL paid.",
+    ),
+    Panel(
+        "advantage",
+        "Policy step",
+        (
+            Trace("policy/advantage_std", "adv. std"),
+            Trace("policy/zero_variance_groups", "no spread"),
+            Trace("policy/effective_generations", "effective"),
+        ),
+        "Do generations of one prompt differ in reward? Without spread they teach nothing.",
     ),
     Panel(
         "health",
@@ -68,6 +89,7 @@ PANELS = (
             Trace("generation/distinct_2", "distinct-2"),
             Trace("generation/duplicate_rate", "dupl."),
             Trace("generation/equal_to_demonstration", "=demo"),
+            Trace("generation/empty", "empty"),
         ),
         "Are generations healthy? Shares that ended, distinct bigrams, duplicates, equal to their demonstration.",
     ),
@@ -103,19 +125,29 @@ PANELS = (
     Panel(
         "length",
         "Length",
-        (Trace("generation/length", "tokens"),),
-        "Mean length of generations, end-of-sequence included.",
+        (Trace("generation/length", "tokens"), Trace("pairs/dropped", "dropped")),
+        "Mean length of generations, end-of-sequence included; and the pairs left out because y~ = y.",
     ),
     Panel(
         "speed",
         "Speed",
-        (Trace("speed/pairs_per_second", "pairs/s"), Trace("speed/generated_tokens_per_second", "sampled tok/s")),
+        (
+            Trace("speed/pairs_per_second", "pairs/s"),
+            Trace("speed/generated_tokens_per_second", "sampled tok/s"),
+            Trace("speed/policy_steps_per_second", "policy steps/s"),
+        ),
         "Pairs trained and tokens generated per second.",
     ),
     Panel(
         "optimizer",
         "Gradient norm",
-        (Trace("train/gradient_norm", "norm"), Trace("train/learning_rate", "lr")),
+        (
+            Trace("train/gradient_norm", "norm"),
+            Trace("train/learning_rate", "lr"),
+            Trace("policy/gradient_norm", "policy norm"),
+            Trace("policy/learning_rate", "policy lr"),
+            Trace("policy/loss", "policy loss"),
+        ),
         "Size of the gradient before clipping, and the learning rate.",
     ),
     Panel(
@@ -123,12 +155,6 @@ PANELS = (
         "Sampler against trainer",
         (Trace("sampler/logp_error", "mean"), Trace("sampler/logp_error_max", "largest")),
         "Do sampler and trainer agree on log-probabilities of the same ids?",
-    ),
-    Panel(
-        "policy",
-        "Policy step",
-        (Trace("policy/advantage_std", "adv. std"), Trace("policy/kl", "KL"), Trace("reward/probe_mean", "probe")),
-        "The lower level with an explicit reward.",
     ),
     Panel(
         "memory",

@@ -7,13 +7,16 @@ up a key; what was read is taken in on the event loop, in slices, so that nothin
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from irltui.dashboard.moment import Replay
 from irltui.errors import IrltuiError
 from irltui.runs.control import Command, send
 from irltui.runs.folder import RunFolder, is_run
@@ -50,6 +53,7 @@ class OpenRun:
         version: grows whenever anything here changed.
         loaded: whether the events that were there when it was opened have all been taken in.
         pending: commands sent and not answered yet, id -> (command, Unix seconds).
+        replay: where the run is looked at, None for now.
     """
 
     run: RunFolder
@@ -63,6 +67,7 @@ class OpenRun:
     loaded: bool = False
     version: int = 0
     pending: dict[str, tuple[str, float]] = field(default_factory=dict)
+    replay: Replay | None = None
 
     def __post_init__(self) -> None:
         self._reader = EventReader(self.run.events)
@@ -178,11 +183,14 @@ class Store:
 
     async def follow(self, run: OpenRun, changed: Callable[[], None]) -> None:
         """Look at an open run for as long as it is open."""
+        with _no_collection():
+            while run.run.path in self.open and not run.loaded:
+                if await run.look():
+                    changed()
         while run.run.path in self.open:
             if await run.look():
                 changed()
-            if run.loaded:
-                await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL)
 
     def _line(self, path: Path) -> Line:
         run = RunFolder(path)
@@ -196,6 +204,16 @@ class Store:
         algorithm, model = self._about[path]
         console = console_tail(run) if status.state is State.CRASHED else ()
         return Line(path, self.name_of(path), status, algorithm, model, console)
+
+
+@contextmanager
+def _no_collection() -> Generator[None]:
+    """Reading a long log makes millions of objects and no cycles; looking for some takes a third of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def find_runs(folder: Path, depth: int = DEEPEST) -> Iterator[Path]:

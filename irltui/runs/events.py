@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import orjson
+
 SCHEMA = 1
 """Version of the run folder's formats; readers refuse a newer one."""
 
@@ -88,7 +90,10 @@ def decode(line: bytes) -> Event:
     Raises:
         ValueError: not an event.
     """
-    value = json.loads(line)
+    try:
+        value = orjson.loads(line)  # four times as fast, and stricter: what it refuses may still be an event
+    except orjson.JSONDecodeError:
+        value = json.loads(line)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     seq, time, kind = value.pop("seq", None), value.pop("time", None), value.pop("kind", None)

@@ -93,9 +93,9 @@ async def test_one_chart_fills_the_screen_and_others_are_paged() -> None:
     app = dashboard("irft-smollm2")
     async with running(app) as pilot:
         first = text_of(app)
-        assert "Held-out NLL" in first
+        assert "NLL, nats/token" in first
         assert "Log-ratios" in await press(app, pilot, "right_square_bracket")
-        assert "Held-out NLL" in await press(app, pilot, "left_square_bracket")
+        assert "NLL, nats/token" in await press(app, pilot, "left_square_bracket")
         await press(app, pilot, "tab", "tab")
         text = await press(app, pilot, "enter")
         assert "Loss" in text
@@ -144,9 +144,30 @@ async def test_a_finished_run_is_replayed() -> None:
         before = replay.speed
         await press(app, pilot, "f")
         assert replay.speed == 2 * before
-        await press(app, pilot, "d", "less_than_sign")
+        await press(app, pilot, "b", "less_than_sign")
         assert replay.position / replay.length < 0.2
         assert "step 120/120" in await press(app, pilot, "r")
+
+
+@on
+async def test_a_replay_goes_on_from_curves_to_samples_and_back() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (140, 45)) as pilot:
+        now = await press(app, pilot, "3")
+        assert "step 120/120" in now
+        await press(app, pilot, "r", "space", *["less_than_sign"] * 25)
+        assert "step 120/120" not in text_of(app)
+        replay = app.store.current.replay
+        assert replay is not None
+        assert replay.position == 0
+        earlier = len(app.screen.moment.sampled())
+        await press(app, pilot, *["greater_than_sign"] * 20)
+        assert len(app.screen.moment.sampled()) > earlier
+        await press(app, pilot, "2")
+        assert app.screen.replay is replay
+        await press(app, pilot, "3", "escape")
+        assert app.screen.replay is None
+        assert "step 120/120" in text_of(app)
 
 
 @on

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,9 +11,10 @@ from textual.content import Content
 from textual.widgets import Footer, Static
 
 from irltui.dashboard.keymap import CHARTS, ENGINE, EVERYWHERE, REPLAY, RUN, bindings
-from irltui.dashboard.moment import Moment, Replay
+from irltui.dashboard.moment import Moment
 from irltui.dashboard.panels import PANELS, Panel, chosen
 from irltui.dashboard.screens.charted import ChartedScreen
+from irltui.dashboard.screens.replayed import Replayed
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.chart import Chart, Drawn, Subject
 from irltui.dashboard.widgets.notices import everything, notices
@@ -26,10 +26,9 @@ MOST_CHARTS = 9
 _CHART_WIDTH, _CHART_HEIGHT = 38, 9
 _TINY = (60, 16)
 _SIDE_FROM = 120
-REPLAY_TICK = 0.25
 
 
-class RunScreen(ChartedScreen):
+class RunScreen(Replayed, ChartedScreen):
     """The curves of the open run."""
 
     CSS_PATH = "run.tcss"
@@ -37,13 +36,11 @@ class RunScreen(ChartedScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.replay: Replay | None = None
         self._run: OpenRun | None = None
         self._first = 0  # the first panel that is shown
         self._focused = 0
         self._large = False
         self._shows_messages = False
-        self._ticked = 0.0
 
     def compose(self) -> ComposeResult:
         """Status, charts, what is said beside and below them."""
@@ -60,23 +57,12 @@ class RunScreen(ChartedScreen):
         yield Static(id="notices")
         yield Footer(show_command_palette=False, compact=True)
 
-    def on_mount(self) -> None:
-        """A replay moves by its own clock."""
-        self.set_interval(REPLAY_TICK, self._tick)
-
-    @property
-    def moment(self) -> Moment | None:
-        """What is looked at: now, or where the replay is."""
-        if self._run is None:
-            return None
-        return self.replay.moment() if self.replay else Moment(self._run.history)
-
     # -- drawing ---------------------------------------------------------------------------------
 
     def draw(self) -> None:
         """Show the open run."""
         if self.store.current is not self._run:
-            self._run, self.replay, self._first, self._large = self.store.current, None, 0, False
+            self._run, self._first, self._large = self.store.current, 0, False
         run, moment = self._run, self.moment
         if run is None or moment is None:
             return
@@ -200,42 +186,3 @@ class RunScreen(ChartedScreen):
         """All messages, or the curves again."""
         self._shows_messages = not self._shows_messages
         self.redraw()
-
-    # -- replay ----------------------------------------------------------------------------------
-
-    def action_replay(self) -> None:
-        """Begin or leave a replay."""
-        if self.replay:
-            self.replay = None
-        elif self._run and len(self._run.history.rows):
-            self.replay = Replay(self._run.history)
-            self._ticked = time.monotonic()
-        self.redraw()
-
-    def action_play(self) -> None:
-        """Hold, or go on; at the end, from the beginning."""
-        if self.replay:
-            if not self.replay.playing and self.replay.position >= self.replay.length:
-                self.replay.position = 0.0
-            self.replay.playing = not self.replay.playing
-            self.redraw()
-
-    def action_scrub(self, direction: int) -> None:
-        """A twentieth of the run back or on."""
-        if self.replay:
-            self.replay.scrub(direction / 20)
-            self.redraw()
-
-    def action_faster(self, factor: float) -> None:
-        """Change the speed."""
-        if self.replay:
-            self.replay.speed = min(1e6, max(0.25, self.replay.speed * factor))
-            self.redraw()
-
-    def _tick(self) -> None:
-        now = time.monotonic()
-        passed, self._ticked = now - self._ticked, now
-        if self.replay and self.replay.playing:
-            self.replay.advance(min(passed, 1.0))
-            if self.is_current:
-                self.redraw()

@@ -11,11 +11,11 @@ from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Footer, Static
 
-from irltui.dashboard.keymap import ENGINE, EVERYWHERE, SAMPLES, bindings
+from irltui.dashboard.keymap import ENGINE, EVERYWHERE, REPLAY, SAMPLES, bindings
 from irltui.dashboard.messages import LineEntered, LineLeft
 from irltui.dashboard.moment import Moment
 from irltui.dashboard.palette import Ink
-from irltui.dashboard.screens.base import MainScreen
+from irltui.dashboard.screens.replayed import Replayed
 from irltui.dashboard.widgets.filter_line import FilterLine
 from irltui.dashboard.widgets.sample_text import caption, changes, coloured, iteration, plain
 from irltui.dashboard.widgets.status_line import StatusLine
@@ -38,11 +38,11 @@ class Row:
     now: Sample | None
 
 
-class SamplesScreen(MainScreen):
+class SamplesScreen(Replayed):
     """Prompts by outer iterations."""
 
     CSS_PATH = "samples.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(SAMPLES, ENGINE, EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(SAMPLES, REPLAY, ENGINE, EVERYWHERE)
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,11 +71,10 @@ class SamplesScreen(MainScreen):
 
     def draw(self) -> None:
         """Show the prompt and its answers."""
-        run = self.store.current
-        if run is None:
+        run, moment = self.store.current, self.moment
+        if run is None or moment is None:
             return
-        moment = Moment(run.history)
-        self.query_one(StatusLine).show(run, moment)
+        self.query_one(StatusLine).show(run, moment, self.replay)
         wide = self.size.width >= _WIDE
         grid = self.query_one("#texts", Grid)
         grid.styles.grid_size_columns, grid.styles.grid_size_rows = (4, 1) if wide else (2, 2)
@@ -181,7 +180,10 @@ class SamplesScreen(MainScreen):
         self.set_focus(None)
 
     def action_back(self) -> None:
-        """To the curves."""
+        """From the replay to now, then to the curves."""
+        if self.replay:
+            self.action_replay()
+            return
         self.dashboard.action_show_mode("run")
 
 

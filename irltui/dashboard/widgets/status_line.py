@@ -108,5 +108,5 @@ def _replayed(replay: Replay) -> list[Content]:
         Content.assemble(("━" * full, "$accent"), ("─" * (2 * _BAR - full), "$secondary 50%")),
         Content(f"{duration(replay.position)} of {duration(replay.length)}"),
         Content(f"x{replay.speed:g}"),
-        Content.styled("space < > f d, r leaves", "$secondary"),
+        Content.styled("space < > f b, r leaves", "$secondary"),
     ]

@@ -1,0 +1,72 @@
+"""Looking at an open run as it was, on Run and Samples alike: the replay belongs to the run, not to the screen."""
+
+from __future__ import annotations
+
+import time
+
+from irltui.dashboard.moment import Moment, Replay
+from irltui.dashboard.screens.base import MainScreen
+
+TICK = 0.25  # seconds between two movements
+
+
+class Replayed(MainScreen):
+    """A screen that shows the open run now, or where its replay is."""
+
+    _ticked = 0.0
+
+    def on_mount(self) -> None:
+        """A replay moves by its own clock."""
+        self.set_interval(TICK, self._tick)
+
+    @property
+    def replay(self) -> Replay | None:
+        """Of the open run."""
+        return self.store.current.replay if self.store.current is not None else None
+
+    @property
+    def moment(self) -> Moment | None:
+        """What is looked at."""
+        run = self.store.current
+        if run is None:
+            return None
+        return run.replay.moment() if run.replay else Moment(run.history)
+
+    def action_replay(self) -> None:
+        """Begin or leave a replay."""
+        run = self.store.current
+        if run is None:
+            return
+        if run.replay:
+            run.replay = None
+        elif len(run.history.rows):
+            run.replay = Replay(run.history)
+            self._ticked = time.monotonic()
+        self.redraw()
+
+    def action_play(self) -> None:
+        """Hold, or go on; at the end, from the beginning."""
+        if replay := self.replay:
+            if not replay.playing and replay.position >= replay.length:
+                replay.position = 0.0
+            replay.playing = not replay.playing
+            self.redraw()
+
+    def action_scrub(self, direction: int) -> None:
+        """A twentieth of the run back or on."""
+        if self.replay:
+            self.replay.scrub(direction / 20)
+            self.redraw()
+
+    def action_faster(self, factor: float) -> None:
+        """Change the speed."""
+        if self.replay:
+            self.replay.speed = min(1e6, max(0.25, self.replay.speed * factor))
+            self.redraw()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        passed, self._ticked = now - self._ticked, now
+        if self.is_current and self.replay and self.replay.playing:
+            self.replay.advance(min(passed, 1.0))
+            self.redraw()
