@@ -14,15 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
-import pluggy
 from pydantic import BaseModel, ConfigDict
+
+from irltui.hooks import hookimpl as hookimpl  # part of this interface
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-hookspec = pluggy.HookspecMarker("irltui")
-hookimpl = pluggy.HookimplMarker("irltui")
-
 
 # -- data ------------------------------------------------------------------------------------
 
@@ -368,30 +365,3 @@ class Benchmark(ABC):
     @abstractmethod
     def evaluate(self, model: Model) -> Iterator[Score]:
         """Scores per item, so that two models can be compared item by item."""
-
-
-# -- hooks -----------------------------------------------------------------------------------
-
-
-@hookspec
-def irltui_rewards() -> Mapping[str, type[RewardSpec]]:
-    """Reward parameterizations by short name."""
-    return {}
-
-
-@hookspec
-def irltui_samplers() -> Mapping[str, type[SamplerSpec]]:
-    """Samplers by short name."""
-    return {}
-
-
-@hookspec
-def irltui_policy_updates() -> Mapping[str, type[UpdateSpec]]:
-    """Policy steps for explicit rewards by short name. Provisional."""
-    return {}
-
-
-@hookspec
-def irltui_benchmarks() -> Mapping[str, type[BenchmarkSpec]]:
-    """Benchmarks by short name."""
-    return {}

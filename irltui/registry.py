@@ -22,7 +22,7 @@ from typing import Any
 
 import pluggy
 
-from irltui import __version__, api
+from irltui import __version__, api, hooks
 from irltui.errors import PluginError
 
 GROUP = "irltui"
@@ -99,7 +99,7 @@ class Registry:
 
     def __init__(self, builtin: tuple[str, ...] = BUILTIN) -> None:
         self._manager = pluggy.PluginManager(GROUP)
-        self._manager.add_hookspecs(api)
+        self._manager.add_hookspecs(hooks)
         self._kinds: dict[str, Kinds] = {}
         self._files: dict[str, PluginFile] = {}
         self._disabled = {name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",")} - {""}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from plugins.conftest import Site
 
-from irltui import api
+from irltui import hooks
 from irltui.errors import ConfigError, PluginError
 from irltui.registry import DISABLE_VARIABLE, Registry, read_plugin_file
 from irltui.runs.reader import read_events
@@ -83,7 +83,7 @@ def test_a_plugin_that_does_not_load_is_named_with_the_reason(tmp_path: Path, te
 def test_every_hook_is_known_to_the_registry() -> None:
     from irltui.registry import HOOKS
 
-    assert set(HOOKS.values()) == {name for name in vars(api) if name.startswith("irltui_")}
+    assert set(HOOKS.values()) == {name for name in vars(hooks) if name.startswith("irltui_")}
 
 
 def test_two_distributions_with_one_name_are_both_named(
