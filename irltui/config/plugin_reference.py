@@ -17,7 +17,8 @@ _INTRODUCTION = """\
 # Plugin reference
 
 Everything a plugin may import from `irltui.api`, with its contract. This page is generated from the docstrings
-(`python -m irltui.config.plugin_reference`); [writing a plugin](../guides/writing-a-plugin.md) is the tutorial.
+(`python -m irltui.config.plugin_reference`); `irltui plugins new NAME --kind reward` writes a whole
+plugin to begin with.
 
 - **Kinds.** A plugin is one entry point of group `irltui`; its name begins its kinds: `kind = "acme/bounded"`.
   Nothing shadows a built-in kind. A local file given by `--plugin ./mine.py` is a plugin called `mine`; its

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from irltui.config.plugin_reference import reference
 from irltui.runs.events import Kind
 from irltui.runs.metrics import METRICS, page
 from support.runs import Change, config, demonstrations, events, finish, rft
@@ -42,3 +43,7 @@ def test_links_between_pages_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (path.parent / target).exists(), target
+
+
+def test_the_plugin_reference_is_what_the_docstrings_say() -> None:
+    assert (ROOT / "docs" / "reference" / "plugins.md").read_text(encoding="utf-8") == reference()
