@@ -328,6 +328,26 @@ async def test_a_new_run_is_filled_in_checked_and_started() -> None:
 
 
 @on
+async def test_a_study_is_started_from_the_form() -> None:
+    started = []
+
+    def launch(study, name: str) -> Path:
+        started.append((study.section.seeds, name))
+        return Path("runs/irft-running")
+
+    app = dashboard(launch=launch)
+    async with running(app) as pilot:
+        text = await press(app, pilot, "n", "p")
+        assert "preset quickstart" in text
+        assert "ready" in text
+        await press(app, pilot, "slash", *"study.seeds", "enter", "enter")
+        app.screen.query_one("#line").value = ""
+        await press(app, pilot, *"[3]", "enter", "R")
+        assert started == [([3], "quickstart")]
+        assert isinstance(app.screen, RunScreen)
+
+
+@on
 async def test_choices_presets_and_taking_back_in_the_form() -> None:
     app = dashboard(launch=lambda loaded, name: Path())
     async with running(app) as pilot:
@@ -335,7 +355,7 @@ async def test_choices_presets_and_taking_back_in_the_form() -> None:
         await press(app, pilot, "slash", *"reference.kind", "enter")
         assert "fixed" in await press(app, pilot, "space")
         assert "typed" not in await press(app, pilot, "backspace")
-        assert "preset rft" in await press(app, pilot, "p")
+        assert "preset quickstart" in await press(app, pilot, "p")
         await press(app, pilot, "escape")
         assert isinstance(app.screen, RunsScreen)
 

@@ -162,8 +162,9 @@ class _Writing:
                 "assistant",
                 "\n",
             ]
-            response = [*_pieces(demonstration), "<|im_end|>"]
-            row = {"id": f"row-{len(masked) + 1}", "prompt": head, "response": response, "ended": len(masked) != 1}
+            ended = len(masked) != 1
+            response = _pieces(demonstration) + ["<|im_end|>"] * ended
+            row = {"id": f"row-{len(masked) + 1}", "prompt": head, "response": response, "ended": ended}
             masked.append({**row, "prompt_tokens": len(head), "response_tokens": len(response)})
         self.writer.write(
             Kind.DATA,

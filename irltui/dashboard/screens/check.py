@@ -15,9 +15,9 @@ from irltui.dashboard.moment import Moment
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.check_text import config_lines, cost_line, mask_lines, report_lines, without_report
-from irltui.dashboard.widgets.status_line import StatusLine
+from irltui.dashboard.widgets.status_line import NARROW, StatusLine
 
-_BOTH_FROM = 120
+_BOTH_FROM, _ALL_ROWS_FROM = 120, 30
 
 
 class CheckScreen(MainScreen):
@@ -62,12 +62,14 @@ class CheckScreen(MainScreen):
         if data is None:
             lines = without_report([line.text for line in run.history.log])
         else:
-            lines = [*report_lines(data, run.config), cost_line(Moment(run.history))]
+            lines = [*report_lines(data, run.config, narrow=self.size.width < NARROW), cost_line(Moment(run.history))]
         self.query_one("#report", Static).update(Content("\n").join(line for line in lines if len(line)))
         mask.display = data is not None and bool(data.masked)
         if data is not None and data.masked:
             self._row %= len(data.masked)
-            mask.update(Content("\n").join(mask_lines(data.masked[self._row], self._row, len(data.masked))))
+            rows = range(self._row, len(data.masked) if self.size.height >= _ALL_ROWS_FROM else self._row + 1)
+            blocks = [Content("\n").join(mask_lines(data.masked[row], row, len(data.masked))) for row in rows]
+            mask.update(Content("\n\n").join(blocks))
 
     # -- keys ------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ Pure: records in, content out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textual.content import Content
@@ -24,7 +24,7 @@ _DEFAULT = "default"
 _LOSS = ("underline on $success 35%", "underline on $success 18%")
 
 
-def report_lines(data: Data, config: Mapping[str, Any]) -> list[Content]:
+def report_lines(data: Data, config: Mapping[str, Any], *, narrow: bool = False) -> list[Content]:
     """What became of the rows."""
     unused = f" (not read: {', '.join(data.unused)})" if data.unused else ""
     return [
@@ -32,9 +32,9 @@ def report_lines(data: Data, config: Mapping[str, Any]) -> list[Content]:
                          f"{data.train} train, {data.held_out} held out"),
         shown(f"{data.columns}{unused}", "$secondary"),
         Content.assemble("template: ", shown(data.template, limit=60), "   ends with ", shown(data.end_token, "bold")),
-        Content.styled(f"{'tokens':<10}{'mean':>8}{'median':>8}{'95 %':>8}{'longest':>9}{'limit':>8}", "$secondary"),
-        _lengths("prompts", data.prompts, _limit(config, "max_prompt_tokens")),
-        _lengths("responses", data.responses, _limit(config, "max_response_tokens")),
+        _table_line("tokens", ("mean", "median", "95 %", "longest", "limit"), narrow=narrow),
+        _lengths("prompts", data.prompts, _limit(config, "max_prompt_tokens"), narrow=narrow),
+        _lengths("responses", data.responses, _limit(config, "max_response_tokens"), narrow=narrow),
         *_losses(data),
     ]  # fmt: skip
 
@@ -52,7 +52,7 @@ def cost_line(moment: Moment) -> Content:
     left = moment.seconds_left()
     if left is not None:
         parts.append(f"about {duration(left)} left")
-    return joined(["so far: ", *parts], "  ") if parts else Content("")
+    return Content("so far: ") + joined(parts) if parts else Content("")
 
 
 def mask_lines(row: Masked, number: int, count: int) -> list[Content]:
@@ -128,9 +128,15 @@ def _counted(what: str, counted: Counted, style: str) -> Content:
     )
 
 
-def _lengths(name: str, lengths: Lengths, limit: str) -> Content:
-    middle = f"{lengths.mean:>8.0f}{lengths.median:>8}{lengths.p95:>8}{lengths.longest:>9}"
-    return Content(f"{name:<10}{middle}{limit:>8}")
+def _lengths(name: str, lengths: Lengths, limit: str, *, narrow: bool) -> Content:
+    figures = f"{lengths.mean:.0f}", str(lengths.median), str(lengths.p95), str(lengths.longest), limit
+    return _table_line(name, figures, narrow=narrow)
+
+
+def _table_line(name: str, cells: Sequence[str], *, narrow: bool) -> Content:
+    """A line of the table of lengths; a narrow one leaves out what the longest and the middle tell well enough."""
+    kept = [cells[1], *cells[3:]] if narrow else cells
+    return Content(f"{name:<10}" + "".join(f"{text:>8}" for text in kept))
 
 
 def _limit(config: Mapping[str, Any], key: str) -> str:
