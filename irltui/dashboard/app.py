@@ -1,4 +1,4 @@
-"""The application: four screens over one store, the clock that redraws, and what keys do everywhere.
+"""The application: five screens over one store, the clock that redraws, and what keys do everywhere.
 
 `open_dashboard` is the command line's way in. Quitting never ends an engine unless that was asked for.
 """
@@ -21,6 +21,7 @@ from irltui.dashboard.colourless import Styled
 from irltui.dashboard.keymap import KEYS
 from irltui.dashboard.palette import DARK, LIGHT, THEMES
 from irltui.dashboard.screens.base import MainScreen
+from irltui.dashboard.screens.check import CheckScreen
 from irltui.dashboard.screens.compare import CompareScreen
 from irltui.dashboard.screens.dialogs import ConfirmDialog, Leave, LeaveDialog, TextDialog
 from irltui.dashboard.screens.help import HelpScreen
@@ -58,6 +59,7 @@ class Dashboard(App[int]):
         "run": RunScreen,
         "samples": SamplesScreen,
         "compare": CompareScreen,
+        "check": CheckScreen,
     }
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "leave", show=False, system=True)]
     ENABLE_COMMAND_PALETTE = True
@@ -172,7 +174,7 @@ class Dashboard(App[int]):
 
     def action_show_mode(self, mode: str) -> None:
         """Show another screen; those of a run need one."""
-        if mode in {"run", "samples"} and self.store.current is None:
+        if mode in {"run", "samples", "check"} and self.store.current is None:
             screen = self.screen
             line = screen.chosen if isinstance(screen, RunsScreen) else None
             if line is None:
