@@ -115,8 +115,9 @@ def prompt_seed(seed: int, prompt_id: str) -> int:
 
 
 class Policy(Protocol):
-    """pi_theta, as rewards and policy steps see it."""
+    """pi_theta, as parts see it. `model` is the transformers model, for those who must look inside (samplers)."""
 
+    model: Any
     tokenizer: Any
     eos_ids: frozenset[int]
 
@@ -222,6 +223,9 @@ class Spec(BaseModel):
         protected_namespaces=(),
     )
 
+    paths: ClassVar[tuple[str, ...]] = ()
+    """Options that may name a local file or folder; they are made absolute when a run starts."""
+
     kind: str
     """Which part: a bare name for irltui's own (`implicit`), `plugin/name` for a plugin's (`acme/bounded`)."""
 
@@ -231,6 +235,8 @@ class RewardSpec(Spec):
 
     implicit: ClassVar[bool] = False
     """True if the policy itself is the reward's only parameter, so that there is no policy step."""
+    learns: ClassVar[bool] = True
+    """False for a reward that is given and has no parameters: `rft` then takes policy steps alone."""
 
     @property
     def window(self) -> int | None:
@@ -265,8 +271,6 @@ class BenchmarkSpec(Spec):
     """Whether it asks for `Model.rewards`; it then cannot be configured for a run that learns none."""
     gold: ClassVar[str] = ""
     """The metric in which more is better by a judge of its own, if it has one: the advice of a run listens to it."""
-    paths: ClassVar[tuple[str, ...]] = ()
-    """Options that may name a local file or folder; they are made absolute when a run starts."""
 
     @abstractmethod
     def build(self, context: BuildContext) -> Benchmark:

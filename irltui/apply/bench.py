@@ -12,12 +12,12 @@ from irltui.apply.answer import columns, out, out_json, talk
 from irltui.apply.learned import Learned, Speaker, load_learned, load_speaker
 from irltui.benchmarks.build import build_benchmarks
 from irltui.benchmarks.intervals import Interval
+from irltui.config.load import recorded
 from irltui.config.schema import RunConfig
 from irltui.engine.evaluate import summarise
 from irltui.engine.under_test import ModelUnderTest
 from irltui.errors import IrltuiError, RunFolderError, TrainingError
 from irltui.lm.load import quiet_transformers
-from irltui.registry import Registry
 from irltui.runs.durable import replace_file
 from irltui.runs.folder import RunFolder
 
@@ -35,7 +35,7 @@ def main(config: dict[str, Any], run: str = "", items: str = "", *, as_json: boo
         IrltuiError: the model or a benchmark's file cannot be used, or a benchmark fails.
     """
     quiet_transformers()
-    checked = RunConfig.model_validate(config, context={"registry": Registry()})
+    checked = recorded(config)
     talk(f"loading {run or checked.model.name}")
     model, context = _model(checked, run)
     results: dict[str, dict[str, Interval]] = {}

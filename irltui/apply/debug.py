@@ -13,15 +13,16 @@ from torch import Tensor
 from irltui.algorithm import PER_TOKEN, Pairs, link
 from irltui.api import BuildContext, Reward
 from irltui.apply.answer import columns, out, out_json
+from irltui.config.load import recorded
 from irltui.config.schema import RunConfig
 from irltui.data.template import eos_ids
 from irltui.engine.checkpoint import load_weights
 from irltui.engine.faults import kept_batches, read_fault
+from irltui.engine.guard import build_reward
 from irltui.engine.parts import derived_seed, make_policy
 from irltui.errors import RunFolderError
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
 from irltui.lm.policy import LanguageModelPolicy
-from irltui.registry import Registry
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import read_manifest
 from irltui.text import safe
@@ -68,7 +69,7 @@ def main(folder: str, *, as_json: bool = False) -> None:
 
 
 def _replay(run: RunFolder, folder: Path) -> Replay:
-    config = RunConfig.model_validate(dict(read_manifest(run).config), context={"registry": Registry()})
+    config = recorded(read_manifest(run).config)
     tokenizer = load_tokenizer(config.model)
     policy, _ = make_policy(config, tokenizer, eos_ids(tokenizer, generation_defaults(config.model).eos_token_id))
     parameters = {name: p for name, p in policy.model.named_parameters() if p.requires_grad}
@@ -76,7 +77,7 @@ def _replay(run: RunFolder, folder: Path) -> Replay:
     if config.algorithm != "sft":
         options = {"model": config.model, "per_token": config.loss.link == PER_TOKEN}
         context = BuildContext(policy, seed=derived_seed(config.seed, "parts"), options=options)
-        reward = config.reward.build(context)
+        reward = build_reward(config.reward, context)
     try:
         load_weights(folder, parameters, reward)
         batches = kept_batches(folder, policy.device)

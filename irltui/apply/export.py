@@ -10,15 +10,16 @@ from pathlib import Path
 from irltui.api import BuildContext, Reward
 from irltui.apply.answer import out as say
 from irltui.apply.answer import out_json, talk
+from irltui.config.load import recorded
 from irltui.config.schema import RunConfig
 from irltui.data.template import eos_ids
 from irltui.engine.checkpoint import load_weights, read_position
 from irltui.engine.export import whole, write_model
+from irltui.engine.guard import build_reward
 from irltui.engine.parts import derived_seed, make_policy
 from irltui.errors import CheckpointError, ModelError, RunFolderError
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
 from irltui.lm.policy import LanguageModelPolicy
-from irltui.registry import Registry
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import read_manifest
@@ -42,7 +43,7 @@ def main(run: str, iteration: str, out: str, *, as_json: bool = False) -> None:
     folder, target = open_run_folder(Path(run)), Path(out)
     if target.exists():
         raise RunFolderError(f"{target}: is there already", "Choose another --out.")
-    config = RunConfig.model_validate(dict(read_manifest(folder).config), context={"registry": Registry()})
+    config = recorded(read_manifest(folder).config)
     name = find_checkpoint(folder, iteration)
     talk(f"exporting checkpoint {name} of {folder.path}")
     policy, reward = _learned(config, folder.checkpoints / name)
@@ -108,7 +109,7 @@ def _learned(config: RunConfig, checkpoint: Path) -> tuple[LanguageModelPolicy, 
     reward = None
     if config.algorithm != "sft":
         context = BuildContext(policy, seed=derived_seed(config.seed, "parts"), options={"model": config.model})
-        reward = config.reward.build(context)
+        reward = build_reward(config.reward, context)
     load_weights(checkpoint, parameters, reward)
     return policy, reward
 

@@ -15,12 +15,13 @@ from accelerate import PartialState
 
 from irltui.algorithm import PER_TOKEN
 from irltui.api import BuildContext, Decoding, Prompt, Reward, Sampler
+from irltui.config.load import recorded
 from irltui.config.schema import ModelSection, RunConfig
 from irltui.data.template import PromptTemplate, eos_ids
+from irltui.engine.guard import build_reward, build_sampler
 from irltui.errors import CheckpointError, ModelError, RunFolderError
 from irltui.lm.load import generation_defaults, load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy, score_all
-from irltui.registry import Registry
 from irltui.rewards import Explicit, Implicit
 from irltui.rewards.build import check_same_tokens, load_explicit
 from irltui.rewards.scoring import RewardScore, score_rewards
@@ -103,7 +104,7 @@ def load_learned(
         CheckpointError: the reward of a plugin has no checkpoint to be read from.
     """
     if config is None:
-        config = RunConfig.model_validate(dict(read_manifest(run).config), context={"registry": Registry()})
+        config = recorded(read_manifest(run).config)
     if not run.model.is_dir():
         raise RunFolderError(f"{run.path}: has no result yet (model/ is missing)", "Finish it: irltui run --resume.")
     speaker = load_speaker(config, _plain(config.model, str(run.model)), poll)
@@ -137,7 +138,7 @@ def load_speaker(config: RunConfig, section: ModelSection, poll: Callable[[], No
     context = BuildContext(
         policy, seed=config.seed, poll=poll, options={"model": section}, decoding=decoding, batch=config.micro_batch
     )
-    return Speaker(policy, template, config.sampler.build(context), decoding, context)
+    return Speaker(policy, template, build_sampler(config.sampler, context), decoding, context)
 
 
 def no_reward(run: RunFolder, config: RunConfig) -> RunFolderError:
@@ -184,7 +185,7 @@ def _reward(run: RunFolder, config: RunConfig, context: BuildContext) -> Reward 
 
 def _plugin_reward(run: RunFolder, config: RunConfig, context: BuildContext) -> Reward:
     """A reward that irltui does not know how to export: as it stands in the newest checkpoint."""
-    reward = config.reward.build(context)
+    reward = build_reward(config.reward, context)
     try:
         name = (run.checkpoints / "latest").read_text(encoding="utf-8").strip()
         reward.load(run.checkpoints / name / "reward")

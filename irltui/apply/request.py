@@ -11,8 +11,8 @@ from typing import Any
 from irltui.apply import fingerprint
 from irltui.apply.output import Job, Output
 from irltui.apply.source import Source
+from irltui.config.load import recorded
 from irltui.config.schema import RunConfig
-from irltui.registry import Registry
 from irltui.runs.folder import RunFolder, open_run_folder
 
 
@@ -43,7 +43,7 @@ class Request:
     @cached_property
     def config(self) -> RunConfig:
         """The configuration."""
-        return RunConfig.model_validate(dict(self.values), context={"registry": Registry()})
+        return recorded(self.values)
 
     def output(self, command: str, source: Source, options: Mapping[str, Any], view: Mapping[str, Any]) -> Output:
         """The file of this command on this run and data.

@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 def become(command: str, **options: Any) -> NoReturn:
     """Replace this process by the one that does the command; options go as JSON."""
-    line = _line(command, options)
+    line = line_of(command, options)
     os.execv(line[0], line)  # noqa: S606
 
 
@@ -31,7 +31,7 @@ def work(command: str, **options: Any) -> int:
     Returns:
         The exit code, 130 if Ctrl-C ended it.
     """
-    child = subprocess.Popen(_line(command, options), stdin=subprocess.DEVNULL)  # noqa: S603
+    child = subprocess.Popen(line_of(command, options), stdin=subprocess.DEVNULL)  # noqa: S603
     with _signals_to(child):
         returned = child.wait()
     if returned == INTERRUPTED or returned < 0:
@@ -41,7 +41,8 @@ def work(command: str, **options: Any) -> int:
     return returned or EXIT_OK
 
 
-def _line(command: str, options: dict[str, Any]) -> list[str]:
+def line_of(command: str, options: dict[str, Any]) -> list[str]:
+    """The command line of the process that does a command."""
     return [sys.executable, "-u", "-m", "irltui.apply", command, json.dumps(options, default=str)]
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Assignments, Data, Json, Model, Preset, Run, Seed, Target
+from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Run, Seed, Target
 from irltui.cli.results import results_app
 
 _RUNS, _CONFIGURATION = "Runs", "Configuration"
@@ -25,6 +25,8 @@ app = typer.Typer(
 app.add_typer(results_app)
 config_app = typer.Typer(help="Look at configurations.", no_args_is_help=True)
 app.add_typer(config_app, name="config", rich_help_panel=_CONFIGURATION)
+plugins_app = typer.Typer()
+app.add_typer(plugins_app, name="plugins", rich_help_panel=_CONFIGURATION)
 debug_app = typer.Typer(help="Find out why a step failed.", no_args_is_help=True)
 app.add_typer(debug_app, name="debug", rich_help_panel=_RUNS)
 
@@ -78,6 +80,7 @@ def run(  # noqa: PLR0913 - an option each
     assignments: Assignments = None,
     preset: Preset = "",
     seed: Seed = None,
+    plugins: Plugins = None,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard: a progress display, or lines.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the events as JSON lines; implies --headless.")
@@ -93,6 +96,7 @@ def run(  # noqa: PLR0913 - an option each
       irltui run irft --model M --data demos.jsonl --out runs/first
       irltui run spin --model M --data D --set loop.batch=8 --headless
       irltui run my.toml --preset irft --seed 1
+      irltui run rft --model M --data D --plugin ./mine.py --set reward.kind=mine/short
       irltui run runs/first/run.json                repeat a run
       irltui run --resume runs/first                continue a run
       irltui run irft --model runs/first --data D   train its result further
@@ -100,7 +104,7 @@ def run(  # noqa: PLR0913 - an option each
     from irltui.cli.run import Request, run_command
     from irltui.cli.sources import Sources
 
-    sources = Sources(target, preset, model, data, seed, tuple(assignments or ()))
+    sources = Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ()))
     sys.exit(run_command(Request(sources, out, resume, headless=headless, as_json=as_json)))
 
 
@@ -201,13 +205,14 @@ def presets(as_json: Json = False) -> None:
 
 
 @config_app.command("show")
-def config_show(
+def config_show(  # noqa: PLR0913 - an option each
     target: Target = "",
     model: Model = "",
     data: Data = "",
     assignments: Assignments = None,
     preset: Preset = "",
     seed: Seed = None,
+    plugins: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Print the resolved configuration as TOML, each value with its origin.
@@ -220,7 +225,9 @@ def config_show(
     from irltui.cli.listing import show_config
     from irltui.cli.sources import Sources
 
-    show_config(Sources(target, preset, model, data, seed, tuple(assignments or ())), as_json=as_json)
+    show_config(
+        Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ())), as_json=as_json
+    )
 
 
 @config_app.command("schema")
@@ -235,6 +242,80 @@ def config_schema() -> None:
     from irltui.registry import Registry
 
     out_json(json_schema(Registry()))
+
+
+@plugins_app.callback(invoke_without_command=True)
+def plugins(context: typer.Context, as_json: Json = False) -> None:
+    """What is installed, what it provides, whether it keeps its contract.
+
+    Alone, `irltui plugins` lists. Listing imports nothing.
+
+    Examples:
+      irltui plugins
+      irltui plugins --json
+      irltui plugins check acme
+    """
+    if context.invoked_subcommand is None:
+        from irltui.cli.plugins import list_plugins
+
+        sys.exit(list_plugins(load=False, as_json=as_json))
+
+
+@plugins_app.command("list")
+def plugins_list(
+    load: Annotated[bool, typer.Option("--load", help="Import each, in its own process, for its options.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List plugins with where they come from; with --load also their kinds and options.
+
+    Examples:
+      irltui plugins list
+      irltui plugins list --load --json
+    """
+    from irltui.cli.plugins import list_plugins
+
+    sys.exit(list_plugins(load=load, as_json=as_json))
+
+
+@plugins_app.command("check")
+def plugins_check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An installed plugin, or a Python file.")],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KIND.OPTION=VALUE", help="An option for the checks; repeatable."),
+    ] = None,
+    limit: Annotated[float, typer.Option("--limit", min=0.1, help="Seconds that one check may take.")] = 120.0,
+    as_json: Json = False,
+) -> None:
+    """Load a plugin in a process of its own and try everything it provides on the embedded model.
+
+    Exit code 1 if anything is wrong.
+
+    Examples:
+      irltui plugins check acme
+      irltui plugins check ./my_reward.py --set bounded.limit=2.0
+      irltui plugins check acme --limit 600 --json
+    """
+    from irltui.cli.plugins import check_plugin
+
+    sys.exit(check_plugin(name, tuple(assignments or ()), limit, as_json=as_json))
+
+
+@plugins_app.command("new")
+def plugins_new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name, which its kinds begin with.")],
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="reward, sampler or benchmark.")] = "reward",
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Default: ./irltui-NAME.")] = None,
+) -> None:
+    """Write a new plugin: a whole distribution whose own tests pass as it is.
+
+    Examples:
+      irltui plugins new acme --kind reward
+      irltui plugins new acme --kind sampler --out ~/code/irltui-acme
+    """
+    from irltui.cli.new_plugin import new_plugin
+
+    new_plugin(name, kind, out)
 
 
 @debug_app.command("batch")

@@ -18,6 +18,10 @@ Assignments = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as loop.batch=8; repeatable."),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Order of the data and everything drawn.")]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE", help="A Python file with a plugin of your own; repeatable."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 Reading = Annotated[

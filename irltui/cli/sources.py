@@ -9,6 +9,7 @@ from pathlib import Path
 from irltui.config.layers import Layer, value_layer
 from irltui.config.load import Loaded, load
 from irltui.config.local import localise
+from irltui.text import safe
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,13 @@ class Sources:
     data: str
     seed: int | None
     assignments: tuple[str, ...]
+    plugins: tuple[Path, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was given at all."""
-        return not any((self.target, self.preset, self.model, self.data, self.assignments)) and self.seed is None
+        given = (self.target, self.preset, self.model, self.data, self.assignments, self.plugins)
+        return not any(given) and self.seed is None
 
     @property
     def name(self) -> str:
@@ -50,4 +53,9 @@ class Sources:
             ("--data", ("data", "source"), self.data or None),
             ("--seed", ("seed",), self.seed),
         ]
-        return [value_layer(flag, keys, value) for flag, keys, value in given if value is not None]
+        files = [
+            # A file that is named anew may be another one than that of the run that is repeated.
+            (f"--plugin {safe(path)}", ("plugins", "files", path.stem), {"path": str(path.absolute()), "sha256": ""})
+            for path in self.plugins
+        ]
+        return [value_layer(flag, keys, value) for flag, keys, value in [*given, *files] if value is not None]

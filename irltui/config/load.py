@@ -64,6 +64,15 @@ def load_layers(layers: Sequence[Layer], registry: Registry | None = None) -> Lo
         raise ConfigError("the configuration is nested too deeply") from None
 
 
+def recorded(values: Mapping[str, Any], registry: Registry | None = None) -> RunConfig:
+    """The configuration that run.json holds, checked anew: plugins may have gone, files may have changed.
+
+    Raises:
+        ConfigError: every problem at once.
+    """
+    return load_layers([Layer("run.json", values)], registry).config
+
+
 def _validate(merged: Merged, registry: Registry) -> RunConfig:
     try:
         return RunConfig.model_validate(merged.values, context={"registry": registry})

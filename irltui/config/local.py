@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from irltui import quickstart
-from irltui.api import BenchmarkSpec
+from irltui.api import Spec
 from irltui.config.load import Loaded
 from irltui.config.schema import RunConfig
 from irltui.errors import ConfigError
 from irltui.runs.folder import RunFolder, is_run
 from irltui.text import safe
 
+_Spec = TypeVar("_Spec", bound=Spec)
 TEMPLATES = {"auto", "none"}
 """Values of data.template that name no file."""
 OWN_TRUNK = "policy"
@@ -36,14 +38,22 @@ def localise(loaded: Loaded) -> Loaded:
     reward = config.reward
     if isinstance(trunk := getattr(reward, "model", None), str) and trunk != OWN_TRUNK:
         reward = reward.model_copy(update={"model": _absolute(trunk)})
+    reward, sampler, policy_step = _located(reward), _located(config.sampler), _located(config.update)
     benchmarks = {name: _located(spec) for name, spec in config.benchmarks.items()}
     changed: RunConfig = config.model_copy(
-        update={"model": model, "data": data, "reward": reward, "benchmarks": benchmarks}
+        update={
+            "model": model,
+            "data": data,
+            "reward": reward,
+            "sampler": sampler,
+            "update": policy_step,
+            "benchmarks": benchmarks,
+        }
     )
     return Loaded(changed, loaded.origins)
 
 
-def _located(spec: BenchmarkSpec) -> BenchmarkSpec:
+def _located(spec: _Spec) -> _Spec:
     named = {option: getattr(spec, option, None) for option in spec.paths}
     return spec.model_copy(
         update={

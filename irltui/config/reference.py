@@ -28,7 +28,8 @@ Values come in layers, and later ones win:
 - The right side of `--set` is TOML (`--set loop.batch=8`, `--set 'adapter.targets=["q_proj"]'`), else plain text
   (`--set loss.link=linear`).
 - A new `kind` in a higher layer empties its table first: another kind has other options.
-- Nothing is null: absent is `"auto"` or `"off"`. Nothing is read from the environment.
+- Nothing is null: absent is `"auto"` or `"off"`. Nothing is read from the environment but
+  `IRLTUI_DISABLE_PLUGINS`, names of plugins with commas between (or `all`) that must not be imported.
 - `irltui config show` prints every value with its origin; `run.json` keeps both.
 - Paths are seen from the folder a run is started in.
 """

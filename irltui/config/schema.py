@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -23,7 +24,7 @@ from pydantic import (
 
 from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
 from irltui.errors import PluginError
-from irltui.registry import Registry
+from irltui.registry import Registry, read_plugin_file
 
 Auto = Literal["auto"]
 Off = Literal["off"]
@@ -241,6 +242,44 @@ class CheckpointSection(Section):
     """Newest checkpoints to keep; the best stays too: by held-out loss if the reference is fixed, else by NLL."""
 
 
+class PluginFileSection(Section):
+    """A plugin of one's own in a Python file; `irltui run --plugin FILE` writes this table."""
+
+    path: str = Field(min_length=1)
+    """The file; its name without .py is the plugin's."""
+    sha256: str = ""
+    """What the file's contents must be; filled in when a run starts. Another file is then refused."""
+
+    @model_validator(mode="after")
+    def _known(self, info: ValidationInfo) -> PluginFileSection:
+        registry: Registry = (info.context or {})["registry"]
+        try:
+            file = read_plugin_file(Path(self.path))
+            if self.sha256 not in {"", file.sha256}:
+                raise ValueError(
+                    f"{file.path} has changed since the run began: put the file back, or start a new run with "
+                    f"--plugin {self.path}"
+                )
+            registry.add_file(file)
+        except PluginError as error:
+            raise ValueError(_in_one_line(error)) from None
+        return self.model_copy(update={"path": str(file.path), "sha256": file.sha256})
+
+
+class PluginsSection(Section):
+    """Which plugins there are beside the installed ones; a table `[plugins.files.NAME]` with `path` adds a file."""
+
+    disable: list[str] = []
+    """Names of plugins that are not to be imported; "all" means every one."""
+    files: dict[str, PluginFileSection] = {}
+    """Plugins in local files, by any name."""
+
+    @model_validator(mode="after")
+    def _switched_off(self, info: ValidationInfo) -> PluginsSection:
+        (info.context or {})["registry"].disable(self.disable)
+        return self
+
+
 def _resolver(component: str) -> Callable[[Any, ValidationInfo], Any]:
     """A validator that turns a table with a `kind` into that kind's Spec; errors keep their place (`reward.beta`)."""
 
@@ -253,7 +292,7 @@ def _resolver(component: str) -> Callable[[Any, ValidationInfo], Any]:
         try:
             spec = registry.resolve(component, value["kind"])
         except PluginError as error:
-            raise ValueError(error.message) from None
+            raise ValueError(_in_one_line(error)) from None
         try:
             return spec.model_validate(value)
         except ValidationError:
@@ -262,6 +301,10 @@ def _resolver(component: str) -> Callable[[Any, ValidationInfo], Any]:
             raise ValueError(f"{value['kind']!r} cannot take options: {error!r}") from None
 
     return resolve
+
+
+def _in_one_line(error: PluginError) -> str:
+    return f"{error.message}. {error.hint}" if error.hint else error.message
 
 
 class RunConfig(Section):
@@ -274,6 +317,8 @@ class RunConfig(Section):
     model: ModelSection
     adapter: AdapterSection = AdapterSection()
     data: DataSection
+    plugins: PluginsSection = PluginsSection.model_construct()
+    """Before the parts: their kinds may be a plugin's."""
     loop: LoopSection = LoopSection()
     reference: ReferenceSection = ReferenceSection()
     reward: Annotated[SerializeAsAny[RewardSpec], BeforeValidator(_resolver("reward"))]

@@ -78,6 +78,7 @@ class Dashboard(App[int]):
         self._drawn: tuple[object, ...] = ()
         self._turn, self._has_focus = 0, True
         self._rest_until = 0.0
+        self._loaded: set[Path] = set()
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK
@@ -149,7 +150,10 @@ class Dashboard(App[int]):
         return run
 
     def _arrived(self) -> None:
-        """The first events of a run are shown at once, later ones when the clock says so."""
+        """The first events of a run and the end of reading are shown at once, the rest when the clock says so."""
+        loaded = {path for path, run in self.store.open.items() if run.loaded}
+        if loaded != self._loaded:
+            self._loaded, self._drawn, self._rest_until = loaded, (), 0.0
         if not self._drawn:
             self._redraw()
 

@@ -134,7 +134,7 @@ class Drive:
     def _generate(self, t: int, k: int) -> Iterator[list[Pairs]]:
         """Sample and score once, then the batches of the inner loop."""
         is_new = self._round is None or self._round.t != t  # not so after memory ran out in the first step
-        self._round = self._rounds.begin(t, announce=k == 0 and is_new)
+        self._round = self._rounds.begin(t, announce=k == 0 and self._position.s == 0 and is_new)
         if t and k == 0 and self._parts.reward is not None and self._parts.reward.restarts:
             self._parts.stepper.optimizer.state.clear()
         self._begin_steps(t, k)

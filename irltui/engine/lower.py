@@ -13,6 +13,7 @@ from torch import Tensor
 
 from irltui.api import BuildContext, Generation, LowerLevel, PolicyUpdate, Prompt, Sampler
 from irltui.config.schema import RunConfig
+from irltui.engine.guard import build_sampler, build_update
 from irltui.engine.plan import Plan
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.lm.policy import LanguageModelPolicy, score_all
@@ -55,11 +56,11 @@ def make_lower(
         raise TypeError(f"RFT needs a transformers model, not a {type(policy).__name__}")
 
     def sampler(initial: LanguageModelPolicy, poll: Callable[[], None]) -> Sampler:
-        return config.sampler.build(replace(context, policy=initial, poll=poll))
+        return build_sampler(config.sampler, replace(context, policy=initial, poll=poll))
 
     reference = InitialReference(policy, sampler, context)
     level = LowerLevel(getattr(config.reward, "beta", 1.0), reference, folder)
-    update = config.update.build(replace(context, lower=level))
+    update = build_update(config.update, replace(context, lower=level))
     counts = (update.steps(len(plan.demonstrations(t))) for t in range(plan.outer_iterations))
     steps_before = (0, *accumulate(counts))
     optimizer = make_optimizer(config.optimizer, policy.parameters())

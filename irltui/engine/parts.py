@@ -20,6 +20,7 @@ from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
+from irltui.engine.guard import build_reward, build_sampler
 from irltui.engine.lower import Lower, make_lower
 from irltui.engine.plan import Plan, make_plan
 from irltui.engine.stepper import Stepper, make_optimizer
@@ -110,7 +111,13 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
     ends = eos_ids(tokenizer, generation_config.eos_token_id)
     data = load_demonstrations(config.data, tokenizer, ends)
     learns_reward = config.algorithm != "sft"
-    plan = make_plan(config.loop, len(data.train), config.seed, config.reward.window if learns_reward else 1)
+    plan = make_plan(
+        config.loop,
+        len(data.train),
+        config.seed,
+        config.reward.window if learns_reward else 1,
+        learns=not learns_reward or config.reward.learns,
+    )
     decoding = Decoding(
         config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
     )
@@ -124,13 +131,11 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         decoding=decoding,
         batch=2 * config.micro_batch,
     )
-    sampler = config.sampler.build(context)
-    reward = config.reward.build(context) if learns_reward else None
-    trains, section = policy.parameters(), config.optimizer
+    sampler = build_sampler(config.sampler, context)
+    reward = build_reward(config.reward, context) if learns_reward else None
     lower = None
     if config.algorithm == "rft" and reward is not None:
         lower = make_lower(config, context, plan, folder, accelerator.backward)
-        trains, section = reward.parameters(), config.reward_optimizer
     return Parts(
         config=config,
         data=data,
@@ -140,7 +145,7 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         h=link(config.loss.link, beta=getattr(config.reward, "beta", 1.0), noise=config.loss.noise),
         sampler=sampler,
         decoding=decoding,
-        stepper=Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward),
+        stepper=_stepper(config, policy, reward, lower, plan, accelerator),
         lower=lower,
         benchmarks=build_benchmarks(config.benchmarks, context),
         model_under_test=_under_test(config, context, policy, sampler, reward, data.template),
@@ -148,6 +153,23 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         poll=poll,
         forward=MicroBatch(config.micro_batch),
     )
+
+
+def _stepper(
+    config: RunConfig,
+    policy: LanguageModelPolicy,
+    reward: Reward | None,
+    lower: Lower | None,
+    plan: Plan,
+    accelerator: Accelerator,
+) -> Stepper:
+    """What moves in the inner steps: the policy, or a reward of its own."""
+    trains, section = policy.parameters(), config.optimizer
+    if lower is not None and reward is not None:
+        if not config.reward.learns:
+            return lower.stepper  # there are no inner steps
+        trains, section = reward.parameters(), config.reward_optimizer
+    return Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward)
 
 
 def _under_test(

@@ -21,7 +21,7 @@ class Plan:
     """Outer iterations and inner steps over `count` training demonstrations.
 
     `per_pass` is T, `outer_iterations` that of the whole run: passes x T. `window` is how many outer
-    iterations' pairs the inner steps use, None for all so far.
+    iterations' pairs the inner steps use, None for all so far. Without `learns` there are no inner steps.
     """
 
     loop: LoopSection
@@ -29,6 +29,7 @@ class Plan:
     seed: int
     per_pass: int
     window: int | None = 1
+    learns: bool = True
 
     @property
     def outer_iterations(self) -> int:
@@ -48,6 +49,8 @@ class Plan:
 
     def inner_steps(self, t: int) -> int:
         """K of outer iteration t."""
+        if not self.learns:
+            return 0
         if self.loop.inner_steps != "auto":
             return self.loop.inner_steps
         size = sum(
@@ -84,8 +87,8 @@ class Plan:
         return self.steps_before(self.outer_iterations)
 
 
-def make_plan(loop: LoopSection, count: int, seed: int, window: int | None = 1) -> Plan:
-    """The plan for `count` training demonstrations; `window` as in `Plan`.
+def make_plan(loop: LoopSection, count: int, seed: int, window: int | None = 1, *, learns: bool = True) -> Plan:
+    """The plan for `count` training demonstrations; `window` and `learns` as in `Plan`.
 
     Raises:
         ConfigError: more outer iterations than demonstrations.
@@ -99,4 +102,4 @@ def make_plan(loop: LoopSection, count: int, seed: int, window: int | None = 1) 
             f"loop.outer_iterations: {per_pass} outer iterations, but only {count} training demonstrations",
             "Lower loop.outer_iterations or give more data.",
         )
-    return Plan(loop, count, seed, per_pass, window)
+    return Plan(loop, count, seed, per_pass, window, learns)

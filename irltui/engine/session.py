@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from irltui.config.schema import RunConfig
+from irltui.config.load import recorded
 from irltui.data.mask import masked_rows
 from irltui.engine import checkpoint
 from irltui.engine.drive import Drive
@@ -14,7 +14,6 @@ from irltui.engine.position import Position
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.errors import CheckpointError, RunFolderError
 from irltui.lm.load import quiet_transformers
-from irltui.registry import Registry
 from irltui.runs.events import Kind, Phase
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import has_changed, read_manifest
@@ -35,7 +34,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
             f"{run.manifest}: has changed since the run began",
             f"Undo the change; or start a new run from it: irltui run {run.manifest} --out NEW.",
         )
-    config = RunConfig.model_validate(dict(manifest.config), context={"registry": Registry()})
+    config = recorded(manifest.config)
     quiet_transformers()
     writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
     parts = build(config, run.samples, safepoint.poll)

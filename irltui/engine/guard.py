@@ -1,0 +1,237 @@
+"""Parts of plugins behind a wall: what one does wrong ends the run with its name, not with a riddle.
+
+Built-in parts are handed through as they are. `poll`'s way to end a run is no `Exception`, so it passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+from torch import Tensor, nn
+
+from irltui.api import (
+    BuildContext,
+    Decoding,
+    Generation,
+    PolicyStep,
+    PolicyUpdate,
+    Prompt,
+    Responses,
+    Reward,
+    RewardSpec,
+    Sampler,
+    SamplerSpec,
+    Spec,
+    UpdateSpec,
+)
+from irltui.errors import IrltuiError, NotFiniteError, TrainingError
+
+_Part = TypeVar("_Part")
+
+
+def build_reward(spec: RewardSpec, context: BuildContext) -> Reward:
+    """The reward of a configuration.
+
+    Raises:
+        TrainingError: a plugin's cannot be built.
+        IrltuiError: a built-in one cannot.
+    """
+    reward = _built("reward", spec, Reward, context)
+    return GuardedReward(reward, spec.kind) if _is_foreign(spec) else reward
+
+
+def build_sampler(spec: SamplerSpec, context: BuildContext) -> Sampler:
+    """The sampler of a configuration; errors as in `build_reward`."""
+    sampler = _built("sampler", spec, Sampler, context)
+    return GuardedSampler(sampler, spec.kind) if _is_foreign(spec) else sampler
+
+
+def build_update(spec: UpdateSpec, context: BuildContext) -> PolicyUpdate:
+    """The policy step of a configuration; errors as in `build_reward`."""
+    update = _built("update", spec, PolicyUpdate, context)
+    return GuardedUpdate(update, spec.kind) if _is_foreign(spec) else update
+
+
+class GuardedReward(Reward):
+    """A plugin's reward whose every answer is looked at."""
+
+    def __init__(self, inner: Reward, kind: str) -> None:
+        self._inner, self._what = inner, f"reward {kind!r}"
+        self.restarts = bool(inner.restarts)
+
+    def score(self, responses: Responses) -> Tensor:
+        """(B,) float32 on the responses' device.
+
+        Raises:
+            TrainingError: the plugin raised, or gave something else.
+        """
+        with _named(self._what, "score"):
+            score = self._inner.score(responses)
+        self._check("score", score, responses.input_ids.shape[:1], responses)
+        return score
+
+    def penalty(self, responses: Responses) -> Tensor | None:
+        """(B / 2,) float32, or None."""
+        with _named(self._what, "penalty"):
+            penalty = self._inner.penalty(responses)
+        if penalty is not None:
+            self._check("penalty", penalty, (len(responses.input_ids) // 2,), responses)
+        return penalty
+
+    def token_scores(self, responses: Responses) -> Tensor | None:
+        """(B, L) float32, or None."""
+        with _named(self._what, "token_scores"):
+            scores = self._inner.token_scores(responses)
+        if scores is not None:
+            self._check("token_scores", scores, responses.input_ids.shape, responses)
+        return scores
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What the inner steps train."""
+        with _named(self._what, "parameters"):
+            return iter(list(self._inner.parameters()))
+
+    def begin(self, t: int) -> None:
+        """Outer iteration t starts."""
+        with _named(self._what, "begin"):
+            self._inner.begin(t)
+
+    def save(self, folder: Path) -> None:
+        """Write what `load` needs."""
+        with _named(self._what, "save"):
+            self._inner.save(folder)
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+        with _named(self._what, "load"):
+            self._inner.load(folder)
+
+    def export(self, folder: Path) -> None:
+        """Write the learned reward for others."""
+        with _named(self._what, "export"):
+            self._inner.export(folder)
+
+    def _check(self, method: str, given: object, shape: Sequence[int], responses: Responses) -> None:
+        if not isinstance(given, Tensor):
+            raise _broken(self._what, f"{method} gives a {type(given).__name__}, not a tensor")
+        if tuple(given.shape) != tuple(shape):
+            raise _broken(self._what, f"{method} gives shape {tuple(given.shape)} where {tuple(shape)} is due")
+        if given.dtype != torch.float32 or given.device != responses.input_ids.device:
+            due = f"torch.float32 on {responses.input_ids.device}"
+            raise _broken(self._what, f"{method} gives {given.dtype} on {given.device} where {due} is due")
+        if not bool(given.isfinite().all()):
+            row = int((~given.isfinite()).nonzero()[0, 0])
+            raise NotFiniteError(f"{self._what}: {method} is not finite in row {row}", _hint(self._what))
+
+
+class GuardedSampler(Sampler):
+    """A plugin's sampler: every prompt comes back once; what a generation holds, the engine checks for all."""
+
+    def __init__(self, inner: Sampler, kind: str) -> None:
+        self._inner, self._what = inner, f"sampler {kind!r}"
+        self.group = inner.group
+        if not isinstance(self.group, int) or self.group < 1:
+            raise _broken(self._what, f"group is {self.group!r}, not a number of prompts")
+
+    def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
+        """One generation per prompt, in any order.
+
+        Raises:
+            TrainingError: the plugin raised, or broke its contract.
+        """
+        missing = {prompt.id for prompt in prompts}
+        with _named(self._what, "sample"):
+            drawn = iter(self._inner.sample(prompts, decoding, seed))
+        while True:
+            with _named(self._what, "sample"):
+                generation = next(drawn, None)
+            if generation is None:
+                break
+            if not isinstance(generation, Generation):
+                raise _broken(self._what, f"a {type(generation).__name__} is no Generation")
+            if generation.prompt_id not in missing:
+                raise _broken(self._what, f"prompt {generation.prompt_id!r} was not asked, or is answered twice")
+            missing.remove(generation.prompt_id)
+            yield generation
+        if missing:
+            raise _broken(self._what, f"{len(missing)} of {len(prompts)} prompts are not answered")
+
+    def refresh(self) -> None:
+        """The policy's weights have changed."""
+        with _named(self._what, "refresh"):
+            self._inner.refresh()
+
+
+class GuardedUpdate(PolicyUpdate):
+    """A plugin's policy step; the order of its steps, the engine checks for all."""
+
+    def __init__(self, inner: PolicyUpdate, kind: str) -> None:
+        self._inner, self._what = inner, f"update {kind!r}"
+
+    def steps(self, prompts: int) -> int:
+        """How many policy steps an outer iteration has."""
+        with _named(self._what, "steps"):
+            steps = self._inner.steps(prompts)
+        if not isinstance(steps, int) or steps < 1:
+            raise _broken(self._what, f"steps({prompts}) is {steps!r}, not a number above 0")
+        return steps
+
+    def losses(
+        self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int, start: int
+    ) -> Iterator[PolicyStep]:
+        """Policy steps `start`, `start` + 1, ...; each loss a number with a gradient."""
+        with _named(self._what, "losses"):
+            steps = iter(self._inner.losses(reward, sampler, prompts, t, start))
+        while True:
+            with _named(self._what, "losses"):
+                step = next(steps, None)
+            if step is None:
+                return
+            if not isinstance(step, PolicyStep):
+                raise _broken(self._what, f"a {type(step).__name__} is no PolicyStep")
+            if not isinstance(step.loss, Tensor) or step.loss.shape != () or not step.loss.requires_grad:
+                raise _broken(self._what, f"the loss of step {step.s} is no number with a gradient")
+            yield step
+
+
+def _built(component: str, spec: Spec, expected: type[_Part], context: BuildContext) -> _Part:
+    build: Any = spec.build  # type: ignore[attr-defined]  # pyrefly: ignore[missing-attribute]
+    if not _is_foreign(spec):
+        return build(context)
+    what = f"{component} {spec.kind!r}"
+    with _named(what, "build"):
+        part = build(context)
+    if not isinstance(part, expected):
+        raise _broken(what, f"build gives a {type(part).__name__}, not a {expected.__name__}")
+    return part
+
+
+@contextmanager
+def _named(what: str, method: str) -> Generator[None]:
+    """An exception of a plugin told with its name; ours pass, and so does memory that ran out."""
+    try:
+        yield
+    except IrltuiError:
+        raise
+    except Exception as error:
+        if should_reduce_batch_size(error):
+            raise
+        raise TrainingError(f"{what}: {method} raised {type(error).__name__}: {error}", _hint(what)) from error
+
+
+def _broken(what: str, problem: str) -> TrainingError:
+    return TrainingError(f"{what} broke its contract: {problem}", _hint(what))
+
+
+def _hint(what: str) -> str:
+    plugin = what.partition("'")[2].partition("/")[0]
+    return f"Report it to the author of plugin {plugin!r}; `irltui plugins check {plugin}` tries all of it."
+
+
+def _is_foreign(spec: Spec) -> bool:
+    return "/" in spec.kind

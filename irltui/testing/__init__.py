@@ -1,0 +1,114 @@
+"""The conformance kit: what every reward, sampler, policy step and benchmark must do, tried on a tiny real model.
+
+    def test_my_reward_keeps_the_contract():
+        check_reward(Bounded(kind="acme/bounded", limit=2.0))
+
+Offline, on a CPU, in seconds. Tests of a plugin call it, and so does `irltui plugins check`. It knows no plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
+from irltui.errors import IrltuiError
+from irltui.testing.benchmarks import BENCHMARK_CHECKS
+from irltui.testing.case import Broken, Case, make_case, spec_round_trip
+from irltui.testing.rewards import REWARD_CHECKS
+from irltui.testing.samplers import SAMPLER_CHECKS
+from irltui.testing.updates import UPDATE_CHECKS
+
+__all__ = ["check_benchmark", "check_reward", "check_sampler", "check_update", "checks"]
+
+Check = Callable[[Case], None]
+
+
+def check_reward(spec: RewardSpec) -> None:
+    """Try a reward: scores that depend on neither padding, batch nor order, gradients, state that survives.
+
+    Args:
+        spec: options of the reward, made as a configuration makes them, `kind` included.
+
+    Raises:
+        AssertionError: the contract is broken; every problem, one a line.
+    """
+    _assert("reward", spec)
+
+
+def check_sampler(spec: SamplerSpec) -> None:
+    """Try a sampler: every prompt once, the policy's own log-probabilities, draws that follow from their seeds.
+
+    Args:
+        spec: options of the sampler.
+
+    Raises:
+        AssertionError: the contract is broken; every problem, one a line.
+    """
+    _assert("sampler", spec)
+
+
+def check_update(spec: UpdateSpec) -> None:
+    """Try a policy step: steps in order, losses with a gradient, the same rest for a run that was interrupted.
+
+    Args:
+        spec: options of the policy step.
+
+    Raises:
+        AssertionError: the contract is broken; every problem, one a line.
+    """
+    _assert("update", spec)
+
+
+def check_benchmark(spec: BenchmarkSpec) -> None:
+    """Try a benchmark: finite values of stable items, the same for the same model.
+
+    Args:
+        spec: options of the benchmark.
+
+    Raises:
+        AssertionError: the contract is broken; every problem, one a line.
+    """
+    _assert("benchmark", spec)
+
+
+def checks(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
+    """Every check of a part, one after another: what it says, and what is wrong ("" if nothing is).
+
+    Args:
+        component: reward, sampler, update or benchmark.
+        spec: its options.
+    """
+    for check in (spec_round_trip, *_CHECKS[component]):
+        yield _sentence(check), ""  # begun: whoever hangs is known
+        yield _sentence(check), _problem(check, spec)
+
+
+_CHECKS: dict[str, tuple[Check, ...]] = {
+    "reward": REWARD_CHECKS,
+    "sampler": SAMPLER_CHECKS,
+    "update": UPDATE_CHECKS,
+    "benchmark": BENCHMARK_CHECKS,
+}
+
+
+def _assert(component: str, spec: Spec) -> None:
+    problems = [f"{says}: {problem}" for says, problem in checks(component, spec) if problem]
+    if problems:
+        raise AssertionError("\n".join([f"{component} {spec.kind!r} breaks its contract", *problems]))
+
+
+def _sentence(check: Check) -> str:
+    return (check.__doc__ or check.__name__).strip().rstrip(".")
+
+
+def _problem(check: Check, spec: Spec) -> str:
+    try:
+        with make_case(spec) as case:
+            check(case)
+    except Broken as broken:
+        return str(broken)
+    except IrltuiError as error:
+        return error.message
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        return f"{type(error).__name__}: {error}"
+    return ""

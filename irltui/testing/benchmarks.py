@@ -1,0 +1,77 @@
+"""What a benchmark must do."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from irltui.api import Benchmark, BenchmarkSpec, Score
+from irltui.data.template import PromptTemplate
+from irltui.engine.evaluate import summarise
+from irltui.engine.under_test import ModelUnderTest, RewardOfRun
+from irltui.rewards.implicit import ImplicitReward
+from irltui.samplers.transformers import TransformersSampler
+from irltui.testing.case import Case, ends_when_told, require
+
+_BATCH = 8
+
+
+def _scores(case: Case) -> list[Score]:
+    spec, context = case.spec, case.context
+    require(isinstance(spec, BenchmarkSpec), f"{type(spec).__name__} is no BenchmarkSpec")
+    assert isinstance(spec, BenchmarkSpec)  # noqa: S101 - for the type checker
+    benchmark = spec.build(context)
+    require(isinstance(benchmark, Benchmark), f"build gives a {type(benchmark).__name__}, not a Benchmark")
+    scores = []
+    for score in benchmark.evaluate(_model(case)):
+        require(isinstance(score, Score), f"a {type(score).__name__} is no Score")
+        context.poll()  # as the engine does
+        scores.append(score)
+    return scores
+
+
+def _model(case: Case) -> ModelUnderTest:
+    policy, context = case.policy, case.context
+    reward = ImplicitReward(policy, 0.1)
+    return ModelUnderTest(
+        policy,
+        TransformersSampler(policy, _BATCH, context.poll),
+        context.decoding,
+        PromptTemplate(policy.tokenizer, policy.eos_ids),
+        batch=_BATCH,
+        poll=context.poll,
+        rewards=RewardOfRun(reward, policy, implicit=True, batch=_BATCH, poll=context.poll),
+    )
+
+
+def scores_are_finite(case: Case) -> None:
+    """It gives scores, all finite numbers."""
+    for score in (scores := _scores(case)):
+        require(isinstance(score.item, str), f"item {score.item!r} is no text")
+        require(isinstance(score.metric, str) and score.metric, f"metric {score.metric!r} is no name")
+    summarise(scores)
+
+
+def items_are_told_apart(case: Case) -> None:
+    """No item is scored twice on one metric."""
+    counted = Counter((score.item, score.metric) for score in _scores(case))
+    twice = [key for key, count in counted.items() if count > 1]
+    require(not twice, f"item {twice[0][0]!r} has two values of {twice[0][1]!r}" if twice else "")
+
+
+def is_deterministic(case: Case) -> None:
+    """The same model gets the same scores, and the same items."""
+    require(_scores(case) == _scores(case), "two evaluations of one model differ: comparisons would be noise")
+
+
+def gold_is_measured(case: Case) -> None:
+    """The gold metric, if one is named, is among the metrics."""
+    gold, metrics = getattr(case.spec, "gold", ""), {score.metric for score in _scores(case)}
+    require(not gold or gold in metrics, f"gold is {gold!r}, but the metrics are {', '.join(sorted(metrics))}")
+
+
+def it_can_be_stopped(case: Case) -> None:
+    """What `poll` raises ends it."""
+    ends_when_told(case, lambda: _scores(case))
+
+
+BENCHMARK_CHECKS = (scores_are_finite, items_are_told_apart, is_deterministic, gold_is_measured, it_can_be_stopped)

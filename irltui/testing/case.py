@@ -1,0 +1,137 @@
+"""What a check works on: the embedded model as a policy, a few of its demonstrations, a folder. Downloads nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+from torch.nn.functional import pad
+
+from irltui import quickstart
+from irltui.api import BuildContext, Decoding, Demonstration, Prompt, Responses, Spec
+from irltui.config.schema import DataSection, ModelSection
+from irltui.data.demonstrations import load_demonstrations
+from irltui.data.template import eos_ids
+from irltui.lm.load import generation_defaults, load_model, load_tokenizer
+from irltui.lm.policy import LanguageModelPolicy
+
+SECTION = ModelSection(name=quickstart.NAME)
+SEED, CAP, COUNT = 7, 12, 6
+TOLERANCE = 2e-3  # nats of a whole response; batches of another shape round otherwise
+
+
+class Broken(Exception):  # noqa: N818 - a finding, not a fault
+    """The contract is broken; the message says how."""
+
+
+class Interrupted(BaseException):
+    """What a poll raises to end a run; like the engine's it is no Exception."""
+
+
+@dataclass
+class Case:
+    """One spec with everything that its part is handed."""
+
+    spec: Spec
+    policy: LanguageModelPolicy
+    demonstrations: Sequence[Demonstration]
+    folder: Path
+    polls: int = 0
+    poll_limit: int | None = None
+    context: BuildContext = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.context = BuildContext(
+            self.policy,
+            seed=SEED,
+            poll=self._poll,
+            options={"model": SECTION, "per_token": False},
+            decoding=Decoding(max_new_tokens=CAP),
+            batch=4,
+        )
+
+    def _poll(self) -> None:
+        self.polls += 1
+        if self.poll_limit is not None and self.polls >= self.poll_limit:
+            raise Interrupted
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        """Of the demonstrations, all different."""
+        return [demonstration.prompt for demonstration in self.demonstrations]
+
+    def responses(self, rows: Sequence[int] | None = None, *, padding: int = 0) -> Responses:
+        """Demonstrations of these rows in one batch, `padding` columns longer than need be; reference -10, -11, ..."""
+        rows = range(len(self.demonstrations)) if rows is None else rows
+        chosen = [self.demonstrations[i] for i in rows]
+        collated = self.policy.collate(
+            [d.prompt for d in chosen], [d.tokens for d in chosen], [-10.0 - i for i in rows]
+        )
+        return _padded(collated, padding, self.policy.pad_id) if padding else collated
+
+
+def _padded(responses: Responses, padding: int, pad_id: int) -> Responses:
+    return replace(
+        responses,
+        input_ids=pad(responses.input_ids, (0, padding), value=pad_id),
+        attention_mask=pad(responses.attention_mask, (0, padding), value=False),
+        response_mask=pad(responses.response_mask, (0, padding), value=False),
+    )
+
+
+@contextmanager
+def make_case(spec: Spec) -> Generator[Case]:
+    """A fresh policy and folder, so that no check sees what another left."""
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = load_tokenizer(SECTION)
+        ends = eos_ids(tokenizer, generation_defaults(SECTION).eos_token_id)
+        data = DataSection(source=quickstart.NAME, limit=COUNT, held_out=0.0)
+        demonstrations = list(load_demonstrations(data, tokenizer, ends).train)
+        policy = LanguageModelPolicy(load_model(SECTION), tokenizer, ends, partial(load_model, SECTION))
+        yield Case(spec, policy, demonstrations, Path(folder))
+
+
+def require(condition: object, problem: str) -> None:
+    """Go on if the condition holds.
+
+    Raises:
+        Broken: it does not.
+    """
+    if not condition:
+        raise Broken(problem)
+
+
+def close(given: Tensor, due: Tensor) -> bool:
+    """Whether two results differ by rounding alone."""
+    return given.shape == due.shape and bool(((given - due).abs() <= TOLERANCE * (1 + due.abs())).all())
+
+
+def ends_when_told(case: Case, work: Callable[[], object]) -> None:
+    """Require that long work calls `poll`, and lets what it raises pass."""
+    case.polls, case.poll_limit = 0, None
+    work()
+    require(case.polls, "context.poll is never called: a pause or a stop would have to wait for the end")
+    case.polls, case.poll_limit = 0, case.polls
+    try:
+        work()
+    except Interrupted:
+        return
+    finally:
+        case.poll_limit = None
+    raise Broken("what context.poll raises is swallowed: the run could not be stopped")
+
+
+def spec_round_trip(case: Case) -> None:
+    """Options are documented and survive run.json."""
+    spec = case.spec
+    silent = [name for name, info in type(spec).model_fields.items() if name != "kind" and not info.description]
+    require(not silent, f"options without a docstring: {', '.join(silent)}")
+    require((type(spec).__doc__ or "").strip(), "the Spec class has no docstring, which is its help")
+    type(spec).model_json_schema()
+    again = type(spec).model_validate_json(spec.model_dump_json())
+    require(again == spec, f"options read back differ: {again!r}")

@@ -1,0 +1,162 @@
+"""What a reward must do."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from irltui.api import Reward, RewardSpec
+from irltui.engine.guard import GuardedReward
+from irltui.testing.case import Case, close, require
+
+_MOVE = 0.1  # length of the step that a reward takes before it is looked at
+
+
+def _reward(case: Case) -> Reward:
+    spec = case.spec
+    require(isinstance(spec, RewardSpec), f"{type(spec).__name__} is no RewardSpec")
+    assert isinstance(spec, RewardSpec)  # noqa: S101 - for the type checker
+    reward = spec.build(case.context)
+    require(isinstance(reward, Reward), f"build gives a {type(reward).__name__}, not a Reward")
+    return GuardedReward(reward, spec.kind)
+
+
+def _scores(case: Case, reward: Reward, rows: list[int] | None = None, *, padding: int = 0) -> Tensor:
+    case.policy.moved()  # what the policy remembers of a batch must not stand in for the reward
+    with torch.no_grad():
+        return reward.score(case.responses(rows, padding=padding))
+
+
+def builds_and_scores(case: Case) -> None:
+    """Scores are (B,) float32 and finite, of one response too."""
+    reward = _reward(case)
+    reward.begin(0)
+    _scores(case, reward)
+    _scores(case, reward, [0])
+
+
+def padding_does_not_matter(case: Case) -> None:
+    """Padding does not change a score."""
+    reward = _trained(case)
+    require(
+        close(_scores(case, reward, padding=9), _scores(case, reward)),
+        "scores change with padding: sum over response_mask, and look at attention_mask",
+    )
+
+
+def batch_does_not_matter(case: Case) -> None:
+    """Neither the batch nor its order changes a score."""
+    reward = _trained(case)
+    whole = _scores(case, reward)
+    alone = torch.cat([_scores(case, reward, [i]) for i in range(len(whole))])
+    require(close(alone, whole), "a response alone has another score than among others")
+    backwards = _scores(case, reward, list(reversed(range(len(whole)))))
+    require(close(backwards.flip(0), whole), "scores do not follow their rows when these change places")
+
+
+def is_deterministic(case: Case) -> None:
+    """The same seed gives the same scores."""
+    reward = _reward(case)
+    first, second = _scores(case, reward), _scores(case, reward)
+    require(torch.equal(first, second), "two calls give two scores: is a dropout on?")
+    require(torch.equal(_scores(case, _reward(case)), first), "built anew with the same seed, it scores otherwise")
+
+
+def gradient_flows(case: Case) -> None:
+    """The gradient of a gap reaches the parameters that train, and no others."""
+    reward, spec = _reward(case), case.spec
+    parameters, of_policy = list(reward.parameters()), {id(p) for p in case.policy.parameters()}
+    if not getattr(spec, "learns", True):
+        require(not parameters, "learns is False, but parameters() has some")
+        return
+    require(parameters, "parameters() is empty: set `learns = False` if the reward is given")
+    own = [p for p in parameters if id(p) not in of_policy]
+    if getattr(spec, "implicit", False):
+        require(not own, "implicit is True, but parameters() has some that are not the policy's")
+    else:
+        require(len(own) == len(parameters), "parameters() has the policy's: the reward step would move the policy")
+    _gap(case, reward).backward()
+    moved = [p for p in parameters if p.grad is not None and bool(p.grad.abs().sum() > 0)]
+    require(moved, "no parameter gets a gradient: is the score detached, or under no_grad?")
+    require(all(bool(p.grad.isfinite().all()) for p in moved if p.grad is not None), "a gradient is not finite")
+    if own:
+        stray = any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in case.policy.parameters())
+        require(not stray, "the gradient of the reward reaches the policy")
+
+
+def token_scores_sum_to_the_score(case: Case) -> None:
+    """Token scores, if there are any, sum to the score and are zero outside the response."""
+    reward, responses = _trained(case), case.responses()
+    with torch.no_grad():
+        parts = reward.token_scores(responses)
+    if parts is None:
+        return
+    require(not bool(parts[~responses.response_mask].any()), "token scores are not zero outside the response")
+    require(close(parts.sum(-1), _scores(case, reward)), "token scores do not sum to the score")
+
+
+def penalty_has_one_value_a_pair(case: Case) -> None:
+    """A penalty, if there is one, has one value a pair."""
+    _trained(case).penalty(case.responses())
+
+
+def state_survives(case: Case) -> None:
+    """Saved after training and loaded into a new one, it scores the same."""
+    reward = _trained(case)
+    reward.begin(1)
+    due, folder = _scores(case, reward), case.folder / "state"
+    folder.mkdir()
+    reward.save(folder)
+    again = _reward(case)
+    again.load(folder)
+    require(close(_scores(case, again), due), "after save and load the scores differ: a resumed run would go astray")
+
+
+def exports(case: Case) -> None:
+    """The learned reward can be exported."""
+    folder = case.folder / "export"
+    folder.mkdir()
+    _trained(case).export(folder)
+
+
+def window_is_a_number(case: Case) -> None:
+    """`window` is None or a number of outer iterations."""
+    window = getattr(case.spec, "window", None)
+    require(window is None or (isinstance(window, int) and window >= 1), f"window is {window!r}")
+
+
+def _gap(case: Case, reward: Reward) -> Tensor:
+    case.policy.moved()
+    demonstration, generation = reward.score(case.responses()).chunk(2)
+    return -(demonstration - generation).mean()
+
+
+def _trained(case: Case) -> Reward:
+    """A reward that has moved: a new one may say zero of everything, which hides much."""
+    reward = _reward(case)
+    reward.begin(0)
+    parameters = list(reward.parameters())
+    if parameters:
+        _gap(case, reward).backward()
+        gradients = [(p, p.grad) for p in parameters if p.grad is not None]
+        norm = torch.stack([gradient.norm() for _, gradient in gradients]).norm() if gradients else torch.ones(())
+        with torch.no_grad():
+            for parameter, gradient in gradients:
+                parameter.sub_(_MOVE * gradient / norm.clamp(min=1e-9))
+                parameter.grad = None
+        case.policy.moved()
+    return reward
+
+
+REWARD_CHECKS = (
+    builds_and_scores,
+    padding_does_not_matter,
+    batch_does_not_matter,
+    is_deterministic,
+    gradient_flows,
+    token_scores_sum_to_the_score,
+    penalty_has_one_value_a_pair,
+    state_survives,
+    exports,
+    window_is_a_number,
+)

@@ -1,0 +1,120 @@
+"""What a sampler must do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from irltui.api import Decoding, Generation, Prompt, Sampler, SamplerSpec
+from irltui.engine.guard import GuardedSampler
+from irltui.engine.rounds import generation_problem
+from irltui.lm.policy import score_all
+from irltui.testing.case import CAP, SEED, TOLERANCE, Case, ends_when_told, require
+
+_PLAIN = Decoding(max_new_tokens=CAP)
+_SHORT = 3
+
+
+def _sampler(case: Case) -> Sampler:
+    spec = case.spec
+    require(isinstance(spec, SamplerSpec), f"{type(spec).__name__} is no SamplerSpec")
+    assert isinstance(spec, SamplerSpec)  # noqa: S101 - for the type checker
+    sampler = spec.build(case.context)
+    require(isinstance(sampler, Sampler), f"build gives a {type(sampler).__name__}, not a Sampler")
+    sampler.refresh()
+    return GuardedSampler(sampler, spec.kind)
+
+
+def _drawn(
+    case: Case, prompts: list[Prompt], decoding: Decoding = _PLAIN, seed: int = SEED, sampler: Sampler | None = None
+) -> dict[str, Generation]:
+    sampler = sampler or _sampler(case)
+    return {g.prompt_id: g for g in sampler.sample(prompts, decoding, seed)}
+
+
+def every_prompt_is_answered_once(case: Case) -> None:
+    """Every prompt comes back once, with whole generations; no prompts give none."""
+    require(not _drawn(case, []), "generations without prompts")
+    for generation in _drawn(case, case.prompts).values():
+        problem = generation_problem(generation, case.policy, CAP)
+        require(not problem, f"prompt {generation.prompt_id}: {problem}")
+
+
+def the_cap_holds(case: Case) -> None:
+    """No generation is longer than decoding.max_new_tokens."""
+    short = replace(_PLAIN, max_new_tokens=_SHORT)
+    for generation in _drawn(case, case.prompts, short).values():
+        problem = generation_problem(generation, case.policy, _SHORT)
+        require(not problem, f"prompt {generation.prompt_id}: {problem}")
+
+
+def log_probs_are_the_policys(case: Case) -> None:
+    """Log-probabilities are the policy's own, at temperature 1, whatever decoding drew the tokens."""
+    for decoding in (_PLAIN, replace(_PLAIN, temperature=0.5, top_k=5)):
+        drawn = _drawn(case, case.prompts, decoding)
+        rows = [drawn[prompt.id] for prompt in case.prompts]
+        due = score_all(case.policy, case.prompts, [g.tokens for g in rows], batch=4)
+        for generation, values in zip(rows, due, strict=True):
+            worst = max(abs(a - b) for a, b in zip(generation.logprobs, values, strict=True))
+            require(worst < TOLERANCE, f"prompt {generation.prompt_id}: off by {worst:.3g} nats ({decoding})")
+
+
+def draws_follow_from_their_seed(case: Case) -> None:
+    """The same seed draws the same, another seed something else."""
+    first = _drawn(case, case.prompts)
+    require(_drawn(case, case.prompts) == first, "the same seed draws something else: draw from prompt_seed(...)")
+    other = _drawn(case, case.prompts, seed=SEED + 1)
+    require(any(other[i].tokens != g.tokens for i, g in first.items()), "another seed draws the same")
+
+
+def neighbours_do_not_matter(case: Case) -> None:
+    """What a prompt gets depends neither on which others are asked nor on their order."""
+    first = _drawn(case, case.prompts)
+    backwards = _drawn(case, case.prompts[::-1])
+    alone = [_drawn(case, [prompt])[prompt.id] for prompt in case.prompts[:3]]
+    for generation in (*backwards.values(), *alone):
+        require(
+            generation.tokens == first[generation.prompt_id].tokens,
+            f"prompt {generation.prompt_id} is answered otherwise among other prompts: a resumed run would differ",
+        )
+
+
+def greedy_is_greedy(case: Case) -> None:
+    """At temperature 0 the seed does not matter."""
+    greedy = replace(_PLAIN, temperature=0.0)
+    tokens = [{i: g.tokens for i, g in _drawn(case, case.prompts, greedy, seed).items()} for seed in (1, 2)]
+    require(tokens[0] == tokens[1], "two seeds draw differently at temperature 0")
+
+
+def refresh_sees_new_weights(case: Case) -> None:
+    """After `refresh` it draws from the weights as they are."""
+    sampler = _sampler(case)
+    _drawn(case, case.prompts, sampler=sampler)
+    with torch.no_grad():
+        for parameter in case.policy.parameters():
+            parameter.mul_(0.9)
+    case.policy.moved()
+    sampler.refresh()
+    drawn = _drawn(case, case.prompts, sampler=sampler)
+    rows = [drawn[prompt.id] for prompt in case.prompts]
+    due = score_all(case.policy, case.prompts, [g.tokens for g in rows], batch=4)
+    off = max(abs(a - b) for g, v in zip(rows, due, strict=True) for a, b in zip(g.logprobs, v, strict=True))
+    require(off < TOLERANCE, f"after refresh it still has the old weights (off by {off:.3g} nats)")
+
+
+def it_can_be_stopped(case: Case) -> None:
+    """It calls `context.poll` while it draws, and what that raises ends it."""
+    ends_when_told(case, lambda: _drawn(case, case.prompts))
+
+
+SAMPLER_CHECKS = (
+    every_prompt_is_answered_once,
+    the_cap_holds,
+    log_probs_are_the_policys,
+    draws_follow_from_their_seed,
+    neighbours_do_not_matter,
+    greedy_is_greedy,
+    refresh_sees_new_weights,
+    it_can_be_stopped,
+)
