@@ -51,8 +51,10 @@ class Tmux:
         # A new one each: a session must not join a server that is about to end.
         self.socket = tempfile.mktemp(prefix="tmux-", dir=folder)
         size = ("-x", str(width), "-y", str(height))
-        # The prompt and the terminal come with the session: nothing is typed before a shell reads.
-        shell = ("-e", f"PS1={PROMPT}", "-e", "ENV=", "-e", "LC_ALL=C.UTF-8", "-c", str(folder), "sh")
+        # The shell sets its prompt itself (many take none from the environment): nothing is typed before it reads.
+        setup = folder / "shell-setup"
+        setup.write_text(f"PS1='{PROMPT}'\n")
+        shell = ("-e", f"ENV={setup}", "-e", "LC_ALL=C.UTF-8", "-c", str(folder), "sh")
         complaint = self._call("-f", "/dev/null", "new-session", "-d", "-s", "t", *size, *shell).stderr
         assert not complaint, complaint
         self._call("set-option", "-g", "status", "off")
