@@ -92,7 +92,10 @@ def test_no_runs_yet_is_no_error_but_a_wrong_folder_is(irltui) -> None:
 
 def test_show_tells_figures_alerts_and_the_result(irltui, make_run) -> None:
     run = make_run()
-    assert irltui("show", run.path).out.splitlines()[1:] == [
+    lines = irltui("show", run.path).out.splitlines()
+    told = [line for line in lines if not re.match(r"\s*$|\s+step |.*[\u2800-\u28ff]|        \w", line)]
+    assert "        reward gap, 1 not finite" in "\n".join(lines)
+    assert told[1:] == [
         "model      m␛]52;c;eA==␇<U+202E>[/bold]",
         "data       d",
         "seed       0",
