@@ -58,7 +58,7 @@ def main(minutes: float) -> None:
         times = np.array([e.time for e in steps])
         gaps = np.diff(times)
         typical = gaps < 4 * np.median(gaps)  # sampling and evaluation lie between some
-        thirds = np.array_split(gaps[typical], 3)
+        first, _, last = (np.median(third) for third in np.array_split(gaps[typical], 3))
         size = sum(
             file.stat().st_size for file in run.path.rglob("*") if file.is_file() and "checkpoints" not in str(file)
         )
@@ -66,9 +66,7 @@ def main(minutes: float) -> None:
         print(f"{len(steps)} steps, {steps[-1].fields['outer_iteration']} outer iterations in {60 * hours:.0f} minutes")
         print(f"| resident memory | {memory[-1] / 1e6:.0f} MB, {slope(seconds, memory) * 3600 / 1e6:+.2f} MB an hour |")
         print(f"| open descriptors | {descriptors[-1]:.0f}, {slope(seconds, descriptors) * 3600:+.2f} an hour |")
-        print(
-            f"| time of a step | {1e3 * np.median(gaps):.1f} ms, {np.median(thirds[-1]) / np.median(thirds[0]) - 1:+.1%} from the first third to the last |"
-        )
+        print(f"| time of a step | {1e3 * np.median(gaps):.1f} ms, {last / first - 1:+.1%} from first to last third |")
         print(f"| run folder but for checkpoints | {size / 1e6:.1f} MB, {size / len(steps):.0f} bytes a step |")
         print(f"| checkpoints kept | {sum(1 for p in run.checkpoints.iterdir() if p.is_dir())} |")
 
