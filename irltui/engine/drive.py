@@ -37,6 +37,7 @@ class Drive:
         self._rounds = Rounds(run, parts, journal)
         self._evaluator = Evaluator(run, parts, journal)
         self._round: Round | None = None
+        self._in_inner_loop = False
         self._stepped_at = 0.0  # when the last step ended, or the inner loop began
         safepoint.sample = self._evaluator.answer
         safepoint.save = self.save
@@ -94,9 +95,10 @@ class Drive:
             return False
         parts.stepper.optimizer.zero_grad(set_to_none=True)
         parts.policy.moved()
-        if self._journal.current_phase is not Phase.UPDATE or not parts.forward.halve():
+        phase = Phase.UPDATE if self._in_inner_loop else self._journal.current_phase
+        if not self._in_inner_loop or not parts.forward.halve():
             raise TrainingError(
-                f"out of memory in phase {self._journal.current_phase}, micro-batch {before}",
+                f"out of memory in phase {phase}, micro-batch {before}",
                 "Lower loop.micro_batch, sampler.batch or the lengths in [data]; model.gradient_checkpointing and "
                 'adapter.kind = "lora" save most. Start from RUN/run.json with --set: --resume would run out again.',
             ) from error
@@ -133,6 +135,7 @@ class Drive:
 
     def _generate(self, t: int, k: int) -> Iterator[list[Pairs]]:
         """Sample and score once, then the batches of the inner loop."""
+        self._in_inner_loop = False
         is_new = self._round is None or self._round.t != t  # not so after memory ran out in the first step
         self._round = self._rounds.begin(t, announce=k == 0 and self._position.s == 0 and is_new)
         if t and k == 0 and self._parts.reward is not None and self._parts.reward.restarts:
@@ -141,6 +144,7 @@ class Drive:
         return self._rounds.batches(t, k, self._round)
 
     def _begin_steps(self, t: int, k: int) -> None:
+        self._in_inner_loop = True  # the phase does not tell: commands and checkpoints come between two steps
         self._journal.phase(Phase.UPDATE, k, self._parts.plan.inner_steps(t), "steps")
         self._stepped_at = time.monotonic()
 
@@ -219,12 +223,14 @@ class Drive:
 
     def _improve(self, t: int) -> None:
         """The reward of outer iteration t has learned: the policy follows, then the iteration ends."""
+        self._in_inner_loop = False
         if self._parts.lower is not None:
             Improver(self._parts, self._journal, self.save).improve(t, self._parts.lower)
         self._finish(t)
 
     def _finish(self, t: int) -> None:
         """Outer iteration t has learned: measure, remember the best, save."""
+        self._in_inner_loop = False
         position = self._position
         values = self._evaluator.outer_iteration(t, self._round)
         self._round = None
