@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from irltui.cli.charts import charts
 from irltui.cli.lines import interval
 from irltui.cli.progress import Progress
 from irltui.cli.say import duration, figure
 from irltui.console import columns, out, out_json
 from irltui.errors import EXIT_USAGE
 from irltui.runs.folder import RunFolder, open_run_folder
+from irltui.runs.history import RunHistory
 from irltui.runs.manifest import Manifest, read_manifest
-from irltui.runs.reader import EventReader, read_events
+from irltui.runs.reader import EventReader
 from irltui.runs.status import State, read_status
 from irltui.text import safe
 
@@ -34,12 +36,14 @@ _FIGURES = {
 _ALERTS = 10
 
 
-def replay(run: RunFolder) -> tuple[Progress, EventReader]:
-    """All events so far, and the reader that goes on from there."""
+def replay(run: RunFolder, history: RunHistory | None = None) -> tuple[Progress, EventReader]:
+    """All events so far, taken into `history` too, and the reader that goes on from there."""
     progress, reader = Progress(), EventReader(run.events)
     while events := reader.poll():
         for event in events:
             progress.take(event)
+        if history is not None:
+            history.take(events)
     return progress, reader
 
 
@@ -59,11 +63,12 @@ def show_run(path: Path, *, as_json: bool) -> None:
     """
     run = open_run_folder(path)
     manifest, state = read_manifest(run), read_status(run).state
-    progress, reader = replay(run)
+    history = RunHistory()
+    progress, reader = replay(run, history)
     if as_json:
         out_json(_as_json(run, manifest, state, progress))
         return
-    lines = [*_about(manifest), *_charts(run), summary(run, progress, state)]
+    lines = [*_about(manifest), *_charts(history), summary(run, progress, state)]
     lines += [*_earlier_advice(progress), *_alerts(progress)]
     lines += _reason(progress)
     if reader.malformed:
@@ -71,12 +76,7 @@ def show_run(path: Path, *, as_json: bool) -> None:
     out("\n".join(lines))
 
 
-def _charts(run: RunFolder) -> Iterator[str]:
-    from irltui.cli.charts import charts
-    from irltui.runs.history import RunHistory
-
-    history = RunHistory()
-    history.take(read_events(run.events))
+def _charts(history: RunHistory) -> Iterator[str]:
     if drawn := charts(history, shutil.get_terminal_size().columns):
         yield f"\n{drawn}\n"
 
