@@ -25,7 +25,7 @@ from irltui.config.toml import value as as_toml
 from irltui.errors import IrltuiError, PluginError
 from irltui.registry import Registry
 
-FIRST = ("model.name", "data.source", "algorithm", "seed")
+FIRST = ("model.name", "data.source", "algorithm", "seed", "study.seeds", "study.jobs")
 
 
 @dataclass(frozen=True)

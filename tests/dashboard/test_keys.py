@@ -418,5 +418,5 @@ async def test_a_run_without_a_data_event_is_checked_by_its_log(tmp_path: Path, 
     app = Dashboard(tmp_path, old)
     async with running(app) as pilot:
         text = await press(app, pilot, "5")
-        assert "No data report yet" in text
+        assert "No data report" in text
         assert "480 demonstrations" in text

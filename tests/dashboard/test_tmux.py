@@ -51,7 +51,7 @@ class Tmux:
         # A new one each: a session must not join a server that is about to end.
         self.socket = tempfile.mktemp(prefix="tmux-", dir=folder)
         size = ("-x", str(width), "-y", str(height))
-        # The shell sets its prompt itself (many take none from the environment): nothing is typed before it reads.
+        # The shell sets its prompt itself (many take none from the environment): the fixture waits for it.
         setup = folder / "shell-setup"
         setup.write_text(f"PS1='{PROMPT}'\n")
         shell = ("-e", f"ENV={setup}", "-e", "LC_ALL=C.UTF-8", "-c", str(folder), "sh")
@@ -60,7 +60,6 @@ class Tmux:
         self._call("set-option", "-g", "status", "off")
         # A program that ends its session by accident leaves its last words to be read.
         self._call("set-option", "-g", "remain-on-exit", "on")
-        self.wait(lambda screen: PROMPT.strip() in screen, "the shell's prompt", 60)
 
     def _call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         # A size in the environment would hide the terminal's own.
@@ -118,8 +117,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tmux(inputs: Path) -> Iterator[Tmux]:
     session = Tmux(inputs)
-    yield session
-    session.end()
+    try:
+        session.see(PROMPT.strip())  # what is typed before a shell reads may be lost
+        yield session
+    finally:
+        session.end()
 
 
 def history(run: Path) -> RunHistory:

@@ -164,18 +164,23 @@ class _Writing:
             ]
             ended = len(masked) != 1
             response = _pieces(demonstration) + ["<|im_end|>"] * ended
-            row = {"id": f"row-{len(masked) + 1}", "prompt": head, "response": response, "ended": ended}
+            row = {
+                "id": self.script.answer or f"row-{len(masked) + 1}",
+                "prompt": head,
+                "response": response,
+                "ended": ended,
+            }
             masked.append({**row, "prompt_tokens": len(head), "response_tokens": len(response)})
         self.writer.write(
             Kind.DATA,
             report={
-                "source": "demonstrations.jsonl",
+                "source": self.script.answer or "demonstrations.jsonl",
                 "columns": "prompt from prompt, response from completion",
                 "unused": ["id"],
                 "rows": 531,
                 "train": 480,
                 "held_out": 48,
-                "dropped": {"prompt over 512 tokens": {"count": 3, "rows": [17, 204, 399]}},
+                "dropped": {self.script.answer or "prompt over 512 tokens": {"count": 3, "rows": [17, 204, 399]}},
                 "cut": {"response cut at 256 tokens": {"count": 9, "rows": [2, 31, 77, 80, 112]}},
                 "prompts": lengths,
                 "responses": {**lengths, "longest": 256},

@@ -85,7 +85,7 @@ def config_lines(config: Mapping[str, Any], origins: Mapping[str, Any], *, every
     """The resolved configuration, each value with who set it."""
     lines = []
     for key, value in flat(config).items():
-        origin = str(origins.get(key, _DEFAULT))
+        origin = str(origins.get(key, _DEFAULT)).partition("=")[0].removesuffix(f" {key}")
         if not everything and origin == _DEFAULT:
             continue
         style = "$secondary" if origin == _DEFAULT else "bold"
@@ -103,7 +103,11 @@ def config_lines(config: Mapping[str, Any], origins: Mapping[str, Any], *, every
 
 def without_report(log: list[str]) -> list[Content]:
     """What can be said of a run that has told nothing of its data yet."""
-    lines = [Content.styled("No data report yet: it comes when the engine has read the data.", "$warning")]
+    lines = [
+        Content.styled(
+            "No data report: the engine has not read the data yet, or is of an older irltui. Its log:", "$warning"
+        )
+    ]
     return lines + [shown(text, "$secondary", limit=200) for text in log[:_LOG_LINES]]
 
 
