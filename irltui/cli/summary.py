@@ -9,7 +9,8 @@ from typing import Any
 
 from irltui.cli.lines import interval
 from irltui.cli.progress import Progress
-from irltui.cli.say import columns, duration, figure, out, out_json
+from irltui.cli.say import duration, figure
+from irltui.console import columns, out, out_json
 from irltui.errors import EXIT_USAGE
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import Manifest, read_manifest

@@ -232,7 +232,7 @@ except SystemExit:
     pass
 ours = {name for name in sys.modules if name.startswith("irltui.")}
 declared = {"irltui.cli", "irltui.cli.main", "irltui.cli.options", "irltui.cli.results"}
-assert ours == {*declared, "irltui.cli.say", "irltui.errors", "irltui.text"}, ours
+assert ours == {*declared, "irltui.cli.say", "irltui.console", "irltui.errors", "irltui.text"}, ours
 assert "pydantic" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
