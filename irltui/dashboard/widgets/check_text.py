@@ -85,7 +85,8 @@ def config_lines(config: Mapping[str, Any], origins: Mapping[str, Any], *, every
     """The resolved configuration, each value with who set it."""
     lines = []
     for key, value in flat(config).items():
-        origin = str(origins.get(key, _DEFAULT)).partition("=")[0].removesuffix(f" {key}")
+        origin = str(origins.get(key, _DEFAULT))
+        origin = "--set" if origin.startswith("--set ") else origin  # the rest stands before it
         if not everything and origin == _DEFAULT:
             continue
         style = "$secondary" if origin == _DEFAULT else "bold"
