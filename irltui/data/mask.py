@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from irltui.data.demonstrations import DemonstrationData
+from irltui.data.tokens import token_texts
 
 ROWS = 4
 LONGEST = 512  # tokens of a side that are shown; a prompt is known by its end, a response by its beginning
@@ -48,8 +49,8 @@ def masked_rows(data: DemonstrationData, decode: Callable[[Sequence[int]], str],
         found.append(
             MaskedRow(
                 demonstration.id,
-                tuple(decode([token]) for token in prompt[-LONGEST:]),
-                tuple(decode([token]) for token in response[:LONGEST]),
+                tuple(token_texts(prompt[-LONGEST:], decode)),
+                tuple(token_texts(response[:LONGEST], decode)),
                 len(prompt),
                 len(response),
                 demonstration.ended,
