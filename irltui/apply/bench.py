@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from irltui.api import Benchmark, BuildContext, Prompt, Score
-from irltui.apply.answer import columns, out, out_json, talk
 from irltui.apply.learned import Learned, Speaker, load_learned, load_speaker
 from irltui.benchmarks.build import build_benchmarks
 from irltui.benchmarks.intervals import Interval
 from irltui.config.load import recorded
 from irltui.config.schema import RunConfig
+from irltui.console import columns, out, out_json, talk
 from irltui.engine.evaluate import summarise
 from irltui.engine.under_test import ModelUnderTest
 from irltui.errors import IrltuiError, RunFolderError, TrainingError

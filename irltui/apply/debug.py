@@ -12,9 +12,9 @@ from torch import Tensor
 
 from irltui.algorithm import PER_TOKEN, Pairs, link
 from irltui.api import BuildContext, Reward
-from irltui.apply.answer import columns, out, out_json
 from irltui.config.load import recorded
 from irltui.config.schema import RunConfig
+from irltui.console import columns, out, out_json
 from irltui.data.template import eos_ids
 from irltui.engine.checkpoint import load_weights
 from irltui.engine.faults import kept_batches, read_fault

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from irltui.api import BuildContext, Reward
-from irltui.apply.answer import out as say
-from irltui.apply.answer import out_json, talk
 from irltui.config.load import recorded
 from irltui.config.schema import RunConfig
+from irltui.console import out as say
+from irltui.console import out_json, talk
 from irltui.data.template import eos_ids
 from irltui.engine.checkpoint import load_weights, read_position
 from irltui.engine.export import whole, write_model

@@ -13,7 +13,7 @@ from irltui.apply.progress import Progress
 from irltui.apply.request import Request
 from irltui.apply.source import Source, UnusableRow, UsableRow
 from irltui.data.report import Tally
-from irltui.data.tokens import RowTokens
+from irltui.data.tokens import RowTokens, token_texts
 
 GROUP = 32
 """Rows that are scored and stored together, if a batch is no larger; inside, rows of like length share a batch."""
@@ -152,6 +152,6 @@ def _scored(learned: Learned, item: UsableRow, reward: float, parts: Sequence[fl
         length=len(fitted.response),
         ended=fitted.ended,
         cut=fitted.cut,
-        pieces=() if parts is None else tuple(decode([token]) for token in fitted.response),
+        pieces=() if parts is None else tuple(token_texts(fitted.response, decode)),
         token_rewards=() if parts is None else tuple(parts),
     )

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from irltui.cli.engine import death
-from irltui.cli.say import talk
+from irltui.console import talk
 from irltui.errors import EXIT_FAILED, EXIT_OK
 
 INTERRUPTED = 130

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from irltui.cli.say import out, talk
+from irltui.console import out, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, RunFolderError
 from irltui.runs.control import Command, send
 from irltui.runs.events import Event, Kind

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from irltui.runs.manifest import new_manifest, write_manifest
 
 if TYPE_CHECKING:
     from irltui.config.load import Loaded
+    from irltui.config.study import Study
 
 _APP = "irltui.dashboard.app"
 RUNS = Path("runs")
@@ -32,15 +35,38 @@ def open_dashboard(run: Path | None) -> bool:
     return True
 
 
-def launch(loaded: Loaded, name: str) -> Path:
-    """Make the folder of a new run, start its engine, and return the folder.
+def launch(loaded: Loaded | Study, name: str) -> Path:
+    """Make the folder of a new run, or of a study's runs, start the work, and return the (first) run's folder.
+
+    A study is worked off by an `irltui run` of its own, which like an engine outlives the dashboard.
 
     Raises:
-        IrltuiError: the folder cannot be made.
+        IrltuiError: a folder cannot be made.
     """
     from irltui.cli.run import new_folder
+    from irltui.config.study import Study
 
+    if isinstance(loaded, Study):
+        return _launch_study(loaded, name, new_folder(name))
     run = create_run_folder(new_folder(name))
     write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
     start_engine(run)
     return run.path
+
+
+def _launch_study(study: Study, name: str, folder: Path) -> Path:
+    from irltui.cli.sources import Sources
+    from irltui.cli.study import create_study
+    from irltui.runs.study import run_folder
+
+    plan = create_study(study, Sources(name, "", "", "", None, ()), folder)
+    with (folder / "console.log").open("ab") as console:
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "irltui", "run", "--resume", str(folder.absolute())],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    first = next(iter(plan.runs()))
+    return run_folder(folder, first.seed, first.arm).path

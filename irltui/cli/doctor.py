@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from irltui.cli.say import columns, out, out_json
+from irltui.console import columns, out, out_json
 from irltui.errors import EXIT_FAILED, EXIT_OK
 from irltui.runs.doctor import Diagnosis, diagnose
 from irltui.runs.folder import RunFolder, open_run_folder

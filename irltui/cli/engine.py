@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from irltui.cli.say import talk
+from irltui.console import talk
 from irltui.errors import EXIT_FAILED
 from irltui.runs.control import Command, send
 from irltui.runs.folder import RunFolder

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from irltui.cli.lines import Lines
 from irltui.cli.progress import Progress
-from irltui.cli.say import out_json, talk
+from irltui.console import out_json, talk
 from irltui.runs.events import Event
 from irltui.runs.reader import EventReader
 

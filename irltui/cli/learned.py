@@ -10,12 +10,12 @@ from typing import Any
 
 from irltui.cli.apply import work
 from irltui.cli.learned_view import sample_view, score_view, triage_view
-from irltui.cli.say import out, out_json
 from irltui.config.layers import Layer, set_layers, value_layer
 from irltui.config.lines import split_key
 from irltui.config.load import load_layers
 from irltui.config.local import localise
 from irltui.config.target import target_layers
+from irltui.console import out, out_json
 from irltui.errors import EXIT_OK, ConfigError, RunFolderError
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import read_manifest

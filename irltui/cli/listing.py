@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from irltui.cli.say import columns, duration, figure, out, out_json, talk
+from irltui.cli.say import duration, figure
 from irltui.cli.sources import Sources
 from irltui.config.presets import presets
 from irltui.config.render import render
 from irltui.config.study import Study, study_of
+from irltui.console import columns, out, out_json, talk
 from irltui.errors import NoRunError, RunFolderError
 from irltui.runs.folder import RunFolder, is_run
 from irltui.runs.manifest import read_manifest

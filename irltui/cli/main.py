@@ -33,7 +33,8 @@ app.add_typer(debug_app, name="debug", rich_help_panel=_RUNS)
 
 def main() -> None:
     """Run the command line and end the process; errors of ours become a message and a hint."""
-    from irltui.cli.say import error_text, prepare_streams, talk
+    from irltui.cli.say import error_text, prepare_streams
+    from irltui.console import talk
     from irltui.errors import IrltuiError
 
     prepare_streams()
@@ -60,12 +61,13 @@ def irltui(
     """
     if version:
         from irltui import __version__
-        from irltui.cli.say import out
+        from irltui.console import out
 
         out(f"irltui {__version__}")
     elif context.invoked_subcommand is None:
         from irltui.cli.dashboard import open_dashboard
-        from irltui.cli.say import has_screen, out
+        from irltui.cli.say import has_screen
+        from irltui.console import out
 
         if not (has_screen() and open_dashboard(None)):
             out(context.get_help())
@@ -237,8 +239,8 @@ def config_schema() -> None:
     Examples:
       irltui config schema > irltui.schema.json
     """
-    from irltui.cli.say import out_json
     from irltui.config.json_schema import json_schema
+    from irltui.console import out_json
     from irltui.registry import Registry
 
     out_json(json_schema(Registry()))

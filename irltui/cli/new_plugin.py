@@ -8,7 +8,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
-from irltui.cli.say import out
+from irltui.console import out
 from irltui.errors import PluginError
 from irltui.text import safe
 

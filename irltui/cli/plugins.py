@@ -16,8 +16,8 @@ from typing import Any
 
 from irltui import __version__
 from irltui.cli.apply import line_of
-from irltui.cli.say import columns, out, out_json, talk
 from irltui.config.layers import set_layers
+from irltui.console import columns, out, out_json, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, PluginError
 from irltui.registry import HOOKS, Registry, installed, owners, read_plugin_file
 from irltui.text import safe

@@ -22,11 +22,12 @@ from irltui.cli.engine import (
 )
 from irltui.cli.follow import Show, follow, json_lines, live, text_lines
 from irltui.cli.progress import Progress
-from irltui.cli.say import can_draw, has_screen, out, talk
+from irltui.cli.say import can_draw, has_screen
 from irltui.cli.sources import Sources
 from irltui.cli.study import create_study, follow_study
 from irltui.cli.summary import replay, summary
 from irltui.config.study import study_of
+from irltui.console import out, talk
 from irltui.errors import EXIT_OK, NoRunError
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest

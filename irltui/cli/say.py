@@ -1,35 +1,12 @@
-"""Words to the terminal: data to stdout, talk to stderr, nothing that is not safe to show."""
+"""How the command line talks: error texts, numbers and durations as words, what the terminal can show."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
-from typing import Any
 
 from irltui.errors import ConfigError, IrltuiError
-from irltui.text import safe
-
-_LONGEST = 1 << 22
-
-
-def out(text: str) -> None:
-    """Print data."""
-    sys.stdout.write(safe(text, lines=True, limit=_LONGEST) + "\n")
-    sys.stdout.flush()
-
-
-def talk(text: str) -> None:
-    """Print what is for a person only."""
-    sys.stderr.write(safe(text, lines=True, limit=_LONGEST) + "\n")
-    sys.stderr.flush()
-
-
-def out_json(value: Any, *, indent: int | None = 2) -> None:
-    """Print JSON, in ASCII: no control character reaches a terminal."""
-    sys.stdout.write(json.dumps(value, indent=indent, default=str) + "\n")
-    sys.stdout.flush()
 
 
 def error_text(error: IrltuiError) -> str:
@@ -53,13 +30,6 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-
-
-def columns(rows: list[list[str]]) -> str:
-    """Rows of text in aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def figure(value: object) -> str:

@@ -14,12 +14,13 @@ from types import FrameType
 
 from irltui.cli.engine import console_tail, start_engine
 from irltui.cli.progress import Progress
-from irltui.cli.say import can_draw, out, out_json, talk
+from irltui.cli.say import can_draw
 from irltui.cli.sources import Sources
 from irltui.cli.study_report import study_report
 from irltui.cli.study_table import draw
 from irltui.cli.summary import replay
 from irltui.config.study import Study
+from irltui.console import out, out_json, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, RunFolderError
 from irltui.runs.control import Command, send
 from irltui.runs.durable import sync_folder

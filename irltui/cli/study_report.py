@@ -10,8 +10,9 @@ from typing import Any
 
 from irltui.benchmarks.comparison import Difference, compare, read_items
 from irltui.cli.progress import Progress
-from irltui.cli.say import columns, figure
+from irltui.cli.say import figure
 from irltui.cli.summary import replay
+from irltui.console import columns
 from irltui.errors import RunFolderError
 from irltui.runs.events import Kind, number
 from irltui.runs.folder import RunFolder

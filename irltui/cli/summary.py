@@ -9,7 +9,8 @@ from typing import Any
 
 from irltui.cli.lines import interval
 from irltui.cli.progress import Progress
-from irltui.cli.say import columns, duration, figure, out, out_json
+from irltui.cli.say import duration, figure
+from irltui.console import columns, out, out_json
 from irltui.errors import EXIT_USAGE
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import Manifest, read_manifest
@@ -62,22 +63,22 @@ def show_run(path: Path, *, as_json: bool) -> None:
     if as_json:
         out_json(_as_json(run, manifest, state, progress))
         return
-    lines = [*_about(manifest), summary(run, progress, state), *_earlier_advice(progress), *_alerts(progress)]
+    lines = [*_about(manifest), *_charts(run), summary(run, progress, state)]
+    lines += [*_earlier_advice(progress), *_alerts(progress)]
     lines += _reason(progress)
     if reader.malformed:
         lines.append(f"{reader.malformed} damaged lines in events.jsonl were skipped")
-    if drawn := _charts(run):
-        lines.append(f"\n{drawn}")
     out("\n".join(lines))
 
 
-def _charts(run: RunFolder) -> str:
+def _charts(run: RunFolder) -> Iterator[str]:
     from irltui.cli.charts import charts
     from irltui.runs.history import RunHistory
 
     history = RunHistory()
     history.take(read_events(run.events))
-    return charts(history, shutil.get_terminal_size().columns)
+    if drawn := charts(history, shutil.get_terminal_size().columns):
+        yield f"\n{drawn}\n"
 
 
 def _about(manifest: Manifest) -> Iterator[str]:

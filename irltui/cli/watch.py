@@ -12,8 +12,9 @@ from pathlib import Path
 from irltui.cli.dashboard import open_dashboard
 from irltui.cli.follow import json_lines, text_lines
 from irltui.cli.progress import Progress
-from irltui.cli.say import error_text, has_screen, out, talk
+from irltui.cli.say import error_text, has_screen
 from irltui.cli.summary import summary
+from irltui.console import out, talk
 from irltui.errors import EXIT_OK, RunFolderError
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.mirror import SCHEME, Mirror, parse_place

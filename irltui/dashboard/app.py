@@ -1,4 +1,4 @@
-"""The application: four screens over one store, the clock that redraws, and what keys do everywhere.
+"""The application: five screens over one store, the clock that redraws, and what keys do everywhere.
 
 `open_dashboard` is the command line's way in. Quitting never ends an engine unless that was asked for.
 """
@@ -21,6 +21,7 @@ from irltui.dashboard.colourless import Styled
 from irltui.dashboard.keymap import KEYS
 from irltui.dashboard.palette import DARK, LIGHT, THEMES
 from irltui.dashboard.screens.base import MainScreen
+from irltui.dashboard.screens.check import CheckScreen
 from irltui.dashboard.screens.compare import CompareScreen
 from irltui.dashboard.screens.dialogs import ConfirmDialog, Leave, LeaveDialog, TextDialog
 from irltui.dashboard.screens.help import HelpScreen
@@ -58,6 +59,7 @@ class Dashboard(App[int]):
         "run": RunScreen,
         "samples": SamplesScreen,
         "compare": CompareScreen,
+        "check": CheckScreen,
     }
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "leave", show=False, system=True)]
     ENABLE_COMMAND_PALETTE = True
@@ -76,6 +78,7 @@ class Dashboard(App[int]):
         self._drawn: tuple[object, ...] = ()
         self._turn, self._has_focus = 0, True
         self._rest_until = 0.0
+        self._loaded: set[Path] = set()
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK
@@ -147,7 +150,10 @@ class Dashboard(App[int]):
         return run
 
     def _arrived(self) -> None:
-        """The first events of a run are shown at once, later ones when the clock says so."""
+        """The first events of a run and the end of reading are shown at once, the rest when the clock says so."""
+        loaded = {path for path, run in self.store.open.items() if run.loaded}
+        if loaded != self._loaded:
+            self._loaded, self._drawn, self._rest_until = loaded, (), 0.0
         if not self._drawn:
             self._redraw()
 
@@ -168,7 +174,7 @@ class Dashboard(App[int]):
 
     def action_show_mode(self, mode: str) -> None:
         """Show another screen; those of a run need one."""
-        if mode in {"run", "samples"} and self.store.current is None:
+        if mode in {"run", "samples", "check"} and self.store.current is None:
             screen = self.screen
             line = screen.chosen if isinstance(screen, RunsScreen) else None
             if line is None:

@@ -1,14 +1,15 @@
 """The form of a new run, made from the configuration's schema: every option with its help, choices and value.
 
-Values are kept as what was typed, one `--set` each, so that the form means exactly what the command line means.
-Knows no widget.
+A preset that is a study is filled in like a run: what is typed holds for each of its runs. Values are kept as what
+was typed, one `--set` each, so that the form means exactly what the command line means. Knows no widget.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args, get_origin
+from pathlib import Path
+from typing import Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -16,15 +17,15 @@ from pydantic.fields import FieldInfo
 from irltui.config.layers import Layer, merge, set_layers
 from irltui.config.load import Loaded, load
 from irltui.config.local import localise
-from irltui.config.presets import preset_text, presets
 from irltui.config.shape import component_at, defaults, tables, value_at
+from irltui.config.study import Study, StudySection, study_of
 from irltui.config.target import target_layers
 from irltui.config.toml import dotted
 from irltui.config.toml import value as as_toml
 from irltui.errors import IrltuiError, PluginError
 from irltui.registry import Registry
 
-FIRST = ("model.name", "data.source", "algorithm", "seed")
+FIRST = ("model.name", "data.source", "algorithm", "seed", "study.seeds", "study.jobs")
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,19 @@ class Form:
         """What was typed as `--set` takes it."""
         return [f"{key}={text}" for key, text in self.typed.items()]
 
-    def load(self) -> Loaded:
-        """The configuration.
+    def load(self) -> Loaded | Study:
+        """The configuration, or the study if the preset is one; each of its runs has been checked.
 
         Raises:
             ConfigError: every problem at once.
         """
-        return localise(load(self.preset, self.assignments))
+        study = study_of(self.preset, self.assignments)
+        if study is None:
+            return localise(load(self.preset, self.assignments))
+        for arm in study.arms:
+            start = Path(arm.start) if arm.start else None
+            study.load(arm, study.section.seeds[0], start=start, flags=())
+        return study
 
     def problems(self) -> list[str]:
         """What is wrong, one line each; [] if a run could start."""
@@ -93,11 +100,6 @@ class Form:
         return found
 
 
-def form_presets() -> dict[str, str]:
-    """Presets that describe one run, with their descriptions; studies are the command line's."""
-    return {name: text for name, text in presets().items() if "[study]" not in preset_text(name)}
-
-
 def _fields(values: Mapping[str, Any], registry: Registry) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     """Keys and fields of all options that are no tables."""
     for keys, model in tables():
@@ -107,6 +109,23 @@ def _fields(values: Mapping[str, Any], registry: Registry) -> Iterator[tuple[tup
                 yield from _part(here, component, values, registry)
             elif not _is_table(info.annotation):
                 yield here, info
+    if "study" in values:
+        yield from ((("study", name), info) for name, info in StudySection.model_fields.items())
+    yield from _benchmarks(values, registry)
+
+
+def _benchmarks(values: Mapping[str, Any], registry: Registry) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Options of the benchmarks that there are; of each other kind the one option that adds it, under its own name."""
+    found = values.get("benchmarks")
+    tables_ = found if isinstance(found, Mapping) else {}
+    for name in tables_:
+        yield from _part(("benchmarks", name), "benchmark", values, registry)
+    for kind, spec in registry.kinds("benchmark").items():
+        name = kind.rpartition("/")[2]
+        if name not in tables_:
+            summary = (spec.__doc__ or "").strip().partition("\n")[0]
+            info = FieldInfo(annotation=cast("Any", Literal)[kind], description=f"Adds this benchmark. {summary}")
+            yield ("benchmarks", name, "kind"), info
 
 
 def _part(

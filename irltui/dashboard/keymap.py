@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-EVERYWHERE, RUNS, CHARTS, RUN, REPLAY, SAMPLES, COMPARE, ENGINE = (
-    "Everywhere", "Runs", "Charts", "Run", "Replay", "Samples", "Compare", "The run itself",
+EVERYWHERE, RUNS, CHARTS, RUN, REPLAY, SAMPLES, COMPARE, CHECK, ENGINE = (
+    "Everywhere", "Runs", "Charts", "Run", "Replay", "Samples", "Compare", "Check", "The run itself",
 )  # fmt: skip
 
 
@@ -31,6 +31,7 @@ KEYS = (
     Key(EVERYWHERE, "2", "2", "app.show_mode('run')", "", "Run: curves of the open run"),
     Key(EVERYWHERE, "3", "3", "app.show_mode('samples')", "", "Samples: what the policy writes"),
     Key(EVERYWHERE, "4", "4", "app.show_mode('compare')", "", "Compare: marked runs side by side"),
+    Key(EVERYWHERE, "5", "5", "app.show_mode('check')", "", "Check: data, loss mask and configuration of the open run"),
     Key(EVERYWHERE, "question_mark", "?", "app.show_help", "help", "This help"),
     Key(EVERYWHERE, "t", "t", "app.next_theme", "", "Light or dark"),
     Key(EVERYWHERE, "q", "q", "app.leave", "quit", "Leave; a working engine goes on (asks first)"),
@@ -71,6 +72,13 @@ KEYS = (
     Key(COMPARE, "m", "m", "metric(1)", "metric", "Next metric"),
     Key(COMPARE, "M", "M", "metric(-1)", "", "Previous metric"),
     Key(COMPARE, "escape", "esc", "back", "", "Back to the runs"),
+    Key(CHECK, "up", "↑", "row(-1)", "", "Previous row of the data"),
+    Key(CHECK, "down", "↓", "row(1)", "row", "Next row of the data"),
+    Key(CHECK, "tab", "tab", "other_side", "data/config", "Data, or configuration, where both do not fit"),
+    Key(CHECK, "a", "a", "all_values", "all values", "Every value, or only those that somebody set"),
+    Key(CHECK, "pagedown", "pgdn", "scroll_page(1)", "", "Scroll on"),
+    Key(CHECK, "pageup", "pgup", "scroll_page(-1)", "", "Scroll back"),
+    Key(CHECK, "escape", "esc", "back", "", "Back to the curves"),
     Key(ENGINE, "P", "P", "app.command('pause')", "pause", "Pause at the next safe point; the model stays loaded"),
     Key(ENGINE, "R", "R", "app.command('resume')", "", "Go on after a pause"),
     Key(ENGINE, "C", "C", "app.command('checkpoint')", "", "Save a checkpoint"),

@@ -61,6 +61,7 @@ class OpenRun:
     clock: Callable[[], float] = time.time
     history: RunHistory = field(default_factory=RunHistory)
     config: Mapping[str, Any] = field(default_factory=dict)
+    origins: Mapping[str, Any] = field(default_factory=dict)
     status: Status | None = None
     console: tuple[str, ...] = ()
     problem: str = ""
@@ -108,8 +109,9 @@ class OpenRun:
     def _read_rest(self) -> None:
         if not self.config:
             try:
-                config = read_manifest(self.run).config
-                self.config = config if isinstance(config, Mapping) else {}
+                manifest = read_manifest(self.run)
+                self.config = manifest.config if isinstance(manifest.config, Mapping) else {}
+                self.origins = manifest.origins if isinstance(manifest.origins, Mapping) else {}
                 self.problem = ""
             except IrltuiError as error:
                 self.problem = error.message

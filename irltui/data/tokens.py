@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from irltui.config.schema import DataSection
@@ -11,6 +12,7 @@ from irltui.errors import DataError
 
 OVERLONG = " over"
 """Part of every reason that a length is to blame for."""
+_CONTEXT = 4  # tokens before one that say how it reads
 INNER_END = "end-of-sequence token inside the response"
 
 
@@ -94,3 +96,16 @@ class RowTokens:
         if self._section.overlong == "drop":
             raise BadRow(reason)
         return reason
+
+
+def token_texts(tokens: Sequence[int], decode: Callable[[Sequence[int]], str]) -> list[str]:
+    """What each token adds to the text: alone, many a tokenizer would drop the space before its word.
+
+    Where a character takes several tokens, each stands for itself.
+    """
+    texts = []
+    for i, token in enumerate(tokens):
+        start = max(0, i - _CONTEXT)
+        before, now = decode(tokens[start:i]) if i else "", decode(tokens[start : i + 1])
+        texts.append(now[len(before) :] if now.startswith(before) else decode([token]))
+    return texts

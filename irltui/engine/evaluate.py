@@ -11,6 +11,7 @@ import torch
 
 from irltui.api import Benchmark, Demonstration, Generation, Prompt, Score
 from irltui.benchmarks.intervals import Interval, mean_interval
+from irltui.data.tokens import token_texts
 from irltui.engine import diagnostics
 from irltui.engine.journal import Journal
 from irltui.engine.parts import Parts
@@ -156,7 +157,7 @@ class Evaluator:
             tokens=len(generation.tokens),
             reward=reward.total,
             token_rewards=reward.tokens,
-            pieces=[self._parts.policy.tokenizer.decode([token]) for token in generation.tokens],
+            pieces=token_texts(generation.tokens, self._parts.policy.tokenizer.decode),
         )
 
     def _rewards(

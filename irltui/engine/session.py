@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from irltui.config.load import recorded
+from irltui.data.mask import masked_rows
 from irltui.engine import checkpoint
 from irltui.engine.drive import Drive
 from irltui.engine.journal import Journal
@@ -52,6 +53,12 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
         held_out=parts.data.report.held_out,
         resumed_step=None if is_first else journal.position.step,
         resumed_seq=None if is_first else journal.position.seq,
+    )
+    decode = parts.policy.tokenizer.decode
+    writer.write(
+        Kind.DATA,
+        report=parts.data.report.as_dict(),
+        masked=[row.as_dict() for row in masked_rows(parts.data, decode)],
     )
     for line in (*parts.data.report.lines(), *skipped):
         journal.log(line)

@@ -26,6 +26,9 @@ class Kind(StrEnum):
     """attempt, pid, host, algorithm, total_steps, outer_iterations, resumed_step, resumed_seq (both null in the
     first attempt: metrics, samples, evaluations, alerts and advice from seq `resumed_seq` up to this line
     were lost with the weights that made them and do not count)"""
+    DATA = "data"
+    """report (rows, train, held_out, dropped, cut, lengths of prompts and responses, template ...), masked (a few
+    rows: id, prompt and response as the texts of their tokens, prompt_tokens, response_tokens, ended)"""
     PHASE = "phase"
     """phase (a `Phase`), outer_iteration, done, total, unit: progress inside a phase; total 0 is unknown"""
     METRICS = "metrics"

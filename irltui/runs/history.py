@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from irltui.runs.data_event import read_data
 from irltui.runs.events import Event, Kind, Phase, number
 from irltui.runs.records import (
     ASKED,
     Alert,
     Answer,
     Checkpoint,
+    Data,
     End,
     Evaluation,
     Figure,
@@ -55,6 +57,7 @@ class RunHistory:
     phases: list[Progress] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
     start: Start = field(default_factory=Start)
+    data: Data | None = None
     first_time: float = 0.0
     last_time: float = 0.0
     end: End | None = None
@@ -65,6 +68,7 @@ class RunHistory:
     def __post_init__(self) -> None:
         self._takers: dict[str, Callable[[Event], None]] = {
             Kind.RUN_START: self._run_start,
+            Kind.DATA: self._data,
             Kind.PHASE: self._phase,
             Kind.METRICS: self._metrics,
             Kind.SYSTEM: self._system,
@@ -126,6 +130,9 @@ class RunHistory:
             _count(fields.get("outer_iterations")),
             _count(resumed) if resumed is not None else None,
         )
+
+    def _data(self, event: Event) -> None:
+        self.data = read_data(event.fields)
 
     def _rewind(self, seq: int) -> None:
         """Forget what was lost with the weights that made it."""

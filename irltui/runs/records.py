@@ -25,6 +25,56 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Lengths:
+    """Token lengths of prompts or responses."""
+
+    mean: float = 0.0
+    median: int = 0
+    p95: int = 0
+    longest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Rows that share a reason, with the numbers of the first few (1-based)."""
+
+    reason: str
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A row as the loss sees it: texts of the tokens of both sides; the counts are of all tokens."""
+
+    id: str
+    prompt: tuple[str, ...]
+    response: tuple[str, ...]
+    prompt_tokens: int
+    response_tokens: int
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A data event: what became of the rows, and a few of them."""
+
+    source: str
+    columns: str
+    unused: tuple[str, ...]
+    rows: int
+    train: int
+    held_out: int
+    dropped: tuple[Counted, ...]
+    cut: tuple[Counted, ...]
+    prompts: Lengths
+    responses: Lengths
+    template: str
+    end_token: str
+    masked: tuple[Masked, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Progress inside a phase that began at `since` (Unix seconds); `total` 0 is unknown."""
 

@@ -43,7 +43,13 @@ async def press(app: Dashboard, pilot, *keys: str) -> str:
 async def test_digits_show_the_screens() -> None:
     app = dashboard("irft-smollm2")
     async with running(app) as pilot:
-        for key, name in (("1", "RunsScreen"), ("2", "RunScreen"), ("3", "SamplesScreen"), ("4", "CompareScreen")):
+        for key, name in (
+            ("1", "RunsScreen"),
+            ("2", "RunScreen"),
+            ("3", "SamplesScreen"),
+            ("4", "CompareScreen"),
+            ("5", "CheckScreen"),
+        ):
             await press(app, pilot, key)
             assert type(app.screen).__name__ == name
 
@@ -322,6 +328,26 @@ async def test_a_new_run_is_filled_in_checked_and_started() -> None:
 
 
 @on
+async def test_a_study_is_started_from_the_form() -> None:
+    started = []
+
+    def launch(study, name: str) -> Path:
+        started.append((study.section.seeds, name))
+        return Path("runs/irft-running")
+
+    app = dashboard(launch=launch)
+    async with running(app) as pilot:
+        text = await press(app, pilot, "n", "p")
+        assert "preset quickstart" in text
+        assert "ready" in text
+        await press(app, pilot, "slash", *"study.seeds", "enter", "enter")
+        app.screen.query_one("#line").value = ""
+        await press(app, pilot, *"[3]", "enter", "R")
+        assert started == [([3], "quickstart")]
+        assert isinstance(app.screen, RunScreen)
+
+
+@on
 async def test_choices_presets_and_taking_back_in_the_form() -> None:
     app = dashboard(launch=lambda loaded, name: Path())
     async with running(app) as pilot:
@@ -329,7 +355,7 @@ async def test_choices_presets_and_taking_back_in_the_form() -> None:
         await press(app, pilot, "slash", *"reference.kind", "enter")
         assert "fixed" in await press(app, pilot, "space")
         assert "typed" not in await press(app, pilot, "backspace")
-        assert "preset rft" in await press(app, pilot, "p")
+        assert "preset quickstart" in await press(app, pilot, "p")
         await press(app, pilot, "escape")
         assert isinstance(app.screen, RunsScreen)
 
@@ -351,3 +377,46 @@ async def test_a_click_on_a_chart_reads_its_values() -> None:
         await pilot.click("#chart0", offset=(20, 5))
         await settle(pilot)
         assert "at step" in text_of(app)
+
+
+@on
+async def test_the_check_screen_tells_of_rows_their_mask_and_what_was_set() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app) as pilot:
+        text = await press(app, pilot, "5")
+        assert "531 rows: 480 train, 48 held out" in text
+        assert "dropped 3: prompt over 512 tokens (rows 17, 204, 399)" in text
+        assert "row 1 of 3" in text
+        assert "Red, yellow and blue." in await press(app, pilot, "down", "pagedown")
+        assert "no end token" in text_of(app)
+        assert "row 1 of 3" in await press(app, pilot, "up", "pageup")
+        text = await press(app, pilot, "tab")
+        assert "531 rows" not in text
+        assert "model.name = HuggingFaceTB/SmolLM2-135M-Instruct  --model" in text
+        assert "optimizer.clip" not in text
+        assert "default" in await press(app, pilot, "a", "pagedown")
+        await press(app, pilot, "escape")
+        assert isinstance(app.screen, RunScreen)
+
+
+@on
+async def test_the_check_screen_shows_data_and_configuration_together_where_both_fit() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (140, 45)) as pilot:
+        text = await press(app, pilot, "5")
+        assert "Loss mask" in text
+        assert "Configuration" in text
+
+
+@on
+async def test_a_run_without_a_data_event_is_checked_by_its_log(tmp_path: Path, runs: Runs) -> None:
+    lines = runs["irft"].events.read_bytes().splitlines(keepends=True)
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "run.json").write_bytes(runs["irft"].manifest.read_bytes())
+    (old / "events.jsonl").write_bytes(b"".join(line for line in lines if b'"kind":"data"' not in line))
+    app = Dashboard(tmp_path, old)
+    async with running(app) as pilot:
+        text = await press(app, pilot, "5")
+        assert "No data report" in text
+        assert "480 demonstrations" in text

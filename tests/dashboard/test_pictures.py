@@ -15,6 +15,7 @@ SCREENS = {
     "samples": ("irft-smollm2", ("3", "down", "left")),
     "tokens": ("irft-smollm2", ("3", "c")),
     "compare": ("", ("space", "space", "4")),
+    "check": ("irft-smollm2", ("5",)),
     "cursor": ("irft-smollm2", ("x", "x", *["left"] * 6, "plus")),
     "hostile": ("hostile\x1b[31m", ("3",)),
 }
@@ -40,7 +41,7 @@ def test_a_screen_looks_as_it_did(snap_compare, name: str, size: tuple[int, int]
     assert picture(snap_compare, *SCREENS[name], size)
 
 
-@pytest.mark.parametrize("name", ["help", "leave", "form", "large", "tiny", "light"])
+@pytest.mark.parametrize("name", ["help", "leave", "form", "large", "tiny", "light", "values", "check-light"])
 def test_dialogs_and_special_forms_look_as_they_did(snap_compare, name: str) -> None:
     run, keys, size, theme = {
         "help": ("irft-smollm2", ("question_mark",), SMALL, "irltui-dark"),
@@ -48,6 +49,8 @@ def test_dialogs_and_special_forms_look_as_they_did(snap_compare, name: str) -> 
         "form": ("", ("n",), SMALL, "irltui-dark"),
         "large": ("irft-smollm2", ("enter",), SMALL, "irltui-dark"),
         "tiny": ("irft-smollm2", (), (40, 12), "irltui-dark"),
+        "values": ("irft-smollm2", ("5", "tab", "a"), SMALL, "irltui-dark"),
+        "check-light": ("irft-smollm2", ("5", "down"), LARGE, "irltui-light"),
         "light": ("irft-running", (), SMALL, "irltui-light"),
     }[name]
     assert picture(snap_compare, run, keys, size, theme)

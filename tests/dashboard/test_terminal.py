@@ -73,6 +73,9 @@ def test_no_escape_of_hostile_data_reaches_the_terminal() -> None:
     for keys, shown in ((b"i", b"Last lines"), (b"3", b"demonstration"), (b"c", b"by reward"), (b"d", b"against")):
         terminal.press(keys)
         terminal.read_until(lambda seen, shown=shown: shown in seen)
+    for keys, shown in ((b"5", b"Loss mask"), (b"\t", b"data.system"), (b"a", b"every value")):
+        terminal.press(keys)
+        terminal.read_until(lambda seen, shown=shown: shown in seen)
     terminal.press(b"1")
     terminal.read_until(lambda seen: b"runs" in seen)
     terminal.end(signal.SIGTERM)

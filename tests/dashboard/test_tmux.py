@@ -41,22 +41,31 @@ samples = 2
 """
 
 
+PROMPT = "ready> "
+
+
 class Tmux:
-    """One session on a server of its own."""
+    """One session on a server of its own; what tmux itself complains of is part of every failure."""
 
     def __init__(self, folder: Path, width: int = 100, height: int = 30) -> None:
         # A new one each: a session must not join a server that is about to end.
         self.socket = tempfile.mktemp(prefix="tmux-", dir=folder)
-        self._call("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", str(width), "-y", str(height), "sh")
+        size = ("-x", str(width), "-y", str(height))
+        # The shell sets its prompt itself (many take none from the environment): the fixture waits for it.
+        setup = folder / "shell-setup"
+        setup.write_text(f"PS1='{PROMPT}'\n")
+        shell = ("-e", f"ENV={setup}", "-e", "LC_ALL=C.UTF-8", "-c", str(folder), "sh")
+        complaint = self._call("-f", "/dev/null", "new-session", "-d", "-s", "t", *size, *shell).stderr
+        assert not complaint, complaint
         self._call("set-option", "-g", "status", "off")
-        self.type(f"cd {folder}; PS1='$ '; clear")
+        # A program that ends its session by accident leaves its last words to be read.
+        self._call("set-option", "-g", "remain-on-exit", "on")
 
-    def _call(self, *arguments: str) -> str:
+    def _call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         # A size in the environment would hide the terminal's own.
         names = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES", "TMUX"}}
         line = ["tmux", "-S", self.socket, *arguments]
-        done = subprocess.run(line, capture_output=True, text=True, env=names, check=False)
-        return done.stdout
+        return subprocess.run(line, capture_output=True, text=True, env=names, check=False)
 
     def type(self, line: str) -> None:
         self._call("send-keys", "-t", "t", line, "Enter")
@@ -67,15 +76,24 @@ class Tmux:
             time.sleep(0.05)  # escape sequences must not run together
 
     def screen(self) -> str:
-        return self._call("capture-pane", "-p", "-t", "t")
+        return self._call("capture-pane", "-p", "-t", "t").stdout
+
+    def state(self) -> str:
+        """What tmux knows of the session: why a screen is empty."""
+        format_ = "pane dead: #{pane_dead} #{pane_dead_status}, command: #{pane_current_command}"
+        asked = self._call("display-message", "-p", "-t", "t", format_)
+        return (asked.stdout + asked.stderr).strip()
 
     def wait(self, done: Callable[[str], bool], what: str, seconds: float = 60) -> str:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if done(screen := self.screen()):
-                return screen
+            captured = self._call("capture-pane", "-p", "-t", "t")
+            if captured.returncode:
+                raise AssertionError(f"{what} cannot come, the server is gone: {captured.stderr.strip()}")
+            if done(captured.stdout):
+                return captured.stdout
             time.sleep(0.2)
-        raise AssertionError(f"{what} did not come:\n{self.screen()}")
+        raise AssertionError(f"{what} did not come ({self.state()}):\n{self.screen()}")
 
     def see(self, *texts: str, seconds: float = 60) -> str:
         return self.wait(lambda screen: all(text in screen for text in texts), repr(texts), seconds)
@@ -99,8 +117,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tmux(inputs: Path) -> Iterator[Tmux]:
     session = Tmux(inputs)
-    yield session
-    session.end()
+    try:
+        session.see(PROMPT.strip())  # what is typed before a shell reads may be lost
+        yield session
+    finally:
+        session.end()
 
 
 def history(run: Path) -> RunHistory:
@@ -157,7 +178,7 @@ def test_leaving_lets_the_engine_work_and_a_killed_engine_is_told(tmux: Tmux, in
     start(tmux, "left")
     run = inputs / "runs" / "left"
     tmux.press("q", "Enter")
-    tmux.see("CODE=0")
+    tmux.see("CODE=0", PROMPT.strip())
     step = history(run).step
     tmux.type(f"clear; {sys.executable} -m irltui")
     tmux.see("left", "running")
@@ -174,4 +195,4 @@ def test_leaving_lets_the_engine_work_and_a_killed_engine_is_told(tmux: Tmux, in
     assert "Reward gap" in screen
     assert not any(event.kind == Kind.RUN_END for event in read_events(RunFolder(run).events))
     tmux.press("q")
-    tmux.see("$")
+    tmux.see(PROMPT.strip())

@@ -137,6 +137,7 @@ class _Writing:
             resumed_step=None,
             resumed_seq=None,
         )
+        self.data()
         self.phase(Phase.PREPARE, 0)
         writer.write(Kind.LOG, level="info", text="data: 480 demonstrations, 48 held out, 3 dropped (overlong)")
         self.clock.pass_(6)
@@ -145,6 +146,49 @@ class _Writing:
             if not self.outer_iteration(t):
                 break
         self.finish()
+
+    def data(self) -> None:
+        lengths = {"mean": 31.4, "median": 28, "p95": 55, "longest": 81}
+        masked = []
+        for prompt, demonstration in list(self.script.prompts.values())[:3]:
+            head = [
+                "<|im_start|>",
+                "user",
+                "\n",
+                *_pieces(prompt),
+                "<|im_end|>",
+                "\n",
+                "<|im_start|>",
+                "assistant",
+                "\n",
+            ]
+            ended = len(masked) != 1
+            response = _pieces(demonstration) + ["<|im_end|>"] * ended
+            row = {
+                "id": self.script.answer or f"row-{len(masked) + 1}",
+                "prompt": head,
+                "response": response,
+                "ended": ended,
+            }
+            masked.append({**row, "prompt_tokens": len(head), "response_tokens": len(response)})
+        self.writer.write(
+            Kind.DATA,
+            report={
+                "source": self.script.answer or "demonstrations.jsonl",
+                "columns": "prompt from prompt, response from completion",
+                "unused": ["id"],
+                "rows": 531,
+                "train": 480,
+                "held_out": 48,
+                "dropped": {self.script.answer or "prompt over 512 tokens": {"count": 3, "rows": [17, 204, 399]}},
+                "cut": {"response cut at 256 tokens": {"count": 9, "rows": [2, 31, 77, 80, 112]}},
+                "prompts": lengths,
+                "responses": {**lengths, "longest": 256},
+                "template": "the tokenizer's",
+                "end_token": "<|im_end|>",
+            },
+            masked=masked,
+        )
 
     def phase(self, phase: Phase, t: int, done: int = 0, total: int = 0, unit: str = "") -> None:
         self.writer.write(Kind.PHASE, phase=phase, outer_iteration=t, done=done, total=total, unit=unit)
@@ -329,6 +373,11 @@ class _Writing:
                 if name in self.values
             },
         )
+
+
+def _pieces(text: str) -> list[str]:
+    """A text as tokens: words with the space before them."""
+    return [word if i == 0 else f" {word}" for i, word in enumerate(text.split(" "))]
 
 
 def _worse(text: str, by: int) -> str:

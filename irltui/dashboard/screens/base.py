@@ -1,4 +1,4 @@
-"""What the four main screens have in common: a turn to refresh when the store has changed, keys, a footer."""
+"""What the main screens have in common: a turn to refresh when the store has changed, keys, a footer."""
 
 from __future__ import annotations
 

@@ -79,7 +79,8 @@ class CompareScreen(ChartedScreen):
         levels = next((panel.levels for panel in PANELS if self._metric in {t.metric for t in panel.traces}), ())
         extents = [Moment(run.history).extent(self.lens.x_axis) for run in runs] or [(0.0, 1.0)]
         extent = min(low for low, _ in extents), max(high for _, high in extents)
-        subject = Subject(self._metric, extent, levels, "No run has this metric yet.")
+        names = " ".join(str(run.run.path) for run in runs)
+        subject = Subject(self._metric, extent, levels, "No run has this metric yet.", names)
         self.query_one(Chart).show(subject, drawn, self.lens)
         self._draw_final(runs)
         self._draw_differences(runs)

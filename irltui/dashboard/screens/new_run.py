@@ -15,13 +15,19 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
 
 from irltui.config.load import Loaded
-from irltui.dashboard.form import Form, Option, form_presets
+from irltui.config.presets import presets
+from irltui.config.study import Study
+from irltui.dashboard.form import Form, Option
 from irltui.dashboard.words import cell, joined, shown
 from irltui.errors import IrltuiError
 from irltui.registry import Registry
 
-Launch = Callable[[Loaded, str], Path]
-"""Makes the run folder of a configuration, starts its engine and returns the folder; the name is a suggestion."""
+Launch = Callable[[Loaded | Study, str], Path]
+"""Makes the folder of a run, or of all runs of a study, starts the work and returns the (first) run's folder; the name
+is a suggestion."""
+
+
+_WIDE = 60
 
 
 class NewRunScreen(ModalScreen[Path | None]):
@@ -46,7 +52,7 @@ class NewRunScreen(ModalScreen[Path | None]):
     def __init__(self, launch: Launch) -> None:
         super().__init__()
         self._launch = launch
-        self._presets = form_presets()
+        self._presets = presets()
         self._form = Form(next(iter(self._presets), ""))
         self._registry = Registry()
         self._options: list[Option] = []
@@ -82,9 +88,11 @@ class NewRunScreen(ModalScreen[Path | None]):
         table.clear()
         for option in self._options:
             style = "bold red" if option.problem else "bold" if option.origin else "dim"
-            value = option.value or "(required)"
+            value = option.value or ("(required)" if option.problem else "-")
             table.add_row(
-                cell(option.key, limit=40), cell(value, style, limit=60), cell(option.origin, "dim", limit=30)
+                cell(option.key, limit=40 if self.size.width >= _WIDE else 22),
+                cell(value, style, limit=60),
+                cell(option.origin, "dim", limit=30),
             )
         table.move_cursor(row=min(row, max(0, len(self._options) - 1)), animate=False)
         state = "ready: R runs it" if not self._problems else f"{len(self._problems)} to settle"

@@ -124,8 +124,9 @@ class RunScreen(Replayed, ChartedScreen):
             Drawn(trace.label, moment.curve(trace.metric, self.lens.x_axis), ink)
             for ink, trace in enumerate(panel.traces)
         ]
-        extent = moment.extent(self.lens.x_axis)
-        chart.show(Subject(panel.title, extent, panel.levels, panel.help), drawn, self.lens)
+        run = str(self._run.run.path) if self._run is not None else ""
+        subject = Subject(panel.title, moment.extent(self.lens.x_axis), panel.levels, panel.help, run)
+        chart.show(subject, drawn, self.lens)
 
     # -- keys ------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from irltui.dashboard.widgets.status_line import StatusLine
 from irltui.dashboard.words import joined, shown
 from irltui.runs.records import Sample
 
-_WIDE, _LIST_FROM = 120, 100
+_WIDE, _LIST_FROM, _SHORT = 120, 100, 16
 DIFFS = ("off", "since previous", "against demonstration")
 _COLUMNS = ("demonstration", "start", "previous", "now")
 
@@ -75,9 +75,7 @@ class SamplesScreen(Replayed):
         if run is None or moment is None:
             return
         self.query_one(StatusLine).show(run, moment, self.replay)
-        wide = self.size.width >= _WIDE
-        grid = self.query_one("#texts", Grid)
-        grid.styles.grid_size_columns, grid.styles.grid_size_rows = (4, 1) if wide else (2, 2)
+        self._lay_out()
         sampled = moment.sampled()
         self._back = max(0, min(self._back, len(sampled) - 1))
         at = len(sampled) - 1 - self._back
@@ -90,6 +88,15 @@ class SamplesScreen(Replayed):
             self._draw(Row(words + ("" if self._filter else "iteration ends, or now with S."), "", None, None, None))
         else:
             self._draw(_row(moment, keys[self._prompt], sampled, at))
+
+    def _lay_out(self) -> None:
+        """Four texts in a row or in a square; of a tiny terminal, the two that matter most."""
+        tiny = self.size.height < _SHORT
+        columns = (2, 1) if tiny else (4, 1) if self.size.width >= _WIDE else (2, 2)
+        grid = self.query_one("#texts", Grid)
+        grid.styles.grid_size_columns, grid.styles.grid_size_rows = columns
+        for name, column in zip(_COLUMNS, self.query(".column"), strict=True):
+            column.display = not tiny or name in {"demonstration", "now"}
 
     def _keys(self, moment: Moment) -> list[str]:
         """Prompt ids in the order of their first answers, typed prompts behind."""

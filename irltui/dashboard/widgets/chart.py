@@ -79,6 +79,18 @@ class Subject:
     extent: tuple[float, float] = (0.0, 1.0)
     levels: tuple[Level, ...] = ()
     help: str = ""
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is on the screen: its style, its part of the plane, the x axis, how many points each curve had, to where."""
+
+    style: tuple[object, ...]
+    frame: Frame
+    extent: tuple[float, float]
+    counts: tuple[int, ...]
+    ends: tuple[float, ...]
 
 
 class Chart(Vertical, can_focus=True):
@@ -114,6 +126,7 @@ class Chart(Vertical, can_focus=True):
         self._key: tuple[object, ...] = ()
         self._subject = Subject("")
         self._columns = 2
+        self._picture: Picture | None = None
         self._drawn: list[Drawn] = []
         self._lens = Lens()
 
@@ -147,7 +160,7 @@ class Chart(Vertical, can_focus=True):
 
     def forget(self) -> None:
         """Draw anew at the next occasion, whatever it shows."""
-        self._key = ()
+        self._key, self._picture = (), None
         self._redraw()
 
     # -- drawing ---------------------------------------------------------------------------------
@@ -170,10 +183,37 @@ class Chart(Vertical, can_focus=True):
         if not has_points:
             note.update(shown(self._subject.help or "nothing yet"))
         self._columns = plot.columns(self.size.width)
+        if self._picture is not None and has_points and room and not self._would_differ(self._picture):
+            self._words(self._picture.frame)
+            return
         frame, curves = self._prepared()
+        counts, ends = [len(d.curve) for d in self._drawn], [_end(d.curve) for d in self._drawn]
+        self._picture = Picture(self._style(), frame, self._subject.extent, tuple(counts), tuple(ends))
         self._words(frame)
         if has_points and room:
             self._draw(plot, frame, curves)
+
+    def _style(self) -> tuple[object, ...]:
+        """All that a picture depends on but points."""
+        labels = tuple((drawn.label, drawn.ink) for drawn in self._drawn)
+        subject = self._subject
+        return subject.run, subject.title, subject.levels, self._lens, self.size, self.app.theme, labels
+
+    def _would_differ(self, picture: Picture) -> bool:
+        """Whether what has come since would move a dot: on a long run most steps fall into the last column."""
+        extent = self._subject.extent
+        column = (extent[1] - extent[0]) * (self._lens.high - self._lens.low) / self._columns
+        moved = max(abs(now - then) for now, then in zip(extent, picture.extent, strict=True))
+        if picture.style != self._style() or self._lens.log or moved >= column:
+            return True
+        for drawn, seen, end in zip(self._drawn, picture.counts, picture.ends, strict=True):
+            new = drawn.curve.y[seen:]
+            few = len(drawn.curve) != seen and len(drawn.curve) <= self._columns
+            if len(drawn.curve) < seen or few or _end(drawn.curve) - end >= column or not np.isfinite(new).all():
+                return True
+            if len(new) and not (picture.frame.bottom <= new.min() and new.max() <= picture.frame.top):
+                return True
+        return False
 
     def _prepared(self) -> tuple[Frame, list[tuple[Curve, Curve]]]:
         """What is shown of the plane, and of each curve the raw and the smoothed form."""
@@ -275,6 +315,10 @@ class Chart(Vertical, can_focus=True):
         if lens.high - lens.low < 1:
             states.append(f"{lens.low:.0%} to {lens.high:.0%}")
         return states
+
+
+def _end(curve: Curve) -> float:
+    return float(curve.x[-1]) if len(curve) else -math.inf
 
 
 def _inside(curve: Curve, low: float, high: float) -> Floats:

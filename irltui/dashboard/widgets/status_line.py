@@ -14,6 +14,8 @@ from irltui.runs.status import State
 
 _WORKING = frozenset({State.STARTING, State.RUNNING, State.PAUSED})
 _BAR = 12
+NARROW = 60
+"""Columns below which only what matters most is said."""
 
 
 class StatusLine(Static):
@@ -25,25 +27,28 @@ class StatusLine(Static):
 
     def show(self, run: OpenRun, moment: Moment, replay: Replay | None = None) -> None:
         """Show a run at a moment."""
-        first = joined([*_state(run), *_place(moment)])
+        narrow = self.app.size.width < NARROW
+        first = joined([*_state(run, narrow=narrow), *_place(moment, narrow=narrow)])
         self.update(Content("\n").join([first, joined(_replayed(replay) if replay else _doing(run, moment))]))
 
 
-def _state(run: OpenRun) -> list[Content]:
+def _state(run: OpenRun, *, narrow: bool) -> list[Content]:
     state = run.state
     shown_state = Content.styled(f"{STATE_MARKS[state]} {state}", STATE_STYLES[state])
+    if narrow:
+        return [shown_state]
     algorithm = run.history.start.algorithm.upper()
     return [shown_state, shown(run.name, "bold", limit=40), *([shown(algorithm, limit=12)] if algorithm else [])]
 
 
-def _place(moment: Moment) -> list[Content]:
+def _place(moment: Moment, *, narrow: bool) -> list[Content]:
     start, progress = moment.history.start, moment.progress
     parts = []
     if start.outer_iterations:
         outer = min(progress.outer_iteration + 1, start.outer_iterations)
         parts.append(Content.assemble("outer ", (f"{outer}/{start.outer_iterations}", "bold")))
     rows = moment.history.rows
-    if moment.rows and moment.step:
+    if moment.rows and moment.step and not narrow:
         inner = int(rows.inner_step[moment.rows - 1])
         planned = -(-start.total_steps // start.outer_iterations) if start.outer_iterations else 0
         parts.append(Content.assemble("inner ", (f"{inner}/{planned}" if planned else str(inner), "bold")))

@@ -92,7 +92,10 @@ def test_no_runs_yet_is_no_error_but_a_wrong_folder_is(irltui) -> None:
 
 def test_show_tells_figures_alerts_and_the_result(irltui, make_run) -> None:
     run = make_run()
-    assert irltui("show", run.path).out.splitlines()[1:] == [
+    lines = irltui("show", run.path).out.splitlines()
+    told = [line for line in lines if not re.match(r"\s*$|\s+step |.*[\u2800-\u28ff]|        \w", line)]
+    assert "        reward gap, 1 not finite" in "\n".join(lines)
+    assert told[1:] == [
         "model      m␛]52;c;eA==␇<U+202E>[/bold]",
         "data       d",
         "seed       0",
@@ -229,7 +232,7 @@ except SystemExit:
     pass
 ours = {name for name in sys.modules if name.startswith("irltui.")}
 declared = {"irltui.cli", "irltui.cli.main", "irltui.cli.options", "irltui.cli.results"}
-assert ours == {*declared, "irltui.cli.say", "irltui.errors", "irltui.text"}, ours
+assert ours == {*declared, "irltui.cli.say", "irltui.console", "irltui.errors", "irltui.text"}, ours
 assert "pydantic" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from irltui.config.shape import tables
-from irltui.dashboard.form import Form, form_presets
+from irltui.config.study import Study
+from irltui.dashboard.form import Form
 from irltui.registry import Registry
 
 
@@ -51,5 +54,35 @@ def test_words_to_choose_from_come_with_the_option() -> None:
     assert "rolling" in option_of(Form("irft"), "reference.kind").choices
 
 
-def test_presets_that_describe_one_run_are_offered() -> None:
-    assert {"irft", "spin", "sft"} <= set(form_presets())
+def test_a_study_is_filled_in_like_a_run_and_needs_nothing() -> None:
+    form = Form("quickstart")
+    assert form.problems() == []
+    assert option_of(form, "study.seeds").value == "[0, 1, 2]"
+    study = form.with_value("study.seeds", "[4]").with_value("loop.batch", "8").load()
+    assert isinstance(study, Study)
+    assert study.section.seeds == [4]
+    assert study.load(study.arms[0], 4, start=None, flags=()).config.loop.batch == 8
+
+
+@pytest.mark.parametrize(("key", "text", "words"), [
+    ("study.compare", '["irft", "nobody"]', "no arm 'nobody'"),
+    ("study.jobs", "0", "greater than"),
+    ("loop.batch", "0", "at least 1"),
+])  # fmt: skip
+def test_what_is_wrong_with_a_study_is_told_beside_its_option(key: str, text: str, words: str) -> None:
+    assert words in option_of(Form("quickstart").with_value(key, text), key).problem
+
+
+def test_a_benchmark_is_added_by_its_kind_and_then_has_options() -> None:
+    form = Form("irft")
+    adds = option_of(form, "benchmarks.heldout_nll.kind")
+    assert adds.value == ""
+    assert adds.choices == ("heldout_nll",)
+    added = form.with_value(adds.key, adds.choices[0])
+    assert "benchmarks.heldout_nll.data" in {option.key for option in added.options(Registry(), [])}
+    filled = added.with_value("benchmarks.heldout_nll.data", "rows.jsonl")
+    assert not [problem for problem in filled.problems() if "benchmarks" in problem]
+
+
+def test_the_benchmarks_of_a_preset_can_be_changed() -> None:
+    assert option_of(Form("quickstart"), "benchmarks.gold.kind").value == '"quickstart"'

@@ -6,6 +6,7 @@ from collections import Counter
 
 from irltui.dashboard.keymap import (
     CHARTS,
+    CHECK,
     COMPARE,
     ENGINE,
     EVERYWHERE,
@@ -20,8 +21,9 @@ from irltui.dashboard.keymap import (
 SCREENS = {
     "runs": (RUNS, EVERYWHERE),
     "run": (RUN, ENGINE, CHARTS, REPLAY, EVERYWHERE),
-    "samples": (SAMPLES, ENGINE, EVERYWHERE),
+    "samples": (SAMPLES, REPLAY, ENGINE, EVERYWHERE),
     "compare": (COMPARE, CHARTS, EVERYWHERE),
+    "check": (CHECK, ENGINE, EVERYWHERE),
 }
 
 

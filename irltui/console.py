@@ -1,4 +1,4 @@
-"""What a command prints: results to stdout, talk to stderr, nothing that is not safe to show."""
+"""Words to the terminal: results to stdout, talk to stderr, nothing that is not safe to show."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def out(text: str) -> None:
     sys.stdout.flush()
 
 
-def out_json(value: Any) -> None:
+def out_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a result for programs, in ASCII: no control character reaches a terminal."""
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(value, indent=indent, default=str) + "\n")
     sys.stdout.flush()
 
 

@@ -1,0 +1,30 @@
+"""How the dashboard starts what was filled in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from irltui.cli import dashboard
+from irltui.dashboard.form import Form
+from irltui.runs.folder import is_run
+from irltui.runs.study import is_study, read_plan
+
+
+def test_a_study_gets_all_its_run_folders_and_a_process_that_works_it_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[list[str]] = []
+    stand_in = SimpleNamespace(Popen=lambda line, **options: lines.append(line), DEVNULL=None, STDOUT=None)
+    monkeypatch.setattr(dashboard, "subprocess", stand_in)
+    monkeypatch.chdir(tmp_path)
+    first = dashboard.launch(Form("quickstart").with_value("study.seeds", "[7]").load(), "quickstart")
+    (study,) = (tmp_path / "runs").iterdir()
+    assert is_study(study)
+    assert [is_run(study / "seed-7" / arm) for arm in ("sft", "irft", "sft-more")] == [True] * 3
+    assert first.resolve() == (study / "seed-7" / "sft").resolve()
+    assert lines == [[sys.executable, "-m", "irltui", "run", "--resume", str(study)]]
+    assert read_plan(study).seeds == (7,)
