@@ -8,13 +8,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from plugins.conftest import Site
 
 from irltui import hooks
 from irltui.errors import ConfigError, PluginError
 from irltui.registry import DISABLE_VARIABLE, Registry, read_plugin_file
 from irltui.runs.reader import read_events
 from support.runs import config, demonstrations, finish, prepare, work
+from support.site import Site
 from support.tiny import folder
 
 HEAD = """

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import torch
-from plugins.conftest import Site
 from safetensors.torch import load_file, save_file
 
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from support.runs import demonstrations, events
+from support.site import Site
 from support.tiny import folder
 
 SMALL = ["--set", "data.max_response_tokens=8", "--set", "loop.outer_iterations=2", "--set", "evaluation.samples=2"]
