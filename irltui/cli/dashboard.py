@@ -16,6 +16,7 @@ from irltui.runs.manifest import new_manifest, write_manifest
 if TYPE_CHECKING:
     from irltui.config.load import Loaded
     from irltui.config.study import Study
+    from irltui.dashboard.form import Offers
 
 _APP = "irltui.dashboard.app"
 RUNS = Path("runs")
@@ -31,8 +32,23 @@ def open_dashboard(run: Path | None) -> bool:
     if not has_dashboard():
         return False
     folder = run.parent if run is not None and run.parent != Path() else RUNS
-    importlib.import_module(_APP).open_dashboard(folder, run, launch)
+    importlib.import_module(_APP).open_dashboard(folder, run, launch, look)
     return True
+
+
+def look() -> Offers:
+    """What installed plugins offer; each is asked in a process of its own, for it may crash or hang."""
+    from irltui.cli.plugins import look_at_installed
+    from irltui.dashboard.form import Offers
+
+    kinds: dict[str, dict[str, str]] = {}
+    problems = []
+    for row in look_at_installed():
+        for kind in row["kinds"]:
+            kinds.setdefault(kind["component"], {})[kind["kind"]] = kind["description"]
+        if row["error"]:
+            problems.append(row["error"])
+    return Offers(kinds, tuple(problems))
 
 
 def launch(loaded: Loaded | Study, name: str) -> Path:

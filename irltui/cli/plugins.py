@@ -57,6 +57,12 @@ def list_plugins(*, load: bool, as_json: bool) -> int:
     return EXIT_FAILED if any(row["error"] for row in rows) and load else EXIT_OK
 
 
+def look_at_installed() -> list[dict[str, Any]]:
+    """Rows of the installed plugins, loaded; what `irltui plugins list --load --json` prints of them."""
+    registry = Registry()
+    return [_row(registry, name, load=True) for name in installed()]
+
+
 def check_plugin(name: str, assignments: tuple[str, ...], limit: float, *, as_json: bool) -> int:
     """Load a plugin and try all it provides; 1 if anything is wrong.
 

@@ -34,7 +34,7 @@ from irltui.errors import EXIT_OK
 from irltui.runs.control import Command
 
 if TYPE_CHECKING:
-    from irltui.dashboard.screens.new_run import Launch
+    from irltui.dashboard.screens.new_run import Launch, Look
 
 REDRAW_EVERY = 0.5
 LARGEST_SHARE = 4  # a redraw that takes long is followed by a rest so many times as long
@@ -49,6 +49,7 @@ class Dashboard(App[int]):
         folder: where runs lie.
         run: a run to open at once.
         launch: starts a run that was filled in; None if runs cannot be started from here.
+        look: finds out what installed plugins offer, for the form of a new run.
         clock: Unix seconds; tests pass a fixed one.
     """
 
@@ -69,11 +70,12 @@ class Dashboard(App[int]):
         folder: Path,
         run: Path | None = None,
         launch: Launch | None = None,
+        look: Look | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
         self.store = Store(folder, clock)
-        self._launch = launch
+        self._launch, self._look = launch, look
         self._first_run = run
         self._drawn: tuple[object, ...] = ()
         self._turn, self._has_focus = 0, True
@@ -164,7 +166,7 @@ class Dashboard(App[int]):
         if self._launch is None:
             self.notify("Start runs with `irltui run`.", markup=False)
             return
-        self.push_screen(NewRunScreen(self._launch), self._started)
+        self.push_screen(NewRunScreen(self._launch, self._look), self._started)
 
     def _started(self, path: Path | None) -> None:
         if path is not None:
@@ -259,16 +261,19 @@ class Dashboard(App[int]):
                 yield SystemCommand(title, f"{key.help} ({key.shown})", partial(self.run_action, key.action, screen))
 
 
-def open_dashboard(runs_folder: Path, run: Path | None = None, launch: Launch | None = None) -> int:
+def open_dashboard(
+    runs_folder: Path, run: Path | None = None, launch: Launch | None = None, look: Look | None = None
+) -> int:
     """Show the dashboard until it is left.
 
     Args:
         runs_folder: where runs lie.
         run: a run to open at once.
         launch: makes and starts a new run from its configuration and a name, and returns its folder.
+        look: finds out what installed plugins offer.
 
     Returns:
         The exit code: 0, or 128 and the number of the signal that ended it.
     """
-    result = Dashboard(runs_folder, run, launch).run()
+    result = Dashboard(runs_folder, run, launch, look).run()
     return EXIT_OK if result is None else result

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from irltui.api import Spec
 from irltui.config.layers import Layer, merge, set_layers
 from irltui.config.load import Loaded, load
 from irltui.config.local import localise
@@ -26,6 +27,25 @@ from irltui.errors import IrltuiError, PluginError
 from irltui.registry import Registry
 
 FIRST = ("model.name", "data.source", "algorithm", "seed", "study.seeds", "study.jobs")
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What installed plugins provide, found out without importing any of them here.
+
+    `kinds` is component -> kind -> what it is; `problems` names the plugins that do not load, with the reason.
+    """
+
+    kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    def of(self, component: str, registry: Registry) -> dict[str, str]:
+        """Every kind of a component that can be chosen, built-in ones first, with the first line of its help."""
+        known = {kind: _summary(spec) for kind, spec in registry.kinds(component).items()}
+        return known | dict(self.kinds.get(component, {}))
+
+
+NO_OFFERS = Offers()
 
 
 @dataclass(frozen=True)
@@ -79,15 +99,21 @@ class Form:
             return [line.partition("; give --")[0] for line in error.message.splitlines()]
         return []
 
-    def options(self, registry: Registry, problems: list[str]) -> list[Option]:
-        """Every option, the ones that every run needs first."""
+    def options(self, registry: Registry, problems: list[str], offers: Offers = NO_OFFERS) -> list[Option]:
+        """Every option, the ones that every run needs first.
+
+        Args:
+            registry: where kinds that are chosen are looked up, loading their plugins.
+            problems: of the form as it is.
+            offers: kinds of plugins that could be chosen.
+        """
         try:
             layers = [Layer("", defaults()), *target_layers(self.preset), *set_layers(self.assignments)]
         except IrltuiError:  # a text that is no assignment: it is among the problems
             layers = [Layer("", defaults()), *target_layers(self.preset)]
         merged = merge(layers)
         found = []
-        for keys, info in _fields(merged.values, registry):
+        for keys, info in _fields(merged.values, registry, offers):
             key = dotted(keys)
             given = value_at(merged.values, keys)
             layer = merged.sources.get(keys)
@@ -95,12 +121,30 @@ class Form:
             default = "" if info.is_required() else as_toml(_plain(info.default))
             text = default if given is None else as_toml(given)
             problem = next((line for line in problems if f"{key}:" in line), "")
-            found.append(Option(key, text, origin, info.description or "", _choices(info.annotation), problem))
+            about, choices = info.description or "", _choices(info.annotation)
+            if (component := component_at(keys[:-1])) and keys[-1] == "kind":
+                about, choices = _kinds(component, text.strip('"'), info, registry, offers)
+            found.append(Option(key, text, origin, about, choices, problem))
         found.sort(key=lambda option: FIRST.index(option.key) if option.key in FIRST else len(FIRST))
         return found
 
 
-def _fields(values: Mapping[str, Any], registry: Registry) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+def _kinds(
+    component: str, chosen: str, info: FieldInfo, registry: Registry, offers: Offers
+) -> tuple[str, tuple[str, ...]]:
+    """Help and choices of a `kind`: what the chosen one is, and all that there are."""
+    known = offers.of(component, registry)
+    about = f"{chosen}: {known[chosen]}" if chosen in known else info.description or ""
+    return " ".join([about, *offers.problems]), _choices(info.annotation) or tuple(known)
+
+
+def _summary(spec: type[Spec]) -> str:
+    return (spec.__doc__ or "").strip().partition("\n")[0]
+
+
+def _fields(
+    values: Mapping[str, Any], registry: Registry, offers: Offers
+) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     """Keys and fields of all options that are no tables."""
     for keys, model in tables():
         for name, info in model.model_fields.items():
@@ -111,20 +155,25 @@ def _fields(values: Mapping[str, Any], registry: Registry) -> Iterator[tuple[tup
                 yield here, info
     if "study" in values:
         yield from ((("study", name), info) for name, info in StudySection.model_fields.items())
-    yield from _benchmarks(values, registry)
+    yield from _benchmarks(values, registry, offers)
 
 
-def _benchmarks(values: Mapping[str, Any], registry: Registry) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
-    """Options of the benchmarks that there are; of each other kind the one option that adds it, under its own name."""
+def _benchmarks(
+    values: Mapping[str, Any], registry: Registry, offers: Offers
+) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Options of the benchmarks that there are; of other kinds the one option that adds them, under their own name."""
     found = values.get("benchmarks")
     tables_ = found if isinstance(found, Mapping) else {}
     for name in tables_:
         yield from _part(("benchmarks", name), "benchmark", values, registry)
-    for kind, spec in registry.kinds("benchmark").items():
-        name = kind.rpartition("/")[2]
+    offered = offers.of("benchmark", registry)
+    by_name: dict[str, list[str]] = {}
+    for kind in offered:
+        by_name.setdefault(kind.rpartition("/")[2], []).append(kind)
+    for name, kinds in by_name.items():
         if name not in tables_:
-            summary = (spec.__doc__ or "").strip().partition("\n")[0]
-            info = FieldInfo(annotation=cast("Any", Literal)[kind], description=f"Adds this benchmark. {summary}")
+            annotation = cast("Any", Literal)[tuple(kinds)]
+            info = FieldInfo(annotation=annotation, description=f"Adds this benchmark. {offered[kinds[0]]}")
             yield ("benchmarks", name, "kind"), info
 
 

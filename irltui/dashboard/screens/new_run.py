@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -17,7 +18,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 from irltui.config.load import Loaded
 from irltui.config.presets import presets
 from irltui.config.study import Study
-from irltui.dashboard.form import Form, Option
+from irltui.dashboard.form import NO_OFFERS, Form, Offers, Option
 from irltui.dashboard.words import cell, joined, shown
 from irltui.errors import IrltuiError
 from irltui.registry import Registry
@@ -27,6 +28,9 @@ Launch = Callable[[Loaded | Study, str], Path]
 is a suggestion."""
 
 
+Look = Callable[[], Offers]
+"""Asks the installed plugins, in processes of their own, so that a broken one shows as a problem and no more."""
+
 _WIDE = 60
 
 
@@ -35,6 +39,7 @@ class NewRunScreen(ModalScreen[Path | None]):
 
     Args:
         launch: starts it.
+        look: finds out what installed plugins offer, which takes a moment; None offers the built-in parts alone.
     """
 
     CSS_PATH = "new_run.tcss"
@@ -49,9 +54,9 @@ class NewRunScreen(ModalScreen[Path | None]):
         Binding("escape", "leave", "close"),
     ]
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, look: Look | None = None) -> None:
         super().__init__()
-        self._launch = launch
+        self._launch, self._look, self._offers = launch, look, NO_OFFERS
         self._presets = presets()
         self._form = Form(next(iter(self._presets), ""))
         self._registry = Registry()
@@ -76,12 +81,18 @@ class NewRunScreen(ModalScreen[Path | None]):
         for name in ("option", "value", "from"):
             table.add_column(Text(name), key=name)
         self._show(self._form)
+        if self._look is not None:
+            self.run_worker(self._ask(self._look), name="plugins")
+
+    async def _ask(self, look: Look) -> None:
+        self._offers = await asyncio.to_thread(look)
+        self._show(self._form)
 
     # -- drawing ---------------------------------------------------------------------------------
 
     def _show(self, form: Form) -> None:
         self._problems = form.problems()
-        everything = form.options(self._registry, self._problems)
+        everything = form.options(self._registry, self._problems, self._offers)
         self._options = [option for option in everything if self._filter in option.key]
         table = self.query_one("#options", DataTable)
         row = table.cursor_row
