@@ -28,6 +28,8 @@ plugin to begin with.
 - **Disabling.** `plugins.disable = ["acme"]`, or `IRLTUI_DISABLE_PLUGINS=acme,other`; `all` means every one.
 - **Errors.** A plugin is imported when a configuration names it. What goes wrong in it ends that run with an
   error that names plugin, part and method; an installed plugin that is broken and not named stops nothing.
+- **Time.** A part that neither answers nor yields nor calls `context.poll` for `plugins.time_limit` seconds (half an
+  hour) is interrupted, and the run ends with its name and place. Pauses do not count: they happen inside `poll`.
 - **Versions.** Bound the requirement: `irltui>=0.1,<0.2`. Until 1.0 a minor version may change this page;
   patches do not. The update hook is provisional. Contexts and data types grow by optional fields only.
 - **Numbers.** Log-probabilities are sums over response tokens in nats, end-of-sequence included where the model

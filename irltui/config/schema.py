@@ -271,6 +271,8 @@ class PluginsSection(Section):
 
     disable: list[str] = []
     """Names of plugins that are not to be imported; "all" means every one."""
+    time_limit: float = Field(default=1800.0, ge=0)
+    """Seconds in which a plugin's part must answer, give the next generation or poll; else the run ends. 0 waits."""
     files: dict[str, PluginFileSection] = {}
     """Plugins in local files, by any name."""
 

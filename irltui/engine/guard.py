@@ -1,12 +1,14 @@
 """Parts of plugins behind a wall: what one does wrong ends the run with its name, not with a riddle.
 
-Built-in parts are handed through as they are. `poll`'s way to end a run is no `Exception`, so it passes.
+Built-in parts are handed through as they are. `poll`'s way to end a run is no `Exception`, so it passes. A part that
+gives no answer for too long is interrupted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,9 +17,12 @@ from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
 from irltui.api import (
+    Benchmark,
+    BenchmarkSpec,
     BuildContext,
     Decoding,
     Generation,
+    Model,
     PolicyStep,
     PolicyUpdate,
     Prompt,
@@ -26,42 +31,62 @@ from irltui.api import (
     RewardSpec,
     Sampler,
     SamplerSpec,
+    Score,
     Spec,
     UpdateSpec,
 )
+from irltui.benchmarks import build as benchmarks
+from irltui.engine.timelimit import Late, TimeLimit
 from irltui.errors import IrltuiError, NotFiniteError, TrainingError
 
 _Part = TypeVar("_Part")
+FOR_EVER = TimeLimit()
 
 
-def build_reward(spec: RewardSpec, context: BuildContext) -> Reward:
-    """The reward of a configuration.
+def build_reward(spec: RewardSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Reward:
+    """The reward of a configuration; `limit` is how long a plugin's may take for an answer.
 
     Raises:
         TrainingError: a plugin's cannot be built.
         IrltuiError: a built-in one cannot.
     """
-    reward = _built("reward", spec, Reward, context)
-    return GuardedReward(reward, spec.kind) if _is_foreign(spec) else reward
+    reward = _built("reward", spec, Reward, context, limit)
+    return GuardedReward(reward, spec.kind, limit) if _is_foreign(spec) else reward
 
 
-def build_sampler(spec: SamplerSpec, context: BuildContext) -> Sampler:
-    """The sampler of a configuration; errors as in `build_reward`."""
-    sampler = _built("sampler", spec, Sampler, context)
-    return GuardedSampler(sampler, spec.kind) if _is_foreign(spec) else sampler
+def build_sampler(spec: SamplerSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Sampler:
+    """The sampler of a configuration; as `build_reward`."""
+    sampler = _built("sampler", spec, Sampler, context, limit)
+    return GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler
 
 
-def build_update(spec: UpdateSpec, context: BuildContext) -> PolicyUpdate:
-    """The policy step of a configuration; errors as in `build_reward`."""
-    update = _built("update", spec, PolicyUpdate, context)
-    return GuardedUpdate(update, spec.kind) if _is_foreign(spec) else update
+def build_update(spec: UpdateSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> PolicyUpdate:
+    """The policy step of a configuration; as `build_reward`."""
+    update = _built("update", spec, PolicyUpdate, context, limit)
+    return GuardedUpdate(update, spec.kind, limit) if _is_foreign(spec) else update
+
+
+def build_benchmarks(
+    specs: Mapping[str, BenchmarkSpec], context: BuildContext, limit: TimeLimit = FOR_EVER
+) -> dict[str, Benchmark]:
+    """The benchmarks of a configuration by name; who runs one names it in what it raises.
+
+    Raises:
+        IrltuiError: one cannot be built; the message begins with its table.
+    """
+    built = benchmarks.build_benchmarks(specs, context)
+    return {
+        name: TimedBenchmark(benchmark, specs[name].kind, limit) if _is_foreign(specs[name]) else benchmark
+        for name, benchmark in built.items()
+    }
 
 
 class GuardedReward(Reward):
     """A plugin's reward whose every answer is looked at."""
 
-    def __init__(self, inner: Reward, kind: str) -> None:
+    def __init__(self, inner: Reward, kind: str, limit: TimeLimit = FOR_EVER) -> None:
         self._inner, self._what = inner, f"reward {kind!r}"
+        self._call = partial(_named, self._what, limit)
         self.restarts = bool(inner.restarts)
 
     def score(self, responses: Responses) -> Tensor:
@@ -70,14 +95,14 @@ class GuardedReward(Reward):
         Raises:
             TrainingError: the plugin raised, or gave something else.
         """
-        with _named(self._what, "score"):
+        with self._call("score"):
             score = self._inner.score(responses)
         self._check("score", score, responses.input_ids.shape[:1], responses)
         return score
 
     def penalty(self, responses: Responses) -> Tensor | None:
         """(B / 2,) float32, or None."""
-        with _named(self._what, "penalty"):
+        with self._call("penalty"):
             penalty = self._inner.penalty(responses)
         if penalty is not None:
             self._check("penalty", penalty, (len(responses.input_ids) // 2,), responses)
@@ -85,7 +110,7 @@ class GuardedReward(Reward):
 
     def token_scores(self, responses: Responses) -> Tensor | None:
         """(B, L) float32, or None."""
-        with _named(self._what, "token_scores"):
+        with self._call("token_scores"):
             scores = self._inner.token_scores(responses)
         if scores is not None:
             self._check("token_scores", scores, responses.input_ids.shape, responses)
@@ -93,27 +118,27 @@ class GuardedReward(Reward):
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """What the inner steps train."""
-        with _named(self._what, "parameters"):
+        with self._call("parameters"):
             return iter(list(self._inner.parameters()))
 
     def begin(self, t: int) -> None:
         """Outer iteration t starts."""
-        with _named(self._what, "begin"):
+        with self._call("begin"):
             self._inner.begin(t)
 
     def save(self, folder: Path) -> None:
         """Write what `load` needs."""
-        with _named(self._what, "save"):
+        with self._call("save"):
             self._inner.save(folder)
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
-        with _named(self._what, "load"):
+        with self._call("load"):
             self._inner.load(folder)
 
     def export(self, folder: Path) -> None:
         """Write the learned reward for others."""
-        with _named(self._what, "export"):
+        with self._call("export"):
             self._inner.export(folder)
 
     def _check(self, method: str, given: object, shape: Sequence[int], responses: Responses) -> None:
@@ -132,8 +157,9 @@ class GuardedReward(Reward):
 class GuardedSampler(Sampler):
     """A plugin's sampler: every prompt comes back once; what a generation holds, the engine checks for all."""
 
-    def __init__(self, inner: Sampler, kind: str) -> None:
+    def __init__(self, inner: Sampler, kind: str, limit: TimeLimit = FOR_EVER) -> None:
         self._inner, self._what = inner, f"sampler {kind!r}"
+        self._call = partial(_named, self._what, limit)
         self.group = inner.group
         if not isinstance(self.group, int) or self.group < 1:
             raise _broken(self._what, f"group is {self.group!r}, not a number of prompts")
@@ -145,10 +171,10 @@ class GuardedSampler(Sampler):
             TrainingError: the plugin raised, or broke its contract.
         """
         missing = {prompt.id for prompt in prompts}
-        with _named(self._what, "sample"):
+        with self._call("sample"):
             drawn = iter(self._inner.sample(prompts, decoding, seed))
         while True:
-            with _named(self._what, "sample"):
+            with self._call("sample"):
                 generation = next(drawn, None)
             if generation is None:
                 break
@@ -163,19 +189,20 @@ class GuardedSampler(Sampler):
 
     def refresh(self) -> None:
         """The policy's weights have changed."""
-        with _named(self._what, "refresh"):
+        with self._call("refresh"):
             self._inner.refresh()
 
 
 class GuardedUpdate(PolicyUpdate):
     """A plugin's policy step; the order of its steps, the engine checks for all."""
 
-    def __init__(self, inner: PolicyUpdate, kind: str) -> None:
+    def __init__(self, inner: PolicyUpdate, kind: str, limit: TimeLimit = FOR_EVER) -> None:
         self._inner, self._what = inner, f"update {kind!r}"
+        self._call = partial(_named, self._what, limit)
 
     def steps(self, prompts: int) -> int:
         """How many policy steps an outer iteration has."""
-        with _named(self._what, "steps"):
+        with self._call("steps"):
             steps = self._inner.steps(prompts)
         if not isinstance(steps, int) or steps < 1:
             raise _broken(self._what, f"steps({prompts}) is {steps!r}, not a number above 0")
@@ -185,10 +212,10 @@ class GuardedUpdate(PolicyUpdate):
         self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int, start: int
     ) -> Iterator[PolicyStep]:
         """Policy steps `start`, `start` + 1, ...; each loss a number with a gradient."""
-        with _named(self._what, "losses"):
+        with self._call("losses"):
             steps = iter(self._inner.losses(reward, sampler, prompts, t, start))
         while True:
-            with _named(self._what, "losses"):
+            with self._call("losses"):
                 step = next(steps, None)
             if step is None:
                 return
@@ -199,12 +226,30 @@ class GuardedUpdate(PolicyUpdate):
             yield step
 
 
-def _built(component: str, spec: Spec, expected: type[_Part], context: BuildContext) -> _Part:
+class TimedBenchmark(Benchmark):
+    """A plugin's benchmark that may not take for ever from one score to the next."""
+
+    def __init__(self, inner: Benchmark, kind: str, limit: TimeLimit) -> None:
+        self._inner, self._what, self._limit = inner, f"benchmark {kind!r}", limit
+
+    def evaluate(self, model: Model) -> Iterator[Score]:
+        """Its scores."""
+        with _in_time(self._what, self._limit, "evaluate"):
+            scores = iter(self._inner.evaluate(model))
+        while True:
+            with _in_time(self._what, self._limit, "evaluate"):
+                score = next(scores, None)
+            if score is None:
+                return
+            yield score
+
+
+def _built(component: str, spec: Spec, expected: type[_Part], context: BuildContext, limit: TimeLimit) -> _Part:
     build: Any = spec.build  # type: ignore[attr-defined]  # pyrefly: ignore[missing-attribute]
     if not _is_foreign(spec):
         return build(context)
     what = f"{component} {spec.kind!r}"
-    with _named(what, "build"):
+    with _named(what, limit, "build"):
         part = build(context)
     if not isinstance(part, expected):
         raise _broken(what, f"build gives a {type(part).__name__}, not a {expected.__name__}")
@@ -212,16 +257,30 @@ def _built(component: str, spec: Spec, expected: type[_Part], context: BuildCont
 
 
 @contextmanager
-def _named(what: str, method: str) -> Generator[None]:
+def _named(what: str, limit: TimeLimit, method: str) -> Generator[None]:
     """An exception of a plugin told with its name; ours pass, and so does memory that ran out."""
     try:
-        yield
+        with _in_time(what, limit, method):
+            yield
     except IrltuiError:
         raise
     except Exception as error:
         if should_reduce_batch_size(error):
             raise
         raise TrainingError(f"{what}: {method} raised {type(error).__name__}: {error}", _hint(what)) from error
+
+
+@contextmanager
+def _in_time(what: str, limit: TimeLimit, method: str) -> Generator[None]:
+    try:
+        with limit:
+            yield
+    except Late as late:
+        raise TrainingError(
+            f"{what}: {method} gave no answer for {limit.seconds:g} s; it was at {late.place}",
+            "If it is slow and does not hang, start again from RUN/run.json with a higher --set plugins.time_limit. "
+            + _hint(what),
+        ) from late
 
 
 def _broken(what: str, problem: str) -> TrainingError:

@@ -16,6 +16,7 @@ from irltui.config.schema import RunConfig
 from irltui.engine.guard import build_sampler, build_update
 from irltui.engine.plan import Plan
 from irltui.engine.stepper import Stepper, make_optimizer
+from irltui.engine.timelimit import TimeLimit
 from irltui.lm.policy import LanguageModelPolicy, score_all
 
 
@@ -40,7 +41,12 @@ class Lower:
 
 
 def make_lower(
-    config: RunConfig, context: BuildContext, plan: Plan, folder: Path, backward: Callable[[Tensor], Any]
+    config: RunConfig,
+    context: BuildContext,
+    plan: Plan,
+    folder: Path,
+    backward: Callable[[Tensor], Any],
+    limit: TimeLimit,
 ) -> Lower:
     """The lower level of a run.
 
@@ -50,17 +56,18 @@ def make_lower(
         plan: says how many prompts each outer iteration has.
         folder: samples/ of the run.
         backward: accelerate's, or `Tensor.backward`.
+        limit: how long a plugin's part may take for an answer.
     """
     policy = context.policy
     if not isinstance(policy, LanguageModelPolicy):
         raise TypeError(f"RFT needs a transformers model, not a {type(policy).__name__}")
 
     def sampler(initial: LanguageModelPolicy, poll: Callable[[], None]) -> Sampler:
-        return build_sampler(config.sampler, replace(context, policy=initial, poll=poll))
+        return build_sampler(config.sampler, replace(context, policy=initial, poll=poll), limit)
 
     reference = InitialReference(policy, sampler, context)
     level = LowerLevel(getattr(config.reward, "beta", 1.0), reference, folder)
-    update = build_update(config.update, replace(context, lower=level))
+    update = build_update(config.update, replace(context, lower=level), limit)
     counts = (update.steps(len(plan.demonstrations(t))) for t in range(plan.outer_iterations))
     steps_before = (0, *accumulate(counts))
     optimizer = make_optimizer(config.optimizer, policy.parameters())

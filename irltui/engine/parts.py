@@ -14,16 +14,16 @@ from accelerate import Accelerator, PartialState
 
 from irltui.algorithm import PER_TOKEN, Link, link
 from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
-from irltui.benchmarks.build import build_benchmarks
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
-from irltui.engine.guard import build_reward, build_sampler
+from irltui.engine.guard import build_benchmarks, build_reward, build_sampler
 from irltui.engine.lower import Lower, make_lower
 from irltui.engine.plan import Plan, make_plan
 from irltui.engine.stepper import Stepper, make_optimizer
+from irltui.engine.timelimit import TimeLimit
 from irltui.engine.under_test import ModelUnderTest, RewardOfRun
 from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy
@@ -123,19 +123,20 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
     )
     torch.manual_seed(derived_seed(config.seed, "torch"))
     policy, accelerator = make_policy(config, tokenizer, ends)
+    limit = TimeLimit(config.plugins.time_limit)
     context = BuildContext(
         policy,
         seed=derived_seed(config.seed, "parts"),
-        poll=poll,
+        poll=limit.outside(poll),
         options={"per_token": config.loss.link == PER_TOKEN, "model": config.model},
         decoding=decoding,
         batch=2 * config.micro_batch,
     )
-    sampler = build_sampler(config.sampler, context)
-    reward = build_reward(config.reward, context) if learns_reward else None
+    sampler = build_sampler(config.sampler, context, limit)
+    reward = build_reward(config.reward, context, limit) if learns_reward else None
     lower = None
     if config.algorithm == "rft" and reward is not None:
-        lower = make_lower(config, context, plan, folder, accelerator.backward)
+        lower = make_lower(config, context, plan, folder, accelerator.backward, limit)
     return Parts(
         config=config,
         data=data,
@@ -147,7 +148,7 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         decoding=decoding,
         stepper=_stepper(config, policy, reward, lower, plan, accelerator),
         lower=lower,
-        benchmarks=build_benchmarks(config.benchmarks, context),
+        benchmarks=build_benchmarks(config.benchmarks, context, limit),
         model_under_test=_under_test(config, context, policy, sampler, reward, data.template),
         generation_config=generation_config,
         poll=poll,

@@ -82,7 +82,6 @@ class SafePoint:
         while self._paused and self._stop is None:
             time.sleep(LOOK_EVERY)
             self._look()
-            self._writer.status()  # a heartbeat
         self._writer.status(now=True, state=State.RUNNING)
 
     def _look(self) -> None:
@@ -90,6 +89,7 @@ class SafePoint:
         if now - self._looked < LOOK_EVERY:
             return
         self._looked = now
+        self._writer.status()  # a heartbeat: long sampling polls, and nothing else would be seen of it
         for request in take(self._run):
             if isinstance(request, str):
                 self._writer.write(
