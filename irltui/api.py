@@ -233,7 +233,8 @@ class RewardSpec(Spec):
     implicit: ClassVar[bool] = False
     """True if the policy itself is the reward's only parameter, so that there is no policy step."""
     learns: ClassVar[bool] = True
-    """False for a reward that is given and has no parameters: `rft` then takes policy steps alone."""
+    """False for a reward that is given and has no parameters: `rft` then takes policy steps alone, and only held-out
+    demonstrations get a generation to be compared with."""
 
     @property
     def window(self) -> int | None:

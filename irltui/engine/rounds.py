@@ -71,7 +71,7 @@ class Rounds:
             Stop: the run is to end; what is drawn is stored.
         """
         parts = self._parts
-        indices = parts.plan.demonstrations(t)
+        indices = self._learned(t)
         train = [parts.data.train[i] for i in indices]
         held_out = [parts.data.held_out[i] for i in range(parts.held_out_pairs)]
         store = SampleStore(self._run.samples, iteration_name(t))
@@ -82,7 +82,7 @@ class Rounds:
         current = Round(t, earlier | fresh, _pairs(store, held_out))
         if announce:
             self._announce(current, store)
-        if all(pair.is_equal for pair in current.train.values()):
+        if current.train and all(pair.is_equal for pair in current.train.values()):
             raise TrainingError(
                 f"outer iteration {t}: every generation equals its demonstration, nothing is left to learn",
                 "The policy has memorised the data: take the result of the iteration before.",
@@ -90,9 +90,13 @@ class Rounds:
         self.current = current
         return current
 
+    def _learned(self, t: int) -> list[int]:
+        """Demonstrations of iteration t that need a generation: none if the reward is given and learns from no pair."""
+        return self._parts.plan.demonstrations(t) if self._parts.plan.learns else []
+
     def _stored(self, s: int) -> dict[int, Pair]:
         """The training pairs of an earlier iteration, by index."""
-        indices = self._parts.plan.demonstrations(s)
+        indices = self._learned(s)
         demonstrations = [self._parts.data.train[i] for i in indices]
         return dict(
             zip(indices, _pairs(SampleStore(self._run.samples, iteration_name(s)), demonstrations), strict=True)
@@ -238,7 +242,9 @@ class Rounds:
     # -- metrics -----------------------------------------------------------------------------
 
     def _announce(self, current: Round, store: SampleStore) -> None:
-        pairs = current.fresh
+        pairs = current.fresh or current.held_out
+        if not pairs:
+            return
         equal = sum(pair.is_equal for pair in pairs)
         empty = sum(len(pair.generation.tokens) == 1 and pair.generation.ended for pair in pairs)
         values = diagnostics.generation_metrics(
@@ -247,8 +253,10 @@ class Rounds:
             equal,
             empty,
         )
-        values |= {"pairs/dropped": float(equal), **_agreement(store)}
-        values |= diagnostics.shortcut_metrics(_ids(pairs), _ids(current.held_out))
+        values |= _agreement(store)
+        if current.train:
+            values["pairs/dropped"] = float(equal)
+            values |= diagnostics.shortcut_metrics(_ids(pairs), _ids(current.held_out))
         self._journal.metrics(values)
         self._journal.check_health(values)
 

@@ -12,8 +12,9 @@ import pytest
 from irltui import hooks
 from irltui.errors import ConfigError, PluginError
 from irltui.registry import DISABLE_VARIABLE, Registry, read_plugin_file
+from irltui.runs.events import Kind
 from irltui.runs.reader import read_events
-from support.runs import config, demonstrations, finish, prepare, work
+from support.runs import config, demonstrations, events, finish, prepare, rft, work
 from support.site import Site
 from support.tiny import folder
 
@@ -243,6 +244,45 @@ def test_a_broken_plugin_that_nobody_names_stops_no_run(tmp_path: Path) -> None:
     values = with_file(tmp_path, "raise RuntimeError('broken')")
     values["reward"] = {"kind": "implicit"}
     finish(tmp_path / "run", values)
+
+
+GIVEN = """
+from irltui.api import *
+
+class Mine(RewardSpec):
+    '''Short answers are good.'''
+    learns = False
+    @property
+    def window(self):
+        return WINDOW
+    def build(self, context):
+        return Short()
+
+class Short(Reward):
+    def score(self, responses):
+        return -responses.response_mask.sum(-1).float()
+    def parameters(self):
+        return iter(())
+"""
+
+
+@pytest.mark.parametrize(("held_out", "window"), [(0.2, 1), (0.2, None), (0.0, 1)])
+def test_a_given_reward_draws_no_generation_that_nobody_uses(
+    tmp_path: Path, held_out: float, window: int | None
+) -> None:
+    values = with_file(tmp_path, GIVEN.replace("WINDOW", str(window)) + HOOK, **rft({"reward": {"kind": "mine/mine"}}))
+    values["reward"] = {"kind": "mine/mine"}
+    values["data"]["held_out"] = held_out
+    run = finish(tmp_path / "run", values)
+    (start,) = events(run, Kind.RUN_START)
+    for t in range(2):
+        stored = run.samples / f"{t:04d}.jsonl"
+        drawn = stored.read_text().splitlines() if stored.exists() else []
+        assert len(drawn) == start.fields["held_out"]
+    named = {name for event in events(run, Kind.METRICS) for name in event.fields["values"]}
+    assert "policy/reward" in named
+    assert ("heldout/loss" in named) == ("generation/length" in named) == bool(held_out)
+    assert not named & {"pairs/dropped", "train/loss", "shortcut/length_auc"}
 
 
 HANG = """
