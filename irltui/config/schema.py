@@ -242,6 +242,15 @@ class CheckpointSection(Section):
     """Newest checkpoints to keep; the best stays too: by held-out loss if the reference is fixed, else by NLL."""
 
 
+class TrackingSection(Section):
+    """Experiment trackers that get the metrics, too, by accelerate; `pip install 'irltui[wandb]'` and so on."""
+
+    to: list[Literal["tensorboard", "wandb", "trackio", "mlflow"]] = []
+    """Of tensorboard, wandb, trackio and mlflow; the run folder holds everything without any."""
+    project: str = Field(default="irltui", min_length=1)
+    """Project (MLflow: experiment) that the run is filed under, by the name of its folder."""
+
+
 class PluginFileSection(Section):
     """A plugin of one's own in a Python file; `irltui run --plugin FILE` writes this table."""
 
@@ -337,6 +346,7 @@ class RunConfig(Section):
     evaluation: EvaluationSection = EvaluationSection()
     benchmarks: dict[str, Annotated[SerializeAsAny[BenchmarkSpec], BeforeValidator(_resolver("benchmark"))]] = {}
     checkpoint: CheckpointSection = CheckpointSection()
+    tracking: TrackingSection = TrackingSection()
 
     @model_validator(mode="after")
     def _consistent(self) -> RunConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -20,11 +20,28 @@ _SHOWN = ("reward/gap", "heldout/loss", "heldout/nll", "train/loss", "speed/pair
 PROGRESS_EVERY = 0.5  # seconds between progress events of one phase
 
 
+Track = Callable[[Mapping[str, float], int], None]
+"""Takes metrics and the optimizer steps so far."""
+
+
+def _nowhere(values: Mapping[str, float], step: int) -> None:
+    """Where metrics go without a tracker."""
+
+
 class Journal:
-    """Writes what happens to one run at one position."""
+    """Writes what happens to one run at one position.
+
+    Args:
+        writer: of its folder.
+        position: where it stands; moves while it trains.
+
+    Attributes:
+        track: gets all metrics as well, and the means of benchmarks as `benchmark/metric`.
+    """
 
     def __init__(self, writer: RunWriter, position: Position) -> None:
         self.position = position
+        self.track: Track = _nowhere
         self._writer = writer
         self._resumed_at, self._before = time.monotonic(), position.elapsed
         self._phase: Phase | None = None
@@ -68,6 +85,7 @@ class Journal:
             elapsed=round(self.elapsed(), 3),
             values=dict(values),
         )
+        self.track(values, position.step)
         self._values |= {name: values[name] for name in _SHOWN if name in values}
         self.status()
 
@@ -91,6 +109,9 @@ class Journal:
         """Write any event at the present step and outer iteration."""
         place = {"step": self.position.step, "outer_iteration": self.position.t}
         self._writer.write(kind, **{**place, **fields})
+        if kind is Kind.EVALUATION:
+            means = {f"{fields['benchmark']}/{name}": value["mean"] for name, value in fields["values"].items()}
+            self.track(means, self.position.step)
 
     def status(self, *, now: bool = False, **fields: Any) -> None:
         """Refresh status.json."""

@@ -12,6 +12,7 @@ from irltui.engine.journal import Journal
 from irltui.engine.parts import build
 from irltui.engine.position import Position
 from irltui.engine.safepoint import SafePoint, Stop
+from irltui.engine.tracking import require_trackers, start_tracking
 from irltui.errors import CheckpointError, RunFolderError
 from irltui.lm.load import quiet_transformers
 from irltui.runs.events import Kind, Phase
@@ -36,6 +37,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
         )
     config = recorded(manifest.config)
     quiet_transformers()
+    require_trackers(config.tracking)
     writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
     parts = build(config, run.samples, safepoint.poll)
     position, skipped = checkpoint.restore(run, parts.trained())
@@ -62,12 +64,16 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
     )
     for line in (*parts.data.report.lines(), *skipped):
         journal.log(line)
+    tracking = start_tracking(run, config, manifest.sha256[:16], journal.position.step, journal.alert)
+    journal.track = tracking.log
     drive = Drive(run, parts, journal, safepoint)
     try:
         drive.to_the_end()
     except Stop as stop:
         _save_before_stopping(drive, stop)
         raise
+    finally:
+        tracking.finish()
 
 
 def _save_before_stopping(drive: Drive, stop: Stop) -> None:
