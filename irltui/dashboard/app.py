@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
 from irltui.dashboard.colourless import Styled
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from irltui.dashboard.screens.new_run import Launch, Look
 
 REDRAW_EVERY = 0.5
-LARGEST_SHARE = 4  # a redraw that takes long is followed by a rest so many times as long
-SHARE_LOADING = 12  # the same while a long log is read, for reading is what one waits for
+REST = 20  # a redraw is followed by a rest so many times as long: the processor belongs to the engine
 REDRAW_UNSEEN = 4  # a terminal without focus is redrawn so many times more seldom
 
 
@@ -110,20 +109,21 @@ class Dashboard(App[int]):
         screen = self.screen
         if not isinstance(screen, MainScreen) or (not self._has_focus and self._turn % REDRAW_UNSEEN):
             return
-        if time.monotonic() < self._rest_until:
-            return
         version = (screen, self.store.version, *(run.version for run in self.store.open.values()))
-        if version != self._drawn:
-            self._drawn = version
-            began = time.monotonic()
-            screen.redraw()
-            screen.refresh_bindings()
-            self.call_after_refresh(self._painted, began)
+        if version == self._drawn:
+            return
+        began = time.monotonic()
+        if began < self._rest_until:
+            screen.redraw_head()
+            return
+        self._drawn = version
+        screen.redraw()
+        screen.refresh_bindings()
+        self.call_after_refresh(self._painted, began)
 
     def _painted(self, began: float) -> None:
         now = time.monotonic()
-        loading = any(not run.loaded for run in self.store.open.values())
-        self._rest_until = now + (SHARE_LOADING if loading else LARGEST_SHARE) * (now - began)
+        self._rest_until = now + REST * (now - began)
 
     def on_app_focus(self) -> None:
         """Somebody looks."""
@@ -250,7 +250,7 @@ class Dashboard(App[int]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What every line passes on its way to the terminal."""
-        return [Styled(one) for one in super().get_line_filters()]
+        return [Styled(one) if isinstance(one, Monochrome) else one for one in super().get_line_filters()]
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key of the table that means something here, by name."""

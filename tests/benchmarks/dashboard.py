@@ -1,7 +1,7 @@
 """What the dashboard costs: `PYTHONPATH=tests python tests/benchmarks/dashboard.py`.
 
 In a pseudo-terminal of 140x45: first paint, a log of 200,000 events until it is interactive, CPU and bytes at two
-changes a second with six charts of 100,000 points, and the pairs a second of one engine with and without a
+changes a second with six charts of 100,000 points, and the steps a second of one engine with and without a
 dashboard attached to it, in turn.
 """
 
@@ -32,14 +32,15 @@ from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.status import State
 from irltui.runs.writer import RunWriter
-from support.runs import config, events, prepare
+from support.runs import config, prepare
 
 COLUMNS, LINES = 140, 45
 METRICS = (
     *("train/loss", "reward/demonstration", "reward/generation", "reward/gap", "reward/accuracy", "heldout/loss"),
     *("logratio/demonstration", "logratio/generation", "pairs/both_down", "train/nll", "train/gradient_norm"),
 )
-SECONDS, ROUNDS = 20, 3
+SECONDS, ROUNDS = 20, 8
+WARM_UP, SETTLED, WINDOW = 50, 6, 15  # steps, seconds, seconds
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Terminal:
             if select.select([self.descriptor], [], [], 0.02)[0]:
                 got = os.read(self.descriptor, 1 << 16)
                 self.written += len(got)
-                self.text = (self.text + got)[-1_000_000:]
+                self.text = (self.text + got)[-20_000:]
             if until():
                 break
         return time.monotonic() - began
@@ -134,23 +135,43 @@ def cost(root: Path) -> tuple[float, float]:
         return (sum(process.cpu_times()[:2]) - before) / passed, (terminal.written - bytes_before) / passed
 
 
-def throughput(root: Path, number: int, *, watched: bool) -> float:
-    """Seconds of training of the embedded default, whole outer iterations, on one thread less than the cores."""
+def throughput(root: Path) -> list[tuple[float, float]]:
+    """Steps a second of one engine training the embedded default, without and with a dashboard, in turn."""
     change = {
+        "algorithm": "sft",
         "data": {"max_response_tokens": 32, "held_out": 0.1},
-        "loop": {"outer_iterations": 2, "batch": 32, "passes": 2},
-        "sampler": {"kind": "transformers", "batch": 32},
+        "loop": {"batch": 32, "passes": 1_000},
     }
-    run = prepare(root / f"run-{number}-{watched}", config(Path("quickstart"), Path("quickstart"), change))
+    run = prepare(root / "training", config(Path("quickstart"), Path("quickstart"), change))
     environment = {**os.environ, "OMP_NUM_THREADS": str(os.cpu_count() or 1)}
     engine = subprocess.Popen([sys.executable, "-m", "irltui.engine", str(run.path)], env=environment)
-    if watched:
-        with dashboard(run.path) as terminal:
-            terminal.read(lambda: engine.poll() is not None, 600)
-    engine.wait()
-    phases = events(run, Kind.PHASE)
-    began = next(e.time for e in phases if e.fields["phase"] == "sample")
-    return next(e.time for e in phases if e.fields["phase"] == "export") - began
+    try:
+        while _steps(run) < WARM_UP:
+            time.sleep(0.5)
+        return [(_alone(run), _watched(run)) for _ in range(ROUNDS)]
+    finally:
+        engine.terminate()
+        engine.wait()
+
+
+def _alone(run: RunFolder) -> float:
+    return _pace(run, lambda: time.sleep(WINDOW))
+
+
+def _watched(run: RunFolder) -> float:
+    with dashboard(run.path) as terminal:
+        terminal.read(lambda: False, SETTLED)
+        return _pace(run, lambda: terminal.read(lambda: False, WINDOW))
+
+
+def _pace(run: RunFolder, wait: Callable[[], object]) -> float:
+    first, began = _steps(run), time.monotonic()
+    wait()
+    return (_steps(run) - first) / (time.monotonic() - began)
+
+
+def _steps(run: RunFolder) -> int:
+    return run.events.read_bytes().count(b'"train/loss"') if run.events.exists() else 0
 
 
 def main() -> None:
@@ -164,14 +185,11 @@ def main() -> None:
             "CPU, share of a core at 2 Hz": f"{share:.2f}",
             "written, kB/s at 2 Hz": f"{written / 1e3:.1f}",
         }
-        alone, watched = [], []
-        for number in range(ROUNDS):
-            alone.append(throughput(root, number, watched=False))
-            watched.append(throughput(root, number, watched=True))
-        lost = statistics.median(b / a - 1 for a, b in zip(alone, watched, strict=True))
-        lines["training alone, s"] = ", ".join(f"{s:.1f}" for s in alone)
-        lines["training watched, s"] = ", ".join(f"{s:.1f}" for s in watched)
-        lines["training longer, median"] = f"{100 * lost:+.1f} %"
+        paces = throughput(root)
+        lines["steps a second alone"] = ", ".join(f"{alone:.1f}" for alone, _ in paces)
+        lines["steps a second watched"] = ", ".join(f"{watched:.1f}" for _, watched in paces)
+        lost = statistics.median(1 - watched / alone for alone, watched in paces)
+        lines["training slower when watched, median"] = f"{100 * lost:.1f} %"
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {COLUMNS}x{LINES}")
     for name, value in lines.items():
         print(f"| {name} | {value} |")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class MainScreen(Screen[None]):
-    """A screen of its own mode; `redraw` is called at most twice a second and only while it is seen."""
+    """A screen of its own mode; redrawn at most twice a second and only while it is seen."""
 
     @property
     def dashboard(self) -> Dashboard:
@@ -37,8 +37,16 @@ class MainScreen(Screen[None]):
         if self._is_composed and self.size:
             self.draw()
 
+    def redraw_head(self) -> None:
+        """Show of the store as it is what costs little, between two redraws of everything."""
+        if self._is_composed and self.size:
+            self.draw_head()
+
     def draw(self) -> None:
         """Tell the widgets what to show."""
+
+    def draw_head(self) -> None:
+        """Tell the widgets that cost little what to show."""
 
     def on_screen_resume(self) -> None:
         """Catch up with what happened meanwhile."""

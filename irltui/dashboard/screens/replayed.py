@@ -6,6 +6,7 @@ import time
 
 from irltui.dashboard.moment import Moment, Replay
 from irltui.dashboard.screens.base import MainScreen
+from irltui.dashboard.widgets.status_line import StatusLine
 
 TICK = 0.25  # seconds between two movements
 
@@ -31,6 +32,12 @@ class Replayed(MainScreen):
         if run is None:
             return None
         return run.replay.moment() if run.replay else Moment(run.history)
+
+    def draw_head(self) -> None:
+        """Say how the open run is doing."""
+        run, moment = self.store.current, self.moment
+        if run is not None and moment is not None:
+            self.query_one(StatusLine).show(run, moment, self.replay)
 
     def action_replay(self) -> None:
         """Begin or leave a replay."""

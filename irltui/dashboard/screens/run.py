@@ -67,7 +67,7 @@ class RunScreen(Replayed, ChartedScreen):
         if run is None or moment is None:
             return
         tiny = self.size.width < _TINY[0] or self.size.height < _TINY[1]
-        self.query_one(StatusLine).show(run, moment, self.replay)
+        self.draw_head()
         self.query_one(Sparklines).display = tiny and not self._shows_messages
         self.query_one("#body").display = not tiny and not self._shows_messages
         self.query_one("#messages").display = self._shows_messages

@@ -74,7 +74,7 @@ class SamplesScreen(Replayed):
         run, moment = self.store.current, self.moment
         if run is None or moment is None:
             return
-        self.query_one(StatusLine).show(run, moment, self.replay)
+        self.draw_head()
         self._lay_out()
         sampled = moment.sampled()
         self._back = max(0, min(self._back, len(sampled) - 1))

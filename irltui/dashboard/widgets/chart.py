@@ -292,7 +292,7 @@ class Chart(Vertical, can_focus=True):
         if gaps:
             title.append(Content.styled(f"{GAP} {gaps} not finite", "bold $error"))
         title += [Content.styled(words, "$secondary not bold") for words in self._states()]
-        self.query_one(".title", Static).update(joined(title))
+        self.query_one(".title", Static).update(joined(title), layout=False)
         narrow = self.size.width < _NARROW
         entries = [
             Content.assemble(
@@ -307,7 +307,7 @@ class Chart(Vertical, can_focus=True):
         ]
         named = [level.label for level in self._subject.levels if level.label and self._drawn]
         entries += [Content.styled(f"·· {label}", "$secondary") for label in named]
-        self.query_one(".legend", Static).update(joined(entries, " " if narrow else "  "))
+        self.query_one(".legend", Static).update(joined(entries, " " if narrow else "  "), layout=False)
 
     def _states(self) -> list[str]:
         lens = self._lens

@@ -30,4 +30,4 @@ class Sparklines(Static):
             for trace in KEY_METRICS
             if moment.has(trace.metric)
         ]
-        self.update(Content("\n").join(lines or [Content("no numbers yet")]))
+        self.update(Content("\n").join(lines or [Content("no numbers yet")]), layout=False)

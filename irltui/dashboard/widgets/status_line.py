@@ -29,7 +29,8 @@ class StatusLine(Static):
         """Show a run at a moment."""
         narrow = self.app.size.width < NARROW
         first = joined([*_state(run, narrow=narrow), *_place(moment, narrow=narrow)])
-        self.update(Content("\n").join([first, joined(_replayed(replay) if replay else _doing(run, moment))]))
+        second = joined(_replayed(replay) if replay else _doing(run, moment))
+        self.update(Content("\n").join([first, second]), layout=False)
 
 
 def _state(run: OpenRun, *, narrow: bool) -> list[Content]:
