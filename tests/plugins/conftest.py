@@ -14,7 +14,7 @@ from support.site import ROOT, Site
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The distributions of plugins/."""
     site = Site(tmp_path_factory.mktemp("shipped"))
-    site.install(ROOT / "plugins" / "template", ROOT / "plugins" / "irltui-dense-reward")
+    site.install(*(path.parent for path in sorted((ROOT / "plugins").glob("*/pyproject.toml"))))
     return site
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from support.runs import demonstrations, events
-from support.site import Site
+from support.site import ROOT, Site
 from support.tiny import folder
 
 SMALL = ["--set", "data.max_response_tokens=8", "--set", "loop.outer_iterations=2", "--set", "evaluation.samples=2"]
@@ -20,7 +21,7 @@ SMALL = ["--set", "data.max_response_tokens=8", "--set", "loop.outer_iterations=
 def test_they_are_listed_from_their_metadata(shipped: Site, tmp_path: Path) -> None:
     listed = json.loads(shipped.irltui("plugins", "--json", cwd=tmp_path).stdout)
     rows = {row["plugin"]: row for row in listed}
-    assert set(rows) == {"irltui", "dense", "template"}
+    assert set(rows) == {"irltui", "dense", "lm_eval", "template"}
     assert (rows["dense"]["origin"], rows["dense"]["version"]) == ("irltui-dense-reward", "0.1.0")
     assert rows["dense"]["kinds"] == []  # nothing was imported
 
@@ -93,6 +94,26 @@ def test_the_dense_reward_moves_the_policy_without_reward_training_and_survives_
     assert resumed.returncode == 0, resumed.stderr
     resumed_weights = load_file(tmp_path / "again" / "model" / "model.safetensors")
     assert all(torch.equal(tensor, after[name]) for name, tensor in resumed_weights.items())
+
+
+@pytest.mark.slow
+def test_tasks_of_the_harness_are_measured_in_a_run_and_change_nothing_of_it(shipped: Site, tmp_path: Path) -> None:
+    pytest.importorskip("lm_eval")
+    model, data = folder(tmp_path / "model"), demonstrations(tmp_path / "demos.jsonl", 12)
+    source = ROOT / "plugins" / "irltui-lm-eval" / "tests" / "tasks"
+    task = (source / "colours.yaml").read_text().replace("TASKS", str(source))
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "colours.yaml").write_text(task)
+    line = ["run", "irft", "--model", model, "--data", data, "--headless", *SMALL]
+    measured = ["--set", 'benchmarks.c={kind="lm_eval/tasks", tasks=["colours"], include_path="tasks"}']
+    for out, chosen in (("plain", []), ("measured", measured)):
+        done = shipped.irltui(*line, *chosen, "--out", out, cwd=tmp_path, HF_DATASETS_CACHE=str(tmp_path / "cache"))
+        assert done.returncode == 0, done.stderr
+    found = events(RunFolder(tmp_path / "measured"), Kind.EVALUATION)
+    assert [sorted(event.fields["values"]) for event in found] == [["colours/acc", "colours/acc_norm"]] * 3
+    assert found[0].fields["values"]["colours/acc"]["n"] == 6
+    weights = [load_file(tmp_path / out / "model" / "model.safetensors") for out in ("plain", "measured")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 STOP = '''
