@@ -9,6 +9,8 @@ import pytest
 
 from support.site import ROOT, Site
 
+collect_ignore = ["outside"]  # tests of a distribution that has to be installed first
+
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> Site:
