@@ -14,7 +14,7 @@ from accelerate.utils.memory import should_reduce_batch_size
 from irltui.algorithm import Pairs, Start, Step, learn, no_penalty
 from irltui.baselines import Demonstrated, SftStep, sft
 from irltui.engine import checkpoint, diagnostics, early_stop
-from irltui.engine.advice import Setting, advise
+from irltui.engine.advice import Setting, advise, still_matter
 from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
 from irltui.engine.export import export
 from irltui.engine.faults import keep_step
@@ -258,7 +258,7 @@ class Drive:
     def _remember(self, iteration: int, values: diagnostics.Values) -> None:
         """Keep what an outer iteration ended with (0: before training), as far as JSON can."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        self._position.ended.append({"iteration": iteration, **finite})
+        self._position.ended = [*still_matter(self._position.ended), {"iteration": iteration, **finite}]
 
     def _advise(self, t: int, values: diagnostics.Values) -> None:
         config, position = self._parts.config, self._position
