@@ -13,6 +13,7 @@ from irltui.runs.durable import replace_json
 from irltui.runs.events import SCHEMA, Event, Kind, decode, encode
 from irltui.runs.folder import RunFolder
 
+_MAKE_ROOM = "Make room, then continue with --resume."
 STATUS_EVERY = 0.5  # seconds between replacements of status.json that only show progress
 
 
@@ -60,19 +61,27 @@ class RunWriter:
         try:
             written = os.write(self._file, line)
         except OSError as error:
-            raise RunFolderError(f"{self._run.events}: cannot be written: {error}", "Make room.") from error
+            raise RunFolderError(f"{self._run.events}: cannot be written: {error}", _MAKE_ROOM) from error
         if written != len(line):
-            raise RunFolderError(f"{self._run.events}: only part of a line was written", "Make room.")
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)  # no event may follow half a line
+            raise RunFolderError(f"{self._run.events}: only part of a line could be written", _MAKE_ROOM)
         self._seq += 1
 
     def status(self, *, now: bool = False, **fields: Any) -> None:
-        """Merge `fields` into status.json; replaced at most twice a second unless `now`."""
+        """Merge `fields` into status.json; replaced at most twice a second unless `now`.
+
+        Raises:
+            RunFolderError: it cannot be replaced.
+        """
         self._status |= fields
         clock = self._clock()
         if not now and clock - self._status_at < STATUS_EVERY:
             return
         self._status_at = clock
-        replace_json(self._run.status, {**self._status, "time": clock})
+        try:
+            replace_json(self._run.status, {**self._status, "time": clock})
+        except OSError as error:
+            raise RunFolderError(f"{self._run.status}: cannot be written: {error}", _MAKE_ROOM) from error
 
 
 def _mend_tail(run: RunFolder) -> int:
