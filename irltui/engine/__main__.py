@@ -15,6 +15,7 @@ from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.lock import hold
 from irltui.runs.status import State
 from irltui.runs.writer import RunWriter
+from irltui.text import masked
 
 
 def main(arguments: list[str]) -> int:
@@ -69,7 +70,7 @@ def _say_goodbye(writer: RunWriter, code: int, **fields: Any) -> int:
 def _print(text: str) -> None:
     """To the console of the process, which may be a file on a full disk or a terminal that has gone."""
     with suppress(OSError):
-        print(text, file=sys.stderr)  # noqa: T201
+        print(masked(text), file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":
