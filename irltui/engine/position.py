@@ -24,6 +24,8 @@ class Position:
     """Seconds of work so far, over all attempts."""
     seq: int = 0
     """Events written when the run got here; later ones are void if it restarts from here."""
+    skipped: int = 0
+    """Inner steps that were skipped for numbers that are not finite."""
     measured_before: bool = False
     """The evaluation before training is done."""
     ended_early: bool = False
