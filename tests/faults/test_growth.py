@@ -15,7 +15,7 @@ from irltui.runs.folder import RunFolder
 from support.runs import config, demonstrations, finish
 from support.tiny import folder
 
-SETTLED, LAST = 8, 18  # outer iterations; caches are full at the first
+SETTLED, LAST = 6, 14  # outer iterations; caches are full at the first
 BLOCKS = 20  # objects an outer iteration may leave; one that remembered its metrics left 26, this leaves 11
 # An adapter, whose initial policy is not read anew: safetensors 0.8 leaves two objects behind for each tensor it reads.
 CHANGE = {"adapter": {"kind": "lora", "rank": 2}, "loop": {"passes": LAST // 2}}

@@ -36,7 +36,7 @@ JSON = st.recursive(
 )
 NESTED = st.just(b"[" * 100_000)
 CONTENT = st.binary(max_size=80) | NESTED | JSON.map(lambda value: json.dumps(value).encode())
-fuzz = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
