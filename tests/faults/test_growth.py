@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -15,8 +16,8 @@ from irltui.runs.folder import RunFolder
 from support.runs import config, demonstrations, finish
 from support.tiny import folder
 
-SETTLED, LAST = 6, 14  # outer iterations; caches are full at the first
-BLOCKS = 20  # objects an outer iteration may leave; one that remembered its metrics left 26, this leaves 11
+SETTLED, LAST = 8, 18  # outer iterations; caches are full at the first
+BLOCKS = 40  # objects an outer iteration may leave: 0 to 16 in ten runs; ten pairs remembered would be a hundred
 # An adapter, whose initial policy is not read anew: safetensors 0.8 leaves two objects behind for each tensor it reads.
 CHANGE = {"adapter": {"kind": "lora", "rank": 2}, "loop": {"passes": LAST // 2}}
 
@@ -42,6 +43,6 @@ def test_outer_iterations_leave_no_objects_descriptors_or_longer_checkpoints_beh
     inputs = folder(tmp_path / "model"), demonstrations(tmp_path / "demos.jsonl", 14)
     finish(run.path, config(*inputs, CHANGE))
     assert len(blocks) == LAST
-    assert (blocks[-1] - blocks[SETTLED]) / (LAST - 1 - SETTLED) < BLOCKS
+    assert np.polyfit(range(LAST - SETTLED), blocks[SETTLED:], 1)[0] < BLOCKS
     assert descriptors[-1] == descriptors[SETTLED]
-    assert max(sizes) < 10
+    assert max(sizes) < 10  # what advice remembers is bounded, however long the run
