@@ -6,6 +6,8 @@ clipboard (OSC 52) or fake a dialog. Here every such character becomes something
 
 from __future__ import annotations
 
+import os
+import re
 import unicodedata
 
 LONGEST = 20_000
@@ -48,3 +50,21 @@ def _shown(character: str, *, lines: bool) -> str:
 def _joins(character: str) -> bool:
     """Joiners that emoji and Indic scripts need; they move nothing."""
     return character in {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
+
+
+_SECRETS = re.compile(
+    r"(?P<address>://)[^\s/\"\\@]+(?=@)"  # who signs in, in an address
+    r"|(?P<key>[?&](?:access_token|token|api_key|password)=)[^\s&\"\\]+"
+    r"|\bhf_[A-Za-z0-9]{30,}\b"
+)
+_SECRET_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY", "WANDB_API_KEY")
+_SHORTEST_SECRET = 8
+
+
+def masked(text: str) -> str:
+    """The text with passwords and tokens as stars: of addresses, of the Hugging Face hub, of the environment."""
+    for name in _SECRET_VARIABLES:
+        secret = os.environ.get(name, "")
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "***")
+    return _SECRETS.sub(lambda found: f"{found['address'] or found['key'] or ''}***", text)

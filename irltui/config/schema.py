@@ -139,6 +139,8 @@ class LoopSection(Section):
     """Pairs a forward pass; the result does not depend on it. auto is 4."""
     shuffle: bool = True
     """Shuffle the demonstrations anew in every pass."""
+    skip_not_finite: int = Field(default=0, ge=0)
+    """Inner steps whose loss or gradient is NaN or infinite to skip, in the whole run, before it stops; 0 stops."""
 
 
 class ReferenceSection(Section):

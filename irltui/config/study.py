@@ -19,6 +19,7 @@ from irltui.config.local import localise
 from irltui.config.schema import PositiveInt, Section
 from irltui.config.target import target_layers
 from irltui.errors import ConfigError
+from irltui.runs.study import is_arm_name
 
 _OWN = ("study", "arms")
 
@@ -131,6 +132,9 @@ def _check(layer: Layer, section: StudySection, arms: Sequence[Arm]) -> None:
         if name not in names
     ]
     for place, arm in enumerate(arms):
+        if not is_arm_name(arm.name):
+            where = layer.place(("arms", arm.name))
+            problems.append(f"{where}: arms.{arm.name!r}: no name of an arm: its runs are stored in folders called so")
         if arm.start and arm.start not in names[:place]:
             where = layer.place(("arms", arm.name, "start"))
             problems.append(f"{where}: arms.{arm.name}.start: no arm {arm.start!r} above it")

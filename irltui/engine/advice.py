@@ -102,6 +102,23 @@ def advise(iterations: Sequence[Ended], setting: Setting, *, left: int) -> Advic
     return Advice(Verdict.GO_ON, f"{'Go on' if left else 'Done; nothing speaks against another pass'}: {_state(case)}.")
 
 
+def still_matter(iterations: Sequence[Ended]) -> list[Ended]:
+    """Those that `advise` may yet ask for, oldest first, whatever the next iteration ends with: a bounded number.
+
+    Args:
+        iterations: as `advise` takes them, before the next one is added.
+    """
+    trained = [ended for ended in iterations if ended["iteration"] > 0]
+    judged = [ended for ended in trained if "gold/mean" in ended]
+    kept = [*iterations[:1], *iterations[-PATIENCE:], *judged[-PATIENCE:]]
+    kept += [max(judged, key=lambda ended: ended["gold/mean"])] if judged else []
+    for measure in ("heldout/loss", "heldout/nll"):
+        known = [ended for ended in trained if measure in ended]
+        kept += [min(known, key=lambda ended: ended[measure])] if known else []
+    numbers = {ended["iteration"] for ended in kept}
+    return [ended for ended in iterations if ended["iteration"] in numbers]
+
+
 # -- rules, the most telling first; each gives its advice or None ----------------------------------
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -22,7 +23,7 @@ from irltui.api import Reward
 from irltui.engine.position import Position
 from irltui.errors import CheckpointError
 from irltui.runs.checkpoints import FORMAT, damage, digest, newest_first
-from irltui.runs.durable import replace_file, replace_json, sync_file, sync_folder
+from irltui.runs.durable import replace_file, replace_json, room, sync_file, sync_folder
 from irltui.runs.folder import RunFolder
 
 
@@ -35,6 +36,14 @@ class Trained:
     reward: Reward | None
     policy_optimizer: torch.optim.Optimizer | None = None
     """Of the policy step, where the inner loop trains a reward."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the weights and the optimizers' state; a reward of its own comes on top."""
+        optimizers = [self.optimizer, *([self.policy_optimizer] if self.policy_optimizer is not None else [])]
+        states = (value for optimizer in optimizers for state in optimizer.state.values() for value in state.values())
+        tensors = [*self.parameters.values(), *(value for value in states if isinstance(value, Tensor))]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def save_weights(self, folder: Path) -> None:
         """Write what was learned, without the state that training goes on from; `load_weights` reads it."""
@@ -73,10 +82,10 @@ def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
         beside.rename(folder)
         sync_folder(run.checkpoints)
         replace_file(run.checkpoints / "latest", name.encode())
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors says so in its own way when the disk is full
         shutil.rmtree(beside, ignore_errors=True)
         raise CheckpointError(
-            f"{folder}: cannot be written: {error}",
+            f"{folder}: cannot be written: {error}; {room(run.checkpoints, trained.size)}",
             "Make room; the last good checkpoint is kept, continue with --resume.",
         ) from error
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

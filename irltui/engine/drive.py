@@ -14,7 +14,7 @@ from accelerate.utils.memory import should_reduce_batch_size
 from irltui.algorithm import Pairs, Start, Step, learn, no_penalty
 from irltui.baselines import Demonstrated, SftStep, sft
 from irltui.engine import checkpoint, diagnostics, early_stop
-from irltui.engine.advice import Setting, advise
+from irltui.engine.advice import Setting, advise, still_matter
 from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
 from irltui.engine.export import export
 from irltui.engine.faults import keep_step
@@ -72,17 +72,33 @@ class Drive:
     def _train(self) -> None:
         """All steps from the position on."""
         pending = _Pending()
-        try:
-            for step in self._steps(Start(self._position.t, self._position.k)):
-                pending.add(step, self._parts)
-                if step.last:
-                    self._move(step.t, step.k, pending)
-                    pending = _Pending()
-        except NotFiniteError as error:
-            if pending.batches:
-                folder = keep_step(self._run, self._parts.trained(), self._position, pending.batches, error)
-                error.hint += f" Look at what it met: irltui debug batch {folder}" if folder else ""
-            raise
+        for step in self._steps(Start(self._position.t, self._position.k)):
+            if not pending.is_skipped:
+                try:
+                    pending.add(step, self._parts)
+                except NotFiniteError as error:
+                    self._skip(pending, error)
+            if step.last:
+                self._move(step.t, step.k, pending)
+                pending = _Pending()
+
+    def _skip(self, pending: _Pending, error: NotFiniteError) -> None:
+        """Keep a step that failed for replay, and leave the weights as they are.
+
+        Raises:
+            NotFiniteError: it again, where the configuration allows no more of them.
+        """
+        position, most = self._position, self._parts.config.loop.skip_not_finite
+        folder = keep_step(self._run, self._parts.trained(), position, pending.batches, error)
+        look = f" Look at what it met: irltui debug batch {folder}" if folder else ""
+        if position.skipped >= most:
+            error.hint += look
+            raise error
+        position.skipped += 1
+        pending.is_skipped = True
+        self._parts.stepper.optimizer.zero_grad(set_to_none=True)
+        text = f"Step {position.step + 1} is skipped: {error.message} ({position.skipped} of at most {most})."
+        self._journal.alert("not_finite", text + look)
 
     def _go_on_with_less(self, error: RuntimeError) -> bool:
         """Whether the failed step may be tried again with half the micro-batch: memory ran out in it.
@@ -187,16 +203,10 @@ class Drive:
 
     def _move(self, t: int, k: int, pending: _Pending) -> None:
         parts, position = self._parts, self._position
-        values = pending.metrics()
-        planned = parts.plan.steps_before(t) + k
-        values["train/gradient_norm"], values["train/learning_rate"] = parts.stepper.step(planned)
-        parts.policy.moved()
-        now = time.monotonic()
-        values["speed/pairs_per_second"] = pending.count / max(now - self._stepped_at, 1e-9)
-        self._stepped_at = now
+        values = self._step_taken(parts.plan.steps_before(t) + k, pending)
         position.t, position.k = t, k + 1
         position.step += 1
-        position.tokens += pending.tokens
+        position.tokens += 0 if pending.is_skipped else pending.tokens
         self._journal.metrics(values)
         self._journal.check_health(values)
         self._watch_inner_loop(values)
@@ -206,6 +216,25 @@ class Drive:
         if every and position.step % every == 0:
             self.save("every_steps")
         parts.poll()
+
+    def _step_taken(self, planned: int, pending: _Pending) -> diagnostics.Values:
+        """Move the weights, unless the step is skipped; its metrics."""
+        parts = self._parts
+        values: diagnostics.Values = {}
+        if not pending.is_skipped:
+            try:
+                values = pending.metrics()
+                values["train/gradient_norm"], values["train/learning_rate"] = parts.stepper.step(planned)
+            except NotFiniteError as error:
+                self._skip(pending, error)
+        parts.policy.moved()
+        now = time.monotonic()
+        if pending.is_skipped:
+            values = {"train/skipped": float(self._position.skipped)}
+        else:
+            values["speed/pairs_per_second"] = pending.count / max(now - self._stepped_at, 1e-9)
+        self._stepped_at = now
+        return values
 
     def _watch_inner_loop(self, values: diagnostics.Values) -> None:
         section, position = self._parts.config.early_stop, self._position
@@ -258,7 +287,7 @@ class Drive:
     def _remember(self, iteration: int, values: diagnostics.Values) -> None:
         """Keep what an outer iteration ended with (0: before training), as far as JSON can."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        self._position.ended.append({"iteration": iteration, **finite})
+        self._position.ended = [*still_matter(self._position.ended), {"iteration": iteration, **finite}]
 
     def _advise(self, t: int, values: diagnostics.Values) -> None:
         config, position = self._parts.config, self._position
@@ -278,6 +307,7 @@ class _Pending:
 
     def __init__(self) -> None:
         self.tokens = self.count = 0
+        self.is_skipped = False
         self.batches: list[Pairs | Demonstrated] = []
         self._loss = self._weight = self._nll = 0.0
         self._demonstration_tokens = 0

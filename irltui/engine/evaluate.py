@@ -16,7 +16,7 @@ from irltui.engine import diagnostics
 from irltui.engine.journal import Journal
 from irltui.engine.parts import Parts
 from irltui.engine.rounds import Pair, Round
-from irltui.errors import IrltuiError, TrainingError
+from irltui.errors import IrltuiError, RunFolderError, TrainingError
 from irltui.lm.policy import score_all
 from irltui.rewards.scoring import score_rewards
 from irltui.runs.durable import replace_file
@@ -219,7 +219,12 @@ class Evaluator:
             ) from error
         file = f"{name}-{t:04d}.jsonl" if t >= 0 else f"{name}-start.jsonl"
         lines = [json.dumps({"item": s.item, "metric": s.metric, "value": s.value}) for s in scores]
-        replace_file(self._run.evaluations / file, "\n".join([*lines, ""]).encode())
+        try:
+            replace_file(self._run.evaluations / file, "\n".join([*lines, ""]).encode())
+        except OSError as error:
+            raise RunFolderError(
+                f"{self._run.evaluations / file}: cannot be written: {error}", "Make room, then continue with --resume."
+            ) from error
         self._journal.event(
             Kind.EVALUATION,
             outer_iteration=t,

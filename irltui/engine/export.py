@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from irltui.engine.parts import Parts
 from irltui.errors import RunFolderError
-from irltui.runs.durable import sync_file, sync_folder
+from irltui.runs.durable import room, sync_file, sync_folder
 from irltui.runs.folder import RunFolder
 
 
@@ -31,8 +33,12 @@ def export(run: RunFolder, parts: Parts) -> Path:
             _write(run.model, policy.model.merge_and_unload(), parts)
         else:
             _write(run.model, policy.model, parts)
-    except OSError as error:
-        raise RunFolderError(f"{run.path}: cannot write the result: {error}", "Make room, then --resume.") from error
+    except (OSError, SafetensorError) as error:
+        size = sum(p.numel() * p.element_size() for p in policy.model.parameters())
+        raise RunFolderError(
+            f"{run.model}: cannot write the result: {error}; {room(run.path, size)}",
+            "Make room, then continue with --resume: the checkpoints are kept.",
+        ) from error
     return run.model
 
 

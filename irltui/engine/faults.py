@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from irltui.algorithm import Pairs
@@ -47,7 +48,7 @@ def keep_step(
             "reason": error.message,
         }
         replace_json(folder / _ABOUT, about)
-    except OSError:
+    except (OSError, SafetensorError):
         return None
     return folder
 

@@ -46,7 +46,8 @@ class Journal:
         self._resumed_at, self._before = time.monotonic(), position.elapsed
         self._phase: Phase | None = None
         self._progress_at = 0.0
-        self._alerted: set[str] = set()
+        self._alerted: set[str] = set()  # in outer iteration `_alerted_in`
+        self._alerted_in = -1
         self._values: Values = {}
 
     def elapsed(self) -> float:
@@ -91,10 +92,12 @@ class Journal:
 
     def check_health(self, values: Values) -> None:
         """Alert on what is sick; each kind of sickness once an outer iteration."""
+        if self._alerted_in != self.position.t:
+            self._alerted_in = self.position.t
+            self._alerted.clear()
         for code, text in advice(values):
-            key = f"{self.position.t}:{code}"
-            if key not in self._alerted:
-                self._alerted.add(key)
+            if code not in self._alerted:
+                self._alerted.add(code)
                 self.alert(code, text)
 
     def alert(self, code: str, text: str, *, level: str = "warning") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -23,6 +24,8 @@ class Position:
     """Seconds of work so far, over all attempts."""
     seq: int = 0
     """Events written when the run got here; later ones are void if it restarts from here."""
+    skipped: int = 0
+    """Inner steps that were skipped for numbers that are not finite."""
     measured_before: bool = False
     """The evaluation before training is done."""
     ended_early: bool = False
@@ -39,8 +42,8 @@ class Position:
     """Running mean of the reward gap, in this inner loop."""
     both_down_mean: float = 0.0
     """Running mean of the share of pairs whose log-ratios both fall, in this inner loop."""
-    ended: list[dict[str, float]] = field(default_factory=list)
-    """What each outer iteration so far ended with, for advice; the first entry may be from before training."""
+    ended: list[Mapping[str, float]] = field(default_factory=list)
+    """What the outer iterations that advice may yet ask for ended with; the first may be from before training."""
 
     @property
     def name(self) -> str:

@@ -50,7 +50,7 @@ class SafePoint:
         self._looked = 0.0
         self._started = psutil.Process().create_time()  # what an earlier engine left lying is void
         self._stop: Stop | None = None
-        self._paused = self._busy = self._save_asked = False
+        self._paused = self._busy = self._save_asked = self._interrupted = False
 
     def install(self) -> None:
         """Take over the signals that mean something to a run."""
@@ -68,20 +68,30 @@ class SafePoint:
         if self._busy:
             return  # the answer to a `sample` command draws too
         self._look()
-        if self._save_asked and self.save is not None:
-            self._save_asked = False
-            self.save("asked by SIGUSR1")
+        self._save_if_asked()
         if self._paused:
             self._wait()
         if self._stop is not None:
             raise self._stop
 
+    def _save_if_asked(self) -> None:
+        if self._save_asked and self.save is not None:
+            self._save_asked = False
+            self.save("asked by SIGUSR1")
+            self._still_paused()
+
+    def _still_paused(self) -> None:
+        """Saving and sampling have phases of their own: say what comes after them."""
+        if self._paused:
+            self._writer.write(Kind.PHASE, phase=Phase.PAUSED, done=0, total=0, unit="")
+            self._writer.status(now=True, state=State.PAUSED, phase=Phase.PAUSED)
+
     def _wait(self) -> None:
-        self._writer.write(Kind.PHASE, phase=Phase.PAUSED, done=0, total=0, unit="")
-        self._writer.status(now=True, state=State.PAUSED)
+        self._still_paused()
         while self._paused and self._stop is None:
             time.sleep(LOOK_EVERY)
             self._look()
+            self._save_if_asked()
         self._writer.status(now=True, state=State.RUNNING)
 
     def _look(self) -> None:
@@ -134,6 +144,7 @@ class SafePoint:
         finally:
             self._busy = False
         self._answer(request, "applied", detail)
+        self._still_paused()
 
     def _answer(self, request: Request, state: str, detail: str = "") -> None:
         self._writer.write(Kind.CONTROL, id=request.id, command=request.command, state=state, detail=detail)
@@ -142,9 +153,10 @@ class SafePoint:
         self._stop = Stop(State.PREEMPTED, "told to terminate (SIGTERM)", EXIT_PREEMPTED)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self._stop is not None:  # the second time: now, without a checkpoint
+        if self._interrupted:  # the second time: now, without a checkpoint
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)
+        self._interrupted = True
         self._stop = Stop(State.STOPPED, "interrupted (SIGINT)", EXIT_OK)
 
     def _on_usr1(self, number: int, frame: FrameType | None) -> None:

@@ -27,13 +27,15 @@ def damage(folder: Path) -> str:
             return "written by a newer irltui"
         for name, expected in manifest["files"].items():
             path = folder / name
+            if not path.resolve().is_relative_to(folder.resolve()):
+                return f"manifest.json: {name} lies outside of the checkpoint"
             if not path.is_file():
                 return f"{name} is missing"
             if path.stat().st_size != expected["bytes"]:
                 return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
             if digest(path) != expected["sha256"]:
                 return f"{name} has changed since it was written"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"manifest.json: {error!r}"
     return ""
 

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -61,17 +62,24 @@ def send(run: RunFolder, command: Command, text: str = "") -> str:
 def take(run: RunFolder) -> list[Request | str]:
     """Remove and return all waiting commands, oldest first; a file that is no command comes back as its name."""
     try:
-        names = sorted(entry.name for entry in os.scandir(run.control) if entry.name.endswith(".json"))
+        names = sorted(entry.name for entry in os.scandir(run.control) if _may_be_command(entry))
     except OSError:
         return []
-    return [_take_file(run.control / name) for name in names if not name.startswith(".")]
+    return [_take_file(run.control / name) for name in names]
+
+
+def _may_be_command(entry: os.DirEntry[str]) -> bool:
+    """Whether it may be read at all: a pipe would never end, a folder cannot be removed, a link leads elsewhere."""
+    is_named = entry.name.endswith(".json") and not entry.name.startswith(".")
+    return is_named and entry.is_file(follow_symlinks=False)
 
 
 def _take_file(path: Path) -> Request | str:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         return Request(str(value["id"]), Command(value["command"]), str(value["text"]), float(value["sent"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return path.name
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that has become read-only; the engine says so when it writes
+            path.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ def replace_json(path: Path, value: Any) -> None:
     """Put `value` at `path` as JSON, atomically and durably."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
     replace_file(path, text.encode("utf-8", "surrogatepass") + b"\n")
+
+
+def room(folder: Path, needed: int) -> str:
+    """What a full disk must be told with: the bytes that are needed beside those that are free."""
+    try:
+        free = f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB are free"
+    except OSError:
+        free = "how much is free cannot be told"
+    return f"about {needed / 1e6:,.1f} MB are needed, {free}"
 
 
 def sync_file(path: Path) -> None:

@@ -100,9 +100,10 @@ def decode(line: bytes) -> Event:
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     seq, time, kind = value.pop("seq", None), value.pop("time", None), value.pop("kind", None)
-    if not isinstance(seq, int) or not isinstance(time, int | float) or not isinstance(kind, str):
+    seconds = number(time) if not isinstance(time, str) else None
+    if not isinstance(seq, int) or seconds is None or not isinstance(kind, str):
         raise ValueError("seq, time or kind is missing")
-    return Event(seq, float(time), kind, value)
+    return Event(seq, seconds, kind, value)
 
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -113,7 +114,10 @@ def number(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
     return _NOT_FINITE.get(value) if isinstance(value, str) else None
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from irltui.errors import RunFolderError
 from irltui.runs.folder import RunFolder
@@ -19,9 +20,9 @@ def hold(run: RunFolder) -> Iterator[None]:
     """Hold the run for this process.
 
     Raises:
-        RunFolderError: another engine holds it.
+        RunFolderError: another engine holds it, or the folder cannot be written.
     """
-    with run.lock.open("a+", encoding="utf-8") as file:
+    with _opened(run) as file:
         if not _acquired(file.fileno()):
             file.seek(0)
             raise RunFolderError(
@@ -33,6 +34,16 @@ def hold(run: RunFolder) -> Iterator[None]:
         file.write(f"pid {os.getpid()} on {os.uname().nodename}\n")
         file.flush()
         yield
+
+
+def _opened(run: RunFolder) -> TextIO:
+    try:
+        return run.lock.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise RunFolderError(
+            f"{run.lock}: cannot be opened for writing: {error}",
+            "An engine needs to write in its run folder: is it read-only, or somebody else's?",
+        ) from error
 
 
 def _acquired(descriptor: int) -> bool:

@@ -82,7 +82,9 @@ def read_manifest(run: RunFolder) -> Manifest:
         schema = int(value["schema"])
         known = {name: value[name] for name in Manifest.__dataclass_fields__ if name != "sha256"}
         sealed = str(value.get("sha256", ""))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not all(isinstance(known[name], Mapping) for name in ("config", "origins", "versions")):
+            raise TypeError("config, origins and versions are tables")
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         hint = "It is written once, when a run begins: put a copy back, or start a new run with --out NEW."
         raise RunFolderError(f"{run.manifest}: damaged: {error!r}", hint) from error
     if schema > SCHEMA:

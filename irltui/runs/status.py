@@ -6,10 +6,12 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from irltui.runs.events import number
 from irltui.runs.folder import RunFolder
 
 HEARTBEAT_LATE = 120.0  # seconds without a sign of life after which an engine on another host is held for dead
@@ -52,16 +54,16 @@ class Status:
 def read_status(run: RunFolder) -> Status:
     """The status as far as it can be read: a damaged or missing file is a run that is starting or crashed."""
     raw, written = _read(run)
-    seen = float(raw.get("time") or _modified(run))
+    seen = number(raw.get("time")) or _modified(run)
     host = str(raw.get("host", os.uname().nodename))
     values = raw.get("values")
     return Status(
         state=written if written in ENDED or _alive(run, host, seen) else State.CRASHED,
         phase=str(raw.get("phase", "")),
-        step=int(raw.get("step", 0)),
-        total_steps=int(raw.get("total_steps", 0)),
-        outer_iteration=int(raw.get("outer_iteration", 0)),
-        outer_iterations=int(raw.get("outer_iterations", 0)),
+        step=_count(raw, "step"),
+        total_steps=_count(raw, "total_steps"),
+        outer_iteration=_count(raw, "outer_iteration"),
+        outer_iterations=_count(raw, "outer_iterations"),
         time=seen,
         host=host,
         values=values if isinstance(values, dict) else {},
@@ -72,8 +74,13 @@ def _read(run: RunFolder) -> tuple[dict[str, Any], State]:
     try:
         raw: dict[str, Any] = json.loads(run.status.read_text(encoding="utf-8"))
         return raw, State(raw["state"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}, State.STARTING
+
+
+def _count(raw: Mapping[str, Any], name: str) -> int:
+    value = raw.get(name, 0)
+    return value if isinstance(value, int) else 0
 
 
 def _modified(run: RunFolder) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,13 @@ from typing import Any
 from irltui.errors import NoRunError, RunFolderError
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
+
+_ARM = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")
+
+
+def is_arm_name(name: str) -> bool:
+    """Whether an arm may be called so: its runs lie in folders of that name."""
+    return _ARM.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,8 @@ def read_plan(folder: Path) -> StudyPlan:
     try:
         value: dict[str, Any] = json.loads(study_file(folder).read_text(encoding="utf-8"))
         first, second = value["compare"]
+        if wrong := [name for name, _ in value["arms"] if not is_arm_name(str(name))]:
+            raise ValueError(f"{wrong[0]!r} is no name of an arm")
         return StudyPlan(
             tuple(int(seed) for seed in value["seeds"]),
             tuple((str(name), str(start)) for name, start in value["arms"]),
@@ -79,5 +89,5 @@ def read_plan(folder: Path) -> StudyPlan:
         )
     except FileNotFoundError:
         raise NoRunError(f"{folder}: no study here (study.json is missing)") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RunFolderError(f"{study_file(folder)}: damaged: {error!r}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,7 +12,9 @@ from irltui.errors import RunFolderError
 from irltui.runs.durable import replace_json
 from irltui.runs.events import SCHEMA, Event, Kind, decode, encode
 from irltui.runs.folder import RunFolder
+from irltui.text import masked
 
+_MAKE_ROOM = "Make room, then continue with --resume."
 STATUS_EVERY = 0.5  # seconds between replacements of status.json that only show progress
 
 
@@ -56,23 +58,36 @@ class RunWriter:
         Raises:
             RunFolderError: the line could not be written whole.
         """
-        line = encode(Event(self._seq, self._clock(), kind, fields))
+        line = masked(encode(Event(self._seq, self._clock(), kind, fields)).decode("utf-8")).encode("utf-8")
         try:
             written = os.write(self._file, line)
         except OSError as error:
-            raise RunFolderError(f"{self._run.events}: cannot be written: {error}", "Make room.") from error
+            raise RunFolderError(f"{self._run.events}: cannot be written: {error}", _MAKE_ROOM) from error
         if written != len(line):
-            raise RunFolderError(f"{self._run.events}: only part of a line was written", "Make room.")
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)  # no event may follow half a line
+            raise RunFolderError(f"{self._run.events}: only part of a line could be written", _MAKE_ROOM)
         self._seq += 1
 
     def status(self, *, now: bool = False, **fields: Any) -> None:
-        """Merge `fields` into status.json; replaced at most twice a second unless `now`."""
+        """Merge `fields` into status.json; replaced at most twice a second unless `now`.
+
+        Raises:
+            RunFolderError: it cannot be replaced.
+        """
         self._status |= fields
         clock = self._clock()
         if not now and clock - self._status_at < STATUS_EVERY:
             return
         self._status_at = clock
-        replace_json(self._run.status, {**self._status, "time": clock})
+        try:
+            replace_json(self._run.status, {**self._status, "time": clock, **_masked_reason(self._status)})
+        except OSError as error:
+            raise RunFolderError(f"{self._run.status}: cannot be written: {error}", _MAKE_ROOM) from error
+
+
+def _masked_reason(status: Mapping[str, Any]) -> dict[str, str]:
+    """The only text of a status that may quote what somebody typed."""
+    return {"reason": masked(str(status["reason"]))} if "reason" in status else {}
 
 
 def _mend_tail(run: RunFolder) -> int:
@@ -85,7 +100,7 @@ def _mend_tail(run: RunFolder) -> int:
         for line in file:
             try:
                 seq = max(seq, decode(line).seq)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
         if line and not line.endswith(b"\n"):
             file.seek(0, os.SEEK_END)

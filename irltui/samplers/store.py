@@ -7,10 +7,10 @@ A line that a crash tore is cut off when the file is opened again; one that has 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 from irltui.api import Generation
 from irltui.errors import RunFolderError
@@ -49,11 +49,10 @@ class SampleStore:
         self._reference_file = folder / f"{name}.reference.jsonl"
         self.generations: dict[str, Generation] = {}
         self.reference: dict[str, ReferenceScore] = {}
-        for row in _read(self._generations_file):
-            generation = Generation(row["prompt_id"], tuple(row["tokens"]), tuple(row["logprobs"]), bool(row["ended"]))
+        for generation in _read(self._generations_file, _generation):
             self.generations[generation.prompt_id] = generation
-        for row in _read(self._reference_file):
-            self.reference[row["prompt_id"]] = ReferenceScore(**row)
+        for score in _read(self._reference_file, lambda row: ReferenceScore(**row)):
+            self.reference[score.prompt_id] = score
 
     def add_generations(self, generations: Iterable[Generation], texts: Iterable[str]) -> None:
         """Append those that are not there yet, with their decoded text for readers."""
@@ -88,20 +87,37 @@ def _append(path: Path, rows: list[dict[str, Any]]) -> None:
         ) from error
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
+def _generation(row: Mapping[str, Any]) -> Generation:
+    return Generation(str(row["prompt_id"]), tuple(row["tokens"]), tuple(row["logprobs"]), bool(row["ended"]))
+
+
+T = TypeVar("T")
+
+
+def _read(path: Path, made: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """What `made` makes of each whole line; a torn last one is cut off."""
     if not path.exists():
         return
     whole = 0
-    with path.open("rb+") as file:
+    with _opened(path) as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 break
             try:
-                yield checked_row(line)
-            except ValueError as error:
+                yield made(checked_row(line))
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise RunFolderError(
                     f"{path}:{number}: damaged: {error}",
                     "Delete the file: --resume draws this iteration again.",
                 ) from error
             whole += len(line)
         file.truncate(whole)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb+")
+    except OSError as error:
+        raise RunFolderError(
+            f"{path}: cannot be opened for writing: {error}", "Is the folder read-only, or somebody else's?"
+        ) from error

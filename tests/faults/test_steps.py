@@ -102,6 +102,64 @@ def test_a_number_that_is_not_finite_ends_the_run_and_its_batch_is_kept(
     assert work(run) == 0  # from the last good checkpoint
 
 
+def once(broken: Callable[[Tensor], Tensor], at: int) -> Callable[[Tensor], Tensor]:
+    seen = [0]
+
+    def maybe(value: Tensor) -> Tensor:
+        seen[0] += value.requires_grad
+        return broken(value) if value.requires_grad and seen[0] == at else value
+
+    return maybe
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "name", "broken"),
+    [
+        ({"algorithm": "sft"}, LanguageModelPolicy, "log_probs", nan_forward),
+        ({}, ImplicitReward, "score", nan_forward),
+        ({}, ImplicitReward, "score", NanBackward.apply),
+        (rft(), ExplicitReward, "score", nan_forward),
+    ],
+    ids=["log-prob", "implicit reward", "gradient", "explicit reward"],
+)
+def test_a_step_that_is_not_finite_is_skipped_counted_and_kept_if_that_is_allowed(
+    tmp_path: Path,
+    inputs: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    change: Change,
+    where: type,
+    name: str,
+    broken: Callable[[Tensor], Tensor],
+) -> None:
+    loop = {"loop": {"skip_not_finite": 1}}
+    expected = finish(tmp_path / "whole", config(*inputs, change))
+    true, maybe = getattr(where, name), once(broken, 3)
+    monkeypatch.setattr(where, name, lambda self, responses: maybe(true(self, responses)))
+    run = finish(tmp_path / "run", config(*inputs, {**change, **loop}))
+    (alert,) = events(run, Kind.ALERT, where=lambda event: event.fields["code"] == "not_finite")
+    (kept,) = run.faults.iterdir()
+    assert "is skipped: the" in alert.fields["text"]
+    assert alert.fields["text"].endswith(f"(1 of at most 1). Look at what it met: irltui debug batch {kept}")
+    skipped = events(run, Kind.METRICS, where=lambda event: "train/skipped" in event.fields["values"])
+    assert [event.fields["values"] for event in skipped] == [{"train/skipped": 1.0}]
+    steps = [events(each, Kind.METRICS)[-1].fields["step"] for each in (run, expected)]
+    assert steps[0] == steps[1]  # the plan, and so the learning rate, stays
+    assert all(tensor.isfinite().all() for tensor in load_file(run.model / "model.safetensors").values())
+
+
+def test_more_steps_that_are_not_finite_than_allowed_end_the_run_also_over_a_resume(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = {"loop": {"skip_not_finite": 1}, "checkpoint": {"every_steps": 1}}
+    run = prepare(tmp_path / "run", config(*inputs, change))
+    poison(monkeypatch, ImplicitReward, "score", nan_forward)
+    assert work(run) == 1
+    assert end(run)["reason"] == "the loss is nan"
+    assert len(events(run, Kind.ALERT, where=lambda event: event.fields["code"] == "not_finite")) == 1
+    assert work(run) == 1  # those before the checkpoint count
+    assert len(events(run, Kind.ALERT, where=lambda event: event.fields["code"] == "not_finite")) == 1
+
+
 def test_the_replay_shows_which_rows_and_gradients_are_not_finite(
     tmp_path: Path, inputs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,3 +102,11 @@ def test_a_problem_in_an_arm_is_told_when_its_run_is_configured(tmp_path: Path) 
     found = study(tmp_path, TEXT.replace("loop.batch = 4", "loop.bach = 4"))
     with pytest.raises(ConfigError, match=r"s\.toml:23: loop\.bach: unknown key; did you mean 'batch'\?"):
         found.load(found.arms[1], 0, start=None, flags=())
+
+
+@pytest.mark.parametrize("name", ["..", "../outside", "/tmp", "a/b", ""])
+def test_an_arm_whose_name_would_be_a_path_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(TEXT + f'[arms."{name}"]\nalgorithm = "sft"\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match="no name of an arm"):
+        study_of(str(path))

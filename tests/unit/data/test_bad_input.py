@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -228,3 +229,25 @@ def test_any_bytes_either_load_or_give_a_data_error(tmp_path_factory: pytest.Tem
         path.write_bytes(content)
         with contextlib.suppress(DataError):
             load(path)
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data(), suffix=st.sampled_from([".csv", ".json", ".jsonl", ".parquet"]))
+def test_a_file_with_bytes_changed_either_loads_or_gives_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, suffix: str
+) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    path, frame = folder / f"a{suffix}", pandas.DataFrame(GOOD)
+    match suffix:
+        case ".csv":
+            frame.to_csv(path, index=False)
+        case ".parquet":
+            frame.to_parquet(path)
+        case _:
+            frame.to_json(path, orient="records", lines=suffix == ".jsonl")
+    content = bytearray(path.read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=6)):
+        content[place] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    with contextlib.suppress(DataError):
+        load(path)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Mapping
 
-from irltui.engine.advice import Advice, Setting, Verdict, advise
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irltui.engine.advice import Advice, Setting, Verdict, advise, still_matter
 
 IRFT = Setting("irft", one_reference=False)
 FIXED = Setting("irft", one_reference=True)
@@ -133,3 +137,29 @@ def test_likelihood_may_fall_where_gold_is_watched() -> None:
 def test_without_any_held_out_figures_there_is_still_advice() -> None:
     found = advise([{"iteration": 1}], IRFT, left=1)
     assert found == Advice(Verdict.GO_ON, "Go on: nothing was held out to judge by.")
+
+
+figure = st.floats(0.0, 3.0).map(lambda value: round(value, 1))
+
+
+@given(
+    ended=st.lists(
+        st.fixed_dictionaries({}, optional={**dict.fromkeys(GOOD, figure), "gold/mean": figure}),
+        min_size=1,
+        max_size=12,
+    ),
+    setting=st.sampled_from([IRFT, FIXED, RFT, SFT]),
+    before=st.booleans(),
+)
+def test_what_is_kept_of_a_long_run_gives_the_same_advice(
+    ended: list[dict[str, float]], setting: Setting, before: bool
+) -> None:
+    everything: list[Mapping[str, float]] = [START] if before else []
+    kept = list(everything)
+    for t, values in enumerate(ended, start=1):
+        judged = gold(values["gold/mean"]) if "gold/mean" in values else {}
+        last = {"iteration": t, **values, **judged}
+        everything.append(last)
+        kept = [*still_matter(kept), last]
+        assert advise(kept, setting, left=1) == advise(everything, setting, left=1)
+        assert len(kept) <= 9

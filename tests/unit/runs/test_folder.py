@@ -130,6 +130,15 @@ def test_a_file_that_is_no_command_is_taken_away_and_named(run: RunFolder, conte
     assert take(run) == []
 
 
+def test_what_is_no_plain_file_in_control_is_passed_over(run: RunFolder, tmp_path: Path) -> None:
+    os.mkfifo(run.control / "pipe.json")
+    (run.control / "folder.json").mkdir()
+    (tmp_path / "elsewhere").write_text("{}")
+    (run.control / "link.json").symlink_to(tmp_path / "elsewhere")
+    assert take(run) == []
+    assert (tmp_path / "elsewhere").exists()
+
+
 def test_commands_in_a_folder_that_is_gone_are_none(tmp_path: Path) -> None:
     assert take(RunFolder(tmp_path / "gone")) == []
 

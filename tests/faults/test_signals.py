@@ -1,0 +1,120 @@
+"""Signals, each at work and while paused: what is saved, how the process ends, and that the run goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from faults import kills
+from irltui.engine.drive import Drive
+from irltui.runs.control import Command, send
+from irltui.runs.events import Kind
+from irltui.runs.folder import RunFolder
+from support.compare import assert_same
+from support.runs import events, prepare
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> kills.Whole:
+    return kills.whole(tmp_path_factory.mktemp("signals"), "irft")
+
+
+def after_step(number: int, act: Callable[[], None]) -> None:
+    """Let the engine of this process do something to itself between two steps."""
+    true = Drive._watch_inner_loop
+
+    def watch(self: Drive, values: dict[str, float]) -> None:
+        true(self, values)
+        if self._journal.position.step == number:
+            act()
+
+    Drive._watch_inner_loop = watch  # type: ignore[method-assign]
+
+
+def receive(*numbers: signal.Signals) -> None:
+    """Get signals, one after the other."""
+    for number in numbers:
+        os.kill(os.getpid(), number)
+
+
+def worked(run: RunFolder, act: Callable[[], None]) -> int:
+    """An engine that does `act` after its second step; its exit code, negative for a signal."""
+    return kills.wait(kills.engine(run, lambda: after_step(2, act)))
+
+
+TERM, INT, USR1, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code", "state"),
+    [
+        ([TERM], 75, "preempted"),
+        ([INT], 0, "stopped"),
+        ([TERM, INT], 0, "stopped"),
+        ([INT, TERM], 75, "preempted"),
+        ([INT, INT], -2, None),
+        ([USR1], 0, "finished"),
+        ([USR1, TERM], 75, "preempted"),
+        ([HUP], 0, "finished"),
+    ],
+    ids=lambda value: "+".join(number.name for number in value) if isinstance(value, list) else "",
+)
+def test_a_signal_ends_the_run_as_promised_and_it_goes_on_to_the_same_end(
+    tmp_path: Path, known: kills.Whole, numbers: list[signal.Signals], code: int, state: str | None
+) -> None:
+    run = prepare(tmp_path / "run", known.values)
+    assert worked(run, lambda: receive(*numbers)) == code
+    ends = events(run, Kind.RUN_END)
+    assert (ends[-1].fields["state"] if ends else None) == state
+    reasons = {event.fields["reason"] for event in events(run, Kind.CHECKPOINT)}
+    assert ("asked by SIGUSR1" in reasons) == (USR1 in numbers)
+    if state in {"preempted", "stopped"}:
+        assert any("SIG" in reason for reason in reasons - {"asked by SIGUSR1"})
+        assert "--resume" in ends[-1].fields["hint"]
+    if state != "finished":
+        assert kills.wait(kills.engine(run, lambda: None)) == 0
+    assert_same(run, known.run)
+
+
+def until(run: RunFolder, happened: Callable[[], bool]) -> None:
+    last = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < last, run.events.read_text()[-2000:]
+        time.sleep(0.02)  # between two looks at a file
+
+
+def saved_by_usr1(run: RunFolder) -> bool:
+    return any(event.fields["reason"] == "asked by SIGUSR1" for event in events(run, Kind.CHECKPOINT))
+
+
+@pytest.mark.parametrize(("number", "code", "state"), [(TERM, 75, "preempted"), (INT, 0, "stopped")])
+def test_a_paused_run_hears_signals_and_goes_on_to_the_same_end(
+    tmp_path: Path, known: kills.Whole, number: signal.Signals, code: int, state: str
+) -> None:
+    run = prepare(tmp_path / "run", known.values)
+    pid = kills.engine(run, lambda: after_step(2, lambda: send(run, Command.PAUSE) and time.sleep(0.3)))
+    until(run, lambda: run.status.exists() and json.loads(run.status.read_text())["state"] == "paused")
+    os.kill(pid, HUP)
+    os.kill(pid, USR1)
+    until(run, lambda: saved_by_usr1(run))
+    until(run, lambda: json.loads(run.status.read_text())["state"] == "paused")  # still, or again
+    os.kill(pid, number)
+    assert kills.wait(pid) == code
+    assert events(run, Kind.RUN_END)[-1].fields["state"] == state
+    assert kills.wait(kills.engine(run, lambda: None)) == 0
+    assert_same(run, known.run)
+
+
+def test_a_run_that_was_paused_and_told_to_resume_ends_the_same(tmp_path: Path, known: kills.Whole) -> None:
+    run = prepare(tmp_path / "run", known.values)
+    pid = kills.engine(run, lambda: after_step(2, lambda: send(run, Command.PAUSE) and time.sleep(0.3)))
+    until(run, lambda: run.status.exists() and json.loads(run.status.read_text())["state"] == "paused")
+    send(run, Command.RESUME)
+    assert kills.wait(pid) == 0
+    assert_same(run, known.run)
