@@ -15,10 +15,8 @@ from irltui.cli.engine import (
     console_tail,
     death,
     exit_code,
-    is_first_rank,
     signals_to,
     start_engine,
-    under_launcher,
 )
 from irltui.cli.follow import Show, follow, json_lines, live, text_lines
 from irltui.cli.progress import Progress
@@ -29,6 +27,7 @@ from irltui.cli.summary import replay, summary
 from irltui.config.study import study_of
 from irltui.console import out, talk
 from irltui.errors import EXIT_OK, NoRunError
+from irltui.launch import rank, under_launcher
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
 from irltui.runs.status import State
@@ -94,7 +93,7 @@ def _created(request: Request) -> RunFolder:
         )
     if under_launcher() and request.out is None:
         raise typer.BadParameter("needed under a launcher: all processes must mean the same folder", param_hint="--out")
-    if request.out is not None and not is_first_rank():
+    if request.out is not None and rank() != 0:
         return _made_by_first_rank(request.out)
     loaded = sources.load()
     run = create_run_folder(request.out if request.out is not None else new_folder(sources.name))
