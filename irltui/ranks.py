@@ -7,7 +7,7 @@ order. A run of one process is a run of one rank: everything is its share, and n
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TypeVar
 
@@ -35,8 +35,10 @@ def start() -> PartialState:
 
 
 def leave() -> None:
-    """Part from the other ranks, all being done."""
+    """Part from the other ranks, when all are done. Collective."""
     if count() > 1:
+        with suppress(RuntimeError):  # one that has gone already is no fault any more
+            start().wait_for_everyone()
         start().destroy_process_group()
 
 

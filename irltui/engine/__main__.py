@@ -90,10 +90,8 @@ def _work(run: RunFolder, writer: RunWriter) -> End:
     safepoint.install()
     try:
         train(run, writer, safepoint)
-        leave()
         end = End(State.FINISHED, "", "", EXIT_OK)
     except Stop as stop:
-        leave()
         end = End(stop.state, stop.reason, "Continue with: irltui run --resume RUN", stop.exit_code)
     except RankLostError as error:
         end = _rank_lost(run, error)
@@ -105,6 +103,8 @@ def _work(run: RunFolder, writer: RunWriter) -> End:
         end = End(State.FAILED, reason, "This is a fault of irltui or a plugin: see console.log.", EXIT_FAILED)
     writer.write(Kind.RUN_END, state=end.state, reason=end.reason, hint=end.hint, exit_code=end.code)
     writer.status(now=True, state=end.state, phase="end", reason=end.reason)
+    if end.state is not State.FAILED:
+        leave()  # the end is written by now: launchers end the rest when the first process goes
     return end
 
 

@@ -9,13 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from irltui import ranks
 from irltui.api import UpdateSpec
 from irltui.engine import guard
 from irltui.engine.stepper import Stepper
@@ -23,6 +23,7 @@ from irltui.errors import TrainingError
 from irltui.runs.control import Command, send
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
+from irltui.updates import groups
 from support.launched import work_together
 from support.runs import Change, config, demonstrations, events, finish, prepare, results, rft, work
 from support.tiny import folder as tiny
@@ -119,6 +120,24 @@ def test_two_processes_that_were_stopped_go_on_to_the_very_same_weights(
     assert all(torch.equal(tensor, weights(cut)[name]) for name, tensor in weights(whole).items())
 
 
+def test_usr1_saves_and_what_the_time_limit_kills_goes_on_from_there_to_the_very_same_weights(
+    material: tuple[Path, Path], tmp_path: Path
+) -> None:
+    values = config(*material)
+    whole, cut = prepare(tmp_path / "whole", values), prepare(tmp_path / "cut", values)
+    assert work_together(whole) == [0, 0]
+
+    def slurm(rank: int) -> None:
+        at_step(1, rank, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+        at_step(3, rank, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+    assert work_together(cut, before=slurm) == [1, -signal.SIGKILL]
+    assert events(cut, Kind.CHECKPOINT)[-1].fields["reason"] == "asked by SIGUSR1"
+    assert work_together(cut) == [0, 0]
+    assert results(whole) == results(cut)
+    assert all(torch.equal(tensor, weights(cut)[name]) for name, tensor in weights(whole).items())
+
+
 def stop_after(steps: int, rank: int) -> None:
     """SIGTERM to the second process alone, as a scheduler may, behind so many optimizer steps."""
     at_step(steps, rank, lambda: os.kill(os.getpid(), signal.SIGTERM))
@@ -174,12 +193,14 @@ def test_a_plugins_policy_step_counts_once(material: tuple[Path, Path], tmp_path
 
     def foreign(rank: int) -> None:
         guard._is_foreign = lambda spec: isinstance(spec, UpdateSpec)
-        ranks.share = lambda items: items
+        groups.ranks = SimpleNamespace(share=list, gather=list)
 
     alone = finish(tmp_path / "alone", values)
     together = prepare(tmp_path / "together", values)
     assert work_together(together, before=foreign) == [0, 0]
-    assert alone.model.exists()
+    there = weights(together)
+    for name, tensor in weights(alone).items():
+        torch.testing.assert_close(tensor, there[name], atol=TOLERANCE, rtol=1e-4)
 
 
 def test_commands_reach_all_processes(material: tuple[Path, Path], tmp_path: Path) -> None:
@@ -218,9 +239,7 @@ def test_torchrun_starts_it_and_every_console_is_kept(material: tuple[Path, Path
     assert (run.ranks / "1.log").exists()
 
 
-def test_the_tasks_of_srun_find_each_other_and_answer_usr1_with_a_checkpoint(
-    material: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_the_tasks_of_srun_find_each_other(material: tuple[Path, Path], tmp_path: Path) -> None:
     run = prepare(tmp_path / "run", config(*material))
     step = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost"}
     tasks = [launch([sys.executable], run.path, **step, SLURM_PROCID=str(i), SLURM_LOCALID=str(i)) for i in range(2)]
