@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -21,6 +21,7 @@ from irltui.cli.engine import (
 from irltui.cli.follow import Show, follow, json_lines, live, text_lines
 from irltui.cli.progress import Progress
 from irltui.cli.say import can_draw, has_screen
+from irltui.cli.seeds import run_seeds
 from irltui.cli.sources import Sources
 from irltui.cli.study import create_study, follow_study
 from irltui.cli.summary import replay, summary
@@ -46,6 +47,7 @@ class Request:
     resume: Path | None
     headless: bool
     as_json: bool
+    seeds: int | None = None
 
 
 def run_command(request: Request) -> int:
@@ -57,6 +59,8 @@ def run_command(request: Request) -> int:
     if request.resume is not None and is_study(request.resume):
         _refuse_configuration(request)
         return follow_study(request.resume, as_json=request.as_json)
+    if request.seeds is not None:
+        return _run_seeds(request, request.seeds)
     study = study_of(request.sources.target, request.sources.assignments)
     if study is not None:
         folder = request.out if request.out is not None else new_folder(request.sources.name)
@@ -65,6 +69,25 @@ def run_command(request: Request) -> int:
     run = _resumed(request) if request.resume is not None else _created(request)
     if under_launcher():
         become_engine(run)
+    return _train(request, run)
+
+
+def _run_seeds(request: Request, count: int) -> int:
+    if request.resume is not None or under_launcher():
+        raise typer.BadParameter(
+            "starts whole runs one after another: not with --resume (the same command with --out goes on), nor "
+            "under a launcher (launch each with --seed)",
+            param_hint="--seeds",
+        )
+    if study_of(request.sources.target, request.sources.assignments) is not None:
+        raise typer.BadParameter("a study names its seeds itself, in [study]", param_hint="--seeds")
+    _check_named(request.sources)
+    group = request.out if request.out is not None else new_folder(request.sources.name)
+    each = replace(request, headless=True)
+    return run_seeds(request.sources, count, group, lambda run: _train(each, run))
+
+
+def _train(request: Request, run: RunFolder) -> int:
     progress, reader = replay(run)  # of earlier attempts
     progress.end = None
     engine = start_engine(run)
@@ -86,11 +109,7 @@ def run_command(request: Request) -> int:
 
 def _created(request: Request) -> RunFolder:
     sources = request.sources
-    if not (sources.target or sources.preset):
-        raise typer.BadParameter(
-            "name a preset (`irltui presets` lists them), a TOML file or a run.json; or --resume RUN",
-            param_hint="TARGET",
-        )
+    _check_named(sources)
     if under_launcher() and request.out is None:
         raise typer.BadParameter("needed under a launcher: all processes must mean the same folder", param_hint="--out")
     if request.out is not None and rank() != 0:
@@ -99,6 +118,14 @@ def _created(request: Request) -> RunFolder:
     run = create_run_folder(request.out if request.out is not None else new_folder(sources.name))
     write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
     return run
+
+
+def _check_named(sources: Sources) -> None:
+    if not (sources.target or sources.preset):
+        raise typer.BadParameter(
+            "name a preset (`irltui presets` lists them), a TOML file or a run.json; or --resume RUN",
+            param_hint="TARGET",
+        )
 
 
 def _refuse_configuration(request: Request) -> None:
