@@ -7,14 +7,36 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
+from irltui.errors import ConfigError
+
+_SHARDING = {
+    "ACCELERATE_USE_FSDP": "FSDP",
+    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism_config",
+}
 _PORTS, _FIRST_PORT = 20_000, 15_000  # away from the ports that systems hand out
 
 
 def under_launcher() -> bool:
     """Whether a launcher started this process as one of several, or of one."""
     return any(name in os.environ for name in ("RANK", "WORLD_SIZE")) or _by_srun(os.environ)
+
+
+def refuse_sharding(environment: Mapping[str, str] = os.environ) -> None:
+    """Refuse what accelerate was told and irltui does not do: it would train whole copies and not say so.
+
+    Raises:
+        ConfigError: FSDP, DeepSpeed, Megatron-LM or another split of the model was asked for.
+    """
+    for name, what in _SHARDING.items():
+        if environment.get(name, "").lower() in {"1", "true"}:
+            raise ConfigError(
+                f"{name}: {what} is not supported: every process holds the whole model",
+                'Launch without it; adapter.kind = "lora" and model.gradient_checkpointing save most memory.',
+            )
 
 
 def rank() -> int:

@@ -28,7 +28,7 @@ from irltui.cli.summary import replay, summary
 from irltui.config.study import study_of
 from irltui.console import out, talk
 from irltui.errors import EXIT_OK, NoRunError
-from irltui.launch import rank, under_launcher
+from irltui.launch import rank, refuse_sharding, under_launcher
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
 from irltui.runs.status import State
@@ -56,6 +56,8 @@ def run_command(request: Request) -> int:
     Raises:
         IrltuiError: the configuration, the model's folder or the run's folder cannot be used.
     """
+    if under_launcher():
+        refuse_sharding()
     if request.resume is not None and is_study(request.resume):
         _refuse_configuration(request)
         return follow_study(request.resume, as_json=request.as_json)

@@ -7,6 +7,7 @@ position; tensors are safetensors, the rest JSON. What it belongs to is the run'
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +40,12 @@ class Trained:
     policy_optimizer: torch.optim.Optimizer | None = None
     """Of the policy step, where the inner loop trains a reward."""
 
+    def fingerprint(self) -> float:
+        """One number of all weights, the same wherever they are bit-identical."""
+        learned = list(self.reward.parameters()) if self.reward is not None else []
+        parameters = {id(p): p for p in (*self.parameters.values(), *learned)}
+        return math.fsum(float(p.detach().double().abs().sum()) for p in parameters.values())
+
     def save_weights(self, folder: Path) -> None:
         """Write what was learned, without the state that training goes on from; `load_weights` reads it."""
         save_file(_on_cpu(self.parameters.items()), folder / "parameters.safetensors")
@@ -62,8 +69,14 @@ def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
     The ranks' weights are the same, so the first writes its own; random streams are each rank's.
 
     Raises:
-        CheckpointError: the disk refuses; earlier checkpoints are untouched.
+        CheckpointError: the disk refuses, or the ranks' weights differ; earlier checkpoints are untouched.
     """
+    fingerprints = ranks.gather([trained.fingerprint()])
+    if len(set(fingerprints)) > 1:
+        raise CheckpointError(
+            f"the processes have come to different weights (sums {fingerprints}): no checkpoint can stand for all",
+            "Resume from the last one. If it happens again: are the processes' machines and packages alike?",
+        )
     random = _streams(ranks.gather([_random_state()]))
     return ranks.from_first(lambda: _save(run, trained, position, random))
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from irltui import ranks
 from irltui.api import UpdateSpec
 from irltui.engine import guard
 from irltui.engine.stepper import Stepper
@@ -185,6 +186,37 @@ def test_a_process_that_fails_is_told_with_its_reason(material: tuple[Path, Path
     (end,) = events(run, Kind.RUN_END)
     assert "rank 1" in end.fields["reason"]
     assert "the second one's disk is gone" in end.fields["reason"]
+
+
+def test_a_number_that_is_not_finite_in_one_process_ends_all_and_keeps_its_batch(
+    material: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = prepare(tmp_path / "run", config(*material))
+
+    def poison(rank: int) -> None:
+        true = Stepper.accumulate
+        if rank == 1:
+            Stepper.accumulate = lambda self, loss: true(self, loss * float("nan"))
+
+    assert work_together(run, before=poison) == [1, 1]
+    (end,) = events(run, Kind.RUN_END)
+    assert "rank 1" in end.fields["reason"]
+    assert "the loss is nan" in end.fields["reason"]
+    assert [folder.name for folder in run.faults.iterdir()] == ["0000-000000-rank1"]
+
+
+def test_processes_that_have_come_apart_do_not_save(material: tuple[Path, Path], tmp_path: Path) -> None:
+    run = prepare(tmp_path / "run", config(*material))
+
+    def drift(rank: int) -> None:
+        if rank == 1:
+            ranks.sum_gradients = lambda parameters: None
+        else:
+            ranks.reduce = lambda tensor, how: tensor
+
+    assert work_together(run, before=drift) == [1, 1]
+    (end,) = events(run, Kind.RUN_END)
+    assert "different weights" in end.fields["reason"]
 
 
 def test_a_plugins_policy_step_counts_once(material: tuple[Path, Path], tmp_path: Path) -> None:

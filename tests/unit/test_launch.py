@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from irltui.launch import complete_environment, first_host
+from irltui.errors import ConfigError
+from irltui.launch import complete_environment, first_host, refuse_sharding
 
 TASK = {
     "SLURM_JOB_ID": "70123",
@@ -39,6 +40,12 @@ def test_a_batch_script_is_no_task() -> None:
     environment = {"SLURM_JOB_ID": "1", "SLURM_PROCID": "0", "SLURM_NTASKS": "16"}
     complete_environment(environment)
     assert "RANK" not in environment
+
+
+def test_a_split_model_is_refused_rather_than_trained_whole() -> None:
+    with pytest.raises(ConfigError, match="FSDP is not supported"):
+        refuse_sharding({"ACCELERATE_USE_FSDP": "true"})
+    refuse_sharding({"ACCELERATE_USE_FSDP": "false"})
 
 
 @pytest.mark.parametrize(
