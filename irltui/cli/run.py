@@ -65,6 +65,11 @@ def run_command(request: Request) -> int:
         return _run_seeds(request, request.seeds)
     study = study_of(request.sources.target, request.sources.assignments)
     if study is not None:
+        if under_launcher():
+            raise typer.BadParameter(
+                "a study starts its runs itself: launch single runs, or the study without a launcher",
+                param_hint="TARGET",
+            )
         folder = request.out if request.out is not None else new_folder(request.sources.name)
         create_study(study, request.sources, folder)
         return follow_study(folder, as_json=request.as_json)

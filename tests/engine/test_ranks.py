@@ -21,12 +21,13 @@ from irltui.api import UpdateSpec
 from irltui.engine import guard
 from irltui.engine.stepper import Stepper
 from irltui.errors import TrainingError
+from irltui.launch import complete_environment
 from irltui.runs.control import Command, send
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.updates import groups
 from support.launched import work_together
-from support.runs import Change, config, demonstrations, events, finish, prepare, results, rft, work
+from support.runs import Change, config, demonstrations, events, finish, prepare, results, rft
 from support.tiny import folder as tiny
 
 TOLERANCE = 2e-5  # of metrics and weights: ranks add up float32 in another order
@@ -93,18 +94,17 @@ def test_two_processes_give_what_one_gives(name: str, material: tuple[Path, Path
     assert [e.fields["ranks"] for e in events(together, Kind.RUN_START)] == [2]
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("name", ["irft-lora", "rft"])
-def test_two_processes_that_were_told_to_end_go_on_as_two_or_as_one(
-    name: str, ranks: int, material: tuple[Path, Path], tmp_path: Path
+@pytest.mark.parametrize(("name", "first", "second"), [("irft-lora", 2, 1), ("rft", 2, 3), ("irft", 1, 2)])
+def test_a_run_goes_on_with_more_or_fewer_processes(
+    name: str, first: int, second: int, material: tuple[Path, Path], tmp_path: Path
 ) -> None:
     values = config(*material, RUNS[name])
     alone = finish(tmp_path / "alone", values)
     run = prepare(tmp_path / "run", values)
-    assert work_together(run, before=lambda rank: stop_after(3, rank)) == [75, 75]
+    assert work_together(run, first, before=lambda rank: stop_after(3, rank, first)) == [75] * first
     (end,) = events(run, Kind.RUN_END)
     assert end.fields["state"] == "preempted"
-    assert (work_together(run) if ranks == 2 else [work(run)]) == [0] * ranks
+    assert work_together(run, second) == [0] * second
     assert_same_result(alone, run)
 
 
@@ -139,14 +139,14 @@ def test_usr1_saves_and_what_the_time_limit_kills_goes_on_from_there_to_the_very
     assert all(torch.equal(tensor, weights(cut)[name]) for name, tensor in weights(whole).items())
 
 
-def stop_after(steps: int, rank: int) -> None:
-    """SIGTERM to the second process alone, as a scheduler may, behind so many optimizer steps."""
-    at_step(steps, rank, lambda: os.kill(os.getpid(), signal.SIGTERM))
+def stop_after(steps: int, rank: int, count: int = 2) -> None:
+    """SIGTERM to the last process alone, as a scheduler may, behind so many optimizer steps."""
+    at_step(steps, rank, lambda: os.kill(os.getpid(), signal.SIGTERM), count)
 
 
-def at_step(steps: int, rank: int, act: Callable[[], Any]) -> None:
-    """In the second process: act behind so many optimizer steps."""
-    if rank != 1:
+def at_step(steps: int, rank: int, act: Callable[[], Any], count: int = 2) -> None:
+    """In the last process: act behind so many optimizer steps."""
+    if rank != count - 1:
         return
     true, done = Stepper.step, [0]
 
@@ -247,34 +247,32 @@ def test_commands_reach_all_processes(material: tuple[Path, Path], tmp_path: Pat
     assert events(run, Kind.RUN_END)[0].fields["state"] == "stopped"
 
 
-def launch(command: list[str], run: Path, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*command, *MODULE, "--resume", str(run), "--headless"],
-        env={**os.environ, **environment},
+def test_torchrun_starts_it_and_every_console_is_kept(material: tuple[Path, Path], tmp_path: Path) -> None:
+    run = prepare(tmp_path / "run", config(*material, {"loop": {"outer_iterations": 1}}))
+    torchrun = ["torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    started = subprocess.run(
+        [sys.executable, "-m", *torchrun, "-m", "irltui", "run", "--resume", str(run.path), "--headless"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        timeout=120,
+        check=False,
     )
-
-
-MODULE = ["-m", "irltui", "run"]
-
-
-def test_torchrun_starts_it_and_every_console_is_kept(material: tuple[Path, Path], tmp_path: Path) -> None:
-    run = prepare(tmp_path / "run", config(*material, {"loop": {"outer_iterations": 1}}))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    started = launch(torchrun, run.path)
-    said, _ = started.communicate(timeout=120)
-    assert started.returncode == 0, said
-    assert "finished" in said
+    assert started.returncode == 0, started.stdout
+    assert "finished" in started.stdout
     assert run.console.exists()
     assert (run.ranks / "1.log").exists()
 
 
 def test_the_tasks_of_srun_find_each_other(material: tuple[Path, Path], tmp_path: Path) -> None:
     run = prepare(tmp_path / "run", config(*material))
-    step = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost"}
-    tasks = [launch([sys.executable], run.path, **step, SLURM_PROCID=str(i), SLURM_LOCALID=str(i)) for i in range(2)]
-    said = [task.communicate(timeout=120)[0] for task in tasks]
-    assert [task.returncode for task in tasks] == [0, 0], said
-    assert "finished" in said[0]
+
+    def task(rank: int) -> None:
+        for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+            del os.environ[name]
+        step = {"SLURM_JOB_ID": "7", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost"}
+        os.environ.update(step, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank))
+        complete_environment()
+
+    assert work_together(run, before=task) == [0, 0]
+    assert [e.fields["ranks"] for e in events(run, Kind.RUN_START)] == [2]
