@@ -13,12 +13,12 @@ from typing import NoReturn
 
 from irltui.console import talk
 from irltui.errors import EXIT_FAILED
+from irltui.launch import complete_environment
 from irltui.runs.control import Command, send
 from irltui.runs.folder import RunFolder
 from irltui.text import safe
 
 ENGINE = [sys.executable, "-u", "-m", "irltui.engine"]
-_LAUNCHERS = ("RANK", "WORLD_SIZE")
 _TAIL_BYTES, _TAIL_LINES = 16_384, 12
 
 
@@ -41,17 +41,8 @@ def start_engine(run: RunFolder, *, threads: int | None = None) -> subprocess.Po
 
 def become_engine(run: RunFolder) -> NoReturn:
     """Replace this process by the engine: a launcher counts on the processes it started."""
+    complete_environment()
     os.execv(ENGINE[0], [*ENGINE, str(run.path)])  # noqa: S606
-
-
-def under_launcher() -> bool:
-    """Whether accelerate or torchrun started this process as one of several."""
-    return any(name in os.environ for name in _LAUNCHERS)
-
-
-def is_first_rank() -> bool:
-    """Whether this process writes the run folder."""
-    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager

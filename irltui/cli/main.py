@@ -88,6 +88,9 @@ def run(  # noqa: PLR0913 - an option each
         bool, typer.Option("--json", help="Print the events as JSON lines; implies --headless.")
     ] = False,
     resume: Annotated[Path | None, typer.Option("--resume", metavar="RUN", help="Continue a run as it was.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, metavar="N", help="The same run from N seeds, in RUN/seed-S.")
+    ] = None,
 ) -> None:
     """Train: start a run, or continue one, and follow it.
 
@@ -98,6 +101,7 @@ def run(  # noqa: PLR0913 - an option each
       irltui run irft --model M --data demos.jsonl --out runs/first
       irltui run spin --model M --data D --set loop.batch=8 --headless
       irltui run my.toml --preset irft --seed 1
+      irltui run irft --model M --data D --out runs/five --seeds 5
       irltui run rft --model M --data D --plugin ./mine.py --set reward.kind=mine/short
       irltui run runs/first/run.json                repeat a run
       irltui run --resume runs/first                continue a run
@@ -107,7 +111,7 @@ def run(  # noqa: PLR0913 - an option each
     from irltui.cli.sources import Sources
 
     sources = Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ()))
-    sys.exit(run_command(Request(sources, out, resume, headless=headless, as_json=as_json)))
+    sys.exit(run_command(Request(sources, out, resume, headless=headless, as_json=as_json, seeds=seeds)))
 
 
 @app.command(rich_help_panel=_RUNS)

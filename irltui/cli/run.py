@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
@@ -15,20 +15,20 @@ from irltui.cli.engine import (
     console_tail,
     death,
     exit_code,
-    is_first_rank,
     signals_to,
     start_engine,
-    under_launcher,
 )
 from irltui.cli.follow import Show, follow, json_lines, live, text_lines
 from irltui.cli.progress import Progress
 from irltui.cli.say import can_draw, has_screen
+from irltui.cli.seeds import run_seeds
 from irltui.cli.sources import Sources
 from irltui.cli.study import create_study, follow_study
 from irltui.cli.summary import replay, summary
 from irltui.config.study import study_of
 from irltui.console import out, talk
 from irltui.errors import EXIT_OK, NoRunError
+from irltui.launch import rank, refuse_sharding, under_launcher
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
 from irltui.runs.status import State
@@ -47,6 +47,7 @@ class Request:
     resume: Path | None
     headless: bool
     as_json: bool
+    seeds: int | None = None
 
 
 def run_command(request: Request) -> int:
@@ -55,17 +56,45 @@ def run_command(request: Request) -> int:
     Raises:
         IrltuiError: the configuration, the model's folder or the run's folder cannot be used.
     """
+    if under_launcher():
+        refuse_sharding()
     if request.resume is not None and is_study(request.resume):
         _refuse_configuration(request)
         return follow_study(request.resume, as_json=request.as_json)
+    if request.seeds is not None:
+        return _run_seeds(request, request.seeds)
     study = study_of(request.sources.target, request.sources.assignments)
     if study is not None:
+        if under_launcher():
+            raise typer.BadParameter(
+                "a study starts its runs itself: launch single runs, or the study without a launcher",
+                param_hint="TARGET",
+            )
         folder = request.out if request.out is not None else new_folder(request.sources.name)
         create_study(study, request.sources, folder)
         return follow_study(folder, as_json=request.as_json)
     run = _resumed(request) if request.resume is not None else _created(request)
     if under_launcher():
         become_engine(run)
+    return _train(request, run)
+
+
+def _run_seeds(request: Request, count: int) -> int:
+    if request.resume is not None or under_launcher():
+        raise typer.BadParameter(
+            "starts whole runs one after another: not with --resume (the same command with --out goes on), nor "
+            "under a launcher (launch each with --seed)",
+            param_hint="--seeds",
+        )
+    if study_of(request.sources.target, request.sources.assignments) is not None:
+        raise typer.BadParameter("a study names its seeds itself, in [study]", param_hint="--seeds")
+    _check_named(request.sources)
+    group = request.out if request.out is not None else new_folder(request.sources.name)
+    each = replace(request, headless=True)
+    return run_seeds(request.sources, count, group, lambda run: _train(each, run))
+
+
+def _train(request: Request, run: RunFolder) -> int:
     progress, reader = replay(run)  # of earlier attempts
     progress.end = None
     engine = start_engine(run)
@@ -87,19 +116,23 @@ def run_command(request: Request) -> int:
 
 def _created(request: Request) -> RunFolder:
     sources = request.sources
-    if not (sources.target or sources.preset):
-        raise typer.BadParameter(
-            "name a preset (`irltui presets` lists them), a TOML file or a run.json; or --resume RUN",
-            param_hint="TARGET",
-        )
+    _check_named(sources)
     if under_launcher() and request.out is None:
         raise typer.BadParameter("needed under a launcher: all processes must mean the same folder", param_hint="--out")
-    if request.out is not None and not is_first_rank():
+    if request.out is not None and rank() != 0:
         return _made_by_first_rank(request.out)
     loaded = sources.load()
     run = create_run_folder(request.out if request.out is not None else new_folder(sources.name))
     write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
     return run
+
+
+def _check_named(sources: Sources) -> None:
+    if not (sources.target or sources.preset):
+        raise typer.BadParameter(
+            "name a preset (`irltui presets` lists them), a TOML file or a run.json; or --resume RUN",
+            param_hint="TARGET",
+        )
 
 
 def _refuse_configuration(request: Request) -> None:

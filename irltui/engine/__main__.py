@@ -1,21 +1,39 @@
-"""`python -m irltui.engine RUN`: train the run of a folder to its end, or continue it. Started by the CLI."""
+"""`python -m irltui.engine RUN`: train the run of a folder to its end, or continue it. Started by the CLI.
+
+One process, or each of those that a launcher started: the first holds the folder's lock and writes.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from irltui import launch
 from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError, RunFolderError
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.lock import hold
+from irltui.runs.ranks import RankEnd, console_of, leave_word, missing, present
 from irltui.runs.status import State
-from irltui.runs.writer import RunWriter
+from irltui.runs.writer import RunWriter, SilentWriter
 from irltui.text import masked
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended, and what to do next."""
+
+    state: State
+    reason: str
+    hint: str
+    code: int
+    followed: bool = False
+    """Another rank had left."""
 
 
 def main(arguments: list[str]) -> int:
@@ -24,47 +42,92 @@ def main(arguments: list[str]) -> int:
         _print("usage: python -m irltui.engine RUN")
         return EXIT_USAGE
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    rank = launch.rank()
     try:
         run = open_run_folder(Path(arguments[0]))
-        with hold(run), RunWriter(run) as writer:
-            return _work(run, writer)
+        with ExitStack() as stack:
+            if rank == 0:
+                stack.enter_context(hold(run))
+            if launch.under_launcher():
+                stack.enter_context(_console(run, rank))
+                stack.enter_context(present(run, rank))
+            writer = stack.enter_context(SilentWriter() if rank else RunWriter(run))
+            end = _work(run, writer)
+            if launch.under_launcher():
+                leave_word(run, RankEnd(rank, os.getpid(), os.uname().nodename, end.reason, end.followed))
+        if rank == 0 and launch.under_launcher():
+            _print(f"irltui: {run.path}: {end.state} {end.reason}\n{end.hint}".rstrip())
     except IrltuiError as error:
         _print(f"irltui: {error}")
         return error.exit_code
+    return end.code
 
 
-def _work(run: RunFolder, writer: RunWriter) -> int:
+@contextmanager
+def _console(run: RunFolder, rank: int) -> Generator[None]:
+    """While inside, what this process prints goes to the run folder, native libraries included."""
+    run.ranks.mkdir(mode=0o700, exist_ok=True)
+    before = [os.dup(descriptor) for descriptor in (1, 2)]
+    with console_of(run, rank).open("ab") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        for descriptor, old in zip((1, 2), before, strict=True):
+            os.dup2(old, descriptor)
+            os.close(old)
+
+
+def _work(run: RunFolder, writer: RunWriter) -> End:
     """Every way a run may end is one run_end event and one exit code."""
     from irltui.engine.safepoint import SafePoint, Stop
     from irltui.engine.session import train
+    from irltui.ranks import RankLostError, leave
 
     writer.status(now=True, state=State.STARTING)
     safepoint = SafePoint(run, writer)
     safepoint.install()
     try:
         train(run, writer, safepoint)
-        state, reason, hint, code = State.FINISHED, "", "", EXIT_OK
+        end = End(State.FINISHED, "", "", EXIT_OK)
     except Stop as stop:
-        state, reason, hint, code = stop.state, stop.reason, "Continue with: irltui run --resume RUN", stop.exit_code
+        end = End(stop.state, stop.reason, "Continue with: irltui run --resume RUN", stop.exit_code)
+    except RankLostError as error:
+        end = _rank_lost(run, error)
     except IrltuiError as error:
-        state, reason, hint, code = State.FAILED, error.message, error.hint, error.exit_code
+        end = End(State.FAILED, error.message, error.hint, error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: every end is told
         _print(traceback.format_exc())
         reason = f"{type(error).__name__}: {error}"
-        state, hint, code = State.FAILED, "This is a fault of irltui or a plugin: see console.log.", EXIT_FAILED
-    return _say_goodbye(writer, code, state=state, reason=reason, hint=hint)
+        end = End(State.FAILED, reason, "This is a fault of irltui or a plugin: see console.log.", EXIT_FAILED)
+    end = _told(writer, end)
+    if end.state is not State.FAILED:
+        leave()  # the end is written by now: launchers end the rest when the first process goes
+    return end
 
 
-def _say_goodbye(writer: RunWriter, code: int, **fields: Any) -> int:
+def _told(writer: RunWriter, end: End) -> End:
     """Tell how the run ended; on the console, where the run folder takes no more."""
     try:
-        writer.write(Kind.RUN_END, **fields, exit_code=code)
-        writer.status(now=True, state=fields["state"], phase="end", reason=fields["reason"])
+        writer.write(Kind.RUN_END, state=end.state, reason=end.reason, hint=end.hint, exit_code=end.code)
+        writer.status(now=True, state=end.state, phase="end", reason=end.reason)
     except RunFolderError as error:
-        told = [fields["reason"], fields["hint"], *([] if error.message == fields["reason"] else [str(error)])]
+        told = [end.reason, end.hint, *([] if error.message == end.reason else [str(error)])]
         _print("irltui: " + "\n".join(filter(None, told)))
-        return code or EXIT_FAILED
-    return code
+        return replace(end, code=end.code or EXIT_FAILED)
+    return end
+
+
+def _rank_lost(run: RunFolder, error: IrltuiError) -> End:
+    from irltui import ranks
+
+    _print(traceback.format_exc())
+    gone = missing(run, ranks.count(), ranks.index())
+    reason = f"another process left: {gone[0]}" if gone else error.message
+    hint = "Relaunch with --resume, on as many processes or another number; what each printed is in ranks/."
+    return End(State.FAILED, reason, hint, EXIT_FAILED, followed=True)
 
 
 def _print(text: str) -> None:

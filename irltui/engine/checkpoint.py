@@ -7,9 +7,10 @@ position; tensors are safetensors, the rest JSON. What it belongs to is the run'
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from irltui import ranks
 from irltui.api import Reward
 from irltui.engine.position import Position
 from irltui.errors import CheckpointError
 from irltui.runs.checkpoints import FORMAT, damage, digest, newest_first
 from irltui.runs.durable import replace_file, replace_json, room, sync_file, sync_folder
 from irltui.runs.folder import RunFolder
+
+_RANDOM, _RANDOM_CUDA = "random", "random_cuda"
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,12 @@ class Trained:
         tensors = [*self.parameters.values(), *(value for value in states if isinstance(value, Tensor))]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
+    def fingerprint(self) -> float:
+        """One number of all weights, the same wherever they are bit-identical."""
+        learned = list(self.reward.parameters()) if self.reward is not None else []
+        parameters = {id(p): p for p in (*self.parameters.values(), *learned)}
+        return math.fsum(float(p.detach().double().abs().sum()) for p in parameters.values())
+
     def save_weights(self, folder: Path) -> None:
         """Write what was learned, without the state that training goes on from; `load_weights` reads it."""
         save_file(_on_cpu(self.parameters.items()), folder / "parameters.safetensors")
@@ -63,11 +73,24 @@ class Saved:
 
 
 def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
-    """Write the checkpoint of `position` and point `latest` to it; one that is there already stays.
+    """Write the checkpoint of `position` and point `latest` to it; one that is there already stays. Collective.
+
+    The ranks' weights are the same, so the first writes its own; random streams are each rank's.
 
     Raises:
-        CheckpointError: the disk refuses; earlier checkpoints are untouched.
+        CheckpointError: the disk refuses, or the ranks' weights differ; earlier checkpoints are untouched.
     """
+    fingerprints = ranks.gather([trained.fingerprint()])
+    if len(set(fingerprints)) > 1:
+        raise CheckpointError(
+            f"the processes have come to different weights (sums {fingerprints}): no checkpoint can stand for all",
+            "Resume from the last one. If it happens again: are the processes' machines and packages alike?",
+        )
+    random = _streams(ranks.gather([_random_state()]))
+    return ranks.from_first(lambda: _save(run, trained, position, random))
+
+
+def _save(run: RunFolder, trained: Trained, position: Position, random: Mapping[str, Tensor]) -> Saved:
     began = time.monotonic()
     name = position.name
     folder = run.checkpoints / name
@@ -75,7 +98,7 @@ def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
     try:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700)
-        _write(beside, trained, position)
+        _write(beside, trained, position, random)
         _seal(beside)
         if folder.exists():  # the same place reached again after a resume: the same contents
             shutil.rmtree(folder)
@@ -101,13 +124,17 @@ def restore(run: RunFolder, trained: Trained) -> tuple[Position | None, list[str
     Raises:
         CheckpointError: there are checkpoints, but none can be used.
     """
+    name, skipped = ranks.from_first(lambda: _newest_whole(run))
+    return None if name is None else _read(run.checkpoints / name, trained), skipped
+
+
+def _newest_whole(run: RunFolder) -> tuple[str | None, list[str]]:
     skipped: list[str] = []
     for name in newest_first(run):
-        folder = run.checkpoints / name
-        if reason := damage(folder):
+        if reason := damage(run.checkpoints / name):
             skipped.append(f"checkpoint {name} skipped: {reason}")
             continue
-        return _read(folder, trained), skipped
+        return name, skipped
     if skipped:
         raise CheckpointError(f"{run.checkpoints}: no usable checkpoint\n" + "\n".join(skipped))
     return None, []
@@ -142,13 +169,10 @@ def prune(run: RunFolder, keep: int, best: str) -> None:
             shutil.rmtree(run.checkpoints / name, ignore_errors=True)
 
 
-def _write(folder: Path, trained: Trained, position: Position) -> None:
+def _write(folder: Path, trained: Trained, position: Position, random: Mapping[str, Tensor]) -> None:
     trained.save_weights(folder)
     tensors, scalars = _flatten(trained.optimizer.state_dict()["state"])
-    tensors["random"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random_cuda"] = torch.cuda.get_rng_state()
-    save_file(tensors, folder / "optimizer.safetensors")
+    save_file({**tensors, **random}, folder / "optimizer.safetensors")
     policy_scalars: dict[str, Any] = {}
     if trained.policy_optimizer is not None:
         policy_tensors, policy_scalars = _flatten(trained.policy_optimizer.state_dict()["state"])
@@ -170,15 +194,38 @@ def _read(folder: Path, trained: Trained) -> Position:
     load_weights(folder, trained.parameters, trained.reward)
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     tensors = load_file(folder / "optimizer.safetensors")
-    torch.set_rng_state(tensors.pop("random"))
-    cuda = tensors.pop("random_cuda", None)
-    if cuda is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(cuda)
+    streams = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_RANDOM)}
+    _set_random_state(streams)
     _put_back(trained.optimizer, tensors, state["optimizer"])
     if trained.policy_optimizer is not None:
         tensors = load_file(folder / "policy_optimizer.safetensors")
         _put_back(trained.policy_optimizer, tensors, state["policy_optimizer"])
     return read_position(folder)
+
+
+def _random_state() -> dict[str, Tensor]:
+    state = {_RANDOM: torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state[_RANDOM_CUDA] = torch.cuda.get_rng_state()
+    return state
+
+
+def _streams(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Those of all ranks under names of their own; the first's have the plain ones."""
+    return {f"{name}{_of(rank)}": tensor for rank, state in enumerate(states) for name, tensor in state.items()}
+
+
+def _set_random_state(streams: Mapping[str, Tensor]) -> None:
+    """Go on with this rank's stream; a rank that was not there when they were saved keeps the one it has begun."""
+    mine = _of(ranks.index())
+    if (state := streams.get(f"{_RANDOM}{mine}")) is not None:
+        torch.set_rng_state(state)
+    if (state := streams.get(f"{_RANDOM_CUDA}{mine}")) is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state)
+
+
+def _of(rank: int) -> str:
+    return f"@{rank}" if rank else ""
 
 
 def _put_back(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> None:

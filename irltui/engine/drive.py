@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import torch
 from accelerate.utils.memory import should_reduce_batch_size
 
+from irltui import ranks
 from irltui.algorithm import Pairs, Start, Step, learn, no_penalty
+from irltui.api import Demonstration
 from irltui.baselines import Demonstrated, SftStep, sft
 from irltui.engine import checkpoint, diagnostics, early_stop
 from irltui.engine.advice import Setting, advise, still_matter
@@ -20,7 +20,9 @@ from irltui.engine.export import export
 from irltui.engine.faults import keep_step
 from irltui.engine.improve import Improver
 from irltui.engine.journal import Journal
+from irltui.engine.micro import Micro, micro_batches
 from irltui.engine.parts import Parts
+from irltui.engine.pending import Pending, Sums, step_metrics
 from irltui.engine.position import Position
 from irltui.engine.rounds import Round, Rounds
 from irltui.engine.safepoint import SafePoint
@@ -67,38 +69,33 @@ class Drive:
                 if not self._go_on_with_less(error):
                     raise
         self._journal.phase(Phase.EXPORT)
-        export(self._run, self._parts)
+        ranks.from_first(lambda: export(self._run, self._parts))
 
     def _train(self) -> None:
         """All steps from the position on."""
-        pending = _Pending()
+        pending = Pending()
         for step in self._steps(Start(self._position.t, self._position.k)):
             if not pending.is_skipped:
                 try:
                     pending.add(step, self._parts)
                 except NotFiniteError as error:
-                    self._skip(pending, error)
+                    pending.skip(self._kept(pending, error))
             if step.last:
                 self._move(step.t, step.k, pending)
-                pending = _Pending()
+                pending = Pending()
 
-    def _skip(self, pending: _Pending, error: NotFiniteError) -> None:
-        """Keep a step that failed for replay, and leave the weights as they are.
+    def _kept(self, pending: Pending, error: NotFiniteError) -> str:
+        """Keep a step that failed for replay; why, and where it is.
 
         Raises:
             NotFiniteError: it again, where the configuration allows no more of them.
         """
-        position, most = self._position, self._parts.config.loop.skip_not_finite
-        folder = keep_step(self._run, self._parts.trained(), position, pending.batches, error)
+        folder = keep_step(self._run, self._parts.trained(), self._position, pending.batches, error)
         look = f" Look at what it met: irltui debug batch {folder}" if folder else ""
-        if position.skipped >= most:
+        if self._position.skipped >= self._parts.config.loop.skip_not_finite:
             error.hint += look
             raise error
-        position.skipped += 1
-        pending.is_skipped = True
-        self._parts.stepper.optimizer.zero_grad(set_to_none=True)
-        text = f"Step {position.step + 1} is skipped: {error.message} ({position.skipped} of at most {most})."
-        self._journal.alert("not_finite", text + look)
+        return error.message + look
 
     def _go_on_with_less(self, error: RuntimeError) -> bool:
         """Whether the failed step may be tried again with half the micro-batch: memory ran out in it.
@@ -112,7 +109,8 @@ class Drive:
         parts.stepper.optimizer.zero_grad(set_to_none=True)
         parts.policy.moved()
         phase = Phase.UPDATE if self._in_inner_loop else self._journal.current_phase
-        if not self._in_inner_loop or not parts.forward.halve():
+        # Ranks agree on no other size in the midst of a step: theirs differ in what they met.
+        if not self._in_inner_loop or ranks.count() > 1 or not parts.forward.halve():
             raise TrainingError(
                 f"out of memory in phase {phase}, micro-batch {before}",
                 "Lower loop.micro_batch, sampler.batch or the lengths in [data]; model.gradient_checkpointing and "
@@ -128,7 +126,8 @@ class Drive:
         self._journal.phase(Phase.CHECKPOINT)
         saved = checkpoint.save(self._run, self._parts.trained(), self._position)
         self._journal.event(Kind.CHECKPOINT, name=saved.name, seconds=saved.seconds, bytes=saved.size, reason=reason)
-        checkpoint.prune(self._run, self._parts.config.checkpoint.keep, self._position.best_checkpoint)
+        if ranks.is_first():
+            checkpoint.prune(self._run, self._parts.config.checkpoint.keep, self._position.best_checkpoint)
         return saved.name
 
     # -- the stream of steps -------------------------------------------------------------------
@@ -174,19 +173,12 @@ class Drive:
             )
             total = sum(len(d.tokens) for d in demonstrations)
             weight = 1 / (total if parts.config.sft.weighting == "token" else len(demonstrations))
-            micro = [
-                demonstrations[i : i + parts.micro_batch] for i in range(0, len(demonstrations), parts.micro_batch)
-            ]
-            yield [
-                Demonstrated(
-                    responses := parts.policy.collate(
-                        [d.prompt for d in some], [d.tokens for d in some], [0.0] * len(some)
-                    ),
-                    responses.logp_ref.new_full((len(some),), weight),
-                    last=some is micro[-1],
-                )
-                for some in micro
-            ]
+            yield [self._collate(micro) for micro in micro_batches(demonstrations, weight, parts.micro_batch)]
+
+    def _collate(self, micro: Micro[Demonstration]) -> Demonstrated:
+        rows = micro.rows
+        responses = self._parts.policy.collate([d.prompt for d in rows], [d.tokens for d in rows], [0.0] * len(rows))
+        return Demonstrated(responses, responses.logp_ref.new_tensor(micro.weights), micro.last)
 
     def _penalty(self, pairs: Pairs) -> Any:
         """The reward's own, and gamma * NLL(y) / |y|, (B,)."""
@@ -201,12 +193,13 @@ class Drive:
 
     # -- between two steps -----------------------------------------------------------------------
 
-    def _move(self, t: int, k: int, pending: _Pending) -> None:
+    def _move(self, t: int, k: int, pending: Pending) -> None:
         parts, position = self._parts, self._position
-        values = self._step_taken(parts.plan.steps_before(t) + k, pending)
+        sums = pending.of_all_ranks()
+        values = self._step_taken(parts.plan.steps_before(t) + k, pending, sums)
         position.t, position.k = t, k + 1
         position.step += 1
-        position.tokens += 0 if pending.is_skipped else pending.tokens
+        position.tokens += sums.tokens
         self._journal.metrics(values)
         self._journal.check_health(values)
         self._watch_inner_loop(values)
@@ -217,24 +210,33 @@ class Drive:
             self.save("every_steps")
         parts.poll()
 
-    def _step_taken(self, planned: int, pending: _Pending) -> diagnostics.Values:
-        """Move the weights, unless the step is skipped; its metrics."""
+    def _step_taken(self, planned: int, pending: Pending, sums: Sums) -> diagnostics.Values:
+        """Move the weights, unless a rank has met what is not finite; the step's metrics. Collective."""
         parts = self._parts
         values: diagnostics.Values = {}
-        if not pending.is_skipped:
+        if not sums.skipped:
             try:
-                values = pending.metrics()
+                values = step_metrics(sums)
                 values["train/gradient_norm"], values["train/learning_rate"] = parts.stepper.step(planned)
-            except NotFiniteError as error:
-                self._skip(pending, error)
+            except NotFiniteError as error:  # the same on all ranks
+                sums.skip(self._kept(pending, error))
         parts.policy.moved()
         now = time.monotonic()
-        if pending.is_skipped:
-            values = {"train/skipped": float(self._position.skipped)}
+        if sums.skipped:
+            values = self._skip(sums.skipped[0])
         else:
-            values["speed/pairs_per_second"] = pending.count / max(now - self._stepped_at, 1e-9)
+            values["speed/pairs_per_second"] = sums.count / max(now - self._stepped_at, 1e-9)
         self._stepped_at = now
         return values
+
+    def _skip(self, why: str) -> diagnostics.Values:
+        """Leave the weights as they are."""
+        position, most = self._position, self._parts.config.loop.skip_not_finite
+        position.skipped += 1
+        self._parts.stepper.optimizer.zero_grad(set_to_none=True)
+        text = f"Step {position.step + 1} is skipped ({position.skipped} of at most {most}): {why}"
+        self._journal.alert("not_finite", text)
+        return {"train/skipped": float(position.skipped)}
 
     def _watch_inner_loop(self, values: diagnostics.Values) -> None:
         section, position = self._parts.config.early_stop, self._position
@@ -300,55 +302,3 @@ class Drive:
         setting = Setting(config.algorithm, self._one_reference, config.loss.gamma)
         found = advise(position.ended, setting, left=self._parts.plan.outer_iterations - t - 1)
         self._journal.event(Kind.ADVICE, outer_iteration=t, verdict=found.verdict, text=found.text)
-
-
-class _Pending:
-    """What the micro-batches of one optimizer step add up to."""
-
-    def __init__(self) -> None:
-        self.tokens = self.count = 0
-        self.is_skipped = False
-        self.batches: list[Pairs | Demonstrated] = []
-        self._loss = self._weight = self._nll = 0.0
-        self._demonstration_tokens = 0
-        self._rewards: list[tuple[np.ndarray, np.ndarray]] = []
-        self._logratios: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def add(self, step: Step | SftStep, parts: Parts) -> None:
-        """Take the gradient of one micro-batch, and its numbers."""
-        self.batches.append(step.batch)
-        self._loss += parts.stepper.accumulate(step.loss)
-        responses, count = step.batch.responses, len(step.batch.weight)
-        self.count += count
-        self._weight += float(step.batch.weight.sum())
-        self.tokens += int(responses.response_mask.sum())
-        self._demonstration_tokens += int(responses.response_mask[:count].sum())
-        if isinstance(step, SftStep):
-            self._nll -= float(step.logp.detach().sum())
-            return
-        self._rewards.append((_array(step.demonstration), _array(step.generation)))
-        if parts.config.reward.implicit:
-            with torch.no_grad():  # known already: the reward asked for it
-                logp = parts.policy.log_probs(responses)
-            self._nll -= float(logp[:count].sum())
-            demonstration, generation = (logp - responses.logp_ref).chunk(2)
-            self._logratios.append((_array(demonstration), _array(generation)))
-
-    def metrics(self) -> diagnostics.Values:
-        """Averages over the pairs, or tokens, of the step."""
-        values = {"train/loss": self._loss / (self._weight if self._rewards else 1)}
-        if self._rewards:
-            values |= diagnostics.reward_metrics(*_joined(self._rewards))
-        if self._logratios:
-            values |= diagnostics.logratio_metrics(*_joined(self._logratios))
-        if self._logratios or not self._rewards:
-            values["train/nll"] = self._nll / self._demonstration_tokens
-        return values
-
-
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().double().cpu().numpy()
-
-
-def _joined(sides: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
-    return (np.concatenate(side) for side in zip(*sides, strict=True))

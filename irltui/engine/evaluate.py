@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from irltui import ranks
 from irltui.api import Benchmark, Demonstration, Generation, Prompt, Score
 from irltui.benchmarks.intervals import Interval, mean_interval
 from irltui.data.tokens import token_texts
@@ -83,19 +84,17 @@ class Evaluator:
         reward, size = self._parts.reward, self._parts.micro_batch
         if reward is None:
             return {}
-        sides: tuple[list[float], list[float]] = ([], [])
-        for at in range(0, len(pairs), size):
-            some = pairs[at : at + size]
+        found: list[tuple[float, float]] = []
+        for some in ranks.share([pairs[at : at + size] for at in range(0, len(pairs), size)]):
             responses = self._parts.policy.collate(
                 [p.demonstration.prompt for p in some] * 2,
                 [p.demonstration.tokens for p in some] + [p.generation.tokens for p in some],
                 [p.reference.demonstration for p in some] + [p.reference.generation for p in some],
             )
             with torch.no_grad():
-                scores = reward.score(responses).float().cpu().chunk(2)
-            for side, values in zip(sides, scores, strict=True):
-                side.extend(values.tolist())
-        return diagnostics.held_out_metrics(*(np.array(side) for side in sides))
+                demonstration, generation = reward.score(responses).float().cpu().chunk(2)
+            found += zip(demonstration.tolist(), generation.tolist(), strict=True)
+        return diagnostics.held_out_metrics(*np.array(ranks.gather(found)).T)
 
     def samples(self, t: int) -> diagnostics.Values:
         """Answer the fixed prompts, write each as an event, and measure the distance to pi_0 on them."""
@@ -220,7 +219,8 @@ class Evaluator:
         file = f"{name}-{t:04d}.jsonl" if t >= 0 else f"{name}-start.jsonl"
         lines = [json.dumps({"item": s.item, "metric": s.metric, "value": s.value}) for s in scores]
         try:
-            replace_file(self._run.evaluations / file, "\n".join([*lines, ""]).encode())
+            if ranks.is_first():
+                replace_file(self._run.evaluations / file, "\n".join([*lines, ""]).encode())
         except OSError as error:
             raise RunFolderError(
                 f"{self._run.evaluations / file}: cannot be written: {error}", "Make room, then continue with --resume."

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from irltui import ranks
 from irltui.algorithm import Pairs
 from irltui.api import Responses
 from irltui.baselines import Demonstrated
@@ -34,7 +35,7 @@ def keep_step(
     Returns:
         The folder; None where the disk refuses, for the failure itself matters more.
     """
-    folder = run.faults / position.name
+    folder = run.faults / (position.name if ranks.is_first() else f"{position.name}-rank{ranks.index()}")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tensors = {f"{i}.{field}": getattr(b.responses, field) for i, b in enumerate(batches) for field in _FIELDS}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ import torch
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
+from irltui import ranks
 from irltui.api import (
     Benchmark,
     BenchmarkSpec,
@@ -57,7 +59,7 @@ def build_reward(spec: RewardSpec, context: BuildContext, limit: TimeLimit = FOR
 def build_sampler(spec: SamplerSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Sampler:
     """The sampler of a configuration; as `build_reward`."""
     sampler = _built("sampler", spec, Sampler, context, limit)
-    return GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler
+    return SharedSampler(GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler)
 
 
 def build_update(spec: UpdateSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> PolicyUpdate:
@@ -193,6 +195,32 @@ class GuardedSampler(Sampler):
             self._inner.refresh()
 
 
+class SharedSampler(Sampler):
+    """A sampler whose prompts the ranks share: each draws neighbours of a group, all get all generations.
+
+    A group is one of `inner`'s for each rank, so that what is drawn together does not depend on their number.
+    """
+
+    def __init__(self, inner: Sampler) -> None:
+        self._inner = inner
+        self.group = inner.group * ranks.count()
+
+    def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
+        """One generation per prompt, in any order, a group at a time. Collective."""
+        if ranks.count() == 1:
+            yield from self._inner.sample(prompts, decoding, seed)
+            return
+        for at in range(0, len(prompts), self.group):
+            mine = ranks.block(prompts[at : at + self.group])
+            with ranks.apart():
+                drawn = list(self._inner.sample(mine, decoding, seed)) if mine else []
+            yield from ranks.gather(drawn)
+
+    def refresh(self) -> None:
+        """The policy's weights have changed."""
+        self._inner.refresh()
+
+
 class GuardedUpdate(PolicyUpdate):
     """A plugin's policy step; the order of its steps, the engine checks for all."""
 
@@ -223,7 +251,8 @@ class GuardedUpdate(PolicyUpdate):
                 raise _broken(self._what, f"a {type(step).__name__} is no PolicyStep")
             if not isinstance(step.loss, Tensor) or step.loss.shape != () or not step.loss.requires_grad:
                 raise _broken(self._what, f"the loss of step {step.s} is no number with a gradient")
-            yield step
+            # It knows of no ranks: each computes all of the loss, and their gradients are added up.
+            yield replace(step, loss=step.loss / ranks.count())
 
 
 class TimedBenchmark(Benchmark):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from irltui import ranks
 from irltui.api import PolicyStep
 from irltui.engine.diagnostics import Values
 from irltui.engine.journal import Journal
@@ -49,7 +50,8 @@ class Improver:
                 loss += lower.stepper.accumulate(step.loss)
                 if step.last:
                     seconds = max(time.monotonic() - began, 1e-9)
-                    self._move(t, step, lower, {"policy/loss": loss, "speed/policy_steps_per_second": 1 / seconds})
+                    total = sum(ranks.gather([loss]))
+                    self._move(t, step, lower, {"policy/loss": total, "speed/policy_steps_per_second": 1 / seconds})
                     began, loss = time.monotonic(), 0.0
         finally:
             lower.reference.release()

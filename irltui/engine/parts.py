@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 
+from irltui import ranks
 from irltui.algorithm import PER_TOKEN, Link, link
 from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
 from irltui.config.schema import RunConfig
@@ -198,7 +199,7 @@ def make_policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tupl
     size = model.num_parameters()
     if config.adapter.kind == "lora":
         model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
-    device = PartialState().device or torch.device("cpu")
+    device = ranks.start().device or torch.device("cpu")
     accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, device))
     model.to(accelerator.device)
     if config.model.gradient_checkpointing:

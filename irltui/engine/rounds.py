@@ -15,12 +15,13 @@ from irltui.algorithm import Pairs, reference_mix
 from irltui.api import Demonstration, Generation, Prompt
 from irltui.engine import diagnostics
 from irltui.engine.journal import Journal
+from irltui.engine.micro import Micro, micro_batches
 from irltui.engine.parts import Parts
 from irltui.errors import TrainingError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.runs.events import Phase
 from irltui.runs.folder import RunFolder
-from irltui.samplers.store import ReferenceScore, SampleStore, iteration_name
+from irltui.samplers.store import ReferenceScore, SampleStore, iteration_name, open_store
 
 SCORE_GROUP = 64  # pairs scored between two writes of reference log-probabilities
 
@@ -74,7 +75,7 @@ class Rounds:
         indices = self._learned(t)
         train = [parts.data.train[i] for i in indices]
         held_out = [parts.data.held_out[i] for i in range(parts.held_out_pairs)]
-        store = SampleStore(self._run.samples, iteration_name(t))
+        store = open_store(self._run.samples, iteration_name(t))
         self._sample(store, [*train, *held_out], t, announce=announce)
         self._score_reference(store, [*train, *held_out])
         earlier = {(s, i): pair for s in parts.plan.iterations(t)[:-1] for i, pair in self._stored(s).items()}
@@ -98,9 +99,7 @@ class Rounds:
         """The training pairs of an earlier iteration, by index."""
         indices = self._learned(s)
         demonstrations = [self._parts.data.train[i] for i in indices]
-        return dict(
-            zip(indices, _pairs(SampleStore(self._run.samples, iteration_name(s)), demonstrations), strict=True)
-        )
+        return dict(zip(indices, _pairs(open_store(self._run.samples, iteration_name(s)), demonstrations), strict=True))
 
     def batches(self, t: int, k: int, current: Round) -> Iterator[list[Pairs]]:
         """Inner steps k, k + 1, ... of the round as micro-batches on the device; equal pairs are left out.
@@ -113,17 +112,17 @@ class Rounds:
                 return
             pairs = [pair for pair in (current.train[key] for key in batch) if not pair.is_equal]
             pairs.sort(key=lambda pair: len(pair.demonstration.prompt.tokens) + len(pair.generation.tokens))
-            micro = [pairs[i : i + parts.micro_batch] for i in range(0, len(pairs), parts.micro_batch)]
-            yield [self._collate(some, 1 / len(batch), last=some is micro[-1]) for some in micro]
+            yield [self._collate(micro) for micro in micro_batches(pairs, 1 / len(batch), parts.micro_batch)]
 
-    def _collate(self, pairs: Sequence[Pair], weight: float, *, last: bool) -> Pairs:
+    def _collate(self, micro: Micro[Pair]) -> Pairs:
+        pairs = micro.rows
         prompts = [pair.demonstration.prompt for pair in pairs]
         responses = self._parts.policy.collate(
             prompts * 2,
             [p.demonstration.tokens for p in pairs] + [p.generation.tokens for p in pairs],
             [p.reference.demonstration for p in pairs] + [p.reference.generation for p in pairs],
         )
-        return Pairs(responses, responses.logp_ref.new_full((len(pairs),), weight), last)
+        return Pairs(responses, responses.logp_ref.new_tensor(micro.weights), micro.last)
 
     # -- sampling ----------------------------------------------------------------------------
 

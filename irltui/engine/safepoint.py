@@ -1,7 +1,8 @@
 """Safe points: where signals and commands are answered. Knows no algorithm and no model.
 
 `poll` may be called anywhere between two changes of the weights, also inside sampling and evaluation; it
-saves and pauses there, and raises `Stop` when the run is to end.
+saves and pauses there, and raises `Stop` when the run is to end. Ranks agree there on what any of them has heard,
+so all poll alike; where each works at its own pace, `poll` does nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 
 import psutil
 
+from irltui import ranks
 from irltui.errors import EXIT_OK, EXIT_PREEMPTED
 from irltui.runs.control import Command, Request, take
 from irltui.runs.events import Kind, Phase
@@ -29,6 +32,16 @@ class Stop(BaseException):
     def __init__(self, state: State, reason: str, exit_code: int) -> None:
         super().__init__(reason)
         self.state, self.reason, self.exit_code = state, reason, exit_code
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What one rank has been told: commands, when its engine started, the stop and the save its signals asked."""
+
+    requests: list[Request | str]
+    started: float
+    stop: tuple[State, str, int] | None
+    save: bool
 
 
 class SafePoint:
@@ -65,9 +78,10 @@ class SafePoint:
         Raises:
             Stop: the run is to end.
         """
-        if self._busy:
-            return  # the answer to a `sample` command draws too
-        self._look()
+        if self._busy or not ranks.in_step():  # the answer to a `sample` command draws too
+            self._writer.status()
+            return
+        self._listen()
         self._save_if_asked()
         if self._paused:
             self._wait()
@@ -90,17 +104,33 @@ class SafePoint:
         self._still_paused()
         while self._paused and self._stop is None:
             time.sleep(LOOK_EVERY)
-            self._look()
+            self._listen()
             self._save_if_asked()
         self._writer.status(now=True, state=State.RUNNING)
 
-    def _look(self) -> None:
+    def _listen(self) -> None:
+        """Do what any rank was told: each has its signals, the first reads the commands."""
+        for heard in ranks.gather([self._heard()]):
+            if heard.stop is not None and self._stop is None:
+                self._stop = Stop(*heard.stop)
+            self._save_asked = self._save_asked or heard.save
+            self._answer_all(heard)
+
+    def _heard(self) -> _Heard:
+        stop = self._stop
+        told = None if stop is None else (stop.state, stop.reason, stop.exit_code)
+        return _Heard(self._look() if ranks.is_first() else [], self._started, told, save=self._save_asked)
+
+    def _look(self) -> list[Request | str]:
         now = time.monotonic()
         if now - self._looked < LOOK_EVERY:
-            return
+            return []
         self._looked = now
         self._writer.status()  # a heartbeat: long sampling polls, and nothing else would be seen of it
-        for request in take(self._run):
+        return take(self._run)
+
+    def _answer_all(self, heard: _Heard) -> None:
+        for request in heard.requests:
             if isinstance(request, str):
                 self._writer.write(
                     Kind.CONTROL,
@@ -109,7 +139,7 @@ class SafePoint:
                     state="rejected",
                     detail="not a command of this irltui",
                 )
-            elif request.sent < self._started:
+            elif request.sent < heard.started:
                 self._answer(request, "expired", "sent before this engine started")
             else:
                 self._obey(request)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 
+import torch
+
+from irltui import ranks
 from irltui.config.load import recorded
 from irltui.data.mask import masked_rows
 from irltui.engine import checkpoint
 from irltui.engine.drive import Drive
 from irltui.engine.journal import Journal
-from irltui.engine.parts import build
+from irltui.engine.parts import build, derived_seed
 from irltui.engine.position import Position
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.engine.tracking import require_trackers, start_tracking
@@ -38,8 +41,11 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
     config = recorded(manifest.config)
     quiet_transformers()
     require_trackers(config.tracking)
+    ranks.start()
     writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
     parts = build(config, run.samples, safepoint.poll)
+    if not ranks.is_first():  # dropout is a rank's own; what all do alike draws nothing from here on
+        torch.manual_seed(derived_seed(config.seed, f"torch of rank {ranks.index()}"))
     position, skipped = checkpoint.restore(run, parts.trained())
     journal = Journal(writer, position or Position())
     plan = parts.plan
@@ -51,6 +57,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
         algorithm=config.algorithm,
         total_steps=parts.total_steps,
         outer_iterations=plan.outer_iterations,
+        ranks=ranks.count(),
         train=parts.data.report.train,
         held_out=parts.data.report.held_out,
         resumed_step=None if is_first else journal.position.step,

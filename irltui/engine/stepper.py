@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from irltui import ranks
 from irltui.config.schema import OptimizerSection
 from irltui.errors import NotFiniteError
 
@@ -80,7 +81,9 @@ class Stepper:
         return value
 
     def step(self, planned: int) -> tuple[float, float]:
-        """Move; `planned` is the step's place in the plan, which early stopping makes differ from its count.
+        """Move by what all ranks have accumulated. Collective.
+
+        `planned` is the step's place in the plan, which early stopping makes differ from its count.
 
         Returns:
             The gradient's norm before clipping, and the learning rate.
@@ -89,6 +92,7 @@ class Stepper:
             NotFiniteError: the gradient is NaN or infinite.
         """
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+        ranks.sum_gradients(parameters)
         limit = self._section.max_grad_norm or math.inf
         norm = float(nn.utils.clip_grad_norm_(parameters, limit))
         if not math.isfinite(norm):

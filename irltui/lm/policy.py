@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from irltui import ranks
 from irltui.api import Prompt, Responses
 from irltui.lm.logprobs import sequence_log_probs, token_log_probs
 
@@ -139,17 +140,17 @@ def score_all(
 ) -> list[list[float]]:
     """Token log-probabilities of many responses, without gradient, in the order given.
 
-    Rows of like length share a forward pass. Returns, per response, one float32 value a token.
+    Rows of like length share a forward pass; ranks share the passes. Returns, per response, one float32 value a token.
     """
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].tokens) + len(responses[i]), i))
-    scores: list[list[float]] = [[]] * len(prompts)
-    for at in range(0, len(order), batch):
-        poll()
-        some = order[at : at + batch]
-        collated = policy.collate([prompts[i] for i in some], [responses[i] for i in some], [0.0] * len(some))
-        with torch.no_grad():
-            logp = policy.token_log_probs(collated).cpu()
-        for row, i in enumerate(some):
-            start = len(prompts[i].tokens)
-            scores[i] = logp[row, start : start + len(responses[i])].tolist()
-    return scores
+    scored: list[tuple[int, list[float]]] = []
+    with ranks.apart():
+        for some in ranks.share([order[at : at + batch] for at in range(0, len(order), batch)]):
+            poll()
+            collated = policy.collate([prompts[i] for i in some], [responses[i] for i in some], [0.0] * len(some))
+            with torch.no_grad():
+                logp = policy.token_log_probs(collated).cpu()
+            for row, i in enumerate(some):
+                start = len(prompts[i].tokens)
+                scored.append((i, logp[row, start : start + len(responses[i])].tolist()))
+    return [row for _, row in sorted(ranks.gather(scored))]

@@ -1,12 +1,16 @@
-"""Rewards of many responses, without gradient: rows of like length share a forward pass, the order stays."""
+"""Rewards of many responses, without gradient: rows of like length share a forward pass, the order stays.
+
+Ranks share the passes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from irltui import ranks
 from irltui.api import Policy, Prompt, Reward
 
 
@@ -39,11 +43,8 @@ def score_rewards(
         batch: responses a forward pass.
         poll: called between two.
     """
-    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].tokens) + len(responses[i]), i))
-    scores: list[RewardScore] = [RewardScore(0.0, None)] * len(prompts)
-    for at in range(0, len(order), batch):
-        poll()
-        some = order[at : at + batch]
+
+    def scored(some: Sequence[int]) -> Iterator[tuple[int, RewardScore]]:
         collated = policy.collate([prompts[i] for i in some], [responses[i] for i in some], [logp_ref[i] for i in some])
         with torch.no_grad():
             totals = reward.score(collated).float().cpu().tolist()
@@ -52,5 +53,12 @@ def score_rewards(
         for row, i in enumerate(some):
             start = len(prompts[i].tokens)
             tokens = None if rows is None else rows[row, start : start + len(responses[i])].tolist()
-            scores[i] = RewardScore(totals[row], tokens)
-    return scores
+            yield i, RewardScore(totals[row], tokens)
+
+    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].tokens) + len(responses[i]), i))
+    scores: list[tuple[int, RewardScore]] = []
+    with ranks.apart():
+        for some in ranks.share([order[at : at + batch] for at in range(0, len(order), batch)]):
+            poll()
+            scores += scored(some)
+    return [score for _, score in sorted(ranks.gather(scores), key=lambda pair: pair[0])]

@@ -41,6 +41,11 @@ class RunFolder:
         return self.path / "console.log"
 
     @property
+    def ranks(self) -> Path:
+        """ranks/, of each process of a run on several: its console, and a file it holds a lock on while it lives."""
+        return self.path / "ranks"
+
+    @property
     def control(self) -> Path:
         """control/, commands for the engine, one file each."""
         return self.path / "control"

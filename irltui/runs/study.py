@@ -11,7 +11,7 @@ from typing import Any
 
 from irltui.errors import NoRunError, RunFolderError
 from irltui.runs.durable import replace_json
-from irltui.runs.folder import RunFolder
+from irltui.runs.folder import RunFolder, is_run
 
 _ARM = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")
 
@@ -61,6 +61,17 @@ def is_study(folder: Path) -> bool:
 def run_folder(folder: Path, seed: int, arm: str) -> RunFolder:
     """Where one run of a study lies."""
     return RunFolder(folder / f"seed-{seed}" / arm)
+
+
+def seed_folder(group: Path, seed: int) -> RunFolder:
+    """Where the run of one seed lies in a group of the same run from several seeds."""
+    return RunFolder(group / f"seed-{seed}")
+
+
+def seed_runs(group: Path) -> list[RunFolder]:
+    """The runs of such a group, by seed; none in any other folder."""
+    found = [RunFolder(path) for path in group.glob("seed-*") if path.name[5:].isdecimal() and is_run(path)]
+    return sorted(found, key=lambda run: int(run.path.name[5:]))
 
 
 def write_plan(folder: Path, plan: StudyPlan) -> None:

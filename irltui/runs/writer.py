@@ -90,6 +90,25 @@ def _masked_reason(status: Mapping[str, Any]) -> dict[str, str]:
     return {"reason": masked(str(status["reason"]))} if "reason" in status else {}
 
 
+class SilentWriter(RunWriter):
+    """The pen of a rank that does not write: the first writes the same."""
+
+    def __init__(self) -> None:
+        self._seq = 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open."""
+
+    def write(self, kind: Kind, **fields: Any) -> None:
+        """Count the event."""
+        self._seq += 1
+
+    def status(self, *, now: bool = False, **fields: Any) -> None:
+        """Nothing to keep up to date."""
+
+
 def _mend_tail(run: RunFolder) -> int:
     """End a torn last line, so that the next event starts on a line of its own; the next `seq`."""
     if not run.events.exists():

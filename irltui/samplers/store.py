@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from irltui import ranks
 from irltui.api import Generation
 from irltui.errors import RunFolderError
 from irltui.runs.lines import checked_line, checked_row
@@ -35,6 +36,15 @@ class ReferenceScore:
 def iteration_name(t: int) -> str:
     """What the files of outer iteration t are called."""
     return f"{t:04d}"
+
+
+def open_store(folder: Path, name: str) -> SampleStore:
+    """The store called `name`, the same on every rank; the first alone reads it, and writes what is added. Collective.
+
+    Raises:
+        RunFolderError: as `SampleStore`.
+    """
+    return ranks.from_first(lambda: SampleStore(folder, name))
 
 
 class SampleStore:
@@ -73,7 +83,7 @@ class SampleStore:
 
 
 def _append(path: Path, rows: list[dict[str, Any]]) -> None:
-    if not rows:
+    if not rows or not ranks.is_first():
         return
     content = b"".join(map(checked_line, rows))
     try:

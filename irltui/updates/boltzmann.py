@@ -10,7 +10,7 @@ from torch import Tensor
 
 from irltui.algorithm import boltzmann_weights
 from irltui.api import BuildContext, Generation, PolicyStep, PolicyUpdate, Prompt, Reward, Sampler, prompt_seed
-from irltui.samplers.store import SampleStore
+from irltui.samplers.store import open_store
 from irltui.updates.groups import Group, copies, drawn_in_order, lower_level, step_count, step_prompts
 
 STORE = "reference"
@@ -54,7 +54,7 @@ class BoltzmannUpdate(PolicyUpdate):
     def _kept(self, prompts: Sequence[Prompt]) -> dict[str, Generation]:
         """Generations of pi_ref for all copies of the prompts, drawn where they are not stored yet."""
         context = self._context
-        store = SampleStore(self._lower.folder, STORE)
+        store = open_store(self._lower.folder, STORE)
         missing = [prompt for prompt in copies(prompts, self._generations) if prompt.id not in store.generations]
         missing.sort(key=lambda prompt: len(prompt.tokens))
         seed = prompt_seed(context.seed, "boltzmann")

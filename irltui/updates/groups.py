@@ -13,6 +13,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from irltui import ranks
 from irltui.api import BuildContext, Generation, LowerLevel, Policy, Prompt, Responses, Reward
 from irltui.data.order import batches
 
@@ -55,11 +56,12 @@ class Group:
 
     def rewards(self, reward: Reward, policy: Policy, batch: int) -> Tensor:
         """R(x, y~) of each, (P, n) float32, without gradient."""
-        scores = torch.zeros(len(self.generations))
+        scores: list[tuple[int, float]] = []
         with torch.no_grad():
-            for places, responses in self._collated(policy, batch):
-                scores[places] = reward.score(responses).float().cpu()
-        return self.by_prompt(scores)
+            for places in ranks.share(self._orders(batch)):
+                found = reward.score(self._collate(policy, places)).float().cpu()
+                scores += zip(places, found.tolist(), strict=True)
+        return self.by_prompt(_in_place(ranks.gather(scores)))
 
     def by_prompt(self, values: Tensor | Iterable[float]) -> Tensor:
         """(N,) -> (P, n)."""
@@ -67,24 +69,22 @@ class Group:
         return flat.reshape(-1, self.count)
 
     def weighted_log_probs(self, weights: Tensor, policy: Policy, batch: int) -> Iterator[Weighted]:
-        """The sum of weight * log pi(y | x), differentiable, in parts of one forward pass.
+        """The sum of weight * log pi(y | x), differentiable, in parts of one forward pass; each rank its share.
 
         Args:
             weights: (P, n) float32, no gradient.
             policy: pi_theta.
             batch: responses a forward pass.
         """
-        flat, logp = weights.reshape(-1), torch.zeros(len(self.generations))
-        parts = self._orders(batch)
+        flat, logp = weights.reshape(-1), list[tuple[int, float]]()
+        parts = ranks.share(self._orders(batch))
+        if not parts:  # fewer passes than ranks: this one takes part with a sum of nothing
+            flat, parts = torch.zeros_like(flat), self._orders(batch)[:1]
         for number, places in enumerate(parts, start=1):
             found = policy.log_probs(self._collate(policy, places))
-            logp[places] = found.detach().float().cpu()
-            last = number == len(parts)
-            yield Weighted((flat[places].to(found.device) * found).sum(), self.by_prompt(logp) if last else None)
-
-    def _collated(self, policy: Policy, batch: int) -> Iterator[tuple[list[int], Responses]]:
-        for places in self._orders(batch):
-            yield places, self._collate(policy, places)
+            logp += zip(places, found.detach().float().cpu().tolist(), strict=True)
+            everyone = self.by_prompt(_in_place(ranks.gather(logp))) if number == len(parts) else None
+            yield Weighted((flat[places].to(found.device) * found).sum(), everyone)
 
     def _orders(self, batch: int) -> list[list[int]]:
         """Places of the generations, those of like length in one forward pass."""
@@ -105,10 +105,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Weighted:
-    """One part of a weighted sum; with the last comes log pi of all generations, (P, n), without gradient."""
+    """One part of this rank's weighted sum; with the last comes log pi of all generations, (P, n), without gradient."""
 
     sum: Tensor  # ()
     log_probs: Tensor | None
+
+
+def _in_place(values: Iterable[tuple[int, float]]) -> Tensor:
+    """(N,) of values with their places; one place may have come from two ranks."""
+    return torch.tensor([value for _, value in sorted(dict(values).items())])
 
 
 def drawn_in_order(asked: Sequence[Prompt], drawn: Iterable[Generation], poll: Callable[[], None]) -> list[Generation]:

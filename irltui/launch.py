@@ -1,0 +1,68 @@
+"""How this process was started: alone, or as one rank of several by accelerate, torchrun or srun.
+
+Reads the environment alone. srun says the same as torchrun in other words; `complete_environment` translates.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, MutableMapping
+
+from irltui.errors import ConfigError
+
+_SHARDING = {
+    "ACCELERATE_USE_FSDP": "FSDP",
+    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism_config",
+}
+_PORTS, _FIRST_PORT = 20_000, 15_000  # away from the ports that systems hand out
+
+
+def under_launcher() -> bool:
+    """Whether a launcher started this process as one of several, or of one."""
+    return any(name in os.environ for name in ("RANK", "WORLD_SIZE")) or _by_srun(os.environ)
+
+
+def refuse_sharding(environment: Mapping[str, str] = os.environ) -> None:
+    """Refuse what accelerate was told and irltui does not do: it would train whole copies and not say so.
+
+    Raises:
+        ConfigError: FSDP, DeepSpeed, Megatron-LM or another split of the model was asked for.
+    """
+    for name, what in _SHARDING.items():
+        if environment.get(name, "").lower() in {"1", "true"}:
+            raise ConfigError(
+                f"{name}: {what} is not supported: every process holds the whole model",
+                'Launch without it; adapter.kind = "lora" and model.gradient_checkpointing save most memory.',
+            )
+
+
+def rank() -> int:
+    """This process's place among all, from 0; 0 for one that runs alone."""
+    return int(os.environ.get("RANK") or (os.environ["SLURM_PROCID"] if _by_srun(os.environ) else 0))
+
+
+def complete_environment(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Say in torchrun's words what srun has said; what a launcher has set stays."""
+    if "RANK" in environment or not _by_srun(environment):
+        return
+    job = int(environment.get("SLURM_JOB_ID", "0"))
+    environment["RANK"] = environment["SLURM_PROCID"]
+    environment["LOCAL_RANK"] = environment.get("SLURM_LOCALID", "0")
+    environment["WORLD_SIZE"] = environment["SLURM_STEP_NUM_TASKS"]
+    here = re.match(r"\d+", environment.get("SLURM_STEP_TASKS_PER_NODE", environment["WORLD_SIZE"]))
+    environment.setdefault("LOCAL_WORLD_SIZE", here.group() if here else "1")
+    environment.setdefault("MASTER_ADDR", first_host(environment.get("SLURM_STEP_NODELIST", "")) or "127.0.0.1")
+    environment.setdefault("MASTER_PORT", str(_FIRST_PORT + job % _PORTS))
+
+
+def first_host(nodes: str) -> str:
+    """The first of a node list in Slurm's short form: `gpu[007-009,12],login1` is gpu007."""
+    return re.sub(r"\[([^],-]*)[^]]*\]", r"\1", re.split(r",(?![^[]*\])", nodes)[0])
+
+
+def _by_srun(environment: MutableMapping[str, str]) -> bool:
+    """A batch script has a SLURM_PROCID, too; only the tasks of a step know how many they are."""
+    return "SLURM_PROCID" in environment and int(environment.get("SLURM_STEP_NUM_TASKS", "0")) > 1

@@ -1,0 +1,84 @@
+"""Which processes of a run live, and why one left: a locked file each, which the system unlocks when its holder dies.
+
+Knows no accelerator and no launcher: ranks are numbers here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from irltui.runs.durable import replace_file
+from irltui.runs.folder import RunFolder
+
+SETTLE = 3.0  # seconds in which a peer that closed its connection must have unlocked its file
+
+
+@dataclass(frozen=True)
+class RankEnd:
+    """A rank that has left; `reason` is "" for one that could not say why."""
+
+    rank: int
+    pid: int
+    host: str
+    reason: str = ""
+    followed: bool = False
+    """It left because another had."""
+
+    def __str__(self) -> str:
+        why = self.reason or "killed, or its node is gone"
+        return f"rank {self.rank} (pid {self.pid} on {self.host}): {why}"
+
+
+def console_of(run: RunFolder, rank: int) -> Path:
+    """What a rank printed: console.log of the first, ranks/N.log of the others."""
+    return run.ranks / f"{rank}.log" if rank else run.console
+
+
+@contextmanager
+def present(run: RunFolder, rank: int) -> Generator[None]:
+    """While inside, and no longer than this process lives, the rank counts as present."""
+    run.ranks.mkdir(mode=0o700, exist_ok=True)
+    with (run.ranks / f"{rank}.lock").open("a+", encoding="utf-8") as file:
+        fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+        leave_word(run, RankEnd(rank, os.getpid(), os.uname().nodename))
+        yield
+
+
+def leave_word(run: RunFolder, end: RankEnd) -> None:
+    """Say who a rank is, or why it leaves."""
+    replace_file(run.ranks / f"{end.rank}.json", json.dumps(asdict(end)).encode())
+
+
+def missing(run: RunFolder, count: int, me: int) -> list[RankEnd]:
+    """The ranks below `count` that have left, first those that did not merely follow; waits a moment for one."""
+    until = time.monotonic() + SETTLE
+    while True:
+        gone = [_word(run, rank) for rank in range(count) if rank != me and not _lives(run, rank)]
+        if gone or time.monotonic() > until:
+            return sorted(gone, key=lambda end: (end.followed, end.rank))
+        time.sleep(0.05)
+
+
+def _lives(run: RunFolder, rank: int) -> bool:
+    try:
+        with (run.ranks / f"{rank}.lock").open("a+", encoding="utf-8") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _word(run: RunFolder, rank: int) -> RankEnd:
+    try:
+        return RankEnd(**json.loads((run.ranks / f"{rank}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return RankEnd(rank, 0, "?")

@@ -1,0 +1,278 @@
+"""One run on two processes over gloo gives what one process gives: same generations, same numbers, same files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from irltui import ranks
+from irltui.api import UpdateSpec
+from irltui.engine import guard
+from irltui.engine.stepper import Stepper
+from irltui.errors import TrainingError
+from irltui.launch import complete_environment
+from irltui.runs.control import Command, send
+from irltui.runs.events import Kind
+from irltui.runs.folder import RunFolder
+from irltui.updates import groups
+from support.launched import work_together
+from support.runs import Change, config, demonstrations, events, finish, prepare, results, rft
+from support.tiny import folder as tiny
+
+TOLERANCE = 2e-5  # of metrics and weights: ranks add up float32 in another order
+SHARES = {"reward/accuracy", "pairs/both_down"}  # of signs: pi = pi_ref at first, but for rounding
+LORA: Change = {"adapter": {"kind": "lora", "rank": 4, "dropout": 0.0}}
+RUNS: dict[str, Change] = {
+    "sft": {"algorithm": "sft"},
+    "irft": {"checkpoint": {"every_steps": 2}},
+    "irft-lora": LORA,
+    "rft": rft(),
+    "rft-boltzmann-lora": rft({**LORA, "update": {"kind": "boltzmann", "prompts": 3, "generations": 3}}),
+}
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    path = tmp_path_factory.mktemp("material")
+    return tiny(path / "model"), demonstrations(path / "data.jsonl", 25)
+
+
+def weights(run: RunFolder) -> dict[str, torch.Tensor]:
+    return load_file(run.model / "model.safetensors")
+
+
+def assert_close(one: Any, other: Any) -> None:
+    """Equal, numbers within the tolerance."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one.keys() - SHARES:
+            assert_close(one[name], other[name])
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other)
+        for pair in zip(one, other, strict=True):
+            assert_close(*pair)
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, abs=TOLERANCE, rel=2e-4)
+    else:
+        assert one == other
+
+
+def drawn(run: RunFolder) -> list[tuple[str, str, list[int]]]:
+    """Every generation of a run: file, prompt, ids."""
+    files = sorted(path for path in run.samples.glob("*.jsonl") if not path.name.endswith("reference.jsonl"))
+    rows = [(file.name, json.loads(line)) for file in files for line in file.read_text().splitlines()]
+    return sorted((name, row["prompt_id"], row["tokens"]) for name, row in rows)
+
+
+def assert_same_result(one: RunFolder, other: RunFolder) -> None:
+    assert drawn(one) == drawn(other)
+    for (_, a), (_, b) in zip(results(one), results(other), strict=True):
+        assert_close(a, b)
+    there = weights(other)
+    for name, tensor in weights(one).items():
+        torch.testing.assert_close(tensor, there[name], atol=TOLERANCE, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_two_processes_give_what_one_gives(name: str, material: tuple[Path, Path], tmp_path: Path) -> None:
+    values = config(*material, RUNS[name])
+    alone = finish(tmp_path / "alone", values)
+    together = prepare(tmp_path / "together", values)
+    assert work_together(together) == [0, 0], (together.ranks / "1.log").read_text()
+    assert_same_result(alone, together)
+    assert [e.fields["ranks"] for e in events(together, Kind.RUN_START)] == [2]
+
+
+@pytest.mark.parametrize(("name", "first", "second"), [("irft-lora", 2, 1), ("rft", 2, 3), ("irft", 1, 2)])
+def test_a_run_goes_on_with_more_or_fewer_processes(
+    name: str, first: int, second: int, material: tuple[Path, Path], tmp_path: Path
+) -> None:
+    values = config(*material, RUNS[name])
+    alone = finish(tmp_path / "alone", values)
+    run = prepare(tmp_path / "run", values)
+    assert work_together(run, first, before=lambda rank: stop_after(3, rank, first)) == [75] * first
+    (end,) = events(run, Kind.RUN_END)
+    assert end.fields["state"] == "preempted"
+    assert work_together(run, second) == [0] * second
+    assert_same_result(alone, run)
+
+
+def test_two_processes_that_were_stopped_go_on_to_the_very_same_weights(
+    material: tuple[Path, Path], tmp_path: Path
+) -> None:
+    values = config(*material, {"adapter": {"kind": "lora", "rank": 4, "dropout": 0.2}})
+    whole, cut = prepare(tmp_path / "whole", values), prepare(tmp_path / "cut", values)
+    assert work_together(whole) == [0, 0]
+    assert work_together(cut, before=lambda rank: stop_after(3, rank)) == [75, 75]
+    assert work_together(cut) == [0, 0]
+    assert results(whole) == results(cut)
+    assert weights(whole).keys() == weights(cut).keys()
+    assert all(torch.equal(tensor, weights(cut)[name]) for name, tensor in weights(whole).items())
+
+
+def test_usr1_saves_and_what_the_time_limit_kills_goes_on_from_there_to_the_very_same_weights(
+    material: tuple[Path, Path], tmp_path: Path
+) -> None:
+    values = config(*material)
+    whole, cut = prepare(tmp_path / "whole", values), prepare(tmp_path / "cut", values)
+    assert work_together(whole) == [0, 0]
+
+    def slurm(rank: int) -> None:
+        at_step(1, rank, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+        at_step(3, rank, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+    assert work_together(cut, before=slurm) == [1, -signal.SIGKILL]
+    assert events(cut, Kind.CHECKPOINT)[-1].fields["reason"] == "asked by SIGUSR1"
+    assert work_together(cut) == [0, 0]
+    assert results(whole) == results(cut)
+    assert all(torch.equal(tensor, weights(cut)[name]) for name, tensor in weights(whole).items())
+
+
+def stop_after(steps: int, rank: int, count: int = 2) -> None:
+    """SIGTERM to the last process alone, as a scheduler may, behind so many optimizer steps."""
+    at_step(steps, rank, lambda: os.kill(os.getpid(), signal.SIGTERM), count)
+
+
+def at_step(steps: int, rank: int, act: Callable[[], Any], count: int = 2) -> None:
+    """In the last process: act behind so many optimizer steps."""
+    if rank != count - 1:
+        return
+    true, done = Stepper.step, [0]
+
+    def step(self: Stepper, planned: int) -> tuple[float, float]:
+        moved = true(self, planned)
+        done[0] += 1
+        if done[0] == steps:
+            act()
+        return moved
+
+    Stepper.step = step
+
+
+def test_a_killed_process_ends_the_others_with_its_number_and_the_run_goes_on(
+    material: tuple[Path, Path], tmp_path: Path
+) -> None:
+    values = config(*material, {"checkpoint": {"every_steps": 1}})
+    alone = finish(tmp_path / "alone", values)
+    run = prepare(tmp_path / "run", values)
+    kill = lambda rank: at_step(3, rank, lambda: os.kill(os.getpid(), signal.SIGKILL))  # noqa: E731
+    assert work_together(run, before=kill) == [1, -signal.SIGKILL]
+    (end,) = events(run, Kind.RUN_END)
+    assert end.fields["state"] == "failed"
+    assert "another process left: rank 1 (pid" in end.fields["reason"]
+    assert "killed" in end.fields["reason"]
+    assert work_together(run) == [0, 0]
+    assert_same_result(alone, run)
+
+
+def test_a_process_that_fails_is_told_with_its_reason(material: tuple[Path, Path], tmp_path: Path) -> None:
+    run = prepare(tmp_path / "run", config(*material))
+
+    def fail() -> None:
+        raise TrainingError("the second one's disk is gone")
+
+    assert work_together(run, before=lambda rank: at_step(2, rank, fail)) == [1, 1]
+    (end,) = events(run, Kind.RUN_END)
+    assert "rank 1" in end.fields["reason"]
+    assert "the second one's disk is gone" in end.fields["reason"]
+
+
+def test_a_number_that_is_not_finite_in_one_process_ends_all_and_keeps_its_batch(
+    material: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = prepare(tmp_path / "run", config(*material))
+
+    def poison(rank: int) -> None:
+        true = Stepper.accumulate
+        if rank == 1:
+            Stepper.accumulate = lambda self, loss: true(self, loss * float("nan"))
+
+    assert work_together(run, before=poison) == [1, 1]
+    (end,) = events(run, Kind.RUN_END)
+    assert "rank 1" in end.fields["reason"]
+    assert "the loss is nan" in end.fields["reason"]
+    assert [folder.name for folder in run.faults.iterdir()] == ["0000-000000-rank1"]
+
+
+def test_processes_that_have_come_apart_do_not_save(material: tuple[Path, Path], tmp_path: Path) -> None:
+    run = prepare(tmp_path / "run", config(*material))
+
+    def drift(rank: int) -> None:
+        if rank == 1:
+            ranks.sum_gradients = lambda parameters: None
+        else:
+            ranks.reduce = lambda tensor, how: tensor
+
+    assert work_together(run, before=drift) == [1, 1]
+    (end,) = events(run, Kind.RUN_END)
+    assert "different weights" in end.fields["reason"]
+
+
+def test_a_plugins_policy_step_counts_once(material: tuple[Path, Path], tmp_path: Path) -> None:
+    """It knows of no ranks: each computes all of it."""
+    values = config(*material, rft({"loop": {"outer_iterations": 1}}))
+
+    def foreign(rank: int) -> None:
+        guard._is_foreign = lambda spec: isinstance(spec, UpdateSpec)
+        groups.ranks = SimpleNamespace(share=list, gather=list)
+
+    alone = finish(tmp_path / "alone", values)
+    together = prepare(tmp_path / "together", values)
+    assert work_together(together, before=foreign) == [0, 0]
+    there = weights(together)
+    for name, tensor in weights(alone).items():
+        torch.testing.assert_close(tensor, there[name], atol=TOLERANCE, rtol=1e-4)
+
+
+def test_commands_reach_all_processes(material: tuple[Path, Path], tmp_path: Path) -> None:
+    run = prepare(tmp_path / "run", config(*material))
+
+    def command(rank: int) -> None:
+        at_step(1, rank, lambda: [send(run, c, "the cat?") for c in (Command.SAMPLE, Command.CHECKPOINT, Command.STOP)])
+
+    assert work_together(run, before=command) == [0, 0]
+    answers = [(e.fields["command"], e.fields["state"]) for e in events(run, Kind.CONTROL)]
+    assert answers == [(c, s) for c in ("sample", "checkpoint", "stop") for s in ("accepted", "applied")]
+    assert events(run, Kind.RUN_END)[0].fields["state"] == "stopped"
+
+
+def test_torchrun_starts_it_and_every_console_is_kept(material: tuple[Path, Path], tmp_path: Path) -> None:
+    run = prepare(tmp_path / "run", config(*material, {"loop": {"outer_iterations": 1}}))
+    torchrun = ["torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    started = subprocess.run(
+        [sys.executable, "-m", *torchrun, "-m", "irltui", "run", "--resume", str(run.path), "--headless"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert started.returncode == 0, started.stdout
+    assert "finished" in started.stdout
+    assert run.console.exists()
+    assert (run.ranks / "1.log").exists()
+
+
+def test_the_tasks_of_srun_find_each_other(material: tuple[Path, Path], tmp_path: Path) -> None:
+    run = prepare(tmp_path / "run", config(*material))
+
+    def task(rank: int) -> None:
+        for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+            del os.environ[name]
+        step = {"SLURM_JOB_ID": "7", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost"}
+        os.environ.update(step, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank))
+        complete_environment()
+
+    assert work_together(run, before=task) == [0, 0]
+    assert [e.fields["ranks"] for e in events(run, Kind.RUN_START)] == [2]

@@ -1,0 +1,62 @@
+"""What launchers say in the environment, and what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from irltui.errors import ConfigError
+from irltui.launch import complete_environment, first_host, refuse_sharding
+
+TASK = {
+    "SLURM_JOB_ID": "70123",
+    "SLURM_PROCID": "9",
+    "SLURM_LOCALID": "1",
+    "SLURM_STEP_NUM_TASKS": "16",
+    "SLURM_STEP_TASKS_PER_NODE": "8(x2)",
+    "SLURM_STEP_NODELIST": "gpu[007-008]",
+}
+
+
+def test_a_task_of_srun_is_told_in_torchs_words() -> None:
+    environment = dict(TASK)
+    complete_environment(environment)
+    names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    assert [environment[name] for name in names] == ["9", "1", "16", "8", "gpu007", "25123"]
+
+
+def test_what_a_launcher_inside_the_task_has_set_stays() -> None:
+    environment = {**TASK, "RANK": "3"}
+    complete_environment(environment)
+    assert environment == {**TASK, "RANK": "3"}
+
+
+def test_an_address_that_the_user_has_set_stays() -> None:
+    environment = {**TASK, "MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "4711"}
+    complete_environment(environment)
+    assert (environment["MASTER_ADDR"], environment["MASTER_PORT"]) == ("10.0.0.1", "4711")
+
+
+def test_a_batch_script_is_no_task() -> None:
+    environment = {"SLURM_JOB_ID": "1", "SLURM_PROCID": "0", "SLURM_NTASKS": "16"}
+    complete_environment(environment)
+    assert "RANK" not in environment
+
+
+def test_a_split_model_is_refused_rather_than_trained_whole() -> None:
+    with pytest.raises(ConfigError, match="FSDP is not supported"):
+        refuse_sharding({"ACCELERATE_USE_FSDP": "true"})
+    refuse_sharding({"ACCELERATE_USE_FSDP": "false"})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [
+        ("gpu[007-009,12],login1", "gpu007"),
+        ("a1,a2", "a1"),
+        ("node5", "node5"),
+        ("rack[1,3]-n[02-04]", "rack1-n02"),
+        ("", ""),
+    ],
+)
+def test_the_first_host_of_a_short_list(nodes: str, first: str) -> None:
+    assert first_host(nodes) == first
