@@ -11,15 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from irltui.benchmarks.comparison import Difference, Items, compare, read_metrics
-from irltui.benchmarks.intervals import clustered_interval
 from irltui.compare.loaded import ComparedRun
 from irltui.compare.sides import Side
 from irltui.runs.records import Evaluation, Figure
+
+if TYPE_CHECKING:  # what benchmarks need takes a dashboard's start too long
+    from irltui.benchmarks.comparison import Difference
 
 FINAL = {
     "heldout/nll": "held-out NLL",
@@ -44,6 +45,8 @@ _T += (2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.0
 _T_LARGE = 1.960
 
 ITEMS, SEEDS, NOTHING = "items", "seeds", ""
+Items = Mapping[str, float]
+"""Item -> value."""
 ReadItems = Callable[[ComparedRun, Evaluation], Mapping[str, Items]]
 """Every metric of an evaluation item by item, empty if it is not stored."""
 
@@ -85,6 +88,8 @@ def final_rows(sides: Sequence[Side], read: ReadItems | None = None) -> list[Fin
 
 def read_stored(run: ComparedRun, evaluation: Evaluation) -> Mapping[str, Items]:
     """From the run's evaluations/; what is damaged or gone is not stored."""
+    from irltui.benchmarks.comparison import read_metrics
+
     try:
         return read_metrics(run.folder.evaluations / Path(evaluation.file).name) if evaluation.file else {}
     except (OSError, ValueError):
@@ -142,7 +147,10 @@ def _estimate(figures: Sequence[Figure], stored: Sequence[Items]) -> Estimate | 
     common = sorted(set.intersection(*map(set, stored))) if stored else []
     if not common:
         return over_seeds([figure.mean for figure in figures])
-    found = clustered_interval(_table(common, stored))
+    from irltui.benchmarks.intervals import clustered_interval
+
+    values = np.array([[seed[item] for seed in stored] for item in common], dtype=float)  # (items, seeds)
+    found = clustered_interval(values)
     return Estimate(found.mean, found.low, found.high, found.n, ITEMS)
 
 
@@ -154,12 +162,9 @@ def _difference(side: Mapping[str, Items], first: Mapping[str, Items]) -> Differ
         pairs = [(*side.values(), *first.values())]
     if not pairs:
         return None
+    from irltui.benchmarks.comparison import compare
+
     try:
         return compare([a for a, _ in pairs], [b for _, b in pairs])
     except ValueError:  # no item in common
         return None
-
-
-def _table(items: Sequence[str], stored: Sequence[Items]) -> NDArray[np.float64]:
-    """Values, (items, seeds)."""
-    return np.array([[seed[item] for seed in stored] for item in items], dtype=float)
