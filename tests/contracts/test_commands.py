@@ -100,7 +100,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the runs that the docs speak of exist."""
     folder = tmp_path_factory.mktemp("home")
     short = Script(outer_iterations=2, inner_steps=3)
-    for name, beta in (("first", 0.1), ("sft", 0.2), ("irft", 0.3), ("a", 0.4), ("b", 0.5), ("quickstart", 0.6)):
+    for name, beta in (
+        ("first", 0.1),
+        ("sft", 0.2),
+        ("irft", 0.3),
+        ("a", 0.4),
+        ("b", 0.5),
+        ("quickstart", 0.6),
+        ("try", 0.7),
+    ):
         write_run(folder / "runs" / name, replace(short, beta=beta))
     (folder / "runs" / "quickstart" / "seed-0").mkdir()
     write_run(folder / "runs" / "quickstart2", short)
