@@ -40,7 +40,7 @@ def load_runs(paths: Sequence[Path]) -> list[ComparedRun]:
         RunFolderError: a run.json or study.json is damaged.
     """
     folders = list(dict.fromkeys(folder for path in paths for folder in _folders(path)))
-    names = _names(folders)
+    names = short_names(folders)
     return [_load(open_run_folder(folder), name) for folder, name in zip(folders, names, strict=True)]
 
 
@@ -67,7 +67,7 @@ def _folders(path: Path) -> Iterator[Path]:
         yield path
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
+def short_names(folders: Sequence[Path]) -> list[str]:
     """What tells the folders apart: their paths without what they share, the last name at least."""
     whole = [folder.absolute() for folder in folders]
     if len(whole) < 2:

@@ -12,7 +12,7 @@ from textual.widgets import Footer, Static
 
 from irltui.compare.answers import answers
 from irltui.compare.final import final_rows
-from irltui.compare.loaded import ComparedRun
+from irltui.compare.loaded import ComparedRun, short_names
 from irltui.compare.sides import Side, side_differences
 from irltui.dashboard.keymap import CHARTS, COMPARE, EVERYWHERE, bindings
 from irltui.dashboard.moment import Moment
@@ -88,7 +88,7 @@ class CompareScreen(ChartedScreen):
         if not all(run.loaded for run in runs):
             self.query_one("#final > Static", Static).update("reading ...")
             return
-        sides = [Side(run.name, (_compared(run),)) for run in runs]
+        sides = [Side(name, (_compared(run),)) for run, name in zip(runs, _names(runs), strict=True)]
         self._draw_tables(sides)
         self._draw_answers(sides)
 
@@ -120,8 +120,8 @@ class CompareScreen(ChartedScreen):
 
     def _draw_curves(self, runs: list[OpenRun]) -> None:
         drawn = [
-            Drawn(run.name[-_LABEL:], Moment(run.history).curve(self._metric, self.lens.x_axis), ink)
-            for ink, run in enumerate(runs)
+            Drawn(name[-_LABEL:], Moment(run.history).curve(self._metric, self.lens.x_axis), ink)
+            for ink, (run, name) in enumerate(zip(runs, _names(runs), strict=True))
         ]
         levels = next((panel.levels for panel in PANELS if self._metric in {t.metric for t in panel.traces}), ())
         extents = [Moment(run.history).extent(self.lens.x_axis) for run in runs] or [(0.0, 1.0)]
@@ -199,6 +199,11 @@ class CompareScreen(ChartedScreen):
     def action_back(self) -> None:
         """To the runs."""
         self.dashboard.action_show_mode("runs")
+
+
+def _names(runs: list[OpenRun]) -> list[str]:
+    """What tells the runs apart."""
+    return short_names([run.run.path for run in runs])
 
 
 def _compared(run: OpenRun) -> ComparedRun:
