@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -22,7 +22,8 @@ from irltui.text import safe
 if TYPE_CHECKING:
     from irltui.cli.compare import Comparison
 
-_NAME, _VALUE, _TEXT = 28, 40, 600
+_NAME, _VALUE, _SHORTEST, _TEXT = 28, 40, 12, 600
+_MARK = 3  # columns of a mark and the space behind it
 _NARROWEST = 24  # columns that a text needs beside another one
 Cells = Sequence[Sequence[Text]]
 
@@ -33,10 +34,7 @@ def comparison_text(comparison: Comparison, width: int) -> Iterator[Text]:
     for number, side in enumerate(sides):
         yield Text.assemble(_mark(number), " ", (_name(side), "bold"), "  ", _about(side))
     yield from _section("Configuration: " + ("differs in" if comparison.differences else "no difference but the seed"))
-    yield from _table(
-        [[Text(safe(key, limit=60)), *(Text(safe(v, limit=_VALUE)) for v in values)]
-         for key, values in comparison.differences.items()], sides, width,
-    )  # fmt: skip
+    yield from _differences(comparison.differences, sides, width)
     yield from _section("At the end")
     yield from _final(comparison, width)
     if drawn := overlays(sides, width):
@@ -58,8 +56,7 @@ def _mark(number: int) -> Text:
 
 
 def _name(side: Side) -> str:
-    name = safe(side.name, limit=200)
-    return name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
+    return _end(side.name, _NAME)
 
 
 def _about(side: Side) -> str:
@@ -68,6 +65,22 @@ def _about(side: Side) -> str:
     steps = ", ".join(dict.fromkeys(str(each.history.step) for each in side.runs))
     seeds = f"seed{'s' if len(side.runs) > 1 else ''} {', '.join(safe(seed, limit=20) for seed in side.seeds)}"
     return f"{safe(run.config.get('algorithm', '?'), limit=20)}, {states}, step {steps}, {seeds}"
+
+
+def _differences(found: Mapping[str, Sequence[str]], sides: Sequence[Side], width: int) -> Iterator[Text]:
+    """Values as long as fits beside each other; of a long one (a path) the end."""
+    label = max(map(len, found), default=0)
+    room = min(_VALUE, (width - label) // len(sides) - 2)
+    room = room if room >= _SHORTEST else _VALUE
+    rows = [
+        [Text(safe(key, limit=60)), *(Text(_end(value, room)) for value in values)] for key, values in found.items()
+    ]
+    yield from _table(rows, sides, width)
+
+
+def _end(text: str, room: int) -> str:
+    shown = safe(text, limit=1_000)
+    return shown if len(shown) <= room else f"…{shown[1 - room :]}"
 
 
 def _final(comparison: Comparison, width: int) -> Iterator[Text]:
@@ -90,7 +103,7 @@ def _final(comparison: Comparison, width: int) -> Iterator[Text]:
         yield from _section(f"Less {_name(comparison.sides[0])}, on the same items")
     for label, number, difference in against:
         name = _name(comparison.sides[number])
-        yield Text.assemble(_mark(number), f" {name}  {safe(label, limit=60)}: ", _difference(difference))
+        yield Text.assemble(_mark(number), f" {name}  {safe(label, limit=60)}: ", _said(difference))
 
 
 def _estimate(estimate: Estimate | None) -> str:
@@ -101,7 +114,7 @@ def _estimate(estimate: Estimate | None) -> str:
     return f"{figure(estimate.mean)} [{figure(estimate.low)}, {figure(estimate.high)}] {estimate.n}"
 
 
-def _difference(difference: Difference) -> str:
+def _said(difference: Difference) -> str:
     found, seeds = difference.interval, difference.by_seed
     by_seed = f"; by seed {', '.join(f'{value:+.3g}' for value in seeds)}" if len(seeds) > 1 else ""
     verdict = {0: "no effect found", 1: "higher", -1: "lower"}[difference.verdict]
@@ -112,9 +125,13 @@ def _table(rows: Cells, sides: Sequence[Side], width: int) -> Iterator[Text]:
     """Rows under the marks of the sides; where they are too wide for the terminal, a line a value."""
     if not rows:
         return
-    head = [Text(""), *(Text.assemble(_mark(i), " ", _name(side)) for i, side in enumerate(sides))]
+    needed = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    spare = max(0, width - sum(needed) - 2 * len(needed)) // len(sides)
+    rooms = [max(_SHORTEST, room + spare) - _MARK for room in needed[1:]]
+    names = (_end(side.name, room) for side, room in zip(sides, rooms, strict=True))
+    head = [Text(""), *(Text.assemble(_mark(i), " ", name) for i, name in enumerate(names))]
     widths = [max(cell.cell_len for cell in column) for column in zip(head, *rows, strict=True)]
-    if sum(widths) + 2 * len(widths) <= width:
+    if sum(widths) + 2 * (len(widths) - 1) <= width:
         for row in (head, *rows):
             line = Text("  ").join(_padded(cell, room) for cell, room in zip(row, widths, strict=True))
             line.rstrip()

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from irltui.compare.sides import Side
+from irltui.dashboard.curves import Curve, thin
 from irltui.report.specs import ChartSpec, charts, reward_game
 from irltui.strokes import CURVES_ON_LIGHT, DASHES
 from irltui.text import safe
 
 FORMATS = ("png", "svg")
 _NO_METADATA: dict[str, dict[str, str | None]] = {"png": {"Software": None}, "svg": {"Date": None}}
-_INCHES, _DPI = (5.2, 3.1), 160
+_INCHES, _DPI, _COLUMNS = (5.2, 3.1), 160, 1_200
 _STYLE = {
     "text.parse_math": False,  # names of runs and metrics are no formulas
     "svg.hashsalt": "irltui",  # the same run gives the same file
@@ -68,12 +69,12 @@ def _draw(spec: ChartSpec, axes: Axes) -> None:
     for line in spec.lines:
         colour = CURVES_ON_LIGHT[line.ink % len(CURVES_ON_LIGHT)]
         if line.raw is not None:
-            axes.plot(line.raw.x, _finite(line.raw.y), color=colour, linewidth=0.7, alpha=0.25)
+            axes.plot(*_points(line.raw), color=colour, linewidth=0.7, alpha=0.25)
         label = "_nolegend_" if line.label in labelled else safe(line.label, limit=60).lstrip("_") or "value"
         labelled.add(line.label)
         dash = DASHES[line.ink % len(DASHES)]
         style = (0, dash) if dash else "solid"
-        axes.plot(line.curve.x, _finite(line.curve.y), color=colour, linewidth=1.4, linestyle=style, label=label)
+        axes.plot(*_points(line.curve), color=colour, linewidth=1.4, linestyle=style, label=label)
     axes.set_xlim(first, last)
     axes.set_ylim(bottom, top)
     axes.set_title(safe(spec.title, limit=120), loc="left")
@@ -81,9 +82,14 @@ def _draw(spec: ChartSpec, axes: Axes) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
-    """Gaps where numbers are not finite or beyond drawing."""
-    return np.where(np.abs(values) < 1e300, values, np.nan)
+def _points(curve: Curve) -> tuple[list[float], list[float]]:
+    """What the paper can show of a curve, NaN between its stretches."""
+    xs: list[float] = []
+    ys: list[float] = []
+    for stretch in thin(curve, float(curve.x[0]), max(float(curve.x[-1]), float(curve.x[0]) + 1), _COLUMNS).stretches:
+        xs += [*stretch.x.tolist(), math.nan]
+        ys += [*stretch.y.tolist(), math.nan]
+    return xs, ys
 
 
 def _file_name(metric: str) -> str:
