@@ -22,7 +22,7 @@ from irltui.text import safe
 if TYPE_CHECKING:
     from irltui.cli.compare import Comparison
 
-_NAME, _VALUE, _SHORTEST, _TEXT = 28, 40, 12, 600
+_NAME, _VALUE, _SHORTEST, _TEXT = 28, 40, 9, 600
 _MARK = 3  # columns of a mark and the space behind it
 _NARROWEST = 24  # columns that a text needs beside another one
 Cells = Sequence[Sequence[Text]]
