@@ -216,6 +216,17 @@ async def test_compare_goes_through_the_metrics_and_tells_differences() -> None:
 
 
 @on
+async def test_compare_puts_runs_that_differ_by_seed_only_into_one_column() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (140, 45)) as pilot:
+        app.store.marked = [Path("runs/irft-smollm2"), Path("runs/irft-running"), Path("runs/irft-beta")]
+        text = await press(app, pilot, "4")
+        assert "irft-smollm2 and 1 more" in text
+        assert re.search(r"held-out NLL +1\.78 \[-0\.4\d\d, 3\.99\] +1\.60", text)
+        assert re.search(r"seed +0, 1 +3", text)
+
+
+@on
 async def test_compare_of_a_tiny_terminal_shows_one_pane_after_the_other() -> None:
     app = dashboard("irft-smollm2")
     async with running(app, (40, 12)) as pilot:

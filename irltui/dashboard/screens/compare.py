@@ -13,7 +13,7 @@ from textual.widgets import Footer, Static
 from irltui.compare.answers import answers
 from irltui.compare.final import final_rows
 from irltui.compare.loaded import ComparedRun, short_names
-from irltui.compare.sides import Side, side_differences
+from irltui.compare.sides import Side, side_differences, sides_of
 from irltui.dashboard.keymap import CHARTS, COMPARE, EVERYWHERE, bindings
 from irltui.dashboard.moment import Moment
 from irltui.dashboard.panels import PANELS
@@ -84,11 +84,12 @@ class CompareScreen(ChartedScreen):
             self._pane = FIGURES
         self._lay_out()
         self._draw_head(runs, metrics)
-        self._draw_curves(runs)
-        if not all(run.loaded for run in runs):
+        are_read = all(run.loaded for run in runs)
+        sides = _sides(runs) if are_read else [Side(run.name, (run,)) for run in _compared(runs)]
+        self._draw_curves(sides)
+        if not are_read:
             self.query_one("#final > Static", Static).update("reading ...")
             return
-        sides = [Side(name, (_compared(run),)) for run, name in zip(runs, _names(runs), strict=True)]
         self._draw_tables(sides)
         self._draw_answers(sides)
 
@@ -118,15 +119,17 @@ class CompareScreen(ChartedScreen):
             parts.insert(0, Content.styled("mark runs with space on 1", "$accent"))
         self.query_one("#head", Static).update(joined(parts))
 
-    def _draw_curves(self, runs: list[OpenRun]) -> None:
+    def _draw_curves(self, sides: list[Side]) -> None:
+        moments = {run.name: Moment(run.history) for side in sides for run in side.runs}
         drawn = [
-            Drawn(name[-_LABEL:], Moment(run.history).curve(self._metric, self.lens.x_axis), ink)
-            for ink, (run, name) in enumerate(zip(runs, _names(runs), strict=True))
+            Drawn(run.name[-_LABEL:], moments[run.name].curve(self._metric, self.lens.x_axis), ink)
+            for ink, side in enumerate(sides)
+            for run in side.runs
         ]
         levels = next((panel.levels for panel in PANELS if self._metric in {t.metric for t in panel.traces}), ())
-        extents = [Moment(run.history).extent(self.lens.x_axis) for run in runs] or [(0.0, 1.0)]
+        extents = [moment.extent(self.lens.x_axis) for moment in moments.values()] or [(0.0, 1.0)]
         extent = min(low for low, _ in extents), max(high for _, high in extents)
-        names = " ".join(str(run.run.path) for run in runs)
+        names = " ".join(str(run.folder.path) for side in sides for run in side.runs)
         subject = Subject(self._metric, extent, levels, "No run has this metric yet.", names)
         self.query_one(Chart).show(subject, drawn, self.lens)
 
@@ -201,10 +204,14 @@ class CompareScreen(ChartedScreen):
         self.dashboard.action_show_mode("runs")
 
 
-def _names(runs: list[OpenRun]) -> list[str]:
-    """What tells the runs apart."""
-    return short_names([run.run.path for run in runs])
+def _compared(runs: list[OpenRun]) -> list[ComparedRun]:
+    names = short_names([run.run.path for run in runs])
+    return [
+        ComparedRun(name, run.run, run.config, run.history, str(run.state))
+        for run, name in zip(runs, names, strict=True)
+    ]
 
 
-def _compared(run: OpenRun) -> ComparedRun:
-    return ComparedRun(run.name, run.run, run.config, run.history, str(run.state))
+def _sides(runs: list[OpenRun]) -> list[Side]:
+    """Runs that differ by seed only are one."""
+    return sides_of(_compared(runs))
