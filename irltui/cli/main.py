@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Run, Seed, Target
+from irltui.cli.reports import reports_app
 from irltui.cli.results import results_app
 
 _RUNS, _CONFIGURATION = "Runs", "Configuration"
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 no such run, 75 preempted (resume it).",
 )
+app.add_typer(reports_app)
 app.add_typer(results_app)
 config_app = typer.Typer(help="Look at configurations.", no_args_is_help=True)
 app.add_typer(config_app, name="config", rich_help_panel=_CONFIGURATION)

@@ -15,7 +15,12 @@ _COMMENT_AT = 44
 
 def render(loaded: Loaded) -> str:
     """TOML; the comment behind a value says which layer gave it."""
-    return "\n".join(_table((), loaded.config.model_dump(mode="json"), loaded.origins)).strip() + "\n"
+    return render_values(loaded.config.model_dump(mode="json"), loaded.origins)
+
+
+def render_values(config: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    """The same of a configuration that a run.json holds."""
+    return "\n".join(_table((), config, origins)).strip() + "\n"
 
 
 def _table(keys: Keys, values: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:

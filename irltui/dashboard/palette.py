@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
-SKY, ORANGE, GREEN, VERMILLION, PURPLE, BLUE, YELLOW = (
-    "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#F0E442",
-)  # fmt: skip
+from irltui.strokes import BLUE, CURVES_ON_DARK, CURVES_ON_LIGHT, ORANGE, SKY, VERMILLION
+
 _GREY = "#8A8A8A"
 
 DARK, LIGHT = "irltui-dark", "irltui-light"
@@ -48,10 +47,6 @@ THEMES = (
         variables={"footer-key-foreground": BLUE, "block-cursor-text-style": "none"},
     ),
 )
-_CURVES = {
-    True: (SKY, ORANGE, "#2DBE91", PURPLE, YELLOW, "#FF7043", "#A9B8C9"),
-    False: (BLUE, "#C04A00", GREEN, "#A8437C", "#8A7A00", "#7A3B00", "#555F69"),
-}
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ class Ink:
 
     def curve(self, index: int) -> str:
         """The colour of the curve of that number."""
-        colours = _CURVES[self.dark]
+        colours = CURVES_ON_DARK if self.dark else CURVES_ON_LIGHT
         return colours[index % len(colours)]
 
     def behind(self, index: int) -> str:

@@ -241,7 +241,8 @@ class RunHistory:
             for name, value in fields["values"].items()
         }
         place = _count(fields.get("step")), _count(fields.get("outer_iteration"))
-        self.evaluations.append(Evaluation(event.seq, event.time, *place, _text(fields.get("benchmark")), figures))
+        names = _text(fields.get("benchmark")), figures, _text(fields.get("file"))
+        self.evaluations.append(Evaluation(event.seq, event.time, *place, *names))
 
     def _checkpoint(self, event: Event) -> None:
         fields = event.fields

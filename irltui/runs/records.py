@@ -125,7 +125,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A benchmark's result."""
+    """A benchmark's result; `file` in evaluations/ holds it item by item, "" if it was not stored."""
 
     seq: int
     time: float
@@ -133,6 +133,7 @@ class Evaluation:
     outer_iteration: int
     benchmark: str
     figures: Mapping[str, Figure]
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,3 +47,24 @@ def test_links_between_pages_lead_somewhere(path: Path) -> None:
 
 def test_the_plugin_reference_is_what_the_docstrings_say() -> None:
     assert (ROOT / "docs" / "reference" / "plugins.md").read_text(encoding="utf-8") == reference()
+
+
+def test_the_guide_to_the_charts_speaks_of_every_metric() -> None:
+    guide = (ROOT / "docs" / "guides" / "reading-the-charts.md").read_text(encoding="utf-8")
+    assert [name for name in METRICS if f"`{name}`" not in guide] == []
+
+
+def test_the_site_lists_every_page() -> None:
+    site = (ROOT / "docs" / "site" / "mkdocs.yml").read_text(encoding="utf-8")
+    listed = set(re.findall(r"[\w/-]+\.md", site))
+    there = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert listed == there
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_to_headings_lead_somewhere(path: Path) -> None:
+    for target, heading in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", path.read_text(encoding="utf-8")):
+        page_ = (path.parent / target) if target else path
+        headings = re.findall(r"^#+ (.+)$", page_.read_text(encoding="utf-8"), re.MULTILINE)
+        slugs = {re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-") for words in headings}
+        assert heading in slugs, f"{target}#{heading}"

@@ -56,7 +56,7 @@ def imported(code: str) -> set[str]:
 
 VIEWERS = """
 import irltui.api, irltui.registry, irltui.text, irltui.errors, irltui.quickstart
-import irltui.config.load, irltui.config.presets
+import irltui.config.load, irltui.config.presets, irltui.compare.final, irltui.report.page, irltui.report.figures
 import irltui.runs.reader, irltui.runs.writer, irltui.runs.control, irltui.runs.manifest, irltui.runs.status
 from irltui.registry import Registry
 Registry().resolve("reward", "implicit"); Registry().resolve("sampler", "transformers")

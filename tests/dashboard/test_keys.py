@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -203,10 +204,38 @@ async def test_compare_goes_through_the_metrics_and_tells_differences() -> None:
         app.store.marked = [Path("runs/irft-smollm2"), Path("runs/irft-beta")]
         text = await press(app, pilot, "4")
         assert "reward.beta" in text
-        assert "0.1 | 0.5" in text
-        assert "gold: quality" in text
+        assert re.search(r"reward.beta +0.1 +0.5", text)
+        assert re.search(r"gold: quality +0.720 \[0.670, 0.780\]", text)
+        answers = await press(app, pilot, "tab")
+        assert "prompt 1/4" in answers
+        assert "prompt 2/4" in await press(app, pilot, "down")
+        assert "prompt 1/4" in await press(app, pilot, "up")
+        await press(app, pilot, "tab")
         assert "reward/demonstration" in await press(app, pilot, "m")
         assert "reward/gap" in await press(app, pilot, "M")
+
+
+@on
+async def test_compare_puts_runs_that_differ_by_seed_only_into_one_column() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (140, 45)) as pilot:
+        app.store.marked = [Path("runs/irft-smollm2"), Path("runs/irft-running"), Path("runs/irft-beta")]
+        text = await press(app, pilot, "4")
+        assert "irft-smollm2 and 1 more" in text
+        assert re.search(r"held-out NLL +1\.78 \[-0\.4\d\d, 3\.99\] +1\.60", text)
+        assert re.search(r"seed +0, 1 +3", text)
+
+
+@on
+async def test_compare_of_a_tiny_terminal_shows_one_pane_after_the_other() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (40, 12)) as pilot:
+        app.store.marked = [Path("runs/irft-smollm2"), Path("runs/irft-beta")]
+        assert re.search(r"held-out NLL +1.61 +1.60", await press(app, pilot, "4"))
+        assert re.search(r"reward.beta +0.1 +0.5", await press(app, pilot, "tab"))
+        assert "demonstration" in await press(app, pilot, "tab")
+        assert "reward/gap" in await press(app, pilot, "tab")
+        assert "held-out NLL" in await press(app, pilot, "tab")
 
 
 @on

@@ -14,7 +14,8 @@ SCREENS = {
     "crashed": ("spin-crashed", ("i",)),
     "samples": ("irft-smollm2", ("3", "down", "left")),
     "tokens": ("irft-smollm2", ("3", "c")),
-    "compare": ("", ("space", "space", "4")),
+    "compare": ("", ("space", "down", "space", "4")),
+    "compare-next": ("", ("space", "down", "space", "4", "tab")),
     "check": ("irft-smollm2", ("5",)),
     "cursor": ("irft-smollm2", ("x", "x", *["left"] * 6, "plus")),
     "hostile": ("hostile\x1b[31m", ("3",)),
@@ -41,7 +42,9 @@ def test_a_screen_looks_as_it_did(snap_compare, name: str, size: tuple[int, int]
     assert picture(snap_compare, *SCREENS[name], size)
 
 
-@pytest.mark.parametrize("name", ["help", "leave", "form", "large", "tiny", "light", "values", "check-light"])
+@pytest.mark.parametrize(
+    "name", ["help", "leave", "form", "large", "tiny", "light", "values", "check-light", "compare-tiny", "answers"]
+)
 def test_dialogs_and_special_forms_look_as_they_did(snap_compare, name: str) -> None:
     run, keys, size, theme = {
         "help": ("irft-smollm2", ("question_mark",), SMALL, "irltui-dark"),
@@ -49,6 +52,8 @@ def test_dialogs_and_special_forms_look_as_they_did(snap_compare, name: str) -> 
         "form": ("", ("n",), SMALL, "irltui-dark"),
         "large": ("irft-smollm2", ("enter",), SMALL, "irltui-dark"),
         "tiny": ("irft-smollm2", (), (40, 12), "irltui-dark"),
+        "answers": ("", ("space", "down", "space", "4", "tab", "tab"), SMALL, "irltui-dark"),
+        "compare-tiny": ("", ("space", "down", "space", "4"), (40, 12), "irltui-dark"),
         "values": ("irft-smollm2", ("5", "tab", "a"), SMALL, "irltui-dark"),
         "check-light": ("irft-smollm2", ("5", "down"), LARGE, "irltui-light"),
         "light": ("irft-running", (), SMALL, "irltui-light"),

@@ -19,11 +19,10 @@ from irltui.dashboard.palette import Ink
 from irltui.dashboard.panels import Level
 from irltui.dashboard.widgets.plot import Frame, Plot
 from irltui.dashboard.words import joined, shown
+from irltui.strokes import LINES
 
 SMOOTHINGS = (1, 5, 20, 100)
 X_KINDS = {"step": "count", "tokens": "count", "elapsed": "time"}
-LINES = ("━━", "╺╸", "┅┅", "━·", "╍ ", "··")
-"""How each dash pattern looks in a legend."""
 _NARROWEST, _LOWEST, _NARROW = 18, 5, 50
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from textual.content import Content
 
-from irltui.dashboard.config_diff import flat
+from irltui.compare.config_diff import flat
 from irltui.dashboard.figures import bytes_, duration
 from irltui.dashboard.moment import Moment
 from irltui.dashboard.words import joined, shown

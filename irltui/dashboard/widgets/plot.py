@@ -17,9 +17,7 @@ from textual_plot.axis_formatter import AxisFormatter
 from irltui.dashboard import dots
 from irltui.dashboard.curves import GAP, Curve, Floats, ticks
 from irltui.dashboard.figures import compact, duration, figure
-
-DASHES = ((), (6, 3), (2, 2), (9, 3, 2, 3), (4, 5), (1, 3))
-"""Lengths drawn and left out in turn, in dots: curves stay apart without colour."""
+from irltui.strokes import DASHES
 
 
 class Ticks(AxisFormatter):

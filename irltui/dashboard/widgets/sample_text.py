@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from irltui.compare.worddiff import ADDED, KEPT, REMOVED, word_diff
 from irltui.dashboard.figures import figure
 from irltui.dashboard.moment import Moment
 from irltui.dashboard.palette import Ink
-from irltui.dashboard.worddiff import ADDED, KEPT, REMOVED, word_diff
 from irltui.dashboard.words import shown
 from irltui.runs.records import BEFORE_TRAINING, Sample
 from irltui.text import safe

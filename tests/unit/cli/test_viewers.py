@@ -231,7 +231,7 @@ try:
 except SystemExit:
     pass
 ours = {name for name in sys.modules if name.startswith("irltui.")}
-declared = {"irltui.cli", "irltui.cli.main", "irltui.cli.options", "irltui.cli.results"}
+declared = {"irltui.cli", "irltui.cli.main", "irltui.cli.options", "irltui.cli.reports", "irltui.cli.results"}
 assert ours == {*declared, "irltui.cli.say", "irltui.console", "irltui.errors", "irltui.text"}, ours
 assert "pydantic" not in sys.modules
 """

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irltui.dashboard.config_diff import differences
+from irltui.compare.config_diff import differences
+from irltui.compare.worddiff import ADDED, KEPT, REMOVED, word_diff
 from irltui.dashboard.figures import age, bytes_, compact, duration, figure
-from irltui.dashboard.worddiff import ADDED, KEPT, REMOVED, word_diff
 from irltui.dashboard.words import cell, shown
 
 

@@ -1,0 +1,72 @@
+"""docs/reference/cli.md from the commands: `python -m irltui.cli.reference` prints the page; a test compares."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from irltui.cli.main import app
+
+_HEAD = """\
+# Commands
+
+Written by `python -m irltui.cli.reference`; change the commands, not this page. `irltui COMMAND --help` says the same
+on a terminal.
+
+Results go to stdout, talk to stderr. Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 no such run,
+75 preempted (resume it).
+"""
+
+
+def page() -> str:
+    """The page, Markdown."""
+    root: Any = typer.main.get_command(app)
+    return "\n".join([_HEAD, *(line for name, command in _commands(root, "irltui") for line in _part(name, command))])
+
+
+def _commands(group: Any, above: str) -> Iterator[tuple[str, Any]]:
+    for name, command in sorted(group.commands.items()):
+        if command.hidden:
+            continue
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{above} {name}")
+        else:
+            yield f"{above} {name}", command
+
+
+def _part(name: str, command: Any) -> Iterator[str]:
+    text, _, examples = inspect.cleandoc(command.help or "").partition("Examples:")
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    options = [param for param in command.params if param.param_type_name == "option" and "--help" not in param.opts]
+    yield f"## `{name}`\n"
+    usage = [name, *(_usage(argument) for argument in arguments), *(["[OPTIONS]"] if options else [])]
+    yield f"    usage: {' '.join(usage)}\n"
+    yield f"{text.strip()}\n"
+    if arguments or options:
+        yield "| | |\n|---|---|"
+        yield from (f"| `{_usage(argument)}` | {_cell(argument.help)} |" for argument in arguments)
+        yield from (f"| `{_option(option)}` | {_cell(option.help)} |" for option in options)
+        yield ""
+    if examples:
+        yield f"```\n{inspect.cleandoc(examples)}\n```\n"
+
+
+def _usage(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return name if argument.required else f"[{name}]"
+
+
+def _option(option: Any) -> str:
+    return f"{', '.join(option.opts)}{'' if option.is_flag else f' {option.metavar or option.name.upper()}'}"
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

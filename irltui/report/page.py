@@ -1,0 +1,111 @@
+"""The page: one HTML file that needs nothing else, runs nothing, asks no network, and fits paper and phones too."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+
+from irltui.compare.final import final_rows, read_stored
+from irltui.compare.sides import Side
+from irltui.report import sections
+from irltui.report.markup import details, section, text
+from irltui.report.samples import over_iterations, side_by_side
+from irltui.report.specs import ChartSpec, charts, reward_game
+from irltui.report.svg import chart
+from irltui.runs.manifest import read_manifest
+
+MARK = "<!-- written by irltui report -->"
+"""The second line of every page: what has it may be written anew."""
+_VIEWS = {"changes": "changes since the iteration before", "rewards": "reward of each token", "plain": "text alone"}
+
+
+def page(sides: Sequence[Side], samples: int) -> str:
+    """The whole page.
+
+    Args:
+        sides: what it tells of, at least one.
+        samples: prompts whose answers are shown.
+
+    Raises:
+        RunFolderError: a run.json is damaged.
+    """
+    style = files("irltui.report").joinpath("report.css").read_text(encoding="utf-8")
+    names = ", ".join(sections.names(sides))
+    manifests = [read_manifest(side.runs[0].folder) for side in sides]
+    parts = [
+        section("overview", "Overview", sections.overview(sides)),
+        section("figures", "Figures", sections.final(final_rows(sides, read_stored), sides)),
+        section("game", "The reward game", _game(sides)),
+        section("curves", "Curves", _curves(sides)),
+        section("samples", "Samples", _samples(sides, samples)),
+        section("health", "Health", *(_named(side, sections.health(side), len(sides)) for side in sides)),
+        section("configuration", "Configuration", sections.configuration(sides, manifests)),
+        section("reproduce", "Do it again", sections.reproduce(sides, manifests)),
+    ]
+    views = "".join(
+        f'<input type="radio" name="view" id="view-{name}"{" checked" if name == "changes" else ""}>' for name in _VIEWS
+    )
+    links = "".join(f'<a href="#{part.split(chr(34))[1]}">{_title(part)}</a>' for part in parts if part)
+    return "\n".join(
+        [
+            "<!doctype html>",
+            MARK,
+            '<html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_policy(style)}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">',
+            f"<title>irltui: {names}</title>",
+            f"<style>{style}</style></head><body>",
+            f"{views}<header><h1>{names}</h1><nav>{links}</nav></header>",
+            "<main>",
+            *parts,
+            f"</main><footer>{sections.made()}</footer></body></html>",
+            "",
+        ]
+    )
+
+
+def _policy(style: str) -> str:
+    """Nothing may be loaded or run; the one style is known by its hash."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def _title(part: str) -> str:
+    return part.partition("<h2>")[2].partition("</h2>")[0]
+
+
+def _game(sides: Sequence[Side]) -> str:
+    games = [spec for side in sides if (spec := reward_game(side)) is not None]
+    return f"<p>{text(games[0].help)}</p>{_grid(games)}" if games else ""
+
+
+def _curves(sides: Sequence[Side]) -> str:
+    specs = charts(sides)
+    if not specs:
+        return ""
+    words = "<p>Over optimizer steps. Point at a curve to read it, at a title to see what it asks.</p>"
+    first, others = [s for s in specs if s.is_key], [s for s in specs if not s.is_key]
+    return words + _grid(first) + (details(f"{len(others)} more metrics", _grid(others)) if others else "")
+
+
+def _grid(specs: Sequence[ChartSpec]) -> str:
+    return f'<div class="charts">{"".join(map(chart, specs))}</div>' if specs else ""
+
+
+def _samples(sides: Sequence[Side], most: int) -> str:
+    told = [(side, over_iterations(side.runs[0].history, most)) for side in sides]
+    told = [(side, words) for side, words in told if words]
+    if not told or not most:
+        return ""
+    choice = "".join(f'<label for="view-{name}">{words}</label>' for name, words in _VIEWS.items())
+    beside = f"<h3>Newest, side by side</h3>{side_by_side(sides, most)}" if len(sides) > 1 else ""
+    over = "".join(_named(side, words, len(sides), " over outer iterations") for side, words in told)
+    key = '<p class="note"><span class="t p8">adds to the reward</span> <span class="t n8">takes away</span></p>'
+    return f'{beside}<div class="views">{choice}</div>{over}<div class="as-rewards">{key}</div>'
+
+
+def _named(side: Side, content: str, count: int, words: str = "") -> str:
+    return f"<h3>{text(side.name, limit=80)}{words}</h3>{content}" if count > 1 else content

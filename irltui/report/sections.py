@@ -1,0 +1,235 @@
+"""Sections of the page but charts and samples: who, final figures, health, configuration, how to do it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from shlex import quote
+from statistics import fmean
+
+from irltui import __version__
+from irltui.benchmarks.comparison import Difference
+from irltui.compare.config_diff import flat
+from irltui.compare.final import FINAL, Estimate, FinalRow
+from irltui.compare.loaded import ComparedRun
+from irltui.compare.sides import Side, side_differences
+from irltui.config.render import render_values
+from irltui.dashboard.figures import duration, figure
+from irltui.dashboard.moment import Moment
+from irltui.report.markup import details, swatch, table, text
+from irltui.runs.manifest import Manifest
+from irltui.runs.metrics import METRICS
+from irltui.runs.records import Counted, Evaluation
+
+_MOST_ALERTS = 40
+_VERDICTS = {0: "no effect found", 1: "higher", -1: "lower"}
+
+
+def overview(sides: Sequence[Side]) -> str:
+    """A card a side."""
+    return f'<div class="cards">{"".join(_card(i, side) for i, side in enumerate(sides))}</div>'
+
+
+def final(rows: Sequence[FinalRow], sides: Sequence[Side]) -> str:
+    """The table, what its intervals are, and differences."""
+    if len(sides) == 1:
+        cells = [[_label(row), _first(row.name, sides[0]), _estimate(row.estimates[0])] for row in rows]
+        head = ["", "first", "last"]
+    else:
+        cells = [[_label(row), *(_estimate(estimate) for estimate in row.estimates)] for row in rows]
+        head = ["at the end", *_heads(sides)]
+    overs = dict.fromkeys(e.over for row in rows for e in row.estimates if e is not None and e.over)
+    note = f"<p class=note>Brackets: 95 % interval over {' or '.join(overs)}, and how many.</p>" if overs else ""
+    return table(head, cells, name="figures") + note + _differences(rows, sides)
+
+
+def health(side: Side) -> str:
+    """Last values beside what healthy ones are, what became of the data, alerts and advice."""
+    run = side.runs[0]
+    moment = Moment(run.history)
+    rows = [
+        [
+            f'<code title="{text(metric.means)}">{metric.name}</code>',
+            figure(moment.last(metric.name)),
+            text(metric.healthy),
+        ]
+        for metric in METRICS.values()
+        if metric.healthy and moment.has(metric.name)
+    ]
+    parts = [table(["", "last", "healthy"], rows), _data(run), _alerts(run)]
+    if run.history.damaged:
+        parts.append(f"<p class=mark>{run.history.damaged} damaged lines of events.jsonl were skipped.</p>")
+    return "".join(parts)
+
+
+def configuration(sides: Sequence[Side], manifests: Sequence[Manifest]) -> str:
+    """Differences between sides, then what was set, then everything."""
+    parts = []
+    if len(sides) > 1:
+        found = side_differences(sides)
+        head = ["differs in", *_heads(sides)]
+        rows = [[f"<code>{text(key)}</code>", *(text(v, limit=300) for v in values)] for key, values in found.items()]
+        parts.append(table(head, rows) if found else "<p>The configurations are the same but for the seed.</p>")
+    for side, manifest in zip(sides, manifests, strict=True):
+        name = f" of {text(side.name, limit=80)}" if len(sides) > 1 else ""
+        parts.append(details(f"What was set{name}", _set(side.runs[0], manifest), is_open=len(sides) == 1))
+        whole = render_values(side.runs[0].config, _origins(manifest))
+        parts.append(details(f"The whole configuration{name}, as TOML", f"<pre>{text(whole, limit=60_000)}</pre>"))
+    return "".join(parts)
+
+
+def reproduce(sides: Sequence[Side], manifests: Sequence[Manifest]) -> str:
+    """Versions, and the commands that do it again."""
+    names = dict.fromkeys(name for manifest in manifests for name in manifest.versions)
+    head = ["", *_heads(sides)]
+    rows = [[text(name), *(text(m.versions.get(name, "-"), limit=80) for m in manifests)] for name in names]
+    about = {"irltui": "irltui", "git": "git_revision", "platform": "platform", "host": "host", "folder": "folder"}
+    rows = [
+        [name, *(text(getattr(m, field) or "-", limit=200) for m in manifests)] for name, field in about.items()
+    ] + rows
+    rows.append(["began", *(_time(m.created) for m in manifests)])
+    commands = [f"irltui run {text(quote(str(side.runs[0].folder.manifest)))} --out AGAIN" for side in sides]
+    first = manifests[0]
+    packages = " ".join(f"{n}=={v}" for n, v in first.versions.items() if n != "python")
+    steps = [
+        f"pip install {text(f'irltui=={first.irltui} {packages}')}",
+        *commands,
+        "# or, from this page alone: save the whole configuration above as run.toml",
+        "irltui run run.toml --out AGAIN",
+    ]
+    words = "The same machine, versions and data give the same weights; another machine gives other rounding."
+    return f"<pre>{chr(10).join(steps)}</pre><p>{words}</p>{details('Versions and machine', table(head, rows))}"
+
+
+def made() -> str:
+    """Who wrote the page, when."""
+    return f"irltui {__version__}, {_time(datetime.now(UTC).timestamp())}"
+
+
+def _card(number: int, side: Side) -> str:
+    run, states = side.runs[0], dict.fromkeys(run.state for run in side.runs)
+    advice = [alert for alert in run.history.alerts if alert.level == "advice"]
+    facts = {
+        "algorithm": run.config.get("algorithm", "?"),
+        "model": _at(run, "model", "name"),
+        "data": _at(run, "data", "source"),
+        "seeds" if len(side.runs) > 1 else "seed": ", ".join(side.seeds),
+        "state": ", ".join(states),
+        "steps": ", ".join(dict.fromkeys(f"{r.history.step} of {r.history.start.total_steps}" for r in side.runs)),
+        "work": ", ".join(dict.fromkeys(duration(r.history.elapsed) for r in side.runs)),
+    }
+    listed = "".join(f"<dt>{name}</dt><dd>{text(value, limit=300)}</dd>" for name, value in facts.items())
+    words = f"<p>{text(advice[-1].text, limit=600)}</p>" if advice else ""
+    return f'<div class="card"><h3>{swatch(number)} {text(side.name, limit=120)}</h3><dl>{listed}</dl>{words}</div>'
+
+
+def _at(run: ComparedRun, part: str, key: str) -> object:
+    found = run.config.get(part)
+    return found.get(key, "?") if isinstance(found, Mapping) else "?"
+
+
+def _label(row: FinalRow) -> str:
+    metric = METRICS.get(row.name)
+    words = f' title="{text(f"{row.name}: {metric.means}")}"' if metric else ""
+    return f"<span{words}>{text(FINAL.get(row.name, row.label), limit=80)}</span>"
+
+
+def _estimate(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    mean = figure(estimate.mean)
+    if not estimate.over:
+        return mean
+    return f"{mean} <small>[{figure(estimate.low)}, {figure(estimate.high)}] {estimate.n}</small>"
+
+
+def _first(name: str, side: Side) -> str:
+    """Where a metric or a benchmark began, mean of the runs."""
+    benchmark, _, metric = name.partition("/")
+    values: list[float] = []
+    for run in side.runs:
+        if (series := run.history.metrics.get(name)) is not None:
+            values.append(series.values[0])
+        values += [e.figures[metric].mean for e in run.history.evaluations if _measured(e, benchmark, metric)][:1]
+    return figure(fmean(values)) if values else "-"
+
+
+def _measured(evaluation: Evaluation, benchmark: str, metric: str) -> bool:
+    return evaluation.benchmark == benchmark and metric in evaluation.figures
+
+
+def _heads(sides: Sequence[Side]) -> Iterator[str]:
+    """Columns of a table with one a side."""
+    yield from (f"{swatch(i)} {text(side.name, limit=80)}" for i, side in enumerate(sides))
+
+
+def _differences(rows: Sequence[FinalRow], sides: Sequence[Side]) -> str:
+    found = [
+        (row, i, difference)
+        for row in rows
+        for i, difference in enumerate(row.against_first)
+        if difference is not None and i
+    ]
+    if not found:
+        return ""
+    cells = [[f"{swatch(i)} {text(sides[i].name, limit=80)}", _label(row), *_difference(d)] for row, i, d in found]
+    title = f"<h3>Less {text(sides[0].name, limit=80)}, on the same items</h3>"
+    return title + table(["", "metric", "difference", "by seed", ""], cells)
+
+
+def _difference(difference: Difference) -> tuple[str, str, str]:
+    found = difference.interval
+    seeds = ", ".join(f"{value:+.3g}" for value in difference.by_seed) if len(difference.by_seed) > 1 else ""
+    between = f"<small>[{found.low:+.3g}, {found.high:+.3g}] {found.n}</small>"
+    return f"{found.mean:+.3g} {between}", seeds, _VERDICTS[difference.verdict]
+
+
+def _data(run: ComparedRun) -> str:
+    data = run.history.data
+    if data is None:
+        return ""
+    words = f"Data: {data.rows} rows, {data.train} to train on, {data.held_out} held out"
+    losses = [*(_counted("dropped", c) for c in data.dropped), *(_counted("cut", c) for c in data.cut)]
+    return f"<p>{words}{'; ' if losses else '; nothing dropped, nothing cut'}{'; '.join(losses)}.</p>"
+
+
+def _counted(what: str, counted: Counted) -> str:
+    return f"{what} {counted.count}: {text(counted.reason, limit=200)}"
+
+
+def _alerts(run: ComparedRun) -> str:
+    alerts = run.history.alerts
+    if not alerts:
+        return "<p>No alert.</p>"
+    items = "".join(
+        f'<li class="{alert.level if alert.level in {"advice", "critical"} else "warning"}">'
+        f"<b>{text(alert.level, limit=20)}</b>, step {alert.step}: {text(alert.text, limit=600)}</li>"
+        for alert in alerts[-_MOST_ALERTS:]
+    )
+    earlier = len(alerts) - _MOST_ALERTS
+    return (f"<p>{earlier} earlier alerts</p>" if earlier > 0 else "") + f'<ul class="alerts">{items}</ul>'
+
+
+def _set(run: ComparedRun, manifest: Manifest) -> str:
+    values, origins = flat(run.config), _origins(manifest)
+    rows = [
+        [f"<code>{text(key)}</code>", text(values.get(key, "-"), limit=300), text(origin, limit=120)]
+        for key, origin in origins.items()
+    ]
+    return table(["", "value", "set by"], rows)
+
+
+def _origins(manifest: Manifest) -> Mapping[str, str]:
+    return manifest.origins if isinstance(manifest.origins, Mapping) else {}
+
+
+def _time(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, OSError, ValueError, TypeError):
+        return "?"
+
+
+def names(sides: Sequence[Side]) -> Iterator[str]:
+    """What the sides are called."""
+    yield from (text(side.name, limit=80) for side in sides)

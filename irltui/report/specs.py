@@ -1,0 +1,141 @@
+"""What a report's charts show: curves, levels and words, the same for the page and for matplotlib. Draws nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from irltui.compare.final import FINAL
+from irltui.compare.loaded import ComparedRun
+from irltui.compare.sides import Side
+from irltui.dashboard.curves import Curve, limits, smooth
+from irltui.dashboard.moment import Moment
+from irltui.dashboard.panels import PANELS, Level, Panel, chosen
+
+_FEWEST = 2  # points that make a curve
+_MANY = 40  # points from which on a smoothed curve says more
+_PARTS = 30  # of a curve that a running mean spans one of
+GAME = ("reward/demonstration", "reward/generation", "reward/gap")
+HEALTHY = (0.5, 2.0)
+"""Where the gap is at the end of a healthy inner loop."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A labelled curve; `ink` is its place among colours and dashes, `raw` what a smoothed one was made from."""
+
+    label: str
+    curve: Curve
+    ink: int
+    raw: Curve | None = None
+
+    @property
+    def last(self) -> float:
+        """The newest value that is finite, NaN if none is."""
+        whole = self.raw or self.curve
+        finite = whole.y[np.isfinite(whole.y)]
+        return float(finite[-1]) if len(finite) else math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class ChartSpec:
+    """A chart.
+
+    `boundaries` are steps at which an outer iteration begins, `band` is where values are healthy; what is not
+    `is_key` may be shown on demand only.
+    """
+
+    id: str
+    title: str
+    help: str
+    lines: tuple[Line, ...]
+    levels: tuple[Level, ...] = ()
+    boundaries: tuple[float, ...] = ()
+    band: tuple[float, float] | None = None
+    is_key: bool = True
+
+    @property
+    def frame(self) -> tuple[float, float, float, float]:
+        """First and last step, lowest and highest value shown."""
+        curves = [part for line in self.lines for part in (line.curve, line.raw) if part is not None]
+        first, last = min(float(c.x[0]) for c in curves), max(float(c.x[-1]) for c in curves)
+        values = [curve.y for curve in curves]
+        bottom, top = limits(values, 0.0)
+        reach = 2 * max(top - bottom, abs(top) * 0.05)
+        near = [level.value for level in self.levels if bottom - reach <= level.value <= top + reach]
+        bottom, top = limits([*values, np.array(near)] if near else values)
+        return first, last if last > first else first + 1.0, bottom, top
+
+
+def reward_game(side: Side) -> ChartSpec | None:
+    """Demonstration, generation and gap of a side's first run; None if it learned no reward."""
+    run = side.runs[0]
+    named = dict(zip(GAME, ("demonstration", "generation", "gap"), strict=True))
+    lines = tuple(_line(run, metric, label, ink) for ink, (metric, label) in enumerate(named.items()))
+    lines = tuple(line for line in lines if len(line.curve) >= _FEWEST)
+    if not lines:
+        return None
+    words = f", seed {run.seed}" if len(side.runs) > 1 else ""
+    help_ = (
+        "Mean reward of the step's demonstrations and generations, and their difference. Each outer iteration "
+        "(vertical line) samples anew, so the gap starts near 0; 0.5 to 2 at its end is healthy (band), above 5 "
+        "overshoots."
+    )
+    levels = (Level(0.0, ""),)
+    return ChartSpec("game", f"{side.name}{words}", help_, lines, levels, boundaries(run), HEALTHY)
+
+
+def charts(sides: Sequence[Side]) -> list[ChartSpec]:
+    """Of one run its panels, as on the dashboard; of several runs a chart a metric."""
+    if len(sides) == 1 and len(sides[0].runs) == 1:
+        return list(_panels(sides[0].runs[0]))
+    return list(_overlays(sides))
+
+
+def boundaries(run: ComparedRun) -> tuple[float, ...]:
+    """Steps at which the outer iterations but the first begin."""
+    rows = run.history.rows
+    steps = zip(rows.outer_iteration, rows.step, strict=True)
+    return tuple(dict.fromkeys(step for (before, step), (after, _) in pairwise(steps) if after > before))
+
+
+def _panels(run: ComparedRun) -> Iterator[ChartSpec]:
+    for panel in chosen(set(run.history.metrics)):
+        lines = tuple(_line(run, trace.metric, trace.label, ink) for ink, trace in enumerate(panel.traces))
+        lines = tuple(line for line in lines if len(line.curve) >= _FEWEST)
+        if lines:
+            yield ChartSpec(panel.id, panel.title, panel.help, lines, panel.levels, boundaries(run))
+
+
+def _overlays(sides: Sequence[Side]) -> Iterator[ChartSpec]:
+    known = [(trace.metric, panel) for panel in PANELS for trace in panel.traces]
+    found = {metric for side in sides for run in side.runs for metric in run.history.metrics}
+    own = sorted(metric for metric in found - {metric for metric, _ in known} if not metric.startswith("system/"))
+    for metric, panel in [*known, *((metric, Panel(metric, metric, (), "A metric of a plugin.")) for metric in own)]:
+        lines = tuple(
+            line
+            for ink, side in enumerate(sides)
+            for run in side.runs
+            if len((line := _line(run, metric, side.name, ink)).curve) >= _FEWEST
+        )
+        if lines:
+            yield ChartSpec(metric, metric, panel.help, lines, panel.levels, is_key=metric in FINAL)
+
+
+def _line(run: ComparedRun, metric: str, label: str, ink: int) -> Line:
+    raw = Moment(run.history).curve(metric)
+    if len(raw) < _MANY:
+        return Line(label, raw, ink)
+    return Line(label, _smooth(raw, boundaries(run)), ink, raw)
+
+
+def _smooth(raw: Curve, turns: Sequence[float]) -> Curve:
+    """A running mean that begins anew with every outer iteration, as the gap does."""
+    window = max(5, len(raw) // _PARTS)
+    starts = [0, *np.searchsorted(raw.x, turns, side="right").tolist(), len(raw)]
+    parts = [smooth(Curve(raw.x[a:b], raw.y[a:b]), window).y for a, b in pairwise(starts)]
+    return Curve(raw.x, np.concatenate(parts))
