@@ -137,6 +137,8 @@ class LoopSection(Section):
     """Pairs (demonstrations, for SFT) an optimizer step."""
     micro_batch: PositiveInt | Auto = "auto"
     """Pairs a forward pass; the result does not depend on it. auto is 4."""
+    share_prompts: bool = True
+    """Compute the prompt of a pair once for both responses, where that is less work; the result is the same."""
     shuffle: bool = True
     """Shuffle the demonstrations anew in every pass."""
     skip_not_finite: int = Field(default=0, ge=0)

@@ -92,10 +92,11 @@ class Drive:
         """
         folder = keep_step(self._run, self._parts.trained(), self._position, pending.batches, error)
         look = f" Look at what it met: irltui debug batch {folder}" if folder else ""
-        if self._position.skipped >= self._parts.config.loop.skip_not_finite:
+        skipped, most = self._position.skipped, self._parts.config.loop.skip_not_finite
+        if skipped >= most:
             error.hint += look
             raise error
-        return error.message + look
+        return f"{error.message} ({skipped + 1} of at most {most}).{look}"
 
     def _go_on_with_less(self, error: RuntimeError) -> bool:
         """Whether the failed step may be tried again with half the micro-batch: memory ran out in it.
@@ -231,11 +232,10 @@ class Drive:
 
     def _skip(self, why: str) -> diagnostics.Values:
         """Leave the weights as they are."""
-        position, most = self._position, self._parts.config.loop.skip_not_finite
+        position = self._position
         position.skipped += 1
         self._parts.stepper.optimizer.zero_grad(set_to_none=True)
-        text = f"Step {position.step + 1} is skipped ({position.skipped} of at most {most}): {why}"
-        self._journal.alert("not_finite", text)
+        self._journal.alert("not_finite", f"Step {position.step + 1} is skipped: {why}")
         return {"train/skipped": float(position.skipped)}
 
     def _watch_inner_loop(self, values: diagnostics.Values) -> None:

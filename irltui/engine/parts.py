@@ -27,6 +27,7 @@ from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
 from irltui.engine.under_test import ModelUnderTest, RewardOfRun
 from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
+from irltui.lm.pairs import SharedPrompts
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.precision import compute_precision
 
@@ -124,7 +125,7 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None], notice: Cal
         config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
     )
     torch.manual_seed(derived_seed(config.seed, "torch"))
-    policy, accelerator = make_policy(config, tokenizer, ends)
+    policy, accelerator = make_policy(config, tokenizer, ends, notice)
     limit = TimeLimit(config.plugins.time_limit)
     context = BuildContext(
         policy,
@@ -191,7 +192,9 @@ def _under_test(
     return ModelUnderTest(policy, sampler, context.decoding, template, batch=size, poll=poll, rewards=rewards)
 
 
-def make_policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tuple[LanguageModelPolicy, Accelerator]:
+def make_policy(
+    config: RunConfig, tokenizer: Any, ends: frozenset[int], notice: Callable[[str], None] = lambda _: None
+) -> tuple[LanguageModelPolicy, Accelerator]:
     """The policy as it begins, adapters included, on its device; and what computes its gradients.
 
     Raises:
@@ -207,6 +210,11 @@ def make_policy(config: RunConfig, tokenizer: Any, ends: frozenset[int]) -> tupl
     if config.model.gradient_checkpointing:
         checkpoint_activations(model)
     policy = LanguageModelPolicy(
-        model, tokenizer, ends, partial(load_model, config.model), autocast=accelerator.autocast
+        model,
+        tokenizer,
+        ends,
+        partial(load_model, config.model),
+        autocast=accelerator.autocast,
+        shared=SharedPrompts(notice) if config.loop.share_prompts else None,
     )
     return policy, accelerator

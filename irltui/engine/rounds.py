@@ -219,6 +219,7 @@ class Rounds:
             prompts * 2,
             [d.tokens for d in group] + [g.tokens for g in generations],
             batch=2 * self._parts.micro_batch,
+            pairs=True,
         )
 
     def _combine(

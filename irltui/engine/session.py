@@ -12,7 +12,7 @@ from irltui.data.mask import masked_rows
 from irltui.engine import checkpoint
 from irltui.engine.drive import Drive
 from irltui.engine.journal import Journal
-from irltui.engine.parts import build, derived_seed
+from irltui.engine.parts import Parts, build, derived_seed
 from irltui.engine.position import Position
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.engine.tracking import require_trackers, start_tracking
@@ -48,27 +48,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
         torch.manual_seed(derived_seed(config.seed, f"torch of rank {ranks.index()}"))
     position, skipped = checkpoint.restore(run, parts.trained())
     journal = Journal(writer, position or Position())
-    plan = parts.plan
-    writer.status(total_steps=parts.total_steps, outer_iterations=plan.outer_iterations)
-    writer.write(
-        Kind.RUN_START,
-        pid=os.getpid(),
-        host=os.uname().nodename,
-        algorithm=config.algorithm,
-        total_steps=parts.total_steps,
-        outer_iterations=plan.outer_iterations,
-        ranks=ranks.count(),
-        train=parts.data.report.train,
-        held_out=parts.data.report.held_out,
-        resumed_step=None if is_first else journal.position.step,
-        resumed_seq=None if is_first else journal.position.seq,
-    )
-    decode = parts.policy.tokenizer.decode
-    writer.write(
-        Kind.DATA,
-        report=parts.data.report.as_dict(),
-        masked=[row.as_dict() for row in masked_rows(parts.data, decode)],
-    )
+    _announce(writer, parts, None if is_first else journal.position)
     for line in (*parts.data.report.lines(), *skipped):
         journal.log(line)
     tracking = start_tracking(run, config, manifest.sha256[:16], journal.position.step, journal.alert)
@@ -81,6 +61,27 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
         raise
     finally:
         tracking.finish()
+
+
+def _announce(writer: RunWriter, parts: Parts, resumed: Position | None) -> None:
+    """What is going to be done, from where, and with which data."""
+    outer_iterations, report = parts.plan.outer_iterations, parts.data.report
+    writer.status(total_steps=parts.total_steps, outer_iterations=outer_iterations)
+    writer.write(
+        Kind.RUN_START,
+        pid=os.getpid(),
+        host=os.uname().nodename,
+        algorithm=parts.config.algorithm,
+        total_steps=parts.total_steps,
+        outer_iterations=outer_iterations,
+        ranks=ranks.count(),
+        train=report.train,
+        held_out=report.held_out,
+        resumed_step=None if resumed is None else resumed.step,
+        resumed_seq=None if resumed is None else resumed.seq,
+    )
+    masked = masked_rows(parts.data, parts.policy.tokenizer.decode)
+    writer.write(Kind.DATA, report=report.as_dict(), masked=[row.as_dict() for row in masked])
 
 
 def _save_before_stopping(drive: Drive, stop: Stop) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from irltui import ranks
 from irltui.api import Prompt, Responses
 from irltui.lm.logprobs import sequence_log_probs, token_log_probs
+from irltui.lm.pairs import SharedPrompts
 
 # Autocast keeps low-precision copies of the weights for as long as it is entered.
 Autocast = Callable[[], AbstractContextManager[None]]
@@ -31,6 +32,7 @@ class LanguageModelPolicy:
         load_initial: loads pi_0 anew; not called for adapters, whose base is pi_0.
         autocast: context in which the model computes.
         wrapped: the model as accelerate prepared it; forward passes that train go through it.
+        shared: makes rows in which both responses of a pair share their prompt; None for rows of their own.
     """
 
     def __init__(
@@ -42,15 +44,17 @@ class LanguageModelPolicy:
         *,
         autocast: Autocast = nullcontext,
         wrapped: nn.Module | None = None,
+        shared: SharedPrompts | None = None,
     ) -> None:
         self.model, self.tokenizer, self.eos_ids = model, tokenizer, eos_ids
         self.autocast = autocast
         self._wrapped: nn.Module = model if wrapped is None else wrapped
-        self._load_initial = load_initial
+        self._load_initial, self._shared = load_initial, shared
         self._latest: tuple[Responses, Tensor] | None = None
         self._dropouts = [
             m for name, m in model.named_modules() if "lora_dropout" in name and isinstance(m, nn.Dropout)
         ]
+        self._drop(on=False)
 
     @property
     def device(self) -> torch.device:
@@ -79,10 +83,10 @@ class LanguageModelPolicy:
 
     def token_log_probs(self, responses: Responses) -> Tensor:
         """Log pi of each token, (B, L) float32, zero outside the response; differentiable."""
-        for dropout in self._dropouts:
-            dropout.training = torch.is_grad_enabled()
+        rows = None if self._shared is None else self._shared.rows(self.model, responses)
+        self._drop(on=torch.is_grad_enabled())  # up to `moved`: checkpointed activations are computed again by then
         with self.autocast():
-            return token_log_probs(self._wrapped, self.model.get_output_embeddings(), responses)
+            return token_log_probs(self._wrapped, self.model.get_output_embeddings(), responses, rows)
 
     def log_probs(self, responses: Responses) -> Tensor:
         """Log pi(y | x), (B,) float32; differentiable.
@@ -98,8 +102,13 @@ class LanguageModelPolicy:
         return logp
 
     def moved(self) -> None:
-        """The weights have changed: forget what was computed with the old ones."""
+        """The weights have changed: forget what the old ones computed; no dropout until a gradient is wanted."""
         self._latest = None
+        self._drop(on=False)
+
+    def _drop(self, *, on: bool) -> None:
+        for dropout in self._dropouts:
+            dropout.training = on
 
     @contextmanager
     def initial(self) -> Iterator[LanguageModelPolicy]:
@@ -111,7 +120,9 @@ class LanguageModelPolicy:
             self.moved()
             return
         model = self._load_initial().to(self.device).requires_grad_(requires_grad=False)
-        yield LanguageModelPolicy(model, self.tokenizer, self.eos_ids, lambda: model, autocast=self.autocast)
+        yield LanguageModelPolicy(
+            model, self.tokenizer, self.eos_ids, lambda: model, autocast=self.autocast, shared=self._shared
+        )
 
     def collate(
         self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], logp_ref: Sequence[float]
@@ -137,20 +148,26 @@ def score_all(
     *,
     batch: int,
     poll: Callable[[], None] = lambda: None,
+    pairs: bool = False,
 ) -> list[list[float]]:
     """Token log-probabilities of many responses, without gradient, in the order given.
 
-    Rows of like length share a forward pass; ranks share the passes. Returns, per response, one float32 value a token.
+    Rows of like length share a forward pass; ranks share the passes. With `pairs`, row i of the first half and of the
+    second have the same prompt, and share a pass. Returns, per response, one float32 value a token.
     """
-    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].tokens) + len(responses[i]), i))
+    count = len(prompts) // 2 if pairs else len(prompts)
+    together = [[i, i + count] if pairs else [i] for i in range(count)]
+    together.sort(key=lambda rows: (sum(len(prompts[i].tokens) + len(responses[i]) for i in rows), rows))
+    size = max(1, batch // (2 if pairs else 1))
     scored: list[tuple[int, list[float]]] = []
     with ranks.apart():
-        for some in ranks.share([order[at : at + batch] for at in range(0, len(order), batch)]):
+        for some in ranks.share([together[at : at + size] for at in range(0, count, size)]):
             poll()
-            collated = policy.collate([prompts[i] for i in some], [responses[i] for i in some], [0.0] * len(some))
+            order = [i for side in zip(*some, strict=True) for i in side]  # first responses, then second ones
+            collated = policy.collate([prompts[i] for i in order], [responses[i] for i in order], [0.0] * len(order))
             with torch.no_grad():
                 logp = policy.token_log_probs(collated).cpu()
-            for row, i in enumerate(some):
+            for row, i in enumerate(order):
                 start = len(prompts[i].tokens)
                 scored.append((i, logp[row, start : start + len(responses[i])].tolist()))
     return [row for _, row in sorted(ranks.gather(scored))]

@@ -14,6 +14,7 @@ from torch.nn.functional import pad
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from irltui.api import Decoding
+from irltui.errors import NotFiniteError
 
 BLOCK = 256
 _UNUSED = torch.empty(0)  # the warpers below read no history
@@ -38,8 +39,16 @@ class Draw:
         Args:
             logits: (B, vocabulary).
             uniform: B numbers in [0, 1).
+
+        Raises:
+            NotFiniteError: the policy gives no distribution.
         """
         logits = logits.float()
+        if not bool(logits.amax(-1).isfinite().all()):
+            raise NotFiniteError(
+                "the policy's logits are not finite",
+                "Lower the learning rate of whatever trains the policy; the last checkpoint is still good (--resume).",
+            )
         if self._greedy:
             token, normaliser = logits.argmax(-1), logits.logsumexp(-1)
         elif self._warpers:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
 from irltui.lm.copy import low_precision_copy
-from irltui.lm.logprobs import only
+from irltui.lm.logprobs import only, token_log_probs
 from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.slots import Place, SlotCache
@@ -105,7 +105,7 @@ def _checked_form(policy: LanguageModelPolicy) -> MaskForm:
         drawn = list(_Decode(_Source(policy, model, form), shapes, 2, decoding, 0, lambda: None))
         with torch.no_grad():
             batch = policy.collate([prompts[g.prompt_id] for g in drawn], [g.tokens for g in drawn], [0.0] * len(drawn))
-            plain = policy.token_log_probs(batch)[batch.response_mask]
+            plain = token_log_probs(model, model.get_output_embeddings(), batch)[batch.response_mask]
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:

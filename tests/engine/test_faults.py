@@ -20,7 +20,7 @@ from irltui.runs.control import Command, send
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.reader import EventReader
-from irltui.samplers.transformers import TransformersSampler
+from irltui.samplers.slots import SlotSampler
 from support.runs import Change, config, demonstrations, events, finish, prepare, work
 from support.tiny import folder
 
@@ -97,14 +97,12 @@ Sampled = Callable[[Sequence[Prompt], list[Generation]], list[Generation]]
 
 
 def tamper(monkeypatch: pytest.MonkeyPatch, change: Sampled) -> None:
-    true = TransformersSampler.sample
+    true = SlotSampler.sample
 
-    def sample(
-        self: TransformersSampler, prompts: Sequence[Prompt], decoding: Decoding, seed: int
-    ) -> Iterator[Generation]:
+    def sample(self: SlotSampler, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
         return iter(change(prompts, list(true(self, prompts, decoding, seed))))
 
-    monkeypatch.setattr(TransformersSampler, "sample", sample)
+    monkeypatch.setattr(SlotSampler, "sample", sample)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +122,7 @@ def test_a_sampler_that_breaks_its_contract_is_named(
 ) -> None:
     tamper(monkeypatch, change)
     told = failed(tmp_path, config(*inputs, {"evaluation": {"samples": 0}}), 1)
-    assert told["reason"].startswith("sampler 'transformers' broke its contract: ")
+    assert told["reason"].startswith("sampler 'slots' broke its contract: ")
     assert problem in told["reason"]
 
 

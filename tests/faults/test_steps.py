@@ -20,7 +20,7 @@ from irltui.rewards.explicit import ExplicitReward
 from irltui.rewards.implicit import ImplicitReward
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
-from irltui.samplers.transformers import TransformersSampler
+from irltui.samplers.slots import SlotSampler
 from support.runs import Change, config, demonstrations, events, finish, prepare, rft, work
 from support.tiny import folder
 
@@ -225,7 +225,7 @@ def test_when_less_is_not_possible_the_run_says_what_to_lower(
     limit(monkeypatch, 0)
     assert work(run) == 1
     assert end(run)["reason"] == "out of memory in phase update, micro-batch 1"
-    assert "Lower loop.micro_batch, sampler.batch" in end(run)["hint"]
+    assert "Lower loop.micro_batch, sampler.slots" in end(run)["hint"]
 
 
 def test_out_of_memory_in_sampling_is_told_at_once(
@@ -236,7 +236,7 @@ def test_out_of_memory_in_sampling_is_told_at_once(
     def sample(*arguments: object) -> object:
         raise FULL
 
-    monkeypatch.setattr(TransformersSampler, "sample", sample)
+    monkeypatch.setattr(SlotSampler, "sample", sample)
     assert work(run) == 1
     assert end(run)["reason"] == "out of memory in phase sample, micro-batch 2"
 

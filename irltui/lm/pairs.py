@@ -1,0 +1,117 @@
+"""Both responses of a pair in one row behind their common prompt, so that the prompt is computed once.
+
+A row is [x | y | y~]. y~ does not see y, and its positions go on from x; so every token sees, at the same
+distances, what it sees in a row of its own, and the log-probabilities are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from irltui.api import Responses
+from irltui.lm.logprobs import Rows, token_log_probs
+from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form
+
+WINS = 0.9  # tokens of shared rows over tokens of separate rows, from which on they are worth while
+_AGREES = 1e-3  # nats, between shared and separate rows in float32
+_AGREES_ROUGHLY = 0.3
+
+
+class SharedPrompts:
+    """Makes shared rows for one model, if it takes masks from outside; it is tried at the first use.
+
+    Args:
+        notice: told, once, if it does not.
+    """
+
+    def __init__(self, notice: Callable[[str], None]) -> None:
+        self._notice = notice
+        self._form: MaskForm | None = None
+        self._tried = False
+
+    def rows(self, model: Any, responses: Responses) -> Rows | None:
+        """Shared rows for pairs, first responses in the first half; None where they do not win or cannot be."""
+        parts = _pairs(responses)
+        if parts is None:
+            return None
+        if not self._tried:
+            self._tried = True
+            try:
+                self._form = _checked_form(model)
+            except UnsupportedModelError as reason:
+                self._notice(f"{reason}: the prompt of a pair is computed twice, once for each response.")
+        return None if self._form is None else _shared(responses, *parts, self._form)
+
+
+def _pairs(responses: Responses) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Lengths of prompts, first and second responses, (B,) each; None if these are no pairs or sharing wins nothing."""
+    mask, ids = responses.response_mask, responses.input_ids
+    count, odd = divmod(len(mask), 2)
+    if odd or not count:
+        return None
+    prompts, lengths = mask.int().argmax(-1), mask.sum(-1)
+    prompt = prompts[:count]
+    width = int((prompt + lengths[:count] + lengths[count:]).max())
+    if count * width > WINS * ids.numel():
+        return None
+    inside = torch.arange(ids.shape[1], device=ids.device) < prompt[:, None]
+    same = bool((prompt == prompts[count:]).all()) and bool(((ids[:count] == ids[count:]) | ~inside).all())
+    return (prompt, lengths[:count], lengths[count:]) if same else None
+
+
+def _shared(responses: Responses, prompt: Tensor, first: Tensor, second: Tensor, form: MaskForm) -> Rows:
+    ids, count = responses.input_ids, len(prompt)
+    x, y, z = prompt[:, None], first[:, None], second[:, None]
+    column = torch.arange(int((prompt + first + second).max()), device=ids.device)[None]
+    branch = (column >= x).int() + (column >= x + y).int() + (column >= x + y + z).int()  # x, y, y~, padding
+    places = torch.where(branch == 2, column - y, column) * (branch < 3)
+    source = torch.arange(count, device=ids.device)[:, None] + count * (branch == 2)
+    before = column.transpose(0, 1) >= column
+    keep = before & ((branch[:, None] == 0) | (branch[:, None] == branch[:, :, None]))
+    masks = form.masks(keep, places[:, :, None] - places[:, None])
+    inputs = {"input_ids": ids[source, places], "position_ids": places, "attention_mask": masks}
+    return Rows(inputs, _predicts(responses.response_mask, prompt, first))
+
+
+def _predicts(mask: Tensor, prompt: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and column of the token before each response token: the prompt's last is before both responses."""
+    row, column = mask.nonzero(as_tuple=True)
+    count = len(prompt)
+    pair = row % count
+    later = (row >= count) & (column > prompt[pair])
+    return pair, column - 1 + first[pair] * later
+
+
+def _checked_form(model: Any) -> MaskForm:
+    """The form of the model's masks, once a small batch has shown that it takes them.
+
+    Raises:
+        UnsupportedModelError: it does not, or computes something else.
+    """
+    form, name = mask_form(model), type(model).__name__
+    embeddings = model.get_input_embeddings().weight
+    ids = torch.arange(4 * 12, device=embeddings.device).view(4, 12) * 7 % embeddings.shape[0]
+    ids[2:, :8] = ids[:2, :8]
+    attention = torch.ones_like(ids, dtype=torch.bool)
+    attention[1, 10:] = attention[3, 11:] = False
+    response = attention.clone()
+    response[:, :8] = False
+    batch = Responses(ids, attention, response, torch.zeros(4, device=ids.device))
+    head, parts = model.get_output_embeddings(), _pairs(batch)
+    assert parts is not None  # noqa: S101 - for the type checker
+    try:
+        with torch.no_grad(), torch.autocast(ids.device.type, enabled=False):
+            separate = token_log_probs(model, head, batch)
+            shared = token_log_probs(model, head, batch, _shared(batch, *parts, form))
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
+        raise UnsupportedModelError(f"{type(error).__name__} in {name}") from error
+    limit = _AGREES if embeddings.dtype == torch.float32 else _AGREES_ROUGHLY
+    if not (separate - shared).abs().max() < limit:
+        raise UnsupportedModelError(f"{name} computes something else with masks from outside")
+    return form
