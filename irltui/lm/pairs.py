@@ -6,11 +6,12 @@ distances, what it sees in a row of its own, and the log-probabilities are the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from irltui.api import Responses
 from irltui.lm.logprobs import Rows, token_log_probs
@@ -104,7 +105,7 @@ def _checked_form(model: Any) -> MaskForm:
     head, parts = model.get_output_embeddings(), _pairs(batch)
     assert parts is not None  # noqa: S101 - for the type checker
     try:
-        with torch.no_grad(), torch.autocast(ids.device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(ids.device.type, enabled=False), _evaluated(model):
             separate = token_log_probs(model, head, batch)
             shared = token_log_probs(model, head, batch, _shared(batch, *parts, form))
     except torch.OutOfMemoryError:
@@ -115,3 +116,16 @@ def _checked_form(model: Any) -> MaskForm:
     if not (separate - shared).abs().max() < limit:
         raise UnsupportedModelError(f"{name} computes something else with masks from outside")
     return form
+
+
+@contextmanager
+def _evaluated(model: nn.Module) -> Generator[None]:
+    """Without dropout, which may be on: a gradient may be under way."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

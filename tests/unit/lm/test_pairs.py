@@ -153,3 +153,14 @@ def test_dropout_of_adapters_is_off_again_once_the_policy_has_moved() -> None:
     assert all(m.training for m in dropouts)  # activations may have to be computed again, alike
     pi.moved()
     assert not any(m.training for m in dropouts)
+
+
+def test_trying_a_model_in_the_midst_of_a_step_meets_no_dropout_and_leaves_it_on() -> None:
+    adapted = get_peft_model(
+        tiny.model(), LoraConfig(r=4, target_modules="all-linear", lora_dropout=0.9, init_lora_weights=False)
+    )
+    adapted.train()
+    before = torch.get_rng_state()
+    assert sharing().rows(adapted, batch(policy(adapted))) is not None
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(m.training for m in adapted.modules() if isinstance(m, nn.ModuleDict))
