@@ -118,7 +118,7 @@ class ServerEngine(Engine):
 
 def _push(spec: Server, http: Http, policy: Policy) -> Callable[[], None]:
     if spec.weights == "disk":
-        return lambda: _by_disk(Path(spec.folder), http, policy)
+        return lambda: _by_disk(Path(spec.folder).absolute(), http, policy)
     client = imported("vllm.distributed.weight_transfer").HTTPVLLMWeightSyncClient(spec.url, timeout=spec.timeout)
     if spec.weights == "ipc":
         return transfer("ipc", lambda module: module.IPCTrainerInitInfo(rank=0, packed=True), client, policy)
