@@ -177,17 +177,23 @@ def _nothing() -> None:
     """The `poll` of a context outside an engine."""
 
 
+def _unheard(_text: str) -> None:
+    """The `notice` of a context outside an engine."""
+
+
 @dataclass(frozen=True)
 class BuildContext:
     """What a part may hold on to; grows by optional fields only.
 
     `poll` is to be called often in long work (between tokens, items, batches): it lets the engine answer
-    commands and pause, and raises when the run is to stop; let that exception pass.
+    commands and pause, and raises when the run is to stop; let that exception pass. `notice` tells the user something
+    once, in the run's log.
     """
 
     policy: Policy
     seed: int = 0
     poll: Callable[[], None] = _nothing
+    notice: Callable[[str], None] = _unheard
     options: Mapping[str, Any] = field(default_factory=dict)
     decoding: Decoding = Decoding()
     batch: int = 8

@@ -87,7 +87,7 @@ def death(returned: int) -> tuple[str, str]:
         name = signal.Signals(-returned).name
     except ValueError:
         name = str(-returned)
-    memory = "If memory ran out, lower loop.micro_batch, sampler.batch or the lengths in [data]."
+    memory = "If memory ran out, lower loop.micro_batch, sampler.slots or the lengths in [data]."
     return f"the engine was killed ({name})", memory if returned == -signal.SIGKILL else ""
 
 

@@ -13,7 +13,7 @@ from irltui.config.schema import RunConfig
 from irltui.errors import PluginError
 from irltui.registry import Registry
 
-PARTS = {"reward": "implicit", "sampler": "transformers", "update": "rloo"}
+PARTS = {"reward": "implicit", "sampler": "slots", "update": "rloo"}
 """Component tables, with the kind each has where nothing names one."""
 
 

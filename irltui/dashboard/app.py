@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from irltui.dashboard.screens.new_run import Launch, Look
 
 REDRAW_EVERY = 0.5
-REST = 20  # a redraw is followed by a rest so many times as long: the processor belongs to the engine
+SHARE = 0.012  # of all processors, for drawing beside an engine that works: they belong to it
 REDRAW_UNSEEN = 4  # a terminal without focus is redrawn so many times more seldom
 
 
@@ -79,6 +80,7 @@ class Dashboard(App[int]):
         self._drawn: tuple[object, ...] = ()
         self._turn, self._has_focus = 0, True
         self._rest_until = 0.0
+        self._offered: tuple[object, ...] = ()
         self._loaded: set[Path] = set()
         for theme in THEMES:
             self.register_theme(theme)
@@ -113,17 +115,24 @@ class Dashboard(App[int]):
         if version == self._drawn:
             return
         began = time.monotonic()
-        if began < self._rest_until:
+        if began < self._rest_until and any(run.is_alive for run in self.store.open.values()):
             screen.redraw_head()
             return
         self._drawn = version
         screen.redraw()
-        screen.refresh_bindings()
+        self._offer(screen)
         self.call_after_refresh(self._painted, began)
+
+    def _offer(self, screen: MainScreen) -> None:
+        """Make the footer again if other keys mean something now; that lays out the whole screen."""
+        offered = (screen, self.check_action("command", ()))
+        if offered != self._offered:
+            self._offered = offered
+            screen.refresh_bindings()
 
     def _painted(self, began: float) -> None:
         now = time.monotonic()
-        self._rest_until = now + REST * (now - began)
+        self._rest_until = now + (now - began) / (SHARE * (os.cpu_count() or 1))
 
     def on_app_focus(self) -> None:
         """Somebody looks."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from rich.text import Text
 from textual.content import Content
+from textual.widgets import Static
 
 from irltui.runs.events import Phase
 from irltui.runs.status import State
@@ -55,6 +56,19 @@ def shown(text: object, style: str = "", *, lines: bool = False, limit: int = LI
     if lines:
         made = made.expandtabs(4)
     return Content.styled(made, style) if style else Content(made)
+
+
+def tell(widget: Static, content: Content, *, layout: bool = True) -> None:
+    """Show a text; nothing is laid out or painted anew where it is what stands there.
+
+    Args:
+        widget: that shows it.
+        content: the text.
+        layout: whether its size may be another than before.
+    """
+    before = widget.content
+    if not isinstance(before, Content) or not content.is_same(before):
+        widget.update(content, layout=layout)
 
 
 def joined(parts: Iterable[Content | str], between: str = "  ") -> Content:

@@ -113,7 +113,7 @@ class Drive:
         if not self._in_inner_loop or ranks.count() > 1 or not parts.forward.halve():
             raise TrainingError(
                 f"out of memory in phase {phase}, micro-batch {before}",
-                "Lower loop.micro_batch, sampler.batch or the lengths in [data]; model.gradient_checkpointing and "
+                "Lower loop.micro_batch, sampler.slots or the lengths in [data]; model.gradient_checkpointing and "
                 'adapter.kind = "lora" save most. Start from RUN/run.json with --set: --resume would run out again.',
             ) from error
         self._journal.alert(

@@ -96,13 +96,14 @@ def derived_seed(seed: int, purpose: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
+def build(config: RunConfig, folder: Path, poll: Callable[[], None], notice: Callable[[str], None]) -> Parts:
     """Load data, tokenizer and model, and make every part; the data comes first, for its errors are cheap.
 
     Args:
         config: of the run.
         folder: its samples/.
         poll: the safe point.
+        notice: tells the user something once.
 
     Raises:
         IrltuiError: whatever cannot be used, with place and remedy.
@@ -129,6 +130,7 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None]) -> Parts:
         policy,
         seed=derived_seed(config.seed, "parts"),
         poll=limit.outside(poll),
+        notice=notice,
         options={"per_token": config.loss.link == PER_TOKEN, "model": config.model},
         decoding=decoding,
         batch=2 * config.micro_batch,

@@ -136,7 +136,7 @@ class Rounds:
             journal.phase(Phase.SAMPLE, at, len(prompts), "prompts")
             if all(prompt.id in store.generations for prompt in group):
                 continue
-            generations = self._draw(group, t)
+            generations = self._draw(group, t, at, len(prompts))
             tokens += sum(len(generation.tokens) for generation in generations)
             store.add_generations(generations, (parts.decode(g.tokens) for g in generations))
             parts.poll()
@@ -144,11 +144,13 @@ class Rounds:
         if tokens and announce:
             journal.metrics({"speed/generated_tokens_per_second": tokens / (time.monotonic() - began)})
 
-    def _draw(self, prompts: Sequence[Prompt], t: int) -> list[Generation]:
-        """One group, checked against the sampler's contract."""
+    def _draw(self, prompts: Sequence[Prompt], t: int, done: int, total: int) -> list[Generation]:
+        """One group, checked against the sampler's contract; `done` of `total` came before it."""
         parts = self._parts
-        seed = parts.iteration_seed(t)
-        generations = list(parts.sampler.sample(prompts, parts.decoding, seed))
+        generations: list[Generation] = []
+        for generation in parts.sampler.sample(prompts, parts.decoding, parts.iteration_seed(t)):
+            generations.append(generation)
+            self._journal.phase(Phase.SAMPLE, min(done + len(generations), total), total, "prompts")
         if sorted(g.prompt_id for g in generations) != sorted(prompt.id for prompt in prompts):
             raise self._broken(f"{len(generations)} generations for {len(prompts)} prompts, or for other prompts")
         for generation in generations:
@@ -160,7 +162,7 @@ class Rounds:
     def _broken(self, problem: str) -> TrainingError:
         return TrainingError(
             f"sampler {self._parts.config.sampler.kind!r} broke its contract: {problem}",
-            'Report it to its author; sampler.kind = "transformers" is the built-in one.',
+            'Report it to its author; sampler.kind = "transformers" is a built-in one.',
         )
 
     # -- reference ---------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
     require_trackers(config.tracking)
     ranks.start()
     writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
-    parts = build(config, run.samples, safepoint.poll)
+    parts = build(config, run.samples, safepoint.poll, lambda text: writer.write(Kind.LOG, level="info", text=text))
     if not ranks.is_first():  # dropout is a rank's own; what all do alike draws nothing from here on
         torch.manual_seed(derived_seed(config.seed, f"torch of rank {ranks.index()}"))
     position, skipped = checkpoint.restore(run, parts.trained())

@@ -31,7 +31,7 @@ def token_log_probs(model: nn.Module, head: nn.Module, responses: Responses) -> 
     mask = responses.response_mask
     predicts = torch.zeros_like(mask)
     predicts[:, :-1] = mask[:, 1:]  # position i predicts token i + 1
-    with _only(head, predicts):
+    with only(head, predicts):
         logits = model(
             input_ids=responses.input_ids, attention_mask=responses.attention_mask.long(), use_cache=False
         ).logits  # (tokens, vocabulary)
@@ -46,7 +46,7 @@ def sequence_log_probs(token_logp: Tensor) -> Tensor:
 
 
 @contextmanager
-def _only(head: nn.Module, rows: Tensor) -> Iterator[None]:
+def only(head: nn.Module, rows: Tensor) -> Iterator[None]:
     """Let only the marked positions of the hidden states, (B, L) bool, into the output layer."""
 
     def select(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from irltui.api import BuildContext, Sampler, SamplerSpec, hookimpl
+
+if TYPE_CHECKING:
+    from irltui.lm.policy import LanguageModelPolicy
+
+
+class Slots(SamplerSpec):
+    """As many rows as fit, each taken by the next prompt as soon as its generation ends; for transformers' models.
+
+    Models that take no attention masks from outside are sampled by transformers' `generate`, with a notice.
+    """
+
+    slots: int = Field(default=64, ge=1)
+    """Generations drawn at the same time; the cache of their keys and values grows with it."""
+
+    def build(self, context: BuildContext) -> Sampler:
+        """The sampler over the policy's model."""
+        from irltui.samplers.slots import SlotSampler
+
+        return SlotSampler(_language_model(context), self.slots, context.poll, context.notice)
 
 
 class Transformers(SamplerSpec):
@@ -15,15 +36,20 @@ class Transformers(SamplerSpec):
 
     def build(self, context: BuildContext) -> Sampler:
         """The sampler over the policy's model."""
-        from irltui.lm.policy import LanguageModelPolicy
         from irltui.samplers.transformers import TransformersSampler
 
-        if not isinstance(context.policy, LanguageModelPolicy):
-            raise TypeError(f"needs a transformers model to draw from, not a {type(context.policy).__name__}")
-        return TransformersSampler(context.policy, self.batch, context.poll)
+        return TransformersSampler(_language_model(context), self.batch, context.poll)
+
+
+def _language_model(context: BuildContext) -> LanguageModelPolicy:
+    from irltui.lm.policy import LanguageModelPolicy
+
+    if not isinstance(context.policy, LanguageModelPolicy):
+        raise TypeError(f"needs a transformers model to draw from, not a {type(context.policy).__name__}")
+    return context.policy
 
 
 @hookimpl
 def irltui_samplers() -> dict[str, type[SamplerSpec]]:
     """Samplers by name."""
-    return {"transformers": Transformers}
+    return {"slots": Slots, "transformers": Transformers}

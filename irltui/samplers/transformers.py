@@ -8,22 +8,15 @@ and leaves `generate` a single choice. Nothing of the model's generation_config.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import (
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
 from irltui.lm.policy import LanguageModelPolicy
+from irltui.samplers.draw import Draw
 
 
 class TransformersSampler(Sampler):
@@ -40,7 +33,7 @@ class TransformersSampler(Sampler):
 
     def _batch(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> list[Generation]:
         policy = self._policy
-        draw = _Draw([prompt_seed(seed, prompt.id) for prompt in prompts], decoding, self._poll)
+        draw = _OneStreamEach([prompt_seed(seed, prompt.id) for prompt in prompts], decoding, self._poll)
         input_ids, attention_mask = self._left_pad(prompts)
         config = GenerationConfig(
             max_new_tokens=decoding.max_new_tokens,
@@ -80,35 +73,17 @@ class TransformersSampler(Sampler):
         return Generation(prompt.id, tuple(row[:count]), tuple(logprobs[:count]), end is not None)
 
 
-class _Draw(LogitsProcessor):
+class _OneStreamEach(LogitsProcessor):
     """Draws each row's next token from its own stream and keeps its log-probability under the policy."""
 
     def __init__(self, seeds: Sequence[int], decoding: Decoding, poll: Callable[[], None]) -> None:
         self.logprobs: list[Tensor] = []  # one (B,) float32 a step
         self._streams = [np.random.default_rng(seed) for seed in seeds]
-        self._greedy, self._poll = decoding.temperature == 0, poll
-        self._warpers: list[Any] = []
-        if not self._greedy and decoding.temperature != 1:
-            self._warpers.append(TemperatureLogitsWarper(decoding.temperature))
-        if decoding.top_k:
-            self._warpers.append(TopKLogitsWarper(decoding.top_k))
-        if decoding.top_p < 1:
-            self._warpers.append(TopPLogitsWarper(decoding.top_p))
+        self._draw, self._poll = Draw(decoding), poll
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """(B, V) logits -> scores in which only the drawn token is finite."""
         self._poll()
-        logp = torch.log_softmax(scores.float(), dim=-1)
-        warped = scores.float()
-        for warper in self._warpers:
-            warped = warper(input_ids, warped)
-        token = warped.argmax(-1) if self._greedy else self._inverse_cdf(warped)
-        self.logprobs.append(logp.gather(-1, token[:, None])[:, 0].cpu())
+        token, logp = self._draw(scores, [stream.random() for stream in self._streams])
+        self.logprobs.append(logp.cpu())
         return torch.full_like(scores, float("-inf")).scatter(-1, token[:, None], 0.0)
-
-    def _inverse_cdf(self, logits: Tensor) -> Tensor:
-        # float64: in float32 the running sum over a large vocabulary would bias the rare tokens.
-        cdf = torch.softmax(logits.double(), dim=-1).cumsum(-1)
-        uniform = torch.tensor([stream.random() for stream in self._streams], dtype=torch.float64)
-        threshold = uniform.to(cdf.device)[:, None] * cdf[:, -1:]
-        return torch.searchsorted(cdf, threshold, right=True)[:, 0].clamp(max=cdf.shape[1] - 1)

@@ -25,7 +25,7 @@ from irltui.api import (
 from irltui.benchmarks import HeldoutNll, LogprobGap, Planted, Quickstart, RewardAccuracy, WinRate
 from irltui.rewards import Explicit, Implicit
 from irltui.rewards.implicit import ImplicitReward
-from irltui.samplers import Transformers
+from irltui.samplers import Slots, Transformers
 from irltui.samplers.transformers import TransformersSampler
 from irltui.testing import check_benchmark, check_reward, check_sampler, check_update
 from irltui.updates import Boltzmann, Rloo
@@ -45,8 +45,9 @@ def test_built_in_rewards_conform(spec: RewardSpec) -> None:
     check_reward(spec)
 
 
-def test_the_built_in_sampler_conforms() -> None:
-    check_sampler(Transformers(kind="transformers", batch=4))
+@pytest.mark.parametrize("spec", [Slots(kind="slots", slots=4), Transformers(kind="transformers", batch=4)], ids=str)
+def test_built_in_samplers_conform(spec: SamplerSpec) -> None:
+    check_sampler(spec)
 
 
 @pytest.mark.parametrize("spec", [Rloo(kind="rloo", prompts=3, generations=2), Boltzmann(kind="boltzmann", prompts=3)])

@@ -59,7 +59,7 @@ import irltui.api, irltui.registry, irltui.text, irltui.errors, irltui.quickstar
 import irltui.config.load, irltui.config.presets, irltui.compare.final, irltui.report.page, irltui.report.figures
 import irltui.runs.reader, irltui.runs.writer, irltui.runs.control, irltui.runs.manifest, irltui.runs.status
 from irltui.registry import Registry
-Registry().resolve("reward", "implicit"); Registry().resolve("sampler", "transformers")
+Registry().resolve("reward", "implicit"); Registry().resolve("sampler", "slots")
 Registry().resolve("benchmark", "quickstart"); Registry().resolve("reward", "explicit")
 Registry().resolve("update", "rloo")
 """

@@ -53,7 +53,7 @@ def test_kinds_of_plugins_stand_among_the_choices_with_their_help() -> None:
     options = {option.key: option for option in form.options(Registry(), [], OFFERS)}
     assert options["reward.kind"].choices == ("implicit", "explicit", "acme/x")
     assert options["reward.kind"].help.endswith("plugin 'bad' does not load.")
-    assert options["sampler.kind"].choices == ("transformers",)
+    assert options["sampler.kind"].choices == ("slots", "transformers")
     assert options["benchmarks.y.kind"].choices == ("acme/y",)
     assert options["benchmarks.quickstart.kind"].choices == ("quickstart", "acme/quickstart")
 

@@ -42,7 +42,7 @@ def config(model: Path, data: Path, change: Change | None = None) -> dict[str, A
         "data": {"source": str(data), "max_response_tokens": 8, "held_out": 0.2},
         "loop": {"outer_iterations": 2, "batch": 4, "micro_batch": 2},
         "reward": {"kind": "implicit"},
-        "sampler": {"kind": "transformers", "batch": 8},
+        "sampler": {"kind": "slots", "slots": 4},
         "optimizer": {"learning_rate": 1e-3},
         "evaluation": {"samples": 2},
     }

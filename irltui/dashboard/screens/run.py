@@ -21,6 +21,7 @@ from irltui.dashboard.widgets.notices import everything, notices
 from irltui.dashboard.widgets.sample_text import preview
 from irltui.dashboard.widgets.sparklines import Sparklines
 from irltui.dashboard.widgets.status_line import StatusLine
+from irltui.dashboard.words import tell
 
 MOST_CHARTS = 9
 _CHART_WIDTH, _CHART_HEIGHT = 38, 9
@@ -74,7 +75,7 @@ class RunScreen(Replayed, ChartedScreen):
         self._draw_notices(run, moment)
         if self._shows_messages:
             lines = everything(run, moment)
-            self.query_one("#all", Static).update(Content("\n").join(lines or [Content("No messages yet.")]))
+            tell(self.query_one("#all", Static), Content("\n").join(lines or [Content("No messages yet.")]))
         elif tiny:
             self.query_one(Sparklines).show(moment, self.size.width)
         else:
@@ -85,13 +86,13 @@ class RunScreen(Replayed, ChartedScreen):
         bar = self.query_one("#notices", Static)
         lines = notices(run, moment, 1 if self.size.height < 30 else 4)
         bar.display = bool(lines) and not self._shows_messages
-        bar.update(Content("\n").join(lines))
+        tell(bar, Content("\n").join(lines))
 
     def _draw_side(self, moment: Moment) -> None:
         side = self.query_one("#side")
         side.display = self.size.width >= _SIDE_FROM and not self._large and bool(moment.sampled())
         if side.display:
-            self.query_one("#samples", Static).update(preview(moment))
+            tell(self.query_one("#samples", Static), preview(moment))
 
     def _panels(self, moment: Moment) -> list[Panel]:
         return chosen(moment.metrics()) or list(PANELS[:4])

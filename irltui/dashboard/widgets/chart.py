@@ -18,7 +18,7 @@ from irltui.dashboard.figures import bytes_, compact, duration, figure
 from irltui.dashboard.palette import Ink
 from irltui.dashboard.panels import Level
 from irltui.dashboard.widgets.plot import Frame, Plot
-from irltui.dashboard.words import joined, shown
+from irltui.dashboard.words import joined, shown, tell
 from irltui.strokes import LINES
 
 SMOOTHINGS = (1, 5, 20, 100)
@@ -180,7 +180,7 @@ class Chart(Vertical, can_focus=True):
         plot, note = self.query_one(Plot), self.query_one(".note", Static)
         plot.display, note.display = has_points and room, not has_points
         if not has_points:
-            note.update(shown(self._subject.help or "nothing yet"))
+            tell(note, shown(self._subject.help or "nothing yet"))
         self._columns = plot.columns(self.size.width)
         if self._picture is not None and has_points and room and not self._would_differ(self._picture):
             self._words(self._picture.frame)
@@ -291,7 +291,7 @@ class Chart(Vertical, can_focus=True):
         if gaps:
             title.append(Content.styled(f"{GAP} {gaps} not finite", "bold $error"))
         title += [Content.styled(words, "$secondary not bold") for words in self._states()]
-        self.query_one(".title", Static).update(joined(title), layout=False)
+        tell(self.query_one(".title", Static), joined(title), layout=False)
         narrow = self.size.width < _NARROW
         entries = [
             Content.assemble(
@@ -306,7 +306,7 @@ class Chart(Vertical, can_focus=True):
         ]
         named = [level.label for level in self._subject.levels if level.label and self._drawn]
         entries += [Content.styled(f"·· {label}", "$secondary") for label in named]
-        self.query_one(".legend", Static).update(joined(entries, " " if narrow else "  "), layout=False)
+        tell(self.query_one(".legend", Static), joined(entries, " " if narrow else "  "), layout=False)
 
     def _states(self) -> list[str]:
         lens = self._lens

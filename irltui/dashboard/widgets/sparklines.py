@@ -9,6 +9,7 @@ from irltui.dashboard.curves import spark
 from irltui.dashboard.figures import figure
 from irltui.dashboard.moment import Moment
 from irltui.dashboard.panels import KEY_METRICS
+from irltui.dashboard.words import tell
 
 _LABEL, _VALUE = 14, 9
 
@@ -30,4 +31,4 @@ class Sparklines(Static):
             for trace in KEY_METRICS
             if moment.has(trace.metric)
         ]
-        self.update(Content("\n").join(lines or [Content("no numbers yet")]), layout=False)
+        tell(self, Content("\n").join(lines or [Content("no numbers yet")]), layout=False)

@@ -8,7 +8,7 @@ from textual.widgets import Static
 from irltui.dashboard.figures import age, compact, duration
 from irltui.dashboard.moment import Moment, Replay
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.words import STATE_MARKS, STATE_STYLES, joined, phase_words, shown
+from irltui.dashboard.words import STATE_MARKS, STATE_STYLES, joined, phase_words, shown, tell
 from irltui.runs.records import Progress
 from irltui.runs.status import State
 
@@ -30,7 +30,7 @@ class StatusLine(Static):
         narrow = self.app.size.width < NARROW
         first = joined([*_state(run, narrow=narrow), *_place(moment, narrow=narrow)])
         second = joined(_replayed(replay) if replay else _doing(run, moment))
-        self.update(Content("\n").join([first, second]), layout=False)
+        tell(self, Content("\n").join([first, second]), layout=False)
 
 
 def _state(run: OpenRun, *, narrow: bool) -> list[Content]:

@@ -30,7 +30,7 @@ def problems(*layers) -> list[str]:
         ("reward.bta = 1", "reward.bta: unknown key; did you mean 'beta'?"),
         ("rewrad.beta = 1", "rewrad: unknown key; did you mean 'reward'?"),
         ("learning_rate = 1", "learning_rate: unknown key; did you mean 'optimizer.learning_rate'?"),
-        ("sampler.zzz = 1", "sampler.zzz: unknown key; known: kind, batch"),
+        ("sampler.zzz = 1", "sampler.zzz: unknown key; known: kind, slots"),
         ("data.columns.promt = 'x'", "data.columns.promt: unknown key; did you mean 'prompt'?"),
         ("optimizer.learning_rate = -1e-5", "optimizer.learning_rate: must be greater than 0 (got -1e-05)"),
         ("loop.passes = 0", "loop.passes: must be at least 1 (got 0)"),
@@ -148,7 +148,7 @@ def test_later_layers_win_and_every_value_knows_where_it_came_from() -> None:
 
 def test_without_any_kind_the_reward_is_implicit_and_transformers_samples() -> None:
     config = load_layers(GIVEN).config
-    assert (config.reward.kind, config.sampler.kind) == ("implicit", "transformers")
+    assert (config.reward.kind, config.sampler.kind) == ("implicit", "slots")
 
 
 def test_another_kind_forgets_the_options_of_the_old_one() -> None:

@@ -1,37 +1,64 @@
-"""The built-in sampler draws from the policy itself, prompt by prompt, and keeps what it drew."""
+"""Each built-in sampler draws from the policy itself, prompt by prompt, and keeps what it drew."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from transformers import GenerationConfig
 
-from irltui.api import Decoding, Generation, Prompt
+from irltui.api import Decoding, Generation, Prompt, Sampler
 from irltui.lm.policy import LanguageModelPolicy, score_all
+from irltui.samplers.slots import SlotSampler
 from irltui.samplers.transformers import TransformersSampler
 from support import tiny
 
 PROMPTS = [Prompt(f"p{i}", "", tuple(range(8, 10 + i % 4))) for i in range(10)]
 
 
-def make(*, eos: frozenset[int] = frozenset({2}), batch: int = 4, family: str = "llama", **options: Any):
-    tokenizer = tiny.tokenizer(**options)
-    model = tiny.model(family, vocabulary=len(tokenizer))
-    policy = LanguageModelPolicy(model, tokenizer, eos, lambda: model)
-    return policy, TransformersSampler(policy, batch, lambda: None)
+Make = Callable[..., tuple[LanguageModelPolicy, Sampler]]
 
 
-def draw(sampler: TransformersSampler, prompts: list[Prompt], seed: int = 0, **decoding: Any) -> dict[str, Generation]:
+def by_generate(policy: LanguageModelPolicy, rows: int, poll: Callable[[], None]) -> Sampler:
+    return TransformersSampler(policy, rows, poll)
+
+
+def by_slots(policy: LanguageModelPolicy, rows: int, poll: Callable[[], None]) -> Sampler:
+    return SlotSampler(policy, rows, poll, pytest.fail)
+
+
+@pytest.fixture(params=[by_generate, by_slots], ids=["transformers", "slots"])
+def make(request: pytest.FixtureRequest) -> Make:
+    """A tiny policy and its sampler."""
+
+    def made(
+        *,
+        eos: frozenset[int] = frozenset({2}),
+        rows: int = 4,
+        family: str = "llama",
+        poll: Callable[[], None] = lambda: None,
+        sizes: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> tuple[LanguageModelPolicy, Sampler]:
+        tokenizer = tiny.tokenizer(**options)
+        model = tiny.model(family, **{"vocabulary": len(tokenizer), **(sizes or {})})
+        policy = LanguageModelPolicy(model, tokenizer, eos, lambda: model)
+        return policy, request.param(policy, rows, poll)
+
+    return made
+
+
+def draw(sampler: Sampler, prompts: list[Prompt], seed: int = 0, **decoding: Any) -> dict[str, Generation]:
     return {g.prompt_id: g for g in sampler.sample(prompts, Decoding(**{"max_new_tokens": 6, **decoding}), seed)}
 
 
 @pytest.mark.parametrize("family", tiny.SIZES)
-def test_log_probs_are_those_of_the_policy_on_the_same_ids(family: str) -> None:
+def test_log_probs_are_those_of_the_policy_on_the_same_ids(make: Make, family: str) -> None:
     policy, sampler = make(family=family)
     drawn = [draw(sampler, PROMPTS)[prompt.id] for prompt in PROMPTS]
     scored = score_all(policy, PROMPTS, [g.tokens for g in drawn], batch=3)
@@ -39,14 +66,14 @@ def test_log_probs_are_those_of_the_policy_on_the_same_ids(family: str) -> None:
         assert list(generation.logprobs) == pytest.approx(scores, abs=5e-4)
 
 
-def test_a_prompts_generation_depends_on_its_own_seed_alone() -> None:
+def test_a_prompts_generation_depends_on_its_own_seed_alone(make: Make) -> None:
     _, sampler = make()
     together = draw(sampler, PROMPTS)
     apart = {prompt.id: draw(sampler, [prompt])[prompt.id] for prompt in reversed(PROMPTS)}
     assert {k: g.tokens for k, g in together.items()} == {k: g.tokens for k, g in apart.items()}
 
 
-def test_seeds_differ_between_prompts_and_iterations() -> None:
+def test_seeds_differ_between_prompts_and_iterations(make: Make) -> None:
     _, sampler = make()
     twins = [Prompt("a", "", (8, 9)), Prompt("b", "", (8, 9))]
     first, second = draw(sampler, twins, seed=0), draw(sampler, twins, seed=1)
@@ -54,7 +81,7 @@ def test_seeds_differ_between_prompts_and_iterations() -> None:
 
 
 @pytest.mark.parametrize("pad", ["<|pad|>", "<|end|>"])
-def test_ended_means_that_an_end_token_was_drawn_and_nothing_follows_it(pad: str) -> None:
+def test_ended_means_that_an_end_token_was_drawn_and_nothing_follows_it(make: Make, pad: str) -> None:
     """Hazards 3 and 4: filling never leaks in, and the length cap makes no end."""
     eos = frozenset({2, 20, 21, 22})
     _, sampler = make(eos=eos, pad=pad)
@@ -67,7 +94,7 @@ def test_ended_means_that_an_end_token_was_drawn_and_nothing_follows_it(pad: str
         assert len(generation.tokens) == len(generation.logprobs)
 
 
-def test_the_models_generation_config_takes_no_part() -> None:
+def test_the_models_generation_config_takes_no_part(make: Make) -> None:
     """Hazard 6: a model may ship with greedy-like settings; y~ ~ pi is what is meant."""
     policy, sampler = make()
     expected = draw(sampler, PROMPTS)
@@ -79,7 +106,7 @@ def test_the_models_generation_config_takes_no_part() -> None:
     assert policy.model.generation_config is theirs
 
 
-def test_greedy_top_k_and_top_p_draw_what_they_say_and_keep_the_policys_own_log_probs() -> None:
+def test_greedy_top_k_and_top_p_draw_what_they_say_and_keep_the_policys_own_log_probs(make: Make) -> None:
     policy, sampler = make()
     greedy = draw(sampler, PROMPTS, temperature=0.0)
     for change in ({"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}):
@@ -91,12 +118,9 @@ def test_greedy_top_k_and_top_p_draw_what_they_say_and_keep_the_policys_own_log_
         assert list(greedy[prompt.id].logprobs) == pytest.approx(scores, abs=5e-4)
 
 
-def test_what_is_drawn_is_distributed_as_the_policy_says() -> None:
+def test_what_is_drawn_is_distributed_as_the_policy_says(make: Make) -> None:
     """Chi-square over every response of up to two tokens from a model with six tokens."""
-    tokenizer = tiny.tokenizer()
-    model = tiny.model(vocabulary=6, scale=0.15)
-    policy = LanguageModelPolicy(model, tokenizer, frozenset({2}), lambda: model)
-    sampler = TransformersSampler(policy, 500, lambda: None)
+    policy, sampler = make(rows=500, sizes={"vocabulary": 6, "scale": 0.15})
     prompt, count = (3, 4), 4000
     drawn = draw(sampler, [Prompt(str(i), "", prompt) for i in range(count)], max_new_tokens=2)
     observed = Counter(generation.tokens for generation in drawn.values())
@@ -112,21 +136,21 @@ def test_what_is_drawn_is_distributed_as_the_policy_says() -> None:
     assert chi_square < bound
 
 
-def test_sampling_can_be_interrupted_between_tokens() -> None:
-    policy, _ = make()
-    calls = []
+def test_sampling_can_be_interrupted_between_tokens(make: Make) -> None:
+    calls: list[int] = []
 
     def poll() -> None:
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
 
+    _, sampler = make(poll=poll)
     with pytest.raises(KeyboardInterrupt):
-        list(TransformersSampler(policy, 4, poll).sample(PROMPTS, Decoding(max_new_tokens=6), 0))
+        draw(sampler, PROMPTS)
     assert len(calls) == 3
 
 
-def test_sampling_leaves_no_gradient_and_no_trace_in_the_global_random_stream() -> None:
+def test_sampling_leaves_no_gradient_and_no_trace_in_the_global_random_stream(make: Make) -> None:
     policy, sampler = make()
     before = torch.get_rng_state()
     draw(sampler, PROMPTS)

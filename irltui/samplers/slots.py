@@ -1,0 +1,258 @@
+"""y~ ~ pi with a fixed number of slots: whatever ends makes room at once for the next prompt.
+
+A batch of `generate` runs until its longest row ends, and every step pays for rows that have ended. Here a row
+that ends is replaced by a waiting prompt, or, when none waits, by the last row in use, so that all rows of a
+forward pass are wanted. The model is asked through transformers' cache and mask interfaces alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
+from irltui.lm.copy import low_precision_copy
+from irltui.lm.logprobs import only
+from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form
+from irltui.lm.policy import LanguageModelPolicy
+from irltui.lm.slots import Place, SlotCache
+from irltui.samplers.draw import Draw
+from irltui.samplers.transformers import TransformersSampler
+
+GROUPS = 2  # slots are filled so often within a group, which the engine stores at once
+SPARE = 64  # columns, so that old ones are dropped seldom
+PREFILL = 8_192  # tokens of new prompts in one forward pass
+MOST_PADDING = 1.2  # that forward pass over the tokens it is for
+_AGREES = {torch.float32: 1e-3}  # nats between a step in slots and a plain forward pass, by the model's type
+_AGREES_ROUGHLY = 0.3
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is drawn from: the policy, the model that computes for it, and how that takes its masks."""
+
+    policy: LanguageModelPolicy
+    model: Any
+    form: MaskForm
+
+
+class SlotSampler(Sampler):
+    """Generations from `policy` in `slots` rows; by transformers' `generate` for models that take no masks.
+
+    Args:
+        policy: to draw from.
+        slots: rows of a forward pass.
+        poll: called between tokens.
+        notice: told, once, if `generate` has to do it.
+    """
+
+    def __init__(
+        self, policy: LanguageModelPolicy, slots: int, poll: Callable[[], None], notice: Callable[[str], None]
+    ) -> None:
+        self.group = GROUPS * slots
+        self._policy, self._slots, self._poll, self._notice = policy, slots, poll, notice
+        self._way: MaskForm | TransformersSampler | None = None  # looked up at the first use
+
+    def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
+        """One generation per prompt, as they end, a group after the other."""
+        if self._way is None:
+            self._way = self._find_way()
+        if isinstance(self._way, TransformersSampler):
+            yield from self._way.sample(prompts, decoding, seed)
+            return
+        # The copy is made anew every time: that takes as long as a few tokens, and updates need not make room for it.
+        source = _Source(self._policy, self._computing(), self._way)
+        for at in range(0, len(prompts), self.group):
+            some = prompts[at : at + self.group]
+            yield from _Decode(source, some, self._slots, decoding, seed, self._poll)
+
+    def _computing(self) -> Any:
+        kind = self._policy.device.type
+        with self._policy.autocast():
+            lower = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        return self._policy.model if lower is None else low_precision_copy(self._policy.model, lower)
+
+    def _find_way(self) -> MaskForm | TransformersSampler:
+        try:
+            return _checked_form(self._policy)
+        except UnsupportedModelError as reason:
+            self._notice(
+                f"sampler slots: {reason}. transformers' generate draws the generations instead, "
+                'as with sampler.kind = "transformers"; it is slower.'
+            )
+            return TransformersSampler(self._policy, self._slots, self._poll)
+
+
+def _checked_form(policy: LanguageModelPolicy) -> MaskForm:
+    """The form of the model's masks, once a few steps in slots have shown that it takes them.
+
+    Raises:
+        UnsupportedModelError: it does not, or computes something else.
+    """
+    model = policy.model
+    form = mask_form(model)
+    policy = LanguageModelPolicy(model, policy.tokenizer, policy.eos_ids, lambda: model)  # without autocast
+    shapes = [Prompt(str(n), "", tuple((7 * n + 13 * i) % policy.vocabulary for i in range(n))) for n in (2, 5, 3)]
+    prompts = {prompt.id: prompt for prompt in shapes}
+    decoding = Decoding(temperature=0.0, max_new_tokens=4)
+    try:
+        drawn = list(_Decode(_Source(policy, model, form), shapes, 2, decoding, 0, lambda: None))
+        with torch.no_grad():
+            batch = policy.collate([prompts[g.prompt_id] for g in drawn], [g.tokens for g in drawn], [0.0] * len(drawn))
+            plain = policy.token_log_probs(batch)[batch.response_mask]
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
+        raise UnsupportedModelError(f"{type(error).__name__} in {type(model).__name__}") from error
+    slots = torch.tensor([logp for generation in drawn for logp in generation.logprobs], device=plain.device)
+    if not (plain - slots).abs().max() < _AGREES.get(model.dtype, _AGREES_ROUGHLY):
+        raise UnsupportedModelError(f"{type(model).__name__} computes something else in slots")
+    return form
+
+
+@dataclass(slots=True)
+class _Row:
+    """A generation on its way."""
+
+    prompt: Prompt
+    stream: np.random.Generator
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+
+class _Decode:
+    """The decoding of one group; iterate over it once."""
+
+    def __init__(
+        self,
+        source: _Source,
+        prompts: Sequence[Prompt],
+        slots: int,
+        decoding: Decoding,
+        seed: int,
+        poll: Callable[[], None],
+    ) -> None:
+        policy = source.policy
+        self._policy, self._model, self._form, self._poll = policy, source.model, source.form, poll
+        self._head = source.model.get_output_embeddings()
+        self._most, self._draw, self._seed = decoding.max_new_tokens, Draw(decoding), seed
+        self._waiting = deque(prompts)
+        longest = max(len(prompt.tokens) for prompt in prompts)
+        slots = min(slots, len(prompts))
+        kind = policy.device.type
+        with policy.autocast():
+            dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        place = Place(slots, longest + self._most + SPARE, dtype, column=longest)
+        self._longest, self._place = longest, place
+        self._cache = SlotCache(place, policy.model.config.get_text_config().num_hidden_layers)
+        self._begins = torch.zeros(slots, dtype=torch.long, device=policy.device)  # first column of each row
+        self._rows: list[_Row] = []
+
+    def __iter__(self) -> Iterator[Generation]:
+        while self._waiting or self._rows:
+            self._poll()
+            with torch.no_grad(), self._policy.autocast():
+                if self._waiting and len(self._rows) < self._place.slots:
+                    self._fill()
+                else:
+                    self._step()
+            yield from self._finished()
+
+    # -- forward passes --------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        """Put waiting prompts behind the rows in use, and draw the first token of each."""
+        place, first = self._place, len(self._rows)
+        prompts = self._next_prompts(place.slots - first)
+        rows = [_Row(prompt, np.random.default_rng(prompt_seed(self._seed, prompt.id))) for prompt in prompts]
+        self._rows += rows
+        length = max(len(prompt.tokens) for prompt in prompts)
+        input_ids = torch.full((len(rows), length), self._policy.pad_id, dtype=torch.long)
+        pads = torch.tensor([length - len(row.prompt.tokens) for row in rows])
+        for i, row in enumerate(rows):
+            input_ids[i, int(pads[i]) :] = torch.tensor(row.prompt.tokens, dtype=torch.long)
+        self._begins[first : first + len(rows)] = (place.column - length + pads).to(self._begins.device)
+        places = torch.arange(length)
+        distance = (places[:, None] - places)[None]
+        keep = (distance >= 0) & ((places >= pads[:, None])[:, None, :] | (distance == 0))
+        position_ids = (places - pads[:, None]).clamp(min=0)
+        place.rows = torch.arange(first, first + len(rows), device=self._begins.device)
+        last = torch.zeros(len(rows), length, dtype=torch.bool)
+        last[:, -1] = True
+        with only(self._head, last.to(self._begins.device)):
+            logits = self._forward(input_ids, position_ids, keep, distance)
+        place.rows = None
+        self._take(rows, logits)
+
+    def _next_prompts(self, most: int) -> list[Prompt]:
+        """Waiting prompts for one forward pass: of like length, so that little of it is padding."""
+        prompts: list[Prompt] = []
+        longest = total = 0
+        while self._waiting and len(prompts) < most:
+            length = len(self._waiting[0].tokens)
+            longest, total = max(longest, length), total + length
+            padded = (len(prompts) + 1) * longest
+            if prompts and (padded > PREFILL or padded > MOST_PADDING * total):
+                break
+            prompts.append(self._waiting.popleft())
+        return prompts
+
+    def _step(self) -> None:
+        """One more token for every row in use."""
+        place = self._place
+        count = place.count = len(self._rows)
+        if place.column == place.columns:
+            self._drop_columns()
+        begins = self._begins[:count]
+        place.first = int(begins.min())
+        columns = torch.arange(place.first, place.column + 1, device=begins.device)
+        keep = (columns >= begins[:, None])[:, None, :]
+        distance = (place.column - columns)[None, None]
+        input_ids = torch.tensor([[row.tokens[-1]] for row in self._rows])
+        logits = self._forward(input_ids, (place.column - begins)[:, None], keep, distance)[:, -1]
+        place.column += 1
+        self._take(self._rows, logits)
+
+    def _forward(self, input_ids: Tensor, position_ids: Tensor, keep: Tensor, distance: Tensor) -> Tensor:
+        device = self._begins.device
+        return self._model(
+            input_ids=input_ids.to(device),
+            position_ids=position_ids.to(device),
+            attention_mask=self._form.masks(keep.to(device), distance.to(device)),
+            past_key_values=self._cache.cache,
+            use_cache=True,
+        ).logits
+
+    # -- rows ------------------------------------------------------------------------------------
+
+    def _take(self, rows: Sequence[_Row], logits: Tensor) -> None:
+        tokens, logprobs = self._draw(logits, [row.stream.random() for row in rows])
+        for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
+            row.tokens.append(token)
+            row.logprobs.append(logprob)
+
+    def _finished(self) -> Iterator[Generation]:
+        """Rows that have ended leave; the last row in use takes the place of each."""
+        for i in range(len(self._rows) - 1, -1, -1):
+            row = self._rows[i]
+            ended = row.tokens[-1] in self._policy.eos_ids
+            if not ended and len(row.tokens) < self._most:
+                continue
+            yield Generation(row.prompt.id, tuple(row.tokens), tuple(row.logprobs), ended)
+            last = self._rows.pop()
+            if i < len(self._rows):
+                self._rows[i] = last
+                self._begins[i] = self._begins[len(self._rows)]
+                self._cache.move_row(len(self._rows), i)
+
+    def _drop_columns(self) -> None:
+        """Move everything to the left: columns before the first row in use are not needed any more."""
+        by = min(int(self._begins[: len(self._rows)].min()), self._place.column - self._longest)
+        self._cache.shift(by)
+        self._begins -= by
