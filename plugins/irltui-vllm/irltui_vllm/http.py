@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
@@ -62,11 +63,11 @@ class Http:
             raise _refused(where, error) from error
         except TimeoutError as error:
             raise self._late(where) from error
-        except (URLError, OSError, ValueError) as error:
+        except (URLError, OSError, ValueError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             if isinstance(reason, TimeoutError):
                 raise self._late(where) from error
-            raise VllmError(f"{where}: no answer: {reason}", _START) from error
+            raise VllmError(f"{where}: no answer: {safe(str(reason))[:300]}", _START) from error
         if not content.strip():
             return None
         try:
@@ -85,7 +86,10 @@ class Http:
 
 
 def _refused(where: str, error: HTTPError) -> VllmError:
-    text = error.read(4000).decode(errors="replace")
+    try:
+        text = error.read(4000).decode(errors="replace")
+    except (OSError, HTTPException):  # the status says enough
+        text = ""
     try:
         told = json.loads(text)
         told = told.get("error") or told.get("detail") or text

@@ -92,6 +92,7 @@ class Handler(BaseHTTPRequestHandler):
     served: Served
     spoil: Any = None  # (status, bytes) instead of a completion
     key = ""
+    missing = 0  # bytes that are promised and never sent
 
     def log_message(self, *_arguments: Any) -> None:
         pass
@@ -160,7 +161,7 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, content: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Length", str(len(content) + type(self).missing))
         self.end_headers()
         self.wfile.write(content)
 

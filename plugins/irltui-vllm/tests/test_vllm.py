@@ -140,6 +140,12 @@ def test_what_the_server_gets_wrong_is_named(server: tuple[str, Any], tmp_path: 
             _drawn(case, sampler)
 
 
+def test_a_connection_that_breaks_within_the_answer_is_named(server: tuple[str, Any], tmp_path: Path) -> None:
+    server[1].missing = 10
+    with make_case(_spec(server[0], tmp_path)) as case, pytest.raises(VllmError, match="no answer: IncompleteRead"):
+        case.spec.build(case.context)
+
+
 def test_a_prompt_over_the_servers_length_is_told_with_a_remedy(server: tuple[str, Any], tmp_path: Path) -> None:
     with make_case(_spec(server[0], tmp_path)) as case:
         sampler = case.spec.build(case.context)
