@@ -93,6 +93,10 @@ def run(  # noqa: PLR0913 - an option each
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=1, metavar="N", help="The same run from N seeds, in RUN/seed-S.")
     ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option("--grid", metavar="KEY=A,B", help="A run for each value, in RUN/KEY=A; repeatable: all pairs."),
+    ] = None,
 ) -> None:
     """Train: start a run, or continue one, and follow it.
 
@@ -104,6 +108,7 @@ def run(  # noqa: PLR0913 - an option each
       irltui run spin --model M --data D --set loop.batch=8 --headless
       irltui run my.toml --preset irft --seed 1
       irltui run irft --model M --data D --out runs/five --seeds 5
+      irltui run irft --model M --data D --out runs/lr --grid optimizer.learning_rate=1e-6,2e-6 --seeds 3
       irltui run rft --model M --data D --plugin ./mine.py --set reward.kind=mine/short
       irltui run runs/first/run.json                repeat a run
       irltui run --resume runs/first                continue a run
@@ -113,7 +118,8 @@ def run(  # noqa: PLR0913 - an option each
     from irltui.cli.sources import Sources
 
     sources = Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ()))
-    sys.exit(run_command(Request(sources, out, resume, headless=headless, as_json=as_json, seeds=seeds)))
+    points = tuple(grid or ())
+    sys.exit(run_command(Request(sources, out, resume, headless=headless, as_json=as_json, seeds=seeds, grid=points)))
 
 
 @app.command(rich_help_panel=_RUNS)

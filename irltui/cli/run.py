@@ -21,7 +21,7 @@ from irltui.cli.engine import (
 from irltui.cli.follow import Show, follow, json_lines, live, text_lines
 from irltui.cli.progress import Progress
 from irltui.cli.say import can_draw, has_screen
-from irltui.cli.seeds import run_seeds
+from irltui.cli.seeds import run_each, variants
 from irltui.cli.sources import Sources
 from irltui.cli.study import create_study, follow_study
 from irltui.cli.summary import replay, summary
@@ -48,6 +48,7 @@ class Request:
     headless: bool
     as_json: bool
     seeds: int | None = None
+    grid: tuple[str, ...] = ()
 
 
 def run_command(request: Request) -> int:
@@ -61,8 +62,8 @@ def run_command(request: Request) -> int:
     if request.resume is not None and is_study(request.resume):
         _refuse_configuration(request)
         return follow_study(request.resume, as_json=request.as_json)
-    if request.seeds is not None:
-        return _run_seeds(request, request.seeds)
+    if request.seeds is not None or request.grid:
+        return _run_several(request)
     study = study_of(request.sources.target, request.sources.assignments)
     if study is not None:
         if under_launcher():
@@ -79,19 +80,21 @@ def run_command(request: Request) -> int:
     return _train(request, run)
 
 
-def _run_seeds(request: Request, count: int) -> int:
+def _run_several(request: Request) -> int:
+    option = "--grid" if request.grid else "--seeds"
     if request.resume is not None or under_launcher():
         raise typer.BadParameter(
             "starts whole runs one after another: not with --resume (the same command with --out goes on), nor "
-            "under a launcher (launch each with --seed)",
-            param_hint="--seeds",
+            "under a launcher (launch each by itself)",
+            param_hint=option,
         )
     if study_of(request.sources.target, request.sources.assignments) is not None:
-        raise typer.BadParameter("a study names its seeds itself, in [study]", param_hint="--seeds")
+        raise typer.BadParameter("a study names its seeds and arms itself, in [study]", param_hint=option)
     _check_named(request.sources)
     group = request.out if request.out is not None else new_folder(request.sources.name)
     each = replace(request, headless=True)
-    return run_seeds(request.sources, count, group, lambda run: _train(each, run))
+    wanted = variants(request.sources, request.grid, request.seeds, group)
+    return run_each(wanted, group, lambda run: _train(each, run))
 
 
 def _train(request: Request, run: RunFolder) -> int:

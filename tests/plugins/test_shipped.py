@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ SMALL = ["--set", "data.max_response_tokens=8", "--set", "loop.outer_iterations=
 def test_they_are_listed_from_their_metadata(shipped: Site, tmp_path: Path) -> None:
     listed = json.loads(shipped.irltui("plugins", "--json", cwd=tmp_path).stdout)
     rows = {row["plugin"]: row for row in listed}
-    assert set(rows) == {"irltui", "dense", "lm_eval", "template"}
+    assert set(rows) == {"irltui", "dense", "lm_eval", "template", "vllm"}
     assert (rows["dense"]["origin"], rows["dense"]["version"]) == ("irltui-dense-reward", "0.1.0")
     assert rows["dense"]["kinds"] == []  # nothing was imported
 
@@ -94,6 +96,26 @@ def test_the_dense_reward_moves_the_policy_without_reward_training_and_survives_
     assert resumed.returncode == 0, resumed.stderr
     resumed_weights = load_file(tmp_path / "again" / "model" / "model.safetensors")
     assert all(torch.equal(tensor, after[name]) for name, tensor in resumed_weights.items())
+
+
+def test_a_run_draws_from_a_server_that_follows_its_policy(shipped: Site, tmp_path: Path) -> None:
+    found = spec_from_file_location("vllm_standin", ROOT / "plugins" / "irltui-vllm" / "tests" / "standin.py")
+    assert found is not None
+    assert found.loader is not None
+    standin = sys.modules[found.name] = module_from_spec(found)
+    found.loader.exec_module(standin)
+    chosen = ["data.limit=12", "optimizer.learning_rate=1e-3", "sampler.kind=vllm/server", "sampler.folder=weights"]
+    chosen += ["loop.outer_iterations=2", "evaluation.samples=2", "data.max_response_tokens=20"]
+    with standin.listening() as (url, handler):
+        given = [part for name in [*chosen, f"sampler.url={url}"] for part in ("--set", name)]
+        line = ["run", "irft", "--model", "quickstart", "--data", "quickstart", "--out", "run", "--headless"]
+        done = shipped.irltui(*line, *given, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    values = [event.fields["values"] for event in events(RunFolder(tmp_path / "run"), Kind.METRICS)]
+    errors = [row["sampler/logp_error"] for row in values if "sampler/logp_error" in row]
+    assert len(errors) >= 2
+    assert max(errors) < 1e-4  # the trainer's own scores: every iteration was drawn from its weights
+    assert handler.served.calls.count("/collective_rpc") == 3  # two iterations, and the end
 
 
 @pytest.mark.slow

@@ -1,9 +1,11 @@
-"""`irltui run --seeds N`: a folder a seed, one after another, and on from where it was."""
+"""`irltui run --seeds N --grid KEY=A,B`: a folder a run, one after another, and on from where it was."""
 
 from __future__ import annotations
 
 import shutil
 import time
+
+import pytest
 
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
@@ -47,6 +49,54 @@ def test_seeds_do_not_go_with_resume(irltui, stand_in) -> None:
     result = irltui("run", "--resume", "five", "--seeds", "2")
     assert result.code == 2
     assert "the same command with --out goes on" in result.err.replace("\n", " ").replace("│", "")
+
+
+GRID = ("--grid", "optimizer.learning_rate=1e-6,2e-6", "--grid", "loop.batch=4, 8")
+
+
+def test_every_point_of_a_grid_is_a_run_of_its_own(irltui, stand_in, tmp_path) -> None:
+    stand_in(GOOD)
+    result = irltui(*ARGUMENTS, *GRID)
+    assert result.code == 0, result.err
+    assert "4 runs are finished: irltui runs five" in result.err
+    found = {}
+    for path in (tmp_path / "five").iterdir():
+        config = read_manifest(RunFolder(path)).config
+        found[path.name] = (config["optimizer"]["learning_rate"], config["loop"]["batch"])
+    assert found == {
+        f"optimizer.learning_rate={rate},loop.batch={batch}": (float(rate), batch)
+        for rate in ("1e-6", "2e-6")
+        for batch in (4, 8)
+    }
+    assert irltui(*ARGUMENTS, *GRID).err.count("finished already") == 4
+
+
+def test_every_point_is_run_from_every_seed(irltui, stand_in, tmp_path) -> None:
+    stand_in(GOOD)
+    result = irltui(*ARGUMENTS, "--grid", "loop.batch=4,8", "--seeds", "2")
+    assert result.code == 0, result.err
+    assert "loop.batch=8, seed 1: five/loop.batch=8/seed-1" in result.err.replace("\n", "")
+    found = sorted(str(path.parent.relative_to(tmp_path / "five")) for path in tmp_path.glob("five/*/*/run.json"))
+    assert found == [f"loop.batch={batch}/seed-{seed}" for batch in (4, 8) for seed in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("grid", "told"),
+    [
+        (["loop.batch"], "not KEY=A,B"),
+        (["loop.batch=4,,8"], "not KEY=A,B"),
+        (["=4"], "not KEY=A,B"),
+        (["loop.batch=4,4"], "two points would lie in"),
+        (["loop.batch=4,many"], "loop.batch"),
+        (["loop.bath=4"], "loop.bath"),
+    ],
+)
+def test_a_grid_that_cannot_be_is_refused_before_anything_is_made(irltui, stand_in, tmp_path, grid, told) -> None:
+    stand_in(GOOD)
+    result = irltui(*ARGUMENTS, *(part for given in grid for part in ("--grid", given)))
+    assert result.code == 2
+    assert told in result.err
+    assert not (tmp_path / "five").exists()
 
 
 def test_a_thousand_runs_are_listed_within_two_seconds(irltui, make_run, tmp_path) -> None:

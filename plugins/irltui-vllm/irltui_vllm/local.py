@@ -1,0 +1,125 @@
+"""vLLM in the engine's process: weights by CUDA IPC, asleep between draws. Never run on a GPU yet (README)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from irltui import ranks
+from irltui.api import BuildContext, Decoding, Generation, Prompt, Sampler
+from irltui_vllm.errors import VllmError, imported
+from irltui_vllm.request import generation, sampling
+from irltui_vllm.weights import Engine, InStep, transfer
+
+if TYPE_CHECKING:
+    from irltui_vllm import Local
+
+
+def start(spec: Local, context: BuildContext) -> LocalSampler:
+    """The sampler over an engine of its own, whose weights come with the first draw.
+
+    Raises:
+        VllmError: vLLM is missing or does not start, or several processes train.
+    """
+    if ranks.count() > 1:
+        raise VllmError(f"vllm/local is for one process; {ranks.count()} train", "Start a server and take vllm/server.")
+    # Handles of GPU memory are pickled, from this process to its own child.
+    os.environ.setdefault("VLLM_ALLOW_INSECURE_SERIALIZATION", "1")
+    vllm, config = imported("vllm"), imported("vllm.config")
+    length = {"max_model_len": spec.max_tokens} if spec.max_tokens else {}
+    try:
+        llm = vllm.LLM(
+            model=context.policy.model.config._name_or_path,
+            load_format="dummy",
+            skip_tokenizer_init=True,
+            generation_config="vllm",
+            logprobs_mode="raw_logprobs",
+            enable_sleep_mode=True,
+            gpu_memory_utilization=spec.memory,
+            weight_transfer_config=config.WeightTransferConfig(backend="ipc"),
+            **length,
+        )
+    except Exception as error:
+        raise VllmError(
+            f"vLLM does not start: {type(error).__name__}: {error}",
+            "It needs a GPU with room beside the policy: lower sampler.memory, or take vllm/server on another one.",
+        ) from error
+    return LocalSampler(spec, vllm, llm, context)
+
+
+class LocalSampler(Sampler):
+    """`group` prompts a call of `LLM.generate`."""
+
+    def __init__(self, spec: Local, vllm: Any, llm: Any, context: BuildContext) -> None:
+        self.group = spec.group
+        self._vllm, self._llm, self._poll, self._eos_ids = vllm, llm, context.poll, context.policy.eos_ids
+        push = transfer(
+            "ipc",
+            lambda module: module.IPCTrainerInitInfo(rank=0, packed=True),
+            LocalClient(llm),
+            context.policy,
+        )
+        self._in_step = InStep(context.policy, LocalEngine(llm, push), sleeps=True)
+
+    def refresh(self) -> None:
+        self._in_step.refresh()
+
+    def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
+        if not prompts:
+            return
+        self._in_step.ready()
+        try:
+            for at in range(0, len(prompts), self.group):
+                self._poll()
+                yield from self._draw(prompts[at : at + self.group], decoding, seed)
+        finally:
+            self._in_step.rest()
+
+    def _draw(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
+        parameters = [
+            self._vllm.SamplingParams(**sampling(prompt, decoding, seed, self._eos_ids), detokenize=False)
+            for prompt in prompts
+        ]
+        asked = [{"prompt_token_ids": list(prompt.tokens)} for prompt in prompts]
+        for prompt, answer in zip(prompts, self._llm.generate(asked, parameters, use_tqdm=False), strict=True):
+            tokens = list(answer.outputs[0].token_ids)
+            steps = answer.outputs[0].logprobs or []
+            logprobs = [float(step[token].logprob) for step, token in zip(steps, tokens, strict=False)]
+            yield generation(prompt, tokens, logprobs, self._eos_ids)
+
+
+class LocalEngine(Engine):
+    """Sleep and weights of an LLM object."""
+
+    def __init__(self, llm: Any, push: Any) -> None:
+        self._llm, self._push = llm, push
+
+    def push(self) -> None:
+        self._push()
+        self._llm.reset_prefix_cache()
+
+    def sleep(self) -> None:
+        self._llm.sleep(level=2)
+
+    def wake(self, tag: str) -> None:
+        self._llm.wake_up(tags=[tag])
+
+
+class LocalClient:
+    """vLLM's VLLMWeightSyncClient over an LLM object."""
+
+    def __init__(self, llm: Any) -> None:
+        self._llm = llm
+
+    def init_weight_transfer_engine(self, init_info: dict[str, Any]) -> None:
+        self._llm.init_weight_transfer_engine({"init_info": init_info})
+
+    def start_weight_update(self) -> None:
+        self._llm.start_weight_update()
+
+    def update_weights(self, update_info: dict[str, Any]) -> None:
+        self._llm.update_weights({"update_info": update_info})
+
+    def finish_weight_update(self, weight_version: str | None = None) -> None:
+        self._llm.finish_weight_update()
