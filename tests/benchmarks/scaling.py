@@ -30,7 +30,7 @@ def measure(root: Path, model: Path, factor: int, repeat: int) -> tuple[float, f
         "loop": {"outer_iterations": 1, "batch": 16, "micro_batch": 16},
         "data": {"held_out_limit": 16},
         "evaluation": {"samples": 0, "before_training": False},
-        "sampler": {"kind": "transformers", "batch": 32},
+        "sampler": {"kind": "slots", "slots": 64},
     }
     run = prepare(root / f"run-{factor}-{repeat}", config(model, data, change))
     subprocess.run(
