@@ -45,9 +45,7 @@ def main() -> None:
         print(step())
         return
     whole = RESPONSES * TOKENS * VOCABULARY * 4
-    print(
-        f"{RESPONSES} x {TOKENS} response tokens, {VOCABULARY:,} tokens: all logits in float32 are {whole / 1e6:,.0f} MB"
-    )
+    print(f"{RESPONSES} x {TOKENS} response tokens, {VOCABULARY:,} tokens: {whole / 1e6:,.0f} MB of logits in float32")
     for way in ("chunks", "whole"):
         done = subprocess.run([sys.executable, __file__, way], check=True, capture_output=True, text=True)
         print(f"head in one piece: {'no' if way == 'chunks' else 'yes'}; adds {int(done.stdout) / 1e6:,.0f} MB")
