@@ -77,3 +77,7 @@ class TrainingError(IrltuiError):
 
 class NotFiniteError(TrainingError):
     """A loss or a gradient is NaN or infinite."""
+
+
+class HubError(IrltuiError):
+    """A model hub that cannot be reached, or that refuses."""
