@@ -107,6 +107,8 @@ class Dashboard(App[int]):
 
     def _redraw(self) -> None:
         """Redraw the screen that is seen, if what it shows has changed."""
+        if not self.is_running:  # on its way out, widgets are gone before this timer is
+            return
         self._turn += 1
         screen = self.screen
         if not isinstance(screen, MainScreen) or (not self._has_focus and self._turn % REDRAW_UNSEEN):
