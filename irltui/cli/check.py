@@ -1,0 +1,69 @@
+"""`irltui check`: another process looks at data and model, which takes torch; what it found is shown here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from irltui.cli.apply import line_of
+from irltui.cli.sources import Sources
+from irltui.config.load import Loaded
+from irltui.config.study import study_of
+from irltui.console import out_json
+from irltui.errors import EXIT_FAILED, EXIT_OK, ConfigError
+from irltui.text import safe
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """What `irltui check` was asked for; `probes` None leaves it to the devices."""
+
+    sources: Sources
+    devices: str
+    probes: bool | None
+    as_json: bool
+
+
+def check(request: CheckRequest) -> int:
+    """Look, show, and return the exit code.
+
+    Raises:
+        ConfigError: the configuration has problems, or is a study.
+    """
+    loaded = _loaded(request.sources)
+    tries = request.probes if request.probes is not None else not request.devices
+    line = line_of("check", options(loaded, request.devices, tries=tries))
+    done = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)  # noqa: S603
+    if done.returncode:
+        return done.returncode if done.returncode > 0 else EXIT_FAILED
+    found: dict[str, Any] = json.loads(done.stdout)
+    if request.as_json:
+        out_json(found)
+        return EXIT_OK
+    from rich.console import Console
+
+    from irltui.cli.check_view import check_text
+
+    console = Console(highlight=False)
+    for text in check_text(found, loaded.config, console.width):
+        console.print(text, soft_wrap=True)
+    return EXIT_OK
+
+
+def options(loaded: Loaded, devices: str, *, tries: bool) -> dict[str, Any]:
+    """For the process that looks."""
+    return {"config": loaded.config.model_dump(mode="json"), "on": devices, "tries": tries}
+
+
+def _loaded(sources: Sources) -> Loaded:
+    if not (sources.target or sources.preset):
+        raise ConfigError("TARGET: name a preset, a TOML file or a run.json", "`irltui presets` lists the presets.")
+    study = study_of(sources.target, sources.assignments)
+    if study is not None:
+        raise ConfigError(
+            f"{safe(sources.target)}: is a study of several runs",
+            "Start it with `irltui run`; `irltui check RUN/seed-0/ARM/run.json` then looks at one of them.",
+        )
+    return sources.load()
