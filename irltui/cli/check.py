@@ -11,7 +11,7 @@ from irltui.cli.apply import line_of
 from irltui.cli.sources import Sources
 from irltui.config.load import Loaded
 from irltui.config.study import study_of
-from irltui.console import out_json
+from irltui.console import out_json, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, ConfigError
 from irltui.text import safe
 
@@ -30,7 +30,7 @@ def check(request: CheckRequest) -> int:
     """Look, show, and return the exit code.
 
     Raises:
-        ConfigError: the configuration has problems, or is a study.
+        ConfigError: the configuration has problems.
     """
     loaded = _loaded(request.sources)
     tries = request.probes if request.probes is not None else not request.devices
@@ -61,9 +61,8 @@ def _loaded(sources: Sources) -> Loaded:
     if not (sources.target or sources.preset):
         raise ConfigError("TARGET: name a preset, a TOML file or a run.json", "`irltui presets` lists the presets.")
     study = study_of(sources.target, sources.assignments)
-    if study is not None:
-        raise ConfigError(
-            f"{safe(sources.target)}: is a study of several runs",
-            "Start it with `irltui run`; `irltui check RUN/seed-0/ARM/run.json` then looks at one of them.",
-        )
-    return sources.load()
+    if study is None:
+        return sources.load()
+    arm = next(arm for arm in study.arms if not arm.start)
+    talk(f"a study of {len(study.arms)} arms: looking at {safe(arm.name)}")
+    return study.load(arm, study.section.seeds[0], start=None, flags=sources.flag_layers())
