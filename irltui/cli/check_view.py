@@ -12,7 +12,7 @@ from irltui.config.schema import RunConfig
 from irltui.text import safe
 
 _ROWS, _SIDE, _PROMPT = 2, 700, 160  # rows whose mask is shown, characters of a side, and of a prompt seen before
-_LOSS = ("black on bright_green", "black on green")  # neighbours differ, so that the borders of tokens show
+_LOSS = ("underline #e8ffe8 on #1f5f2f", "underline #e8ffe8 on #2f7f40")  # neighbours differ: borders of tokens show
 _MARKS = {"warning": ("!", "bold yellow"), "note": ("·", "cyan")}
 _BARS = " ▏▎▍▌▋▊▉█"
 Found = Mapping[str, Any]
@@ -67,7 +67,8 @@ def _lengths(found: Found, config: RunConfig, width: int) -> Iterator[Text]:
         )
         most, room = max(bins["counts"]), max(10, min(40, width - 24))
         for low, high, count in zip(bins["edges"], bins["edges"][1:], bins["counts"], strict=False):
-            yield Text.assemble(f"{low:>7}-{high - 1:<7}", (_bar(count / most * room), "cyan"), f" {count}")
+            span = f"{low}-{high - 1}" if high - 1 > low else str(low)
+            yield Text.assemble(f"  {span:<10}", (_bar(count / most * room), "cyan"), f" {count}")
 
 
 def _bar(cells: float) -> str:

@@ -52,7 +52,7 @@ def main(config: dict[str, Any], on: str = "", *, tries: bool = True) -> None:
     tried = probe(checked, talk) if tries else None
     found = find(checked, data.report, facts, plan, shape.parameters, tried.seen if tried else None)
     estimate = _estimate(checked, data, plan, shape, facts, tried, wanted)
-    found += _of_memory(estimate)
+    found += [*_of_memory(estimate), *_of_devices(checked, estimate)]
     first = data.train[0]
     out_json(
         {
@@ -116,7 +116,7 @@ def _estimate(
 
 
 def _seconds(job: Work, rates: timing.Rates, ranks: int, plan: Plan) -> dict[str, float]:
-    one = timing.seconds(job, rates, ranks)
+    one = timing.seconds(job, rates, ranks, plan.loop.batch)
     return {**one.as_dict(), "run": one.all * plan.outer_iterations}
 
 
@@ -146,6 +146,20 @@ def _assumptions(tried: Probe | None, wanted: tuple[int, Device] | None) -> list
             "time: by tokens, at the rates of the probe; evaluation, benchmarks and checkpoints are not counted"
         )
     return said
+
+
+def _of_devices(config: RunConfig, estimate: dict[str, Any]) -> list[Finding]:
+    count, batch = estimate.get("devices", 1), config.loop.batch
+    if count <= batch:
+        return []
+    return [
+        Finding(
+            "warning",
+            "loop.batch",
+            f"{batch} pairs a step: {count - batch} of {count} devices would have nothing to learn from",
+            f"Set loop.batch to a multiple of {count}, or use fewer devices.",
+        )
+    ]
 
 
 def _of_memory(estimate: dict[str, Any]) -> list[Finding]:

@@ -148,7 +148,7 @@ def _of_training(config: RunConfig, plan: Plan, parameters: int) -> Iterator[Fin
             f"{rate:g} hardly moves an adapter",
             "LoRA wants about ten times the rate of full fine-tuning: try 1e-5.",
         )
-    if config.adapter.kind == "none" and rate > 1e-4 and parameters > _PRETRAINED:
+    if config.adapter.kind != "lora" and rate > 1e-4 and parameters > _PRETRAINED:
         yield Finding(
             "warning",
             "optimizer.learning_rate",

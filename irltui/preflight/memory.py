@@ -42,9 +42,9 @@ def memory(config: RunConfig, report: DataReport, shapes: Shapes, pair: int, *, 
         low_precision: whether matrix products compute in bfloat16 beside float32 weights.
     """
     number, computed = _NUMBER[config.model.dtype], 2 if low_precision else _NUMBER[config.model.dtype]
-    full = config.adapter.kind == "none"
+    full = config.adapter.kind != "lora"
     is_rft = config.algorithm == "rft"
-    parts = {
+    parts: dict[str, float] = {
         "weights": number * shapes.parameters,
         "optimizer": _moments(config.optimizer) * number * shapes.trained,
     }

@@ -44,12 +44,19 @@ class Seconds:
         return {**asdict(self), "all": self.all}
 
 
-def seconds(work: Work, rates: Rates, ranks: int = 1) -> Seconds:
-    """Ranks share prompts, passes and pairs evenly; every one takes each optimizer step."""
+def seconds(work: Work, rates: Rates, ranks: int = 1, batch: int = 1) -> Seconds:
+    """Ranks share prompts, passes and pairs evenly; every one takes each optimizer step.
+
+    Args:
+        work: of an outer iteration.
+        rates: of one rank.
+        ranks: how many share it.
+        batch: pairs of an optimizer step: more ranks than that have nothing to learn from.
+    """
     return Seconds(
         sample=(work.read * rates.read + work.written * rates.written) / ranks,
         reference=work.scored * rates.scored / ranks,
-        update=work.learned * rates.learned / ranks + work.steps * rates.step,
+        update=work.learned * rates.learned / min(ranks, batch) + work.steps * rates.step,
     )
 
 
