@@ -12,7 +12,8 @@ from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError
 from irltui.text import safe
 
 COMMANDS: dict[str, str] = {
-    name: f"irltui.apply.{name}" for name in ("bench", "debug", "export", "plugin", "sample", "score", "triage")
+    "check": "irltui.preflight.command",
+    **{name: f"irltui.apply.{name}" for name in ("bench", "debug", "export", "plugin", "sample", "score", "triage")},
 }
 """Module of each command; its `main` takes the command's options as keywords."""
 _INTERRUPTED = 130

@@ -14,6 +14,8 @@ from irltui.runs.folder import create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from irltui.config.load import Loaded
     from irltui.config.study import Study
     from irltui.dashboard.form import Offers
@@ -32,7 +34,7 @@ def open_dashboard(run: Path | None) -> bool:
     if not has_dashboard():
         return False
     folder = run.parent if run is not None and run.parent != Path() else RUNS
-    importlib.import_module(_APP).open_dashboard(folder, run, launch, look)
+    importlib.import_module(_APP).open_dashboard(folder, run, launch, look, check)
     return True
 
 
@@ -49,6 +51,21 @@ def look() -> Offers:
         if row["error"]:
             problems.append(row["error"])
     return Offers(kinds, tuple(problems))
+
+
+async def check(loaded: Loaded | Study, width: int) -> Text:
+    """What `irltui check` finds, as lines; cancelled, it ends the process that looks.
+
+    Raises:
+        IrltuiError: data or model cannot be used.
+    """
+    from rich.text import Text
+
+    from irltui.cli.check import look_at
+    from irltui.cli.check_view import check_text
+
+    run, found = await look_at(loaded)
+    return Text("\n").join(check_text(found, run.config, width))
 
 
 def launch(loaded: Loaded | Study, name: str) -> Path:

@@ -1,17 +1,52 @@
-"""The commands that look at several runs, and their help; like `main`, they import what they need when called."""
+"""The commands that look, before a run or at several, and their help; they import what they need when called."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Json
+from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Seed, Target
 
 RUNS = "Runs"
 reports_app = typer.Typer()
 Several = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of a study.")]
+
+
+@reports_app.command(rich_help_panel=RUNS)
+def check(  # noqa: PLR0913 - an option each
+    target: Target = "",
+    model: Model = "",
+    data: Data = "",
+    assignments: Assignments = None,
+    preset: Preset = "",
+    seed: Seed = None,
+    plugins: Plugins = None,
+    devices: Annotated[
+        str, typer.Option("--devices", metavar="NxNAME", help="Size the run for these, such as 8xH100; no probe.")
+    ] = "",
+    probe: Annotated[
+        bool | None, typer.Option("--probe/--no-probe", help="Load the model and time a few steps; default: yes.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look before a run: real rows with their loss, what the sampler is given, leaks, memory, time, what to change.
+
+    Trains nothing and writes nothing. Without the probe no weights are loaded.
+
+    Examples:
+      irltui check irft --model M --data demos.jsonl
+      irltui check my.toml --no-probe
+      irltui check irft --model M --data D --devices 8xH100
+    """
+    from irltui.cli.check import CheckRequest
+    from irltui.cli.check import check as look
+    from irltui.cli.sources import Sources
+
+    sources = Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ()))
+    sys.exit(look(CheckRequest(sources, devices, probe, as_json)))
 
 
 @reports_app.command(rich_help_panel=RUNS)

@@ -36,6 +36,7 @@ from irltui.runs.control import Command
 
 if TYPE_CHECKING:
     from irltui.dashboard.screens.new_run import Launch, Look
+    from irltui.dashboard.screens.preview import Check
 
 REDRAW_EVERY = 0.5
 SHARE = 0.012  # of all processors, for drawing beside an engine that works: they belong to it
@@ -50,6 +51,7 @@ class Dashboard(App[int]):
         run: a run to open at once.
         launch: starts a run that was filled in; None if runs cannot be started from here.
         look: finds out what installed plugins offer, for the form of a new run.
+        check: looks at data and model of a form; None if that cannot be done from here.
         clock: Unix seconds; tests pass a fixed one.
     """
 
@@ -71,11 +73,12 @@ class Dashboard(App[int]):
         run: Path | None = None,
         launch: Launch | None = None,
         look: Look | None = None,
+        check: Check | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
         self.store = Store(folder, clock)
-        self._launch, self._look = launch, look
+        self._launch, self._look, self._check = launch, look, check
         self._first_run = run
         self._drawn: tuple[object, ...] = ()
         self._turn, self._has_focus = 0, True
@@ -107,6 +110,8 @@ class Dashboard(App[int]):
 
     def _redraw(self) -> None:
         """Redraw the screen that is seen, if what it shows has changed."""
+        if not self.is_running:  # on its way out, widgets are gone before this timer is
+            return
         self._turn += 1
         screen = self.screen
         if not isinstance(screen, MainScreen) or (not self._has_focus and self._turn % REDRAW_UNSEEN):
@@ -175,7 +180,7 @@ class Dashboard(App[int]):
         if self._launch is None:
             self.notify("Start runs with `irltui run`.", markup=False)
             return
-        self.push_screen(NewRunScreen(self._launch, self._look), self._started)
+        self.push_screen(NewRunScreen(self._launch, self._look, self._check), self._started)
 
     def _started(self, path: Path | None) -> None:
         if path is not None:
@@ -271,7 +276,11 @@ class Dashboard(App[int]):
 
 
 def open_dashboard(
-    runs_folder: Path, run: Path | None = None, launch: Launch | None = None, look: Look | None = None
+    runs_folder: Path,
+    run: Path | None = None,
+    launch: Launch | None = None,
+    look: Look | None = None,
+    check: Check | None = None,
 ) -> int:
     """Show the dashboard until it is left.
 
@@ -280,9 +289,10 @@ def open_dashboard(
         run: a run to open at once.
         launch: makes and starts a new run from its configuration and a name, and returns its folder.
         look: finds out what installed plugins offer.
+        check: looks at data and model of a run that has not been started.
 
     Returns:
         The exit code: 0, or 128 and the number of the signal that ended it.
     """
-    result = Dashboard(runs_folder, run, launch, look).run()
+    result = Dashboard(runs_folder, run, launch, look, check).run()
     return EXIT_OK if result is None else result

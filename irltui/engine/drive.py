@@ -169,12 +169,13 @@ class Drive:
         parts = self._parts
         self._begin_steps(t, k)
         for batch in parts.plan.batches(t, k):
-            demonstrations = sorted(
-                (parts.data.train[i] for i in batch), key=lambda d: len(d.prompt.tokens) + len(d.tokens)
-            )
+            demonstrations = [parts.data.train[i] for i in batch]
             total = sum(len(d.tokens) for d in demonstrations)
             weight = 1 / (total if parts.config.sft.weighting == "token" else len(demonstrations))
-            yield [self._collate(micro) for micro in micro_batches(demonstrations, weight, parts.micro_batch)]
+            micros = micro_batches(
+                demonstrations, weight, parts.micro_batch, lambda d: len(d.prompt.tokens) + len(d.tokens)
+            )
+            yield [self._collate(micro) for micro in micros]
 
     def _collate(self, micro: Micro[Demonstration]) -> Demonstrated:
         rows = micro.rows

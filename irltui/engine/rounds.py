@@ -39,6 +39,11 @@ class Pair:
         """y~ == y: no gradient."""
         return self.demonstration.tokens == self.generation.tokens
 
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt and both responses."""
+        return len(self.demonstration.prompt.tokens) + len(self.demonstration.tokens) + len(self.generation.tokens)
+
 
 @dataclass(frozen=True)
 class Round:
@@ -111,8 +116,8 @@ class Rounds:
             if self._journal.position.ended_early:
                 return
             pairs = [pair for pair in (current.train[key] for key in batch) if not pair.is_equal]
-            pairs.sort(key=lambda pair: len(pair.demonstration.prompt.tokens) + len(pair.generation.tokens))
-            yield [self._collate(micro) for micro in micro_batches(pairs, 1 / len(batch), parts.micro_batch)]
+            micros = micro_batches(pairs, 1 / len(batch), parts.micro_batch, lambda pair: pair.length)
+            yield [self._collate(micro) for micro in micros]
 
     def _collate(self, micro: Micro[Pair]) -> Pairs:
         pairs = micro.rows

@@ -93,6 +93,22 @@ def load_model(section: ModelSection) -> Any:
     return model.eval()
 
 
+def empty_model(section: ModelSection) -> Any:
+    """The causal language model without weights, from its config.json alone: as large as it may be, it costs nothing.
+
+    Raises:
+        ModelError: none to be had, or it is no causal language model.
+    """
+    try:
+        config = AutoConfig.from_pretrained(
+            model_source(section), revision=section.revision, trust_remote_code=section.trust_remote_code
+        )
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=section.trust_remote_code)
+    except _LOADING as error:
+        raise _cannot_load("configuration", section, error) from error
+
+
 def load_classifier(section: ModelSection, seed: int) -> tuple[Any, bool]:
     """The model with a head of one number, like `load_model`; a head that its folder lacks is drawn from the seed.
 

@@ -11,6 +11,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +128,22 @@ def pairs_of(run: RunFolder, lengths: list[int]) -> list[Pair]:
     return [Pair(lengths[i], len(drawn[f"row-{i + 1}"].tokens)) for i in second]
 
 
-def passes(pairs: Iterable[Pair], by: Callable[[Pair], int]) -> Iterator[Sequence[Pair]]:
-    """Micro-batches of pairs of like length."""
-    ordered = sorted(pairs, key=by)
+def passes(pairs: Iterable[Pair]) -> Iterator[Sequence[Pair]]:
+    """Passes of equally many pairs of like length."""
+    ordered = sorted(pairs, key=lambda pair: pair.both)
     return (ordered[at : at + MICRO_BATCH] for at in range(0, len(ordered), MICRO_BATCH))
+
+
+def best_passes(pairs: Iterable[Pair]) -> Sequence[Sequence[Pair]]:
+    """As many passes as these, with the fewest tokens of all ways to cut, none more than the longest pairs need."""
+    ordered = sorted(pairs, key=lambda pair: pair.both)
+    count, most = -(-len(ordered) // MICRO_BATCH), MICRO_BATCH * (PROMPT + ordered[-1].both)
+    ways = []
+    for cuts in combinations(range(1, len(ordered)), count - 1):
+        way = [ordered[a:b] for a, b in zip((0, *cuts), (*cuts, len(ordered)), strict=True)]
+        if all(shared(some) <= most for some in way):
+            ways.append(way)
+    return min(ways, key=lambda way: sum(map(shared, way)))
 
 
 def shared(pairs: Sequence[Pair]) -> int:
@@ -173,9 +186,9 @@ def test_reference_and_update_compute_each_pair_once(
     share: bool, tokens: Callable[[Sequence[Pair]], int], counted: Any
 ) -> None:
     meter, pairs = counted(share=share)
-    reference = list(passes(pairs, lambda pair: pair.both))
+    reference = list(passes(pairs))
     steps = [pairs[at : at + STEP] for at in range(0, PAIRS, STEP)]
-    update = [some for step in steps for some in passes(step, lambda pair: pair.generation)]
+    update = [some for step in steps for some in best_passes(step)]
     rows = sum(pair.both for pair in pairs)
     assert meter.of("reference") == Counts(len(reference), sum(map(tokens, reference)), rows)
     assert meter.of("update") == Counts(len(update), sum(map(tokens, update)), rows)
@@ -184,7 +197,7 @@ def test_reference_and_update_compute_each_pair_once(
 def test_a_head_in_chunks_is_computed_once_more_for_the_gradient_alone(
     counted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logprobs, "MOST_LOGITS", 400)
+    monkeypatch.setattr(logprobs, "MOST_LOGITS", 100)
     meter, pairs = counted(share=True)
     rows = sum(pair.both for pair in pairs)
     reference, update = meter.of("reference"), meter.of("update")

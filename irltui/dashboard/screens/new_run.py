@@ -19,6 +19,7 @@ from irltui.config.load import Loaded
 from irltui.config.presets import presets
 from irltui.config.study import Study
 from irltui.dashboard.form import NO_OFFERS, Form, Offers, Option
+from irltui.dashboard.screens.preview import Check, PreviewScreen
 from irltui.dashboard.words import cell, joined, shown
 from irltui.errors import IrltuiError
 from irltui.registry import Registry
@@ -40,6 +41,7 @@ class NewRunScreen(ModalScreen[Path | None]):
     Args:
         launch: starts it.
         look: finds out what installed plugins offer, which takes a moment; None offers the built-in parts alone.
+        check: looks at data and model of what is filled in; None if that cannot be done.
     """
 
     CSS_PATH = "new_run.tcss"
@@ -50,13 +52,14 @@ class NewRunScreen(ModalScreen[Path | None]):
         Binding("space", "choose", "next choice"),
         Binding("backspace", "take_back", "take back"),
         Binding("slash", "filter", "filter"),
+        Binding("C", "check", "check it"),
         Binding("R", "start", "run it"),
         Binding("escape", "leave", "close"),
     ]
 
-    def __init__(self, launch: Launch, look: Look | None = None) -> None:
+    def __init__(self, launch: Launch, look: Look | None = None, check: Check | None = None) -> None:
         super().__init__()
-        self._launch, self._look, self._offers = launch, look, NO_OFFERS
+        self._launch, self._look, self._check, self._offers = launch, look, check, NO_OFFERS
         self._presets = presets()
         self._form = Form(next(iter(self._presets), ""))
         self._registry = Registry()
@@ -223,12 +226,25 @@ class NewRunScreen(ModalScreen[Path | None]):
         self._close_line()
         self._draw_help()
 
+    def action_check(self) -> None:
+        """Look at data and model first, if nothing is wrong with the form."""
+        if self._check is None:
+            self._say("Check with `irltui check`.")
+            return
+        try:
+            self.app.push_screen(PreviewScreen(self._check, self._form.load()))
+        except IrltuiError as error:
+            self._say(str(error))
+
     def action_start(self) -> None:
         """Start the run, if nothing is wrong."""
         try:
             path = self._launch(self._form.load(), self._form.preset)
         except (IrltuiError, OSError) as error:
-            self._said = str(error).splitlines()[0]
-            self._draw_help()
+            self._say(str(error))
             return
         self.dismiss(path)
+
+    def _say(self, text: str) -> None:
+        self._said = text.splitlines()[0]
+        self._draw_help()

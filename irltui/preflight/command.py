@@ -1,0 +1,177 @@
+"""`irltui check`: everything that is known of a run before it starts, as one JSON object on stdout."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import psutil
+import torch
+
+from irltui.config.load import recorded
+from irltui.config.schema import RunConfig
+from irltui.console import out_json, talk
+from irltui.data.demonstrations import DemonstrationData, load_demonstrations
+from irltui.data.mask import masked_rows
+from irltui.data.template import eos_ids
+from irltui.engine.plan import Plan, make_plan
+from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
+from irltui.lm.precision import compute_precision
+from irltui.preflight import seconds as timing
+from irltui.preflight.devices import Device, devices
+from irltui.preflight.findings import Finding, find
+from irltui.preflight.memory import memory
+from irltui.preflight.probe import Probe, probe
+from irltui.preflight.rows import RowFacts, row_facts
+from irltui.preflight.shapes import Shapes, shapes
+from irltui.preflight.work import Work, work
+
+_TEXT = 4_000  # characters of the first prompt
+
+
+def main(config: dict[str, Any], on: str = "", *, tries: bool = True) -> None:
+    """Look, and print.
+
+    Args:
+        config: of a run, resolved.
+        on: devices to size the run for, "8xH100"; "" for this machine.
+        tries: whether the model is loaded and timed.
+
+    Raises:
+        IrltuiError: data, model or devices cannot be used.
+    """
+    quiet_transformers()
+    checked = recorded(config)
+    wanted = devices(on) if on else None
+    tokenizer = load_tokenizer(checked.model)
+    talk(f"reading {checked.data.source}")
+    data = load_demonstrations(
+        checked.data, tokenizer, eos_ids(tokenizer, generation_defaults(checked.model).eos_token_id)
+    )
+    facts, plan, shape = row_facts(data), _plan(checked, data), shapes(checked.model, checked.adapter)
+    tried = probe(checked, talk) if tries else None
+    found = find(checked, data.report, facts, plan, shape.parameters, tried.seen if tried else None)
+    estimate = _estimate(checked, data, plan, shape, facts, tried, wanted)
+    found += [*_of_memory(estimate), *_of_devices(checked, estimate)]
+    first = data.train[0]
+    out_json(
+        {
+            "data": data.report.as_dict(),
+            "rows": asdict(facts),
+            "masked": [row.as_dict() for row in masked_rows(data, tokenizer.decode)],
+            "prompt": {
+                "id": first.id,
+                "tokens": len(first.prompt.tokens),
+                "text": tokenizer.decode(first.prompt.tokens)[-_TEXT:],
+            },
+            "findings": [asdict(finding) for finding in found],
+            "plan": {"outer_iterations": plan.outer_iterations, "inner_steps": plan.total_steps},
+            "estimate": estimate,
+        }
+    )
+
+
+def _plan(config: RunConfig, data: DemonstrationData) -> Plan:
+    learns_reward = config.algorithm != "sft"
+    window = config.reward.window if learns_reward else 1
+    learns = not learns_reward or config.reward.learns
+    return make_plan(config.loop, len(data.train), config.seed, window, learns=learns)
+
+
+def _estimate(
+    config: RunConfig,
+    data: DemonstrationData,
+    plan: Plan,
+    shape: Shapes,
+    facts: RowFacts,
+    tried: Probe | None,
+    wanted: tuple[int, Device] | None,
+) -> dict[str, Any]:
+    generation = tried.generation if tried else min(float(config.max_new_tokens), data.report.responses.mean)
+    job = work(config, data.report, plan, generation)
+    kind = "cuda" if wanted or torch.cuda.is_available() else "cpu"
+    low = compute_precision(config.model, shape.parameters, torch.device(kind)) == "bf16" if not wanted else (
+        config.model.precision != "float32" and config.model.dtype == "float32"
+    )  # fmt: skip
+    needed = memory(config, data.report, shape, facts.pair, low_precision=low)
+    found: dict[str, Any] = {
+        "parameters": shape.parameters,
+        "trained": shape.trained,
+        "generation_tokens": generation,
+        "memory": {"peak": needed.peak, "parts": needed.parts, "phases": needed.phases},
+        "work": asdict(job),
+        "assumptions": _assumptions(tried, wanted),
+    }
+    if tried is not None:
+        found["probe"] = asdict(tried)
+    if wanted is not None:
+        count, device = wanted
+        rates = timing.rates_on(device, count, job, config, shape)
+        found |= {"devices": count, "device": device.name, "available": device.memory}
+        found["seconds"] = _seconds(job, rates, count, plan)
+    elif tried is not None:
+        found |= {"devices": 1, "device": tried.device, "available": _available(tried.device)}
+        found["seconds"] = _seconds(job, tried.rates, 1, plan)
+    return found
+
+
+def _seconds(job: Work, rates: timing.Rates, ranks: int, plan: Plan) -> dict[str, float]:
+    one = timing.seconds(job, rates, ranks, plan.loop.batch)
+    return {**one.as_dict(), "run": one.all * plan.outer_iterations}
+
+
+def _available(device: str) -> float:
+    """Bytes of memory: the device's, or what this machine has."""
+    if device.startswith("cuda"):
+        return float(torch.cuda.get_device_properties(device).total_memory)
+
+    return float(psutil.virtual_memory().total)
+
+
+def _assumptions(tried: Probe | None, wanted: tuple[int, Device] | None) -> list[str]:
+    said = ["memory: by formulas over the model's shapes, long pairs, every tensor counted once"]
+    if tried is not None:
+        said.append(f"generations: as long as those of the probe, {tried.seen.ended} of {tried.seen.generations} ended")
+    else:
+        said.append("generations: as long as the demonstrations (no probe)")
+    if wanted is not None:
+        said += [
+            f"time: {timing.TRAINS:.0%} of the device's bf16 rate in training, {timing.SCORES:.0%} in scoring, "
+            f"{timing.READS:.0%} of its memory's in sampling, at least {timing.LAUNCHES * 1e3:g} ms a layer and token",
+            "devices: each holds the whole model and its optimizer, gradients are summed over a ring",
+            "evaluation, benchmarks and checkpoints are not counted",
+        ]
+    elif tried is not None:
+        said.append(
+            "time: by tokens, at the rates of the probe; evaluation, benchmarks and checkpoints are not counted"
+        )
+    return said
+
+
+def _of_devices(config: RunConfig, estimate: dict[str, Any]) -> list[Finding]:
+    count, batch = estimate.get("devices", 1), config.loop.batch
+    if count <= batch:
+        return []
+    return [
+        Finding(
+            "warning",
+            "loop.batch",
+            f"{batch} pairs a step: {count - batch} of {count} devices would have nothing to learn from",
+            f"Set loop.batch to a multiple of {count}, or use fewer devices.",
+        )
+    ]
+
+
+def _of_memory(estimate: dict[str, Any]) -> list[Finding]:
+    available, peak = estimate.get("available"), estimate["memory"]["peak"]
+    if available is None or peak < available:
+        return []
+    return [
+        Finding(
+            "warning",
+            "memory",
+            f"about {peak / 1e9:.1f} GB are needed, {estimate['device']} has {available / 1e9:.1f}",
+            "Lower loop.micro_batch or data.max_response_tokens, set model.gradient_checkpointing = true, or "
+            'adapter.kind = "lora".',
+        )
+    ]

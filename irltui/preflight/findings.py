@@ -1,0 +1,179 @@
+"""What is wrong, doubtful or worth knowing about a run before it starts, each with what to change. Pure rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from irltui.config.schema import RunConfig
+from irltui.data.report import DataReport
+from irltui.engine.plan import Plan
+from irltui.preflight.rows import Repeated, RowFacts
+
+Level = Literal["warning", "note"]
+_MANY = 0.1
+_FEW_HELD_OUT = 30
+_FEW_STEPS = 10
+_SURPRISED = 3.5  # nats a token from which on the model has hardly seen such answers
+_PRETRAINED = 50_000_000  # parameters from which on a model is no toy
+_SPARSE = 4  # a cap so many times the 95th percentile only costs
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know.
+
+    `key` is what it is about, an option or a place in the data; `remedy` what to do, "" if nothing needs doing.
+    """
+
+    level: Level
+    key: str
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the model did with a few rows, if it was asked: nats a token of demonstrations, generations that ended."""
+
+    demonstration_nll: float
+    generations: int
+    ended: int
+    longest: int
+
+
+def find(
+    config: RunConfig, report: DataReport, rows: RowFacts, plan: Plan, parameters: int, seen: Seen | None = None
+) -> list[Finding]:
+    """Everything, warnings first; `parameters` are the model's, `seen` what a probe found."""
+    found = [
+        *_of_template(config, report),
+        *_of_lengths(config, report),
+        *_of_repetitions(report, rows),
+        *_of_held_out(config, rows),
+        *_of_training(config, plan, parameters),
+        *(_of_model(config, report, seen) if seen is not None else ()),
+    ]
+    return sorted(found, key=lambda finding: finding.level == "note")
+
+
+def _of_template(config: RunConfig, report: DataReport) -> Iterator[Finding]:
+    if report.template == "none":
+        yield Finding(
+            "note",
+            "data.template",
+            "no chat template: prompt and completion are joined as they are",
+            "Right for a base model whose data brings its own separators; otherwise give data.template a Jinja file.",
+        )
+    if any(reason.startswith("end-of-sequence") for reason in report.dropped):
+        yield Finding(
+            "warning",
+            "data.source",
+            "some completions hold the end-of-sequence token, though the template closes every response itself",
+            "Take it out of the completions.",
+        )
+
+
+def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:
+    lost = sum(tally.count for reason, tally in report.dropped.items() if reason != "duplicate")
+    if lost > _MANY * report.rows:
+        yield Finding(
+            "warning",
+            "data",
+            f"{lost} of {report.rows} rows ({lost / report.rows:.0%}) are left out",
+            "Their reasons are above. For lengths: raise data.max_prompt_tokens and data.max_response_tokens.",
+        )
+    cut = sum(tally.count for tally in report.cut.values())
+    if cut > _MANY * report.rows:
+        yield Finding(
+            "warning",
+            "data.overlong",
+            f"{cut} of {report.rows} rows are cut; a cut response teaches nothing about stopping",
+            "Raise data.max_prompt_tokens and data.max_response_tokens.",
+        )
+    cap = config.max_new_tokens
+    if config.algorithm != "sft" and cap > _SPARSE * report.responses.p95:
+        yield Finding(
+            "note",
+            "decoding.max_new_tokens",
+            f"generations may have {cap} tokens, 95 % of the demonstrations have at most {report.responses.p95}",
+            f"decoding.max_new_tokens = {2 * report.responses.p95} would do, and is quicker while the model rambles.",
+        )
+
+
+def _of_repetitions(report: DataReport, rows: RowFacts) -> Iterator[Finding]:
+    same = rows.same_response
+    if same.count > _MANY * report.train:
+        yield Finding(
+            "warning",
+            "data.source",
+            f"{same.count} of {report.train} training rows have the same response{_where(same)}",
+            "The model will learn to give it whatever is asked. Thin them out, unless that is meant.",
+        )
+
+
+def _of_held_out(config: RunConfig, rows: RowFacts) -> Iterator[Finding]:
+    for leaked, what in ((rows.leaked_prompts, "prompt"), (rows.leaked_responses, "response")):
+        if leaked.count:
+            yield Finding(
+                "warning",
+                "data.held_out",
+                f"{leaked.count} held-out rows have the {what} of a training row{_where(leaked)}"
+                + (", but for case, spaces and punctuation" if what == "prompt" else ""),
+                "Held-out figures look better than they are. Take the repetitions out of the data.",
+            )
+    if config.data.held_out and rows.held_out_prompts < _FEW_HELD_OUT:
+        yield Finding(
+            "note",
+            "data.held_out",
+            f"{rows.held_out_prompts} held-out prompts: intervals over them will be wide",
+            "Raise data.held_out (and data.held_out_limit), or bring benchmarks with data of their own.",
+        )
+
+
+def _of_training(config: RunConfig, plan: Plan, parameters: int) -> Iterator[Finding]:
+    steps, rate = plan.total_steps, config.optimizer.learning_rate
+    if steps < _FEW_STEPS and config.algorithm != "rft":
+        yield Finding(
+            "warning",
+            "loop.passes",
+            f"the whole run has {steps} optimizer steps",
+            "Raise loop.passes, or lower loop.batch.",
+        )
+    if config.adapter.kind == "lora" and rate < 1e-6:
+        yield Finding(
+            "warning",
+            "optimizer.learning_rate",
+            f"{rate:g} hardly moves an adapter",
+            "LoRA wants about ten times the rate of full fine-tuning: try 1e-5.",
+        )
+    if config.adapter.kind != "lora" and rate > 1e-4 and parameters > _PRETRAINED:
+        yield Finding(
+            "warning",
+            "optimizer.learning_rate",
+            f"{rate:g} is a rate for adapters; all weights of a pretrained model may break under it",
+            "Try 5e-7 to 2e-5.",
+        )
+
+
+def _of_model(config: RunConfig, report: DataReport, seen: Seen) -> Iterator[Finding]:
+    if seen.demonstration_nll > _SURPRISED and config.algorithm != "sft":
+        yield Finding(
+            "warning",
+            "model.name",
+            f"the demonstrations are foreign to the model ({seen.demonstration_nll:.2f} nats a token)",
+            "Begin with SFT: irltui run sft with the same model and data, then --model that run's folder.",
+        )
+    if not seen.ended and seen.longest >= 2 * report.responses.median and config.algorithm != "sft":
+        yield Finding(
+            "warning",
+            "model.name",
+            f"none of {seen.generations} generations ended within {seen.longest} tokens",
+            "A model that does not stop is told from demonstrations by length alone. Begin with SFT.",
+        )
+
+
+def _where(repeated: Repeated) -> str:
+    more = ", ..." if repeated.count > len(repeated.rows) else ""
+    return f" ({', '.join(repeated.rows)}{more})"

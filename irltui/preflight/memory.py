@@ -1,0 +1,104 @@
+"""Bytes that a run needs at its peak, from shapes: what lives all the time, and what each phase adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from irltui.config.schema import OptimizerSection, RunConfig
+from irltui.data.report import DataReport
+from irltui.lm.logprobs import MOST_LOGITS
+from irltui.preflight.shapes import Shapes
+from irltui.samplers.slots import SPARE
+
+PROGRAM = 0.55e9  # an interpreter with torch and transformers, on a CPU; a GPU's context weighs about as much
+_NUMBER = {"float32": 4, "bfloat16": 2}
+_ROOM = 1.1  # allocators keep a little more than is used
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of one process.
+
+    `parts` live all the time, `phases` come and go; the peak is with the largest of them.
+    """
+
+    parts: dict[str, float]
+    phases: dict[str, float]
+
+    @property
+    def peak(self) -> float:
+        """At most at one time."""
+        return PROGRAM + _ROOM * (sum(self.parts.values()) + max(self.phases.values()))
+
+
+def memory(config: RunConfig, report: DataReport, shapes: Shapes, pair: int, *, low_precision: bool) -> Memory:
+    """Estimate.
+
+    Args:
+        config: of the run.
+        report: of its data.
+        shapes: of its model.
+        pair: tokens of a long pair's prompt and demonstration.
+        low_precision: whether matrix products compute in bfloat16 beside float32 weights.
+    """
+    number, computed = _NUMBER[config.model.dtype], 2 if low_precision else _NUMBER[config.model.dtype]
+    full = config.adapter.kind != "lora"
+    is_rft = config.algorithm == "rft"
+    parts: dict[str, float] = {
+        "weights": number * shapes.parameters,
+        "optimizer": _moments(config.optimizer) * number * shapes.trained,
+    }
+    if is_rft:
+        parts["reward model"] = (2 + _moments(config.reward_optimizer)) * number * _reward_trained(config, shapes)
+        parts["reward model"] += number * (shapes.parameters - _reward_trained(config, shapes))
+    generation = min(config.max_new_tokens, 2 * report.responses.p95)
+    tokens = config.micro_batch * (pair + (generation if config.algorithm != "sft" else 0))
+    rows = config.micro_batch * (report.responses.p95 + (generation if config.algorithm != "sft" else 0))
+    update = number * shapes.trained + _activations(config, shapes, tokens, number, computed) + _logits(shapes, rows)
+    if low_precision:
+        update += computed * (shapes.body + shapes.head)  # autocast's casts of the weights, kept up to the backward
+    phases = {"update": update}
+    if config.algorithm != "sft":
+        phases["sample"] = _sampling(config, report, shapes, low_precision=low_precision)
+        keeps_initial = full and (config.reference.kind != "rolling" or is_rft)
+        phases["reference"] = number * shapes.parameters * keeps_initial + _logits(shapes, 2 * rows)
+    return Memory(parts, phases)
+
+
+def _moments(section: OptimizerSection) -> int:
+    return 2 if section.kind == "adamw" else 1
+
+
+def _reward_trained(config: RunConfig, shapes: Shapes) -> int:
+    """Of a reward as large as the policy."""
+    options = config.reward.model_dump()
+    if options.get("lora_rank"):
+        return round(4 * options["lora_rank"] * shapes.hidden * shapes.layers)
+    frozen = min(int(options.get("freeze", 0)), shapes.layers)
+    blocks = shapes.body * (shapes.layers - frozen) // shapes.layers
+    return blocks + (0 if frozen else shapes.parameters - shapes.body)
+
+
+def _activations(config: RunConfig, shapes: Shapes, tokens: int, number: int, computed: int) -> float:
+    """What a forward pass keeps for the backward: residual stream and norms, attention, feed-forward."""
+    stream = (3 * 4 + 2 * number + 4 * computed) * shapes.hidden
+    attention = 3 * computed * (shapes.attended + shapes.cached)
+    inner = 4 * computed * shapes.inner
+    block = tokens * (stream + attention + inner)
+    if config.model.gradient_checkpointing:
+        return block + tokens * number * shapes.hidden * shapes.layers
+    return block * shapes.layers
+
+
+def _logits(shapes: Shapes, rows: int) -> float:
+    """In bfloat16 and float32 with a gradient each, or in chunks of a quarter of the bound."""
+    entries = rows * shapes.vocabulary
+    return 12.0 * (entries if entries <= MOST_LOGITS else MOST_LOGITS // 4)
+
+
+def _sampling(config: RunConfig, report: DataReport, shapes: Shapes, *, low_precision: bool) -> float:
+    copied = 2 * (shapes.body + shapes.head) if low_precision else 0
+    slots = int(config.sampler.model_dump().get("slots", 64))
+    columns = report.prompts.longest + config.max_new_tokens + SPARE
+    number = 2 if low_precision else _NUMBER[config.model.dtype]
+    return copied + slots * columns * number * shapes.cached * shapes.layers

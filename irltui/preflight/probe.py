@@ -1,0 +1,149 @@
+"""A short trial on this machine: the run's own parts on its own rows, timed. Nothing is kept.
+
+The model is loaded as the run would load it. Memory is not tried out: a trial that ran out of it would be no help.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from irltui.api import Demonstration, Generation
+from irltui.config.schema import RunConfig
+from irltui.data.demonstrations import Demonstrations
+from irltui.engine.parts import Parts, build
+from irltui.lm.policy import score_all
+from irltui.preflight.findings import Seen
+from irltui.preflight.seconds import Rates
+
+PROMPTS = 32
+TOKENS = 64  # of a generation, at most
+PASSES = 2  # timed, after one that is not
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was measured.
+
+    `generation` is the mean length of generations in tokens, those that had not ended counted at the run's cap.
+    """
+
+    rates: Rates
+    seen: Seen
+    generation: float
+    device: str
+    took: float
+
+
+def probe(config: RunConfig, say: Callable[[str], None]) -> Probe:
+    """Measure; takes seconds to about a minute.
+
+    Raises:
+        IrltuiError: a part of the run cannot be made.
+    """
+    began = time.monotonic()
+    say(f"loading {config.model.name}")
+    with tempfile.TemporaryDirectory() as scratch:
+        parts = build(_lean(config), Path(scratch), lambda: None, say)
+        rows = _spread(parts.data.train, PROMPTS)
+        say(f"drawing {len(rows)} generations of at most {TOKENS} tokens")
+        drawn, read, written = _sample(parts, rows)
+        generations = [drawn[row.id] for row in rows]
+        say("scoring and learning from them, then forgetting it")
+        scored, nll = _score(parts, rows, generations)
+        learned, step = _learn(parts, rows, generations)
+    ended = [g for g in generations if g.ended]
+    lengths = [len(g.tokens) if g.ended else config.max_new_tokens for g in generations]
+    return Probe(
+        rates=Rates(read, written, scored, learned, step),
+        seen=Seen(nll, len(generations), len(ended), min(TOKENS, config.max_new_tokens)),
+        generation=sum(lengths) / len(lengths),
+        device=str(parts.policy.device),
+        took=time.monotonic() - began,
+    )
+
+
+def _lean(config: RunConfig) -> RunConfig:
+    """Without what a trial needs not: benchmarks, and rows beyond the first thousand."""
+    limit = config.data.limit
+    few = config.data.model_copy(update={"limit": 1_000 if limit == "all" else min(1_000, limit)})
+    return config.model_copy(update={"benchmarks": {}, "data": few})
+
+
+def _spread(rows: Demonstrations, count: int) -> list[Demonstration]:
+    every = max(1, len(rows) // count)
+    return [rows[i] for i in range(0, len(rows), every)][:count]
+
+
+def _sample(parts: Parts, rows: list[Demonstration]) -> tuple[dict[str, Generation], float, float]:
+    """Generations, seconds a prompt token, seconds a drawn token: a second, shorter run tells the two apart."""
+    prompts = sorted((row.prompt for row in rows), key=lambda prompt: len(prompt.tokens))
+    most = min(TOKENS, parts.decoding.max_new_tokens)
+    list(parts.sampler.sample(prompts[:1], replace(parts.decoding, max_new_tokens=1), _SEED))  # tries the model's masks
+    parts.sampler.refresh()
+    began = time.perf_counter()
+    list(parts.sampler.sample(prompts, replace(parts.decoding, max_new_tokens=1), _SEED))
+    reading = time.perf_counter() - began
+    began = time.perf_counter()
+    drawn = {g.prompt_id: g for g in parts.sampler.sample(prompts, replace(parts.decoding, max_new_tokens=most), _SEED)}
+    writing = max(time.perf_counter() - began - reading, 1e-9)
+    read = sum(len(prompt.tokens) for prompt in prompts)
+    return drawn, reading / read, writing / max(1, sum(len(g.tokens) for g in drawn.values()) - len(drawn))
+
+
+def _score(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:
+    """Seconds a token of x, y and y~; nats a token of the demonstrations."""
+    prompts = [row.prompt for row in rows]
+    responses = [row.tokens for row in rows] + [g.tokens for g in generations]
+    tokens = sum(len(prompt.tokens) for prompt in prompts) + sum(map(len, responses))
+    began = time.perf_counter()
+    scores = score_all(parts.policy, prompts * 2, responses, batch=2 * parts.micro_batch, pairs=True)
+    taken = time.perf_counter() - began
+    demonstrated = [value for row in scores[: len(rows)] for value in row]
+    return taken / tokens, -sum(demonstrated) / len(demonstrated)
+
+
+def _learn(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:
+    """Seconds a token forward and backward, seconds of an optimizer step; the weights are not moved."""
+    policy, size, taken, tokens = parts.policy, parts.micro_batch, 0.0, 0
+    is_sft = parts.config.algorithm == "sft"
+    pairs = sorted(zip(rows, generations, strict=True), key=lambda pair: len(pair[0].tokens) + len(pair[1].tokens))
+    batches = [pairs[at : at + size] for at in range(0, len(pairs), size)]
+    for turn, some in enumerate((batches * (PASSES + 1))[: PASSES + 1]):
+        prompts, responses = [row.prompt for row, _ in some], [row.tokens for row, _ in some]
+        if not is_sft:
+            prompts, responses = prompts * 2, responses + [g.tokens for _, g in some]
+        began = time.perf_counter()
+        batch = policy.collate(prompts, responses, [0.0] * len(responses))
+        policy.log_probs(batch).mean().backward()
+        _wait(policy.device)
+        policy.moved()
+        if turn:
+            taken += time.perf_counter() - began
+            tokens += sum(len(row.prompt.tokens) for row, _ in some) + sum(map(len, responses))
+    return taken / tokens, _step(parts)
+
+
+def _step(parts: Parts) -> float:
+    parameters = list(parts.policy.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=0.0)
+    took = 0.0
+    for _ in range(2):  # the first makes the moments
+        began = time.perf_counter()
+        optimizer.step()
+        _wait(parts.policy.device)
+        took = time.perf_counter() - began
+    for parameter in parameters:
+        parameter.grad = None
+    return took
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

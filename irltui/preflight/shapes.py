@@ -1,0 +1,82 @@
+"""A model's shape, from its configuration alone: built without weights, so 70B costs as little as 135M."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from irltui.config.schema import AdapterSection, ModelSection
+from irltui.lm.load import add_adapter, empty_model
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What memory and time follow from.
+
+    Attributes:
+        parameters: all of them, shared ones once.
+        trained: those with a gradient; all of them without an adapter.
+        body: weights of linear layers that every token passes.
+        head: weights of the output layer, which only response tokens pass.
+        layers: transformer blocks.
+        hidden: width of the residual stream.
+        inner: width inside a block's feed-forward part.
+        attended: width of all query heads.
+        cached: width of keys and values together, a token and layer.
+        vocabulary: rows of the output layer.
+    """
+
+    parameters: int
+    trained: int
+    body: int
+    head: int
+    layers: int
+    hidden: int
+    inner: int
+    attended: int
+    cached: int
+    vocabulary: int
+
+
+def shapes(section: ModelSection, adapter: AdapterSection) -> Shapes:
+    """Of the model that a run would train.
+
+    Raises:
+        ModelError: it cannot be had, or the adapter finds nothing to adapt.
+    """
+    model = empty_model(section)
+    return _shapes(model, model.config.get_text_config(), adapter)
+
+
+def _shapes(model: Any, config: Any, adapter: AdapterSection) -> Shapes:
+    parameters, head = model.num_parameters(), model.get_output_embeddings()
+    linear = [module.weight for module in model.modules() if _is_linear(module) and module is not head]
+    trained = parameters
+    if adapter.kind == "lora":
+        with torch.device("meta"):
+            model = add_adapter(model, adapter, seed=0)
+        trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    heads = config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    fewer = getattr(config, "num_key_value_heads", None) or heads
+    inner = max((max(weight.shape) for weight in linear), default=config.hidden_size)
+    return Shapes(
+        parameters=parameters,
+        trained=trained,
+        body=sum(weight.numel() for weight in linear),
+        head=head.weight.numel(),
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        inner=inner,
+        attended=heads * width,
+        cached=2 * fewer * width,
+        vocabulary=head.weight.shape[0],
+    )
+
+
+def _is_linear(module: nn.Module) -> bool:
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, nn.Parameter) and weight.dim() == 2 and not isinstance(module, nn.Embedding)
