@@ -13,7 +13,10 @@ from irltui.text import safe
 
 COMMANDS: dict[str, str] = {
     "check": "irltui.preflight.command",
-    **{name: f"irltui.apply.{name}" for name in ("bench", "debug", "export", "plugin", "sample", "score", "triage")},
+    **{
+        name: f"irltui.apply.{name}"
+        for name in ("bench", "debug", "export", "look", "plugin", "sample", "score", "triage")
+    },
 }
 """Module of each command; its `main` takes the command's options as keywords."""
 _INTERRUPTED = 130
