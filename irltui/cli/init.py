@@ -17,7 +17,7 @@ from irltui.cli.init_text import Begun, config_text
 from irltui.config.layers import file_layer
 from irltui.config.load import load_layers
 from irltui.config.presets import presets
-from irltui.console import columns, out, talk
+from irltui.console import columns, complain, out, talk
 from irltui.errors import EXIT_OK, ConfigError, DataError
 from irltui.runs.durable import replace_file
 from irltui.text import safe
@@ -81,7 +81,7 @@ def _asked(request: InitRequest) -> InitRequest:
     data = request.data or _ask("Demonstrations (JSONL, CSV, Parquet, Arrow or hub name)")
     algorithm = request.algorithm or "irft"
     if not request.algorithm and _can_ask(request):
-        talk(columns([[name, presets()[name]] for name in ALGORITHMS]))
+        complain(columns([[name, presets()[name]] for name in ALGORITHMS]))
         algorithm = _ask("Algorithm", "irft")
     if algorithm not in ALGORITHMS:
         raise ConfigError(f"{safe(algorithm)}: none of {', '.join(ALGORITHMS)}")
@@ -108,8 +108,8 @@ def _with_columns(request: InitRequest, found: Mapping[str, Any]) -> InitRequest
     """The columns that are meant, where none has a usual name."""
     if found["known"]:
         return request
-    talk(safe(found["problem"], limit=600))
-    talk(columns([[safe(name, limit=40), safe(text, limit=70)] for name, text in found["example"].items()]))
+    complain(safe(found["problem"], limit=600))
+    complain(columns([[safe(name, limit=40), safe(text, limit=70)] for name, text in found["example"].items()]))
     guess = found["guess"]
     if _can_ask(request):
         prompt, completion = (_ask(f"Column with the {key}", guess[key] or None) for key in ("prompt", "completion"))

@@ -10,6 +10,7 @@ from irltui.config.toml import text as quoted
 
 _FEW = 200  # rows of which a tenth says little
 _USUAL = 512  # the default of both length limits
+_FAR = 4  # times as long as 99 of 100
 _STEP = 32  # limits are rounded up to a multiple
 _COMMENT_AT = 38
 
@@ -63,11 +64,12 @@ def _own(begun: Begun) -> Iterator[tuple[str, str]]:
 
 
 def _limit(what: str, lengths: Sequence[int]) -> tuple[str, str]:
-    """Room for the longest, up to the usual limit."""
-    longest, usual = lengths[-1], lengths[len(lengths) // 2]
-    most = min(_USUAL, -(-longest // _STEP) * _STEP)
+    """Room for the longest, up to the usual limit; not for a few that are far longer than all others."""
+    longest, usual, nearly_all = lengths[-1], lengths[len(lengths) // 2], lengths[int(0.99 * (len(lengths) - 1))]
+    needed = longest if longest <= _FAR * nearly_all else nearly_all
+    most = min(_USUAL, -(-needed // _STEP) * _STEP)
     over = sum(length > most for length in lengths)
-    left_out = f"; {over} longer ones are left out" if over else ""
+    left_out = f"; longer, so left out: {over}" if over else ""
     return _line(f"data.max_{what}_tokens", str(most), f"here {usual} in the middle, {longest} at most{left_out}")
 
 

@@ -64,6 +64,14 @@ def test_columns_with_odd_names_are_guessed_shown_and_taken_only_if_told(irltui,
     assert (columns.prompt, columns.completion) == ("Kundenfrage", "Unsere Antwort")
 
 
+def test_one_row_that_is_far_too_long_sets_no_limit(irltui, place) -> None:
+    with (place / "demos.jsonl").open("a") as file:
+        file.write(json.dumps({"prompt": "the cat?", "completion": "dog " * 400}) + "\n")
+    assert irltui("init", "--model", "plain", "--data", "demos.jsonl").code == 0
+    assert load("irltui.toml").config.data.max_response_tokens == 32
+    assert "longer, so left out: 1" in (place / "irltui.toml").read_text()
+
+
 def test_columns_can_be_named(irltui, place) -> None:
     words = [
         "init",
