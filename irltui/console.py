@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from irltui.text import safe
 
 _LONGEST = 1 << 22
+QUIET, VERBOSE = "IRLTUI_QUIET", "IRLTUI_VERBOSE"
+"""Variables of the environment, so that the processes that a command starts heed --quiet and --verbose, too."""
 
 
 def out(text: str) -> None:
@@ -24,8 +27,24 @@ def out_json(value: Any, *, indent: int | None = 2) -> None:
     sys.stdout.flush()
 
 
+def is_quiet() -> bool:
+    """Whether results and errors alone are wanted."""
+    return bool(os.environ.get(QUIET))
+
+
+def is_verbose() -> bool:
+    """Whether errors come with the place in the program where they arose."""
+    return bool(os.environ.get(VERBOSE))
+
+
 def talk(text: str) -> None:
-    """Print what is for a person only."""
+    """Print what is for a person only; nothing, if it is to be quiet."""
+    if not is_quiet():
+        complain(text)
+
+
+def complain(text: str) -> None:
+    """Print what went wrong, or must be answered."""
     sys.stderr.write(safe(text, lines=True, limit=_LONGEST) + "\n")
     sys.stderr.flush()
 

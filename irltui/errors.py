@@ -12,6 +12,16 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NO_RUN = 3
 EXIT_PREEMPTED = 75  # sysexits' EX_TEMPFAIL: relaunch to resume
+EXIT_INTERRUPTED = 130  # as shells have it: 128 and SIGINT
+EXIT_CODES = {
+    EXIT_OK: "done",
+    EXIT_FAILED: "failed, or something was found wrong",
+    EXIT_USAGE: "wrong usage, configuration, data or model: the same command fails again",
+    EXIT_NO_RUN: "no such run",
+    EXIT_PREEMPTED: "preempted: the same command, or --resume, goes on",
+    EXIT_INTERRUPTED: "interrupted by Ctrl-C",
+}
+"""What every command's exit code means."""
 
 
 class IrltuiError(Exception):
@@ -77,3 +87,7 @@ class TrainingError(IrltuiError):
 
 class NotFiniteError(TrainingError):
     """A loss or a gradient is NaN or infinite."""
+
+
+class HubError(IrltuiError):
+    """A model hub that cannot be reached, or that refuses."""

@@ -8,15 +8,18 @@ import os
 import sys
 import traceback
 
-from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError
+from irltui.console import is_verbose
+from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, IrltuiError
 from irltui.text import safe
 
 COMMANDS: dict[str, str] = {
     "check": "irltui.preflight.command",
-    **{name: f"irltui.apply.{name}" for name in ("bench", "debug", "export", "plugin", "sample", "score", "triage")},
+    **{
+        name: f"irltui.apply.{name}"
+        for name in ("bench", "debug", "export", "look", "plugin", "sample", "score", "triage")
+    },
 }
 """Module of each command; its `main` takes the command's options as keywords."""
-_INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
@@ -28,11 +31,13 @@ def main(arguments: list[str]) -> int:
     try:
         importlib.import_module(COMMANDS[arguments[0]]).main(**json.loads(arguments[1]))
     except IrltuiError as error:
+        if is_verbose():
+            traceback.print_exc()
         hint = f"\nhint: {error.hint}" if error.hint else ""
         print(safe(f"error: {error.message}{hint}", lines=True, limit=1 << 16), file=sys.stderr)  # noqa: T201
         return error.exit_code
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return EXIT_INTERRUPTED
     except Exception:  # noqa: BLE001 - the last line of defence: every end is told
         traceback.print_exc()
         return EXIT_FAILED

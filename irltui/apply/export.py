@@ -1,13 +1,24 @@
-"""`irltui export`: the policy (and explicit reward) of one outer iteration, from its checkpoint to a folder of its own.
+"""`irltui export`: the result of a run, or of one of its outer iterations, as a folder to use and to share.
 
-Reads the run folder, also while an engine works there, and never writes in it.
+A transformers folder with a model card; for LoRA the adapter beside the merged weights, for RFT the reward. Reads the
+run folder, also while an engine works there, and changes nothing of it.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from irltui.api import BuildContext, Reward
+from irltui.apply.card import Exported, write_card
+from irltui.apply.hub import check_name, push
 from irltui.config.load import recorded
 from irltui.config.schema import RunConfig
 from irltui.console import out as say
@@ -21,43 +32,93 @@ from irltui.errors import CheckpointError, ModelError, RunFolderError
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.checkpoints import damage, newest_first
+from irltui.runs.durable import room
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import read_manifest
+from irltui.runs.status import read_status
 
-BEST, LAST = "best", "last"
+RESULT, BEST, LAST = "result", "best", "last"
+_PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}  # loading one runs whatever it says
+_TEMPLATE = "chat_template.jinja"
 
 
-def main(run: str, iteration: str, out: str, *, as_json: bool = False) -> None:
-    """Write OUT: a transformers folder with tokenizer, adapter merged; OUT/reward with an explicit reward.
+@dataclass(frozen=True)
+class Wanted:
+    """How to write and where to push: what `irltui export` was asked for beside run, iteration and folder.
+
+    `merge`: for LoRA, merge the adapter into the weights; otherwise the folder is the adapter alone. `dtype`: float32,
+    bfloat16 or float16, "" keeps what there is. `hub`: OWNER/NAME, "" pushes nowhere; `public` lets anybody read it.
+    """
+
+    merge: bool = True
+    dtype: str = ""
+    hub: str = ""
+    public: bool = False
+
+
+def main(
+    run: str,
+    iteration: str,
+    out: str,
+    *,
+    as_json: bool = False,
+    **options: Any,
+) -> None:
+    """Write OUT: a transformers folder with tokenizer and card; OUT/adapter, OUT/reward where the run has them.
 
     Args:
         run: the run's folder.
-        iteration: best, last, or after how many outer iterations.
+        iteration: result, best, last, after how many outer iterations, or a checkpoint's name.
         out: a folder that is not there yet.
         as_json: print JSON.
+        options: those of `Wanted`.
 
     Raises:
-        IrltuiError: no such checkpoint, or it cannot be loaded or written.
+        IrltuiError: no such checkpoint, it cannot be loaded or written, or the hub refuses.
     """
     quiet_transformers()
-    folder, target = open_run_folder(Path(run)), Path(out)
+    folder, target, wanted = open_run_folder(Path(run)), Path(out), Wanted(**options)
     if target.exists():
-        raise RunFolderError(f"{target}: is there already", "Choose another --out.")
+        raise RunFolderError(f"{target}: is there already", "Choose another --out, or delete the folder.")
+    if wanted.hub:
+        check_name(wanted.hub)
     config = recorded(read_manifest(folder).config)
-    name = find_checkpoint(folder, iteration)
-    talk(f"exporting checkpoint {name} of {folder.path}")
-    policy, reward = _learned(config, folder.checkpoints / name)
+    if not wanted.merge and config.adapter.kind == "off":
+        raise RunFolderError(f"{folder.path}: --no-merge: the run has no adapter", "Leave out --no-merge.")
+    exported = _export(folder, config, iteration, target, wanted)
+    told = {"model": str(target), **{p: str(target / p) for p in ("adapter", "reward") if (target / p).is_dir()}}
+    if wanted.hub:
+        talk(f"pushing {target} to {wanted.hub}")
+        told["hub"] = push(target, wanted.hub, private=not wanted.public)
+    if as_json:
+        place = {"checkpoint": exported.checkpoint, "outer_iterations": exported.outer_iterations}
+        out_json({"reward": "", "adapter": "", **told, **place, "card": str(target / "README.md")})
+    else:
+        say("\n".join(f"{what:<8} {where}" for what, where in {**told, "card": target / "README.md"}.items()))
+
+
+def _export(run: RunFolder, config: RunConfig, iteration: str, target: Path, wanted: Wanted) -> Exported:
+    """Write everything beside, then rename: the folder is whole or absent."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, config, policy, reward)
-    except OSError as error:
-        raise RunFolderError(f"{target}: cannot be written: {error}", "Make room, or choose another --out.") from error
-    after, reward_folder = read_position(folder.checkpoints / name).t, target / "reward"
-    exported = {"model": str(target), "reward": str(reward_folder) if reward_folder.is_dir() else ""}
-    if as_json:
-        out_json({**exported, "checkpoint": name, "outer_iterations": after})
-    else:
-        say("\n".join(f"{what:<8} {where}" for what, where in exported.items() if where))
+        with whole(target) as folder:
+            if iteration == RESULT:
+                place = _copy_result(run, folder, wanted)
+            else:
+                name = find_checkpoint(run, iteration)
+                talk(f"exporting checkpoint {name} of {run.path}")
+                _write_checkpoint(folder, config, run.checkpoints / name, wanted)
+                reached = read_position(run.checkpoints / name)
+                place = Exported(name, reached.t, reached.step, is_best=iteration == BEST)
+            _keep_template(config, folder)
+            if wanted.dtype:
+                _cast(folder, wanted.dtype)
+            write_card(folder, run, place)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(
+            f"{target}: cannot be written: {error}; {room(target.parent, 0)}", "Make room, or choose another --out."
+        ) from error
+    return place
 
 
 def find_checkpoint(run: RunFolder, iteration: str) -> str:
@@ -82,8 +143,13 @@ def find_checkpoint(run: RunFolder, iteration: str) -> str:
             )
     elif iteration.isdecimal():
         name, wanted = f"{int(iteration):04d}-000000", f"after outer iteration {iteration}"
+    elif iteration.replace("-", "").isdecimal():
+        name = iteration
     else:
-        raise CheckpointError(f"--iteration {iteration}: no such iteration", "Say best, last or a number such as 2.")
+        raise CheckpointError(
+            f"--iteration {iteration}: no such iteration",
+            "Say result, best, last, a number such as 2, or the name of a checkpoint such as 0002-000000.",
+        )
     if name in good:
         return name
     problem = damage(run.checkpoints / name) if name in names else "not kept"
@@ -94,6 +160,46 @@ def _kept(names: list[str]) -> str:
     ends = [str(int(name.split("-")[0])) for name in reversed(names) if name.endswith("-000000")]
     listed = f"Kept after outer iterations: {', '.join(ends) or 'none'}"
     return f"{listed}; checkpoint.keep says how many of the newest stay."
+
+
+def _copy_result(run: RunFolder, folder: Path, wanted: Wanted) -> Exported:
+    """What the engine wrote when the run ended."""
+    if not run.model.is_dir():
+        raise RunFolderError(
+            f"{run.path}: has no result yet: the run is {read_status(run).state}",
+            f"Finish it (irltui run --resume {run.path}), or take its newest checkpoint: --iteration last.",
+        )
+    talk(f"exporting the result of {run.path}")
+    parts = {"adapter": run.adapter, "reward": run.reward}
+    _copy(run.model if wanted.merge else run.adapter, folder)
+    for name, source in parts.items():
+        if source.is_dir() and (wanted.merge or name != "adapter"):
+            (folder / name).mkdir()
+            _copy(source, folder / name)
+    return Exported()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Everything but pickled weights, and cards that know nothing of the run."""
+    for file in sorted(source.iterdir()):
+        if file.is_file() and file.suffix not in _PICKLED and file.name != "README.md":
+            shutil.copyfile(file, target / file.name)
+
+
+def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, wanted: Wanted) -> None:
+    policy, reward = _learned(config, checkpoint)
+    defaults = generation_defaults(config.model)
+    if policy.is_adapted:
+        adapter = folder / "adapter" if wanted.merge else folder
+        adapter.mkdir(exist_ok=True)
+        write_model(adapter, policy.model, policy.tokenizer, defaults)
+        (adapter / "README.md").unlink(missing_ok=True)
+    if wanted.merge or not policy.is_adapted:
+        model: Any = policy.model.merge_and_unload() if policy.is_adapted else policy.model
+        write_model(folder, model, policy.tokenizer, defaults)
+    if reward is not None:
+        with whole(folder / "reward") as inner:
+            reward.export(inner)
 
 
 def _learned(config: RunConfig, checkpoint: Path) -> tuple[LanguageModelPolicy, Reward | None]:
@@ -114,10 +220,28 @@ def _learned(config: RunConfig, checkpoint: Path) -> tuple[LanguageModelPolicy, 
     return policy, reward
 
 
-def _write(target: Path, config: RunConfig, policy: LanguageModelPolicy, reward: Reward | None) -> None:
-    model = policy.model.merge_and_unload() if policy.is_adapted else policy.model
-    with whole(target) as folder:
-        write_model(folder, model, policy.tokenizer, generation_defaults(config.model))
-        if reward is not None:
-            with whole(folder / "reward") as inner:
-                reward.export(inner)
+def _keep_template(config: RunConfig, folder: Path) -> None:
+    """A chat template from a file goes with the model that learned by it."""
+    template = Path(config.data.template).expanduser()
+    if config.data.template not in {"auto", "none"} and template.is_file():
+        for place in (folder, folder / "adapter"):
+            if place.is_dir():
+                shutil.copyfile(template, place / _TEMPLATE)
+
+
+def _cast(folder: Path, dtype: str) -> None:
+    """All weights of the folder in another type, with the configurations that name it."""
+    wanted: torch.dtype = getattr(torch, dtype)
+    for file in folder.rglob("*.safetensors"):
+        tensors = {n: t.to(wanted) if t.is_floating_point() else t for n, t in load_file(file).items()}
+        save_file(tensors, file, metadata={"format": "pt"})
+    for file in folder.rglob("config.json"):
+        values = json.loads(file.read_text(encoding="utf-8"))
+        values.pop("torch_dtype", None)
+        file.write_text(json.dumps({**values, "dtype": dtype}, indent=2) + "\n", encoding="utf-8")
+    for file in folder.rglob("*.safetensors.index.json"):
+        index = json.loads(file.read_text(encoding="utf-8"))
+        shards = {file.parent / name for name in index["weight_map"].values()}
+        size = sum(t.numel() * t.element_size() for shard in shards for t in load_file(shard).values())
+        index["metadata"] = {**index.get("metadata", {}), "total_size": size}
+        file.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")

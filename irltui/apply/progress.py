@@ -7,6 +7,8 @@ import sys
 import time
 from types import TracebackType
 
+from irltui.console import is_quiet
+
 EVERY = 10.0  # seconds between two lines that stay
 
 
@@ -59,5 +61,7 @@ def say(text: str) -> None:
 
 
 def _say(text: str) -> None:
+    if is_quiet():
+        return
     sys.stderr.write(text)
     sys.stderr.flush()

@@ -13,10 +13,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from irltui.cli.engine import death
-from irltui.console import talk
-from irltui.errors import EXIT_FAILED, EXIT_OK
-
-INTERRUPTED = 130
+from irltui.console import complain
+from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 
 
 def become(command: str, **options: Any) -> NoReturn:
@@ -34,10 +32,10 @@ def work(command: str, **options: Any) -> int:
     child = subprocess.Popen(line_of(command, options), stdin=subprocess.DEVNULL)  # noqa: S603
     with _signals_to(child):
         returned = child.wait()
-    if returned == INTERRUPTED or returned < 0:
-        reason = "stopped" if returned == INTERRUPTED else death(returned)[0].replace("the engine", "the work")
-        talk(f"{reason}; the same command goes on where it was")
-        return INTERRUPTED if returned == INTERRUPTED else EXIT_FAILED
+    if returned == EXIT_INTERRUPTED or returned < 0:
+        reason = "stopped" if returned == EXIT_INTERRUPTED else death(returned)[0].replace("the engine", "the work")
+        complain(f"{reason}; the same command goes on where it was")
+        return EXIT_INTERRUPTED if returned == EXIT_INTERRUPTED else EXIT_FAILED
     return returned or EXIT_OK
 
 

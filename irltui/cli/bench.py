@@ -1,4 +1,4 @@
-"""`irltui bench` and `irltui export`: what was asked for is checked here, and done where torch is."""
+"""`irltui bench`: what was asked for is checked here, and done where torch is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from irltui.config.schema import RunConfig
 from irltui.config.target import target_layers
 from irltui.errors import ConfigError, RunFolderError
 from irltui.registry import Registry
-from irltui.runs.folder import is_run, open_run_folder
+from irltui.runs.folder import is_run
 from irltui.runs.study import is_study
 from irltui.text import safe
 
@@ -55,19 +55,6 @@ def bench(request: BenchRequest) -> None:
         items=str(request.items or ""),
         as_json=request.as_json,
     )
-
-
-def export(run: Path, iteration: str, out: Path, *, as_json: bool) -> None:
-    """Become the process that exports.
-
-    Raises:
-        NoRunError: there is no run.
-        RunFolderError: --out is there already.
-    """
-    open_run_folder(run)
-    if out.exists():
-        raise RunFolderError(f"--out {safe(out)}: is there already", "Choose a folder that is not.")
-    apply.become("export", run=str(run), iteration=iteration, out=str(out), as_json=as_json)
 
 
 def _config(request: BenchRequest, *, from_run: bool) -> RunConfig:

@@ -5,6 +5,7 @@ Those for what runs learned are declared in `results`.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,10 +19,10 @@ from irltui.cli.results import results_app
 _RUNS, _CONFIGURATION = "Runs", "Configuration"
 
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 no such run, 75 preempted (resume it).",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, configuration, data or model, 3 no such run, 75 preempted, "
+    "130 interrupted. NO_COLOR is heeded.",
 )
 app.add_typer(reports_app)
 app.add_typer(results_app)
@@ -36,14 +37,18 @@ app.add_typer(debug_app, name="debug", rich_help_panel=_RUNS)
 def main() -> None:
     """Run the command line and end the process; errors of ours become a message and a hint."""
     from irltui.cli.say import error_text, prepare_streams
-    from irltui.console import talk
+    from irltui.console import complain, is_verbose
     from irltui.errors import IrltuiError
 
     prepare_streams()
     try:
         app(prog_name="irltui")
     except IrltuiError as error:
-        talk(error_text(error))
+        if is_verbose():
+            import traceback
+
+            complain("".join(traceback.format_exception(error)).rstrip())
+        complain(error_text(error))
         sys.exit(error.exit_code)
 
 
@@ -51,6 +56,10 @@ def main() -> None:
 def irltui(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Before any command: results and errors alone.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Before any command: errors with where in the program they arose.")
+    ] = False,
 ) -> None:
     """Fine-tune language models from demonstrations by inverse reinforcement learning: IRFT, RFT, SPIN, SFT.
 
@@ -60,7 +69,12 @@ def irltui(
       irltui run irft --model M --data demos.jsonl   train, and watch
       irltui presets                                 what can be run
       irltui runs                                    what has been run
+      irltui --quiet export runs/first               nothing but the result
+      irltui --install-completion                    the shell completes commands, presets and runs
     """
+    from irltui.console import QUIET, VERBOSE
+
+    os.environ.update({name: "1" for name, is_set in ((QUIET, quiet), (VERBOSE, verbose)) if is_set})
     if version:
         from irltui import __version__
         from irltui.console import out

@@ -7,8 +7,40 @@ from typing import Annotated
 
 import typer
 
+
+def _presets_and_files(incomplete: str) -> list[str]:
+    from irltui.config.presets import presets
+
+    files = [path for path in _paths(incomplete) if path.endswith(("/", ".toml", "run.json"))]
+    return [name for name in presets() if name.startswith(incomplete)] + files
+
+
+def _runs(incomplete: str) -> list[str]:
+    """Folders that begin so, those of runs alone where there are any."""
+    folders = [path for path in _paths(incomplete or "runs/") if path.endswith("/")]
+    runs = [path.rstrip("/") for path in folders if (Path(path) / "run.json").is_file()]
+    return runs or folders
+
+
+def _paths(incomplete: str) -> list[str]:
+    """Files and (with a slash) folders whose path begins so."""
+    above, _, name = incomplete.rpartition("/")
+    shown = incomplete[: len(incomplete) - len(name)]
+    try:
+        entries = sorted(Path(above or ("/" if shown else ".")).expanduser().iterdir())
+    except OSError:
+        return []
+    found = (entry for entry in entries if entry.name.startswith(name) and (name or not entry.name.startswith(".")))
+    return [f"{shown}{entry.name}{'/' if entry.is_dir() else ''}" for entry in found]
+
+
 Target = Annotated[
-    str, typer.Argument(metavar="TARGET", help="A preset, a TOML file, or RUN/run.json to repeat a run.")
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="A preset, a TOML file, or RUN/run.json to repeat a run.",
+        autocompletion=_presets_and_files,
+    ),
 ]
 Model = Annotated[str, typer.Option("--model", metavar="M", help="Hub name, model folder, or a finished run's folder.")]
 Data = Annotated[str, typer.Option("--data", metavar="D", help="Hub name, or a JSONL, Parquet, CSV or Arrow file.")]
@@ -23,7 +55,7 @@ Plugins = Annotated[
     typer.Option("--plugin", metavar="FILE", help="A Python file with a plugin of your own; repeatable."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.", autocompletion=_runs)]
 Reading = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="How the data is read, such as data.split=test; repeatable."),

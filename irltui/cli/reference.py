@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from irltui.cli.main import app
+from irltui.errors import EXIT_CODES
 
 _HEAD = """\
 # Commands
@@ -17,15 +18,25 @@ _HEAD = """\
 Written by `python -m irltui.cli.reference`; change the commands, not this page. `irltui COMMAND --help` says the same
 on a terminal.
 
-Results go to stdout, talk to stderr. Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 no such run,
-75 preempted (resume it).
+Results go to stdout, talk to stderr. `irltui --quiet COMMAND` prints results and errors alone; `irltui --verbose
+COMMAND` adds to errors where in the program they arose. `NO_COLOR=1` takes all colours away. `--install-completion`
+teaches the shell to complete commands, options, presets and runs.
+
+| exit code | |
+|---|---|
 """
 
 
 def page() -> str:
     """The page, Markdown."""
     root: Any = typer.main.get_command(app)
-    return "\n".join([_HEAD, *(line for name, command in _commands(root, "irltui") for line in _part(name, command))])
+    codes = [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
+    return "\n".join(
+        [
+            _HEAD + "\n".join(codes) + "\n",
+            *(line for name, command in _commands(root, "irltui") for line in _part(name, command)),
+        ]
+    )
 
 
 def _commands(group: Any, above: str) -> Iterator[tuple[str, Any]]:

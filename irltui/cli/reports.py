@@ -16,6 +16,35 @@ Several = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders o
 
 
 @reports_app.command(rich_help_panel=RUNS)
+def init(  # noqa: PLR0913 - an option each
+    model: Model = "",
+    data: Data = "",
+    algorithm: Annotated[str, typer.Option("--algorithm", metavar="A", help="irft, rft, spin or sft.")] = "",
+    prompt: Annotated[str, typer.Option("--prompt", metavar="COLUMN", help="The column with the prompts.")] = "",
+    completion: Annotated[
+        str, typer.Option("--completion", metavar="COLUMN", help="The column with the answers.")
+    ] = "",
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The TOML file to write.")] = Path("irltui.toml"),
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is guessed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Look at model and data, and write a configuration to begin with, every value with its reason.
+
+    Asks for what is not given, if there is a terminal. Columns with odd names are guessed and shown.
+
+    Examples:
+      irltui init
+      irltui init --model M --data demos.csv --yes
+      irltui init --model M --data D --algorithm rft --out rft.toml
+      irltui init --model M --data D --prompt frage --completion antwort
+    """
+    from irltui.cli.init import InitRequest
+    from irltui.cli.init import init as begin
+
+    sys.exit(begin(InitRequest(model, data, algorithm, prompt, completion, out, yes, force)))
+
+
+@reports_app.command(rich_help_panel=RUNS)
 def check(  # noqa: PLR0913 - an option each
     target: Target = "",
     model: Model = "",

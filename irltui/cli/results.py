@@ -47,26 +47,47 @@ def bench(
 
 
 @results_app.command(rich_help_panel=RESULTS)
-def export(
+def export(  # noqa: PLR0913 - an option each
     run: Run,
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="A folder that is not there yet.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="A folder that is not there yet; default: RUN/export."),
+    ] = None,
     iteration: Annotated[
-        str, typer.Option("--iteration", metavar="T", help="best, last, or after how many outer iterations.")
-    ] = "best",
+        str,
+        typer.Option(
+            "--iteration", metavar="T", help="result, best, last, after how many outer iterations, or a checkpoint."
+        ),
+    ] = "result",
+    merge: Annotated[
+        bool, typer.Option("--merge/--no-merge", help="LoRA: weights with the adapter merged in, or the adapter alone.")
+    ] = True,
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="TYPE", help="Write float32, bfloat16 or float16 weights.")
+    ] = "",
+    hub: Annotated[
+        str,
+        typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Also upload it to the Hugging Face hub, private."),
+    ] = "",
+    public: Annotated[bool, typer.Option("--public", help="Let everybody read what is uploaded.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the model of one outer iteration to a folder of its own, from its checkpoint.
+    """Write a folder to use and to share: weights, tokenizer, reward, and a model card filled from the run.
 
-    A transformers folder, adapters merged; of an RFT run with the reward of that iteration in FOLDER/reward.
-    The best iteration is the one with the lowest held-out loss (fixed reference) or NLL.
+    A transformers folder, safetensors alone; of a LoRA run with the adapter in FOLDER/adapter, of an RFT run with the
+    reward in FOLDER/reward. The best iteration is the one with the lowest held-out loss (fixed reference) or NLL.
 
     Examples:
+      irltui export runs/first
       irltui export runs/first --iteration best --out models/best
-      irltui export runs/first --iteration 2 --out models/second
+      irltui export runs/first --iteration 2 --out models/second --dtype bfloat16
+      irltui export runs/lora --no-merge --out models/adapter
+      irltui export runs/first --out models/first --push-to-hub OWNER/NAME
     """
-    from irltui.cli.bench import export as write
+    from irltui.cli.export import ExportRequest
+    from irltui.cli.export import export as write
 
-    write(run, iteration, out, as_json=as_json)
+    write(ExportRequest(run, out, iteration, merge, dtype, hub, public, as_json))
 
 
 @results_app.command(rich_help_panel=RESULTS)

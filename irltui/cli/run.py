@@ -26,7 +26,7 @@ from irltui.cli.sources import Sources
 from irltui.cli.study import create_study, follow_study
 from irltui.cli.summary import replay, summary
 from irltui.config.study import study_of
-from irltui.console import out, talk
+from irltui.console import complain, out, talk
 from irltui.errors import EXIT_OK, NoRunError
 from irltui.launch import rank, refuse_sharding, under_launcher
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
@@ -214,10 +214,10 @@ def _complain(run: RunFolder, progress: Progress, returned: int) -> None:
     if progress.end is not None:
         reason, hint = str(progress.end.get("reason", "")), str(progress.end.get("hint", ""))
     if tail := console_tail(run):
-        talk(f"last lines of {safe(run.console)}:\n{_indented(tail)}")
-    talk(f"error: {safe(reason, lines=True)}")
+        complain(f"last lines of {safe(run.console)}:\n{_indented(tail)}")
+    complain(f"error: {safe(reason, lines=True)}")
     if hint:
-        talk(f"hint: {safe(hint, lines=True)}")
+        complain(f"hint: {safe(hint, lines=True)}")
 
 
 def _indented(text: str) -> str:

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 
+from irltui.console import is_quiet
 from irltui.errors import ConfigError, IrltuiError
 
 
@@ -21,8 +22,8 @@ def has_screen() -> bool:
 
 
 def can_draw() -> bool:
-    """Whether stderr is a terminal whose lines can be drawn again."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    """Whether stderr is a terminal whose lines can be drawn again, and may be."""
+    return not is_quiet() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def prepare_streams() -> None:

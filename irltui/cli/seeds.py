@@ -14,7 +14,7 @@ from pathlib import Path
 
 from irltui.cli.sources import Sources
 from irltui.config.load import Loaded
-from irltui.console import talk
+from irltui.console import complain, talk
 from irltui.errors import EXIT_OK, ConfigError, RunFolderError
 from irltui.runs.folder import RunFolder, create_run_folder, is_run
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
@@ -72,7 +72,7 @@ def run_each(wanted: Variants, group: Path, train: Callable[[RunFolder], int]) -
         talk(f"{label}: {safe(run.path)}")
         code = train(run)
         if code != EXIT_OK or read_status(run).state is not State.FINISHED:
-            talk(f"{label} is not finished; the same command with --out {safe(group)} goes on from here")
+            complain(f"{label} is not finished; the same command with --out {safe(group)} goes on from here")
             return code
     talk(f"{len(runs)} runs are finished: irltui runs {safe(group)}")
     return EXIT_OK

@@ -20,7 +20,7 @@ from irltui.cli.study_report import study_report
 from irltui.cli.study_table import draw
 from irltui.cli.summary import replay
 from irltui.config.study import Study
-from irltui.console import out, out_json, talk
+from irltui.console import complain, out, out_json, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, RunFolderError
 from irltui.runs.control import Command, send
 from irltui.runs.durable import sync_folder
@@ -111,7 +111,9 @@ def follow_study(folder: Path, *, as_json: bool) -> int:
         if job.state in {State.FAILED, State.CRASHED}:
             _complain(job)
     if unfinished:
-        talk(f"{len(unfinished)} of {len(jobs)} runs are not finished; continue: irltui run --resume {safe(folder)}")
+        complain(
+            f"{len(unfinished)} of {len(jobs)} runs are not finished; continue: irltui run --resume {safe(folder)}"
+        )
         is_stopped = all(job.state not in {State.FAILED, State.CRASHED} for job in unfinished)
         return EXIT_OK if is_stopped and stopping else EXIT_FAILED
     report = study_report(folder, plan)
@@ -174,9 +176,9 @@ def _complain(job: Job) -> None:
     end = job.progress.end or {}
     reason = safe(end.get("reason", "the engine ended without a word"), lines=True)
     hint = safe(end.get("hint", ""), lines=True)
-    talk(f"error: {job.name}: {reason}" + (f"\nhint: {hint}" if hint else ""))
+    complain(f"error: {job.name}: {reason}" + (f"\nhint: {hint}" if hint else ""))
     if not end and (tail := console_tail(job.folder)):
-        talk(tail)
+        complain(tail)
 
 
 @contextmanager

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import tomllib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from irltui.apply.__main__ import main
+from irltui.apply.card import card
+from irltui.apply.card_facts import Exported, facts
+from irltui.config.load import load
 from irltui.runs.folder import RunFolder
 from support.runs import Change, config, demonstrations, finish, rft
 from support.tiny import folder
@@ -21,10 +30,9 @@ def make(tmp_path: Path, change: Change | None = None) -> RunFolder:
     return finish(tmp_path / "run", config(*inputs, change))
 
 
-def export(run: RunFolder, out: Path, iteration: str) -> int:
-    return main(
-        ["export", json.dumps({"run": str(run.path), "iteration": iteration, "out": str(out), "as_json": True})]
-    )
+def export(run: RunFolder, out: Path, iteration: str, **options: Any) -> int:
+    asked = {"run": str(run.path), "iteration": iteration, "out": str(out), "as_json": True, **options}
+    return main(["export", json.dumps(asked)])
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -106,3 +114,118 @@ def test_a_model_that_was_exchanged_is_noticed(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "model").rename(tmp_path / "elsewhere")
     assert export(run, tmp_path / "out", "last") == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def files(path: Path) -> set[str]:
+    return {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()}
+
+
+def front_matter(path: Path) -> dict[str, Any]:
+    return yaml.safe_load((path / "README.md").read_text(encoding="utf-8").split("---")[1])
+
+
+@pytest.mark.parametrize("change", [{"adapter": {"kind": "lora", "rank": 4}}, rft()], ids=["lora", "rft"])
+def test_the_result_is_what_the_run_wrote_with_a_card_and_no_pickle(tmp_path: Path, change: Change) -> None:
+    run = make(tmp_path, change)
+    (run.model / "pytorch_model.bin").write_bytes(b"pickle")
+    before = files(run.path)
+    out = tmp_path / "out"
+    assert export(run, out, "result") == 0
+    part = "adapter" if "adapter" in change else "reward"
+    assert same(weights(out), weights(run.model))
+    assert {file.suffix for file in out.rglob("*")} <= {"", ".json", ".jinja", ".safetensors", ".md"}
+    assert files(out / part) == files(getattr(run, part)) - {"README.md"}
+    assert "README.md" in files(out)
+    assert files(run.path) == before
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_a_lora_run_is_exported_as_its_adapter_alone_from_result_and_checkpoint_alike(tmp_path: Path) -> None:
+    run = make(tmp_path, {"adapter": {"kind": "lora", "rank": 4}})
+    for name in ("result", "0002-000000"):
+        out = tmp_path / name
+        assert export(run, out, name, merge=False) == 0
+        assert not (out / "model.safetensors").exists()
+        assert same(load_file(out / "adapter_model.safetensors"), load_file(run.adapter / "adapter_model.safetensors"))
+        assert front_matter(out)["library_name"] == "peft"
+    full = make(tmp_path / "full")
+    assert export(full, tmp_path / "none", "result", merge=False) == 1
+
+
+def test_weights_are_written_in_another_type_on_demand(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    out = tmp_path / "out"
+    assert export(run, out, "result", dtype="bfloat16") == 0
+    assert {tensor.dtype for tensor in weights(out).values()} == {torch.bfloat16}
+    assert AutoModelForCausalLM.from_pretrained(out).dtype == torch.bfloat16
+
+
+def test_the_card_is_filled_from_the_run_up_to_the_exported_moment(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    assert [export(run, tmp_path / name, name) for name in ("result", "1")] == [0, 0]
+    cards = [(tmp_path / name / "README.md").read_text(encoding="utf-8") for name in ("result", "1")]
+    for text in cards:
+        for title in ("Use", "Data", "Method", "Figures", "Limits", "Reproduce"):
+            assert f"\n## {title}\n" in text
+        assert str(tmp_path) not in text  # folders of the machine are nobody's business
+        assert "`demos.jsonl`: 24 rows" in text
+        assert "| held-out NLL |" in text
+        assert "No benchmark was run" in text
+    assert "after 1 outer iterations" in cards[1]
+    steps = [int(re.findall(r"optimizer steps \| (\d+)", text)[0]) for text in cards]
+    assert steps[1] < steps[0]
+    assert "license" not in front_matter(tmp_path / "result")  # the user's to choose
+    assert front_matter(tmp_path / "result")["tags"][:2] == ["irltui", "irft"]
+
+
+def test_the_card_holds_a_configuration_that_loads_and_code_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(tmp_path)
+    out = tmp_path / "out"
+    assert export(run, out, "result") == 0
+    text = (out / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "again.toml").write_text(re.findall(r"````toml\n(.*?)````", text, re.DOTALL)[0], encoding="utf-8")
+    assert tomllib.loads((tmp_path / "again.toml").read_text())["loop"]["batch"] == 4
+    assert load(str(tmp_path / "again.toml")).config.optimizer.learning_rate == 1e-3
+    monkeypatch.chdir(out)
+    exec(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], {})
+
+
+def test_a_base_model_and_data_of_a_hub_are_named_and_markup_from_outside_is_not(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    known = facts(run.model, run, Exported())
+    known.run.config["data"]["source"] = "a|b`<script>"
+    config = {**known.manifest.config, "data": {"source": "someone/demos"}}
+    written = card(replace(known, base="someone/base", manifest=replace(known.manifest, config=config)))
+    values = yaml.safe_load(written.split("---")[1])
+    assert (values["base_model"], values["datasets"]) == ("someone/base", ["someone/demos"])
+    assert "`a\\|b'&lt;script>`" in written
+
+
+def test_a_run_on_a_run_goes_back_to_the_first_model(tmp_path: Path) -> None:
+    first = make(tmp_path)
+    second = finish(tmp_path / "second", config(first.path, tmp_path / "demos.jsonl"))
+    assert facts(second.model, second, Exported()).base_folder == "model"
+
+
+def test_a_run_without_a_result_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make(tmp_path)
+    shutil.rmtree(run.model)
+    assert export(run, tmp_path / "out", "result") == 1
+    assert "--iteration last" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make(tmp_path)
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("irltui.apply.export.write_card", full)
+    assert export(run, tmp_path / "deep" / "out", "result") == 1
+    assert "No space left" in capsys.readouterr().err
+    assert list((tmp_path / "deep").iterdir()) == []

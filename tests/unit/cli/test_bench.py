@@ -115,7 +115,28 @@ def test_an_sft_run_has_no_reward_to_measure(irltui, became, run) -> None:
 
 def test_export_hands_on_what_it_was_told(irltui, became, run, tmp_path) -> None:
     assert irltui("export", run.path, "--out", "o", "--iteration", "2").code == 0
-    assert became == {"command": "export", "run": str(run.path), "iteration": "2", "out": "o", "as_json": False}
+    rest = {"merge": True, "dtype": "", "hub": "", "public": False, "as_json": False}
+    assert became == {"command": "export", "run": str(run.path), "iteration": "2", "out": "o", **rest}
+
+
+def test_export_goes_to_the_run_folder_and_takes_the_result_by_default(irltui, became, run) -> None:
+    assert irltui("export", run.path).code == 0
+    assert (became["iteration"], became["out"]) == ("result", str(run.path / "export"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dtype", "int8"], "int8: say one of float32"),
+        (["--push-to-hub", "model"], "model: write it as OWNER/NAME"),
+        (["--public"], "says who may read what --push-to-hub"),
+    ],
+)
+def test_export_refuses_options_that_make_no_sense_before_any_work(irltui, became, run, words, message) -> None:
+    result = irltui("export", run.path, *words)
+    assert result.code == 2
+    assert message in " ".join(result.err.replace("│", " ").split())
+    assert not became
 
 
 def test_export_refuses_what_is_no_run_and_what_is_there_already(irltui, became, run, tmp_path) -> None:
@@ -123,7 +144,7 @@ def test_export_refuses_what_is_no_run_and_what_is_there_already(irltui, became,
     assert irltui("export", "nowhere", "--out", "x").code == 3
     result = irltui("export", run.path, "--out", "o")
     assert result.code == 1
-    assert "--out o: is there already" in result.err
+    assert "o: is there already" in result.err
     assert not became
 
 

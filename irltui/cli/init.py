@@ -1,0 +1,151 @@
+"""`irltui init`: ask what to train on what, let another process look at it, write a configuration to begin with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from irltui.cli.apply import line_of
+from irltui.cli.init_text import Begun, config_text
+from irltui.config.layers import file_layer
+from irltui.config.load import load_layers
+from irltui.config.presets import presets
+from irltui.console import columns, complain, out, talk
+from irltui.errors import EXIT_OK, ConfigError, DataError
+from irltui.runs.durable import replace_file
+from irltui.text import safe
+
+ALGORITHMS = ("irft", "rft", "spin", "sft")
+
+
+@dataclass(frozen=True)
+class InitRequest:
+    """What `irltui init` was given; "" is asked for."""
+
+    model: str
+    data: str
+    algorithm: str
+    prompt: str
+    completion: str
+    out: Path
+    yes: bool
+    force: bool
+
+
+def init(request: InitRequest) -> int:
+    """Ask, look, write; the exit code.
+
+    Raises:
+        ConfigError: the file is there already, or there is no terminal to ask on.
+        DataError: nobody said which columns are meant.
+    """
+    if request.out.suffix != ".toml":
+        raise ConfigError(f"--out {safe(request.out)}: not a TOML file", "Give it a name that ends in .toml.")
+    if request.out.exists() and not request.force:
+        raise ConfigError(f"--out {safe(request.out)}: is there already", "Choose another --out, or say --force.")
+    request = _asked(request)
+    code, found = _look(request)
+    if code != EXIT_OK:
+        return code
+    request = _with_columns(request, found)
+    if not found["known"] and (request.prompt, request.completion) != tuple(found["guess"].values()):
+        code, found = _look(request)  # with the columns that were chosen
+        if code != EXIT_OK:
+            return code
+    text = config_text(_begun(request, found))
+    load_layers([file_layer(safe(request.out), text)])
+    request.out.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(request.out, text.encode())
+    _tell(request, found)
+    return EXIT_OK
+
+
+def _asked(request: InitRequest) -> InitRequest:
+    """With what was left out asked for."""
+    if request.algorithm not in {"", *ALGORITHMS}:
+        raise ConfigError(f"--algorithm {safe(request.algorithm)}: none of {', '.join(ALGORITHMS)}")
+    missing = [f"--{name}" for name in ("model", "data") if not getattr(request, name)]
+    if missing and not _can_ask(request):
+        raise ConfigError(
+            f"init: {' and '.join(missing)} not given, and there is nobody to ask",
+            "Such as: irltui init --model HuggingFaceTB/SmolLM2-135M --data demos.csv",
+        )
+    model = request.model or _ask("Model (hub name, folder, or a run's folder)")
+    data = request.data or _ask("Demonstrations (JSONL, CSV, Parquet, Arrow or hub name)")
+    algorithm = request.algorithm or "irft"
+    if not request.algorithm and _can_ask(request):
+        complain(columns([[name, presets()[name]] for name in ALGORITHMS]))
+        algorithm = _ask("Algorithm", "irft")
+    if algorithm not in ALGORITHMS:
+        raise ConfigError(f"{safe(algorithm)}: none of {', '.join(ALGORITHMS)}")
+    return replace(request, model=model, data=data, algorithm=algorithm)
+
+
+def _can_ask(request: InitRequest) -> bool:
+    return not request.yes and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(question: str, default: str | None = None) -> str:
+    return str(typer.prompt(question, default=default, err=True)).strip()
+
+
+def _look(request: InitRequest) -> tuple[int, dict[str, Any]]:
+    """The exit code of the process that looked, and what it found."""
+    named = {key: value for key in ("prompt", "completion") if (value := getattr(request, key))}
+    line = line_of("look", {"model": request.model, "data": {"source": request.data, "columns": named}})
+    done = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)  # noqa: S603
+    return done.returncode, json.loads(done.stdout) if done.returncode == EXIT_OK else {}
+
+
+def _with_columns(request: InitRequest, found: Mapping[str, Any]) -> InitRequest:
+    """The columns that are meant, where none has a usual name."""
+    if found["known"]:
+        return request
+    complain(safe(found["problem"], limit=600))
+    complain(columns([[safe(name, limit=40), safe(text, limit=70)] for name, text in found["example"].items()]))
+    guess = found["guess"]
+    if _can_ask(request):
+        prompt, completion = (_ask(f"Column with the {key}", guess[key] or None) for key in ("prompt", "completion"))
+        return replace(request, prompt=prompt, completion=completion)
+    words = " ".join(f"--{key} '{safe(guess[key])}'" for key in ("prompt", "completion"))
+    if not all(guess.values()):
+        raise DataError("which columns hold prompt and answer?", "Say --prompt NAME --completion NAME.")
+    if not request.yes:
+        raise DataError("which columns hold prompt and answer?", f"Perhaps {words}; or --yes takes just these.")
+    talk(f"taking {words}")
+    return replace(request, prompt=guess["prompt"], completion=guess["completion"])
+
+
+def _begun(request: InitRequest, found: Mapping[str, Any]) -> Begun:
+    lengths = found["lengths"]
+    if not lengths:
+        raise DataError(
+            f"{safe(request.data)}: no row of the first {found['rows']} can be used",
+            "A row needs text in both columns; a conversation needs a model with a chat template.",
+        )
+    return Begun(
+        request.model,
+        request.data,
+        request.algorithm,
+        {"prompt": request.prompt, "completion": request.completion},
+        template=found["template"],
+        rows=found["rows"] if found["is_all"] else 0,
+        prompt_lengths=tuple(sorted(length[0] for length in lengths)),
+        response_lengths=tuple(sorted(length[1] for length in lengths)),
+    )
+
+
+def _tell(request: InitRequest, found: Mapping[str, Any]) -> None:
+    path = safe(request.out)
+    if found["unusable"]:
+        talk(f"{found['unusable']} of {found['rows']} rows cannot be used; irltui check {path} says which and why")
+    if found["template"] == "none":
+        talk("the model has no chat template: prompt and answer are joined as they are (data.template)")
+    out(f"wrote {path}\nnext       irltui check {path}\nthen       irltui run {path}")
