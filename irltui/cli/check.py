@@ -16,6 +16,7 @@ from irltui.config.load import Loaded
 from irltui.config.study import Study, study_of
 from irltui.console import out_json, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, ConfigError, IrltuiError
+from irltui.preflight.devices import devices
 from irltui.text import safe
 
 _TAIL = 4  # lines that are told of a process that failed
@@ -35,8 +36,10 @@ def check(request: CheckRequest) -> int:
     """Look, show, and return the exit code.
 
     Raises:
-        ConfigError: the configuration has problems.
+        ConfigError: the configuration has problems, or there are no such devices.
     """
+    if request.devices:
+        devices(request.devices)  # better told at once
     loaded = _loaded(request.sources)
     tries = request.probes if request.probes is not None else not request.devices
     line = _line(loaded, request.devices, tries=tries)

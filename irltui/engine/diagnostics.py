@@ -173,6 +173,17 @@ def advice(values: Values) -> list[tuple[str, str]]:
         )
     if values.get("generation/equal_to_demonstration", 0) > 0.3:
         found.append(("equal", "Over 30 % of generations equal their demonstration: little is left to learn here."))
+    if values.get("generation/duplicate_rate", 0) > 0.5:
+        found.append(
+            (
+                "duplicates",
+                "Most generations repeat another one: the policy collapses; lower the learning rate, or raise beta.",
+            )
+        )
+    if values.get("generation/empty", 0) > 0.2:
+        found.append(
+            ("empty", "Over 20 % of generations are empty: the policy stops at once; look at Samples and the template.")
+        )
     if values.get("sampler/logp_error", 0) > 0.2:
         found.append(("mismatch", "Sampler and trainer disagree on log-probabilities: check precision and template."))
     return found

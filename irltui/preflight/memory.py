@@ -84,7 +84,8 @@ def _activations(config: RunConfig, shapes: Shapes, tokens: int, number: int, co
     stream = (3 * 4 + 2 * number + 4 * computed) * shapes.hidden
     attention = 3 * computed * (shapes.attended + shapes.cached)
     inner = 4 * computed * shapes.inner
-    block = tokens * (stream + attention + inner)
+    adapters = computed * shapes.widths if config.adapter.kind == "lora" else 0
+    block = tokens * (stream + attention + inner + adapters)
     if config.model.gradient_checkpointing:
         return block + tokens * number * shapes.hidden * shapes.layers
     return block * shapes.layers

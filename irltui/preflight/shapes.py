@@ -27,6 +27,7 @@ class Shapes:
         attended: width of all query heads.
         cached: width of keys and values together, a token and layer.
         vocabulary: rows of the output layer.
+        widths: of what goes into and comes out of a block's linear layers, together.
     """
 
     parameters: int
@@ -39,6 +40,7 @@ class Shapes:
     attended: int
     cached: int
     vocabulary: int
+    widths: int
 
 
 def shapes(section: ModelSection, adapter: AdapterSection) -> Shapes:
@@ -74,6 +76,7 @@ def _shapes(model: Any, config: Any, adapter: AdapterSection) -> Shapes:
         attended=heads * width,
         cached=2 * fewer * width,
         vocabulary=head.weight.shape[0],
+        widths=sum(sum(weight.shape) for weight in linear) // config.num_hidden_layers,
     )
 
 

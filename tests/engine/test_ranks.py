@@ -205,6 +205,26 @@ def test_a_number_that_is_not_finite_in_one_process_ends_all_and_keeps_its_batch
     assert [folder.name for folder in run.faults.iterdir()] == ["0000-000000-rank1"]
 
 
+@pytest.mark.parametrize("algorithm", ["sft", "irft"])
+def test_a_step_that_one_process_cannot_take_is_skipped_by_all(
+    material: tuple[Path, Path], tmp_path: Path, algorithm: str
+) -> None:
+    change: Change = {"algorithm": algorithm, "loop": {"skip_not_finite": 1}}
+    run = prepare(tmp_path / "run", config(*material, change))
+
+    def poison(rank: int) -> None:
+        true, calls = Stepper.accumulate, iter(range(1_000))
+        if rank == 1:
+            Stepper.accumulate = lambda self, loss: true(self, loss * (float("nan") if next(calls) == 1 else 1.0))
+
+    assert work_together(run, before=poison) == [0, 0]  # weights that differ would not be saved
+    (alert,) = events(run, Kind.ALERT, where=lambda event: event.fields["code"] == "not_finite")
+    assert "is skipped" in alert.fields["text"]
+    skipped = events(run, Kind.METRICS, where=lambda event: "train/skipped" in event.fields["values"])
+    assert [event.fields["values"]["train/skipped"] for event in skipped] == [1.0]
+    assert all(tensor.isfinite().all() for tensor in weights(run).values())
+
+
 def test_processes_that_have_come_apart_do_not_save(material: tuple[Path, Path], tmp_path: Path) -> None:
     run = prepare(tmp_path / "run", config(*material))
 

@@ -76,6 +76,8 @@ def test_kl_per_token_divides_by_tokens_not_by_responses() -> None:
         ({"heldout/loss": 0.8}, "no_signal"),
         ({"generation/eos_rate": 0.2}, "cut"),
         ({"generation/equal_to_demonstration": 0.5}, "equal"),
+        ({"generation/duplicate_rate": 0.6}, "duplicates"),
+        ({"generation/empty": 0.3}, "empty"),
         ({"sampler/logp_error": 0.5}, "mismatch"),
     ],
 )
