@@ -114,6 +114,9 @@ def _export(run: RunFolder, config: RunConfig, iteration: str, target: Path, wan
             if wanted.dtype:
                 _cast(folder, wanted.dtype)
             write_card(folder, run, place)
+            for file in folder.rglob("*"):
+                if file.is_file():  # safetensors lets nobody else read what it writes
+                    shutil.copymode(folder / "README.md", file)
     except (OSError, SafetensorError) as error:
         raise RunFolderError(
             f"{target}: cannot be written: {error}; {room(target.parent, 0)}", "Make room, or choose another --out."

@@ -157,6 +157,7 @@ def test_weights_are_written_in_another_type_on_demand(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert export(run, out, "result", dtype="bfloat16") == 0
     assert {tensor.dtype for tensor in weights(out).values()} == {torch.bfloat16}
+    assert len({file.stat().st_mode for file in out.iterdir()}) == 1  # who may read the card may read the weights
     assert AutoModelForCausalLM.from_pretrained(out).dtype == torch.bfloat16
 
 
