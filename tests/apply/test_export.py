@@ -230,3 +230,15 @@ def test_an_export_that_fails_leaves_nothing(
     assert export(run, tmp_path / "deep" / "out", "result") == 1
     assert "No space left" in capsys.readouterr().err
     assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_a_chat_template_from_a_file_goes_along(tmp_path: Path) -> None:
+    template = tmp_path / "line.jinja"
+    template.write_text("{% for m in messages %}{{ m.content }} is {% endfor %}", encoding="utf-8")
+    run = make(tmp_path, {"data": {"template": str(template)}})
+    out = tmp_path / "out"
+    assert export(run, out, "result") == 0
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    messages = [{"role": "user", "content": "the cat"}]
+    assert tokenizer.apply_chat_template(messages, tokenize=False) == "the cat is "
+    assert "Chat template: line.jinja." in (out / "README.md").read_text(encoding="utf-8")
