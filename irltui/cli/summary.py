@@ -160,7 +160,7 @@ def _next(run: RunFolder, progress: Progress, state: State) -> str:
     folder = safe(run.path)
     if state is State.FINISHED:
         load = f'AutoModelForCausalLM.from_pretrained("{safe(run.model)}")'
-        return f"{load}, or train on: --model {folder}" if run.model.is_dir() else ""
+        return f"{load}, to share: irltui export {folder}, to train on: --model {folder}" if run.model.is_dir() else ""
     if state in {State.STARTING, State.RUNNING, State.PAUSED}:
         return f"irltui ctl {folder} pause | checkpoint | stop"
     if progress.end and progress.end.get("exit_code") == EXIT_USAGE:  # going on would fail the same way

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from irltui.config.schema import DataSection
+from irltui.data.guess import named_column
 from irltui.errors import DataError
 
 _ALIASES = {
@@ -172,7 +173,7 @@ def _no_usual_name(key: str, section: DataSection, names: Sequence[str], taken: 
     return DataError(
         f"data.columns.{key}: no column of a usual name ({', '.join(_ALIASES[key])}) in {section.source} "
         f"({_listed(names)})",
-        f'Set data.columns.{key} = "{_guess(key, names, taken)}".',
+        f'Set data.columns.{key} = "{_guess(key, names, taken)}", or let `irltui init` look at the data.',
     )
 
 
@@ -185,6 +186,8 @@ def _choose(key: str, wanted: str, names: Sequence[str]) -> str:
 def _guess(key: str, names: Sequence[str], taken: set[str]) -> str:
     """The column that `key` most likely means."""
     free = [name for name in names if name not in taken] or ["NAME"]
+    if key in {"prompt", "completion"} and (named := named_column(key, free)):
+        return named
     usual = _ALIASES.get(key, (key,))
     near = [match for alias in usual for match in difflib.get_close_matches(alias, free, n=1)]
     return (near or free)[0]

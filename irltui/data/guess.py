@@ -37,8 +37,8 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     names = dict.fromkeys(name for row in rows for name in row)
     words = {name: _words(rows, name) for name in names}
     texts = [name for name, mean in words.items() if mean > 0]
-    prompt = _named("prompt", texts)
-    completion = _named("completion", [name for name in texts if name != prompt])
+    prompt = named_column("prompt", texts)
+    completion = named_column("completion", [name for name in texts if name != prompt])
     free = sorted((n for n in texts if n not in {prompt, completion} and words[n] >= _WORDY), key=lambda n: words[n])
     if not completion and free:
         completion = free.pop()
@@ -47,7 +47,7 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     return prompt, completion
 
 
-def _named(what: str, names: Sequence[str]) -> str:
+def named_column(what: str, names: Sequence[str]) -> str:
     """The name that holds one of the words for it, or nearly is one."""
     for word in _WORDS[what]:
         if found := [name for name in names if word in name.casefold()]:

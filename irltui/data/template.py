@@ -171,7 +171,8 @@ def _chat_template(tokenizer: Any, template: str) -> str | None:
             return tokenizer.chat_template["default"]
         raise DataError(
             "data.template: the tokenizer has no chat template",
-            'Set data.template = "none" to join prompt and completion as they are, or name a Jinja file.',
+            'Set data.template = "none" (--set data.template=none) to join prompt and completion as they are, or name '
+            "a Jinja file; `irltui init` sees to it by itself.",
         )
     try:
         return Path(template).expanduser().read_text(encoding="utf-8")

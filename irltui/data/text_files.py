@@ -62,7 +62,7 @@ def _json_document(file: Path) -> Iterator[dict[str, Any]]:
 
 def _csv(file: Path) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(sys.maxsize)  # long answers are none of csv's business
-    reader = csv.reader(_lines(file), strict=True)
+    reader = csv.reader(_lines(file), strict=True, delimiter=_delimiter(file))
     try:
         names = next(reader, list[str]())
         if len(set(names)) < len(names):
@@ -80,6 +80,12 @@ def _csv(file: Path) -> Iterator[dict[str, Any]]:
             f"{file}:{reader.line_num}: not CSV: {error}",
             "Quote fields that hold commas or newlines; double the quotes inside.",
         ) from None
+
+
+def _delimiter(file: Path) -> str:
+    """A comma, unless the first line has none: spreadsheets of many countries write semicolons, some write tabs."""
+    first = next(_lines(file), "")
+    return next((mark for mark in ",;\t" if mark in first), ",")
 
 
 def _lines(file: Path) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import logging as hub_logging
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -29,6 +30,7 @@ def quiet_transformers() -> None:
     """Keep progress bars and notices out of the engine's console: what matters becomes an event."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    hub_logging.set_verbosity_error()  # a hub out of reach is told once, not at every try
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 

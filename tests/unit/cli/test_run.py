@@ -30,7 +30,7 @@ def test_a_run_is_configured_started_followed_and_summed_up(irltui, stand_in, tm
         "                            first  last",
         "held-out NLL, nats a token  2      2",
         "model      a/model",
-        'next       AutoModelForCausalLM.from_pretrained("a/model"), or train on: --model a',
+        'next       AutoModelForCausalLM.from_pretrained("a/model"), to share: irltui export a, to train on: --model a',
     ]
     assert [line[10:] for line in result.err.splitlines()[1:]] == [
         "irft: 1 outer iterations, 2 steps (pid 1)",

@@ -106,7 +106,8 @@ def test_show_tells_figures_alerts_and_the_result(irltui, make_run) -> None:
         "training loss               0.6931                  0.1733",
         "gold: quality               0.5 [0.25, 0.75] (n 8)  0.5 [0.25, 0.75] (n 8)",
         f"model      {run.model}",
-        f'next       AutoModelForCausalLM.from_pretrained("{run.model}"), or train on: --model {run.path}',
+        f'next       AutoModelForCausalLM.from_pretrained("{run.model}"), '
+        f"to share: irltui export {run.path}, to train on: --model {run.path}",
         "warning at step 3: Both fall␛]52;c;eA==␇<U+202E>[/bold]: raise reward.beta.",
     ]
 

@@ -87,7 +87,7 @@ def test_missing_columns_are_named_with_those_that_are_there(tmp_path: Path) -> 
         "data.columns.completion: no column of a usual name (completion, response, answer, output, chosen) "
         f"in {path} (columns: prompt, reply)"
     )
-    assert error.hint == 'Set data.columns.completion = "reply".'
+    assert error.hint == 'Set data.columns.completion = "reply", or let `irltui init` look at the data.'
 
 
 def test_a_named_column_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -80,6 +80,13 @@ def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
     assert list(rows(tmp_path / "a.csv")) == [{"prompt": "p", "completion": "c"}]
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_csv_of_a_spreadsheet_with_other_marks_is_read(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"\ufeffprompt{mark}completion\r\nthe cat?{mark}a dog, red\r\n".encode())
+    assert list(load_rows(DataSection(source=str(path)))) == [{"prompt": "the cat?", "completion": "a dog, red"}]
+
+
 def test_fields_of_a_csv_may_hold_commas_newlines_and_quotes(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('prompt,completion\n"a,\nb","he said ""no"""\n\nshort\n')
     assert list(rows(tmp_path / "a.csv")) == [
