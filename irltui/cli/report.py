@@ -11,7 +11,7 @@ from irltui.console import out, out_json
 from irltui.errors import RunFolderError
 from irltui.report.page import MARK, page
 from irltui.runs.durable import replace_file
-from irltui.text import safe
+from irltui.text import masked, safe
 
 
 def report(paths: Sequence[Path], to: Path | None, figures: Path | None, samples: int, *, as_json: bool) -> None:
@@ -24,7 +24,7 @@ def report(paths: Sequence[Path], to: Path | None, figures: Path | None, samples
     sides = sides_of(load_runs(paths))
     to = to or (paths[0] / "report.html" if len(paths) == 1 else Path("report.html"))
     _check_place(to)
-    content = page(sides, samples).encode("utf-8", "replace")
+    content = masked(page(sides, samples)).encode("utf-8", "replace")
     drawn: list[Path] = []
     try:
         to.parent.mkdir(parents=True, exist_ok=True)

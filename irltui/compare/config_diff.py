@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from irltui.text import masked
+
 DEEPEST = 12
 
 
 def flat(config: Mapping[str, Any], above: str = "", depth: int = 0) -> dict[str, str]:
-    """Values by dotted key."""
+    """Values by dotted key, secrets masked: what is compared is shown."""
     found: dict[str, str] = {}
     for key, value in config.items():
         name = f"{above}{key}"
         if isinstance(value, Mapping) and depth < DEEPEST:
             found |= flat(value, f"{name}.", depth + 1)
         else:
-            found[name] = str(value)
+            found[name] = masked(str(value))
     return found
 
 

@@ -53,10 +53,14 @@ def memory(config: RunConfig, report: DataReport, shapes: Shapes, pair: int, *, 
         parts["reward model"] += number * (shapes.parameters - _reward_trained(config, shapes))
     generation = min(config.max_new_tokens, 2 * report.responses.p95)
     tokens = config.micro_batch * (pair + (generation if config.algorithm != "sft" else 0))
+    if is_rft:  # a reward reads each response with its prompt
+        tokens = 2 * config.micro_batch * pair
     rows = config.micro_batch * (report.responses.p95 + (generation if config.algorithm != "sft" else 0))
     update = number * shapes.trained + _activations(config, shapes, tokens, number, computed) + _logits(shapes, rows)
     if low_precision:
         update += computed * (shapes.body + shapes.head)  # autocast's casts of the weights, kept up to the backward
+    if is_rft and full:
+        update += number * shapes.parameters  # pi_0, as long as policy steps ask for it
     phases = {"update": update}
     if config.algorithm != "sft":
         phases["sample"] = _sampling(config, report, shapes, low_precision=low_precision)

@@ -69,11 +69,11 @@ def work(config: RunConfig, report: DataReport, plan: Plan, generation: float) -
         steps=steps,
         rows=rows,
     )
-    return total if config.algorithm == "irft" else _with_policy_steps(total, config, drawn, x, generation)
+    return total if config.algorithm == "irft" else _of_rft(total, config, drawn, pairs, x, generation)
 
 
-def _with_policy_steps(total: Work, config: RunConfig, drawn: float, x: float, generation: float) -> Work:
-    """RFT: the pairs go through the reward, which is as large; then the policy steps draw and learn."""
+def _of_rft(total: Work, config: RunConfig, drawn: float, pairs: float, x: float, generation: float) -> Work:
+    """The pairs go through the reward, which is as large; then the policy steps draw and learn."""
     options = config.update.model_dump()
     prompts, generations = int(options.get("prompts", 8)), int(options.get("generations", 4))
     steps = step_count(options.get("steps", "auto"), round(drawn) or 1, prompts)
@@ -83,7 +83,7 @@ def _with_policy_steps(total: Work, config: RunConfig, drawn: float, x: float, g
         written=total.written + rows * generation,
         scored=total.scored + 2 * rows * (x + generation),  # by the reward and by pi_ref
         scored_rows=total.scored_rows + rows * generation,
-        learned=total.learned + rows * (x + generation),
+        learned=total.learned + pairs * x + rows * (x + generation),  # a reward reads both responses with their prompt
         learned_rows=rows * generation,  # the reward's head has one number
         steps=total.steps + steps,
         rows=total.rows + rows,

@@ -76,7 +76,7 @@ class RunWriter:
         """
         self._status |= fields
         clock = self._clock()
-        if not now and clock - self._status_at < STATUS_EVERY:
+        if not now and 0 <= clock - self._status_at < STATUS_EVERY:  # a clock may be put back
             return
         self._status_at = clock
         try:

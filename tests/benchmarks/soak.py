@@ -1,8 +1,8 @@
 """Does a long run stay as it was? `PYTHONPATH=tests python tests/benchmarks/soak.py 30` (minutes).
 
 One IRFT engine on the tiny test model through as many outer iterations as there is time for. Prints the slopes of
-resident memory and open descriptors over the last two thirds, how the time of a step changed, and what the
-run folder grew by.
+resident memory and open descriptors over the last two thirds, how the time of a step changed (in CPU seconds, all
+that lies between steps included, because other programs take the cores), and what the run folder grew by.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from support.tiny import folder
 EVERY = 5.0  # seconds between two looks
 
 
-def soak(root: Path, minutes: float) -> tuple[RunFolder, list[tuple[float, float, float]]]:
-    """The run, and (seconds, resident bytes, descriptors) as it went."""
+def soak(root: Path, minutes: float) -> tuple[RunFolder, list[tuple[float, ...]]]:
+    """The run, and (Unix seconds, resident bytes, descriptors, CPU seconds) as it went."""
     inputs = folder(root / "model"), demonstrations(root / "demos.jsonl", 64)
     change = {"loop": {"passes": 100_000, "outer_iterations": 2, "batch": 8}, "checkpoint": {"every_steps": 50}}
     run = prepare(root / "run", config(*inputs, change))
@@ -36,7 +36,8 @@ def soak(root: Path, minutes: float) -> tuple[RunFolder, list[tuple[float, float
     )
     process, began, seen = psutil.Process(engine.pid), time.monotonic(), []
     while engine.poll() is None and time.monotonic() - began < 60 * minutes:
-        seen.append((time.monotonic() - began, float(process.memory_info().rss), float(process.num_fds())))
+        memory, descriptors = float(process.memory_info().rss), float(process.num_fds())
+        seen.append((time.time(), memory, descriptors, sum(process.cpu_times()[:2])))
         time.sleep(EVERY)
     send(run, Command.STOP)
     engine.wait(60)
@@ -53,12 +54,12 @@ def main(minutes: float) -> None:
     """Run and print."""
     with tempfile.TemporaryDirectory() as scratch:
         run, seen = soak(Path(scratch), minutes)
-        seconds, memory, descriptors = (np.array(column) for column in zip(*seen, strict=True))
+        at, memory, descriptors, cpu = (np.array(column) for column in zip(*seen, strict=True))
+        seconds = at - at[0]
         steps = [e for e in events(run, Kind.METRICS) if "train/loss" in e.fields["values"]]
         times = np.array([e.time for e in steps])
-        gaps = np.diff(times)
-        typical = gaps < 4 * np.median(gaps)  # sampling and evaluation lie between some
-        first, _, last = (np.median(third) for third in np.array_split(gaps[typical], 3))
+        done = np.searchsorted(times, at)
+        first, last = (np.ptp(cpu[third]) / np.ptp(done[third]) for third in np.array_split(np.arange(len(at)), 3)[::2])
         size = sum(
             file.stat().st_size for file in run.path.rglob("*") if file.is_file() and "checkpoints" not in str(file)
         )
@@ -66,7 +67,8 @@ def main(minutes: float) -> None:
         print(f"{len(steps)} steps, {steps[-1].fields['outer_iteration']} outer iterations in {60 * hours:.0f} minutes")
         print(f"| resident memory | {memory[-1] / 1e6:.0f} MB, {slope(seconds, memory) * 3600 / 1e6:+.2f} MB an hour |")
         print(f"| open descriptors | {descriptors[-1]:.0f}, {slope(seconds, descriptors) * 3600:+.2f} an hour |")
-        print(f"| time of a step | {1e3 * np.median(gaps):.1f} ms, {last / first - 1:+.1%} from first to last third |")
+        each = 1e3 * np.ptp(cpu) / np.ptp(done)
+        print(f"| CPU time of a step | {each:.1f} ms, {last / first - 1:+.1%} from first to last third |")
         print(f"| run folder but for checkpoints | {size / 1e6:.1f} MB, {size / len(steps):.0f} bytes a step |")
         print(f"| checkpoints kept | {sum(1 for p in run.checkpoints.iterdir() if p.is_dir())} |")
 
