@@ -11,6 +11,7 @@ from irltui.config.toml import text as quoted
 _FEW = 200  # rows of which a tenth says little
 _USUAL = 512  # the default of both length limits
 _FAR = 4  # times as long as 99 of 100
+_STEPS = 25  # of a pass over few rows
 _STEP = 32  # limits are rounded up to a multiple
 _COMMENT_AT = 38
 
@@ -33,7 +34,7 @@ def config_text(begun: Begun) -> str:
     """TOML with comments that loads as it is."""
     about, _, preset = preset_text(begun.algorithm).partition("\n")
     own = dict(_own(begun))
-    kept = [line for line in preset.splitlines() if line.partition("=")[0].strip() not in own]
+    kept = [_batch(line, begun.rows) for line in preset.splitlines() if line.partition("=")[0].strip() not in own]
     return "\n".join([about, *_HEAD, "", *own.values(), "", *_MORE, "", *kept, ""])
 
 
@@ -61,6 +62,15 @@ def _own(begun: Begun) -> Iterator[tuple[str, str]]:
         yield _limit(what, lengths)
     if 0 < begun.rows < _FEW:
         yield _line("data.held_out", "0.2", "few rows: a fifth is kept out, so that held-out figures mean something")
+
+
+def _batch(line: str, rows: int) -> str:
+    """A preset's batch, smaller where few rows would give a handful of steps."""
+    key, _, value = line.partition("=")
+    if key.strip() != "batch" or not rows:
+        return line
+    usual, few = int(value.partition("#")[0]), max(2, rows // _STEPS)
+    return line if few >= usual else f"{f'batch = {few}':<26} # few rows: about {_STEPS} steps a pass"
 
 
 def _limit(what: str, lengths: Sequence[int]) -> tuple[str, str]:

@@ -47,9 +47,9 @@ class NewRunScreen(ModalScreen[Path | None]):
     CSS_PATH = "new_run.tcss"
     AUTO_FOCUS = "#options"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "preset", "next preset"),
+        Binding("p", "preset", "preset"),
         Binding("enter", "edit", "change"),
-        Binding("space", "choose", "next choice"),
+        Binding("space", "choose", "choice"),
         Binding("backspace", "take_back", "take back"),
         Binding("slash", "filter", "filter"),
         Binding("C", "check", "check it"),
