@@ -25,7 +25,7 @@ from irltui.console import out as say
 from irltui.console import out_json, talk
 from irltui.data.template import eos_ids
 from irltui.engine.checkpoint import load_weights, read_position
-from irltui.engine.export import whole, write_model
+from irltui.engine.export import keep_template, whole, write_model
 from irltui.engine.guard import build_reward
 from irltui.engine.parts import derived_seed, make_policy
 from irltui.errors import CheckpointError, ModelError, RunFolderError
@@ -39,7 +39,6 @@ from irltui.runs.status import read_status
 
 RESULT, BEST, LAST = "result", "best", "last"
 _PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}  # loading one runs whatever it says
-_TEMPLATE = "chat_template.jinja"
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,9 @@ def _export(run: RunFolder, config: RunConfig, iteration: str, target: Path, wan
                 _write_checkpoint(folder, config, run.checkpoints / name, wanted)
                 reached = read_position(run.checkpoints / name)
                 place = Exported(name, reached.t, reached.step, is_best=iteration == BEST)
-            _keep_template(config, folder)
+            for model in (folder, folder / "adapter"):
+                if model.is_dir():
+                    keep_template(config, model)
             if wanted.dtype:
                 _cast(folder, wanted.dtype)
             write_card(folder, run, place)
@@ -221,15 +222,6 @@ def _learned(config: RunConfig, checkpoint: Path) -> tuple[LanguageModelPolicy, 
         reward = build_reward(config.reward, context)
     load_weights(checkpoint, parameters, reward)
     return policy, reward
-
-
-def _keep_template(config: RunConfig, folder: Path) -> None:
-    """A chat template from a file goes with the model that learned by it."""
-    template = Path(config.data.template).expanduser()
-    if config.data.template not in {"auto", "none"} and template.is_file():
-        for place in (folder, folder / "adapter"):
-            if place.is_dir():
-                shutil.copyfile(template, place / _TEMPLATE)
 
 
 def _cast(folder: Path, dtype: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from irltui.config.schema import RunConfig
 from irltui.engine.parts import Parts
 from irltui.errors import RunFolderError
 from irltui.runs.durable import room, sync_file, sync_folder
@@ -49,6 +50,13 @@ def write_model(folder: Path, model: Any, tokenizer: Any, generation_config: Any
     generation_config.save_pretrained(folder)
 
 
+def keep_template(config: RunConfig, folder: Path) -> None:
+    """A chat template from a file goes with the model that learned by it."""
+    template = Path(config.data.template).expanduser()
+    if config.data.template not in {"auto", "none"} and template.is_file():
+        shutil.copyfile(template, folder / "chat_template.jinja")
+
+
 @contextmanager
 def whole(folder: Path) -> Generator[Path]:
     """A new folder to write into, which replaces `folder` at the end; one that stays empty is not kept."""
@@ -66,6 +74,7 @@ def whole(folder: Path) -> Generator[Path]:
 def _write(folder: Path, model: Any, parts: Parts) -> None:
     with whole(folder) as beside:
         write_model(beside, model, parts.policy.tokenizer, parts.generation_config)
+        keep_template(parts.config, beside)
 
 
 def _move(beside: Path, folder: Path) -> None:

@@ -238,7 +238,8 @@ def test_a_chat_template_from_a_file_goes_along(tmp_path: Path) -> None:
     run = make(tmp_path, {"data": {"template": str(template)}})
     out = tmp_path / "out"
     assert export(run, out, "result") == 0
-    tokenizer = AutoTokenizer.from_pretrained(out)
     messages = [{"role": "user", "content": "the cat"}]
-    assert tokenizer.apply_chat_template(messages, tokenize=False) == "the cat is "
+    for place in (run.model, out):
+        tokenizer = AutoTokenizer.from_pretrained(place)
+        assert tokenizer.apply_chat_template(messages, tokenize=False) == "the cat is "
     assert "Chat template: line.jinja." in (out / "README.md").read_text(encoding="utf-8")

@@ -50,6 +50,7 @@ def test_one_command_leads_from_demonstrations_to_a_model(tmp_path: Path, inputs
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_result_is_measured_and_its_best_iteration_exported(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
     gap = 'benchmarks.gap={kind="logprob_gap", data="pairs.jsonl"}'
     pairs = [{"prompt": f"{word}?", "chosen": "the cat", "rejected": "a dog"} for word in ("one", "two", "three")]
@@ -146,6 +147,7 @@ algorithm = "sft"
 """
 
 
+@pytest.mark.slow
 def test_a_study_runs_every_arm_with_every_seed_and_ends_in_a_comparison(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(STUDY)
     done = irltui("run", "study.toml", "--headless", "--out", "s", cwd=tmp_path)

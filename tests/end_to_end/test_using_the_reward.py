@@ -48,6 +48,7 @@ def lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_from_a_run_to_best_answers_scores_and_doubtful_rows(place: Path, tmp_path: Path) -> None:
     sampled = irltui("sample", "rft", "--prompts", "demos.jsonl", "--best-of", "3", "--out", tmp_path / "best.jsonl",
                      "--set", "data.limit=6", cwd=place)  # fmt: skip
@@ -71,6 +72,7 @@ def test_from_a_run_to_best_answers_scores_and_doubtful_rows(place: Path, tmp_pa
     assert again.stderr == ""  # complete already
 
 
+@pytest.mark.slow
 def test_a_killed_command_given_again_ends_in_the_same_file(place: Path, tmp_path: Path) -> None:
     arguments = ("sample", "irft", "--prompts", "demos.jsonl", "--best-of", "8")
     assert irltui(*arguments, "--out", tmp_path / "whole", cwd=place).returncode == 0
