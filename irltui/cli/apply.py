@@ -33,10 +33,27 @@ def work(command: str, **options: Any) -> int:
     with _signals_to(child):
         returned = child.wait()
     if returned == EXIT_INTERRUPTED or returned < 0:
-        reason = "stopped" if returned == EXIT_INTERRUPTED else death(returned)[0].replace("the engine", "the work")
+        reason = "stopped" if returned == EXIT_INTERRUPTED else death(returned, "the work")[0]
         complain(f"{reason}; the same command goes on where it was")
         return EXIT_INTERRUPTED if returned == EXIT_INTERRUPTED else EXIT_FAILED
     return returned or EXIT_OK
+
+
+def ask(command: str, **options: Any) -> tuple[int, dict[str, Any]]:
+    """Let another process find something out; it tells on stderr what is wrong.
+
+    Returns:
+        The exit code, 130 if Ctrl-C ended it, and what was found.
+    """
+    child = subprocess.Popen(line_of(command, options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)  # noqa: S603
+    with _signals_to(child):
+        found, _ = child.communicate()
+    if child.returncode == EXIT_OK:
+        return EXIT_OK, json.loads(found)
+    if child.returncode < 0:
+        complain("\n".join(line for line in death(child.returncode, "the process that looks") if line))
+        return EXIT_FAILED, {}
+    return child.returncode, {}
 
 
 def line_of(command: str, options: dict[str, Any]) -> list[str]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from irltui.cli.apply import line_of
+from irltui.cli.apply import ask, line_of
+from irltui.cli.engine import death
 from irltui.cli.sources import Sources
 from irltui.config.layers import Layer
 from irltui.config.load import Loaded
 from irltui.config.study import Study, study_of
 from irltui.console import out_json, talk
-from irltui.errors import EXIT_FAILED, EXIT_OK, ConfigError, IrltuiError
+from irltui.errors import EXIT_OK, ConfigError, IrltuiError
 from irltui.preflight.devices import devices
 from irltui.text import safe
 
@@ -42,11 +42,9 @@ def check(request: CheckRequest) -> int:
         devices(request.devices)  # better told at once
     loaded = _loaded(request.sources)
     tries = request.probes if request.probes is not None else not request.devices
-    line = _line(loaded, request.devices, tries=tries)
-    done = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)  # noqa: S603
-    if done.returncode:
-        return done.returncode if done.returncode > 0 else EXIT_FAILED
-    found: dict[str, Any] = json.loads(done.stdout)
+    code, found = ask("check", **_options(loaded, request.devices, tries=tries))
+    if code != EXIT_OK:
+        return code
     if request.as_json:
         out_json(found)
         return EXIT_OK
@@ -67,21 +65,23 @@ async def look_at(filled_in: Loaded | Study) -> tuple[Loaded, dict[str, Any]]:
         IrltuiError: data or model cannot be used.
     """
     loaded = _first_arm(filled_in, ())[1] if isinstance(filled_in, Study) else filled_in
-    line = _line(loaded, "", tries=True)
+    line = line_of("check", _options(loaded, "", tries=True))
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*line, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
     try:
         out, talked = await process.communicate()
     except asyncio.CancelledError:
         process.kill()
+        await process.wait()
         raise
-    if process.returncode:
-        raise IrltuiError("\n".join(talked.decode("utf-8", "replace").splitlines()[-_TAIL:]))
+    if returned := process.returncode:
+        told = talked.decode("utf-8", "replace").splitlines()[-_TAIL:]
+        raise IrltuiError("\n".join(told if returned > 0 else death(returned, "the process that looks")))
     return loaded, json.loads(out)
 
 
-def _line(loaded: Loaded, devices: str, *, tries: bool) -> list[str]:
-    return line_of("check", {"config": loaded.config.model_dump(mode="json"), "on": devices, "tries": tries})
+def _options(loaded: Loaded, devices: str, *, tries: bool) -> dict[str, Any]:
+    return {"config": loaded.config.model_dump(mode="json"), "on": devices, "tries": tries}
 
 
 def _loaded(sources: Sources) -> Loaded:

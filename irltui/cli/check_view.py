@@ -93,12 +93,10 @@ def _masked(row: Found) -> Iterator[Text]:
 
 def _cost(found: Found) -> Iterator[Text]:
     estimate, plan = found["estimate"], found["plan"]
-    trained = estimate["trained"] / estimate["parameters"]
+    share = estimate["trained"] / estimate["parameters"]
+    trained = "all trained" if share == 1 else f"{share:.3g} of them trained"
     yield Text(
-        f"{_count(estimate['parameters'])} parameters, {trained:.3g} of them trained; {plan['outer_iterations']} outer "
-        f"iterations, {plan['inner_steps']} inner steps"
-        if trained < 1
-        else f"{_count(estimate['parameters'])} parameters, all trained; {plan['outer_iterations']} outer iterations, "
+        f"{_count(estimate['parameters'])} parameters, {trained}; {plan['outer_iterations']} outer iterations, "
         f"{plan['inner_steps']} inner steps"
     )
     memory = estimate["memory"]

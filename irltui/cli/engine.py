@@ -79,16 +79,16 @@ def exit_code(returned: int, *, said_goodbye: bool) -> int:
     return returned
 
 
-def death(returned: int) -> tuple[str, str]:
-    """Why an engine that did not say goodbye ended, and what to do about it."""
+def death(returned: int, process: str = "the engine") -> tuple[str, str]:
+    """Why a process that did not say goodbye ended, and what to do about it."""
     if returned >= 0:
-        return f"the engine ended without a word (exit code {returned})", ""
+        return f"{process} ended without a word (exit code {returned})", ""
     try:
         name = signal.Signals(-returned).name
     except ValueError:
         name = str(-returned)
     memory = "If memory ran out, lower loop.micro_batch, sampler.slots or the lengths in [data]."
-    return f"the engine was killed ({name})", memory if returned == -signal.SIGKILL else ""
+    return f"{process} was killed ({name})", memory if returned == -signal.SIGKILL else ""
 
 
 def console_tail(run: RunFolder) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +10,7 @@ from typing import Any
 
 import typer
 
-from irltui.cli.apply import line_of
+from irltui.cli.apply import ask
 from irltui.cli.init_text import Begun, config_text
 from irltui.config.layers import file_layer
 from irltui.config.load import load_layers
@@ -99,9 +97,7 @@ def _ask(question: str, default: str | None = None) -> str:
 def _look(request: InitRequest) -> tuple[int, dict[str, Any]]:
     """The exit code of the process that looked, and what it found."""
     named = {key: value for key in ("prompt", "completion") if (value := getattr(request, key))}
-    line = line_of("look", {"model": request.model, "data": {"source": request.data, "columns": named}})
-    done = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)  # noqa: S603
-    return done.returncode, json.loads(done.stdout) if done.returncode == EXIT_OK else {}
+    return ask("look", model=request.model, data={"source": request.data, "columns": named})
 
 
 def _with_columns(request: InitRequest, found: Mapping[str, Any]) -> InitRequest:

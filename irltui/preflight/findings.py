@@ -9,7 +9,7 @@ from typing import Literal
 from irltui.config.schema import RunConfig
 from irltui.data.report import DataReport
 from irltui.engine.plan import Plan
-from irltui.preflight.rows import Repeated, RowFacts
+from irltui.preflight.rows import RowFacts
 
 Level = Literal["warning", "note"]
 _MANY = 0.1
@@ -108,7 +108,7 @@ def _of_repetitions(report: DataReport, rows: RowFacts) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "data.source",
-            f"{same.count} of {report.train} training rows have the same response{_where(same)}",
+            f"training rows with one and the same response, of {report.train}: {same}",
             "The model will learn to give it whatever is asked. Thin them out, unless that is meant.",
         )
 
@@ -119,8 +119,8 @@ def _of_held_out(config: RunConfig, rows: RowFacts) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 "data.held_out",
-                f"{leaked.count} held-out rows have the {what} of a training row{_where(leaked)}"
-                + (", but for case, spaces and punctuation" if what == "prompt" else ""),
+                f"held-out rows with the {what} of a training row: {leaked}"
+                + (", but for case, spaces and marks at the ends" if what == "prompt" else ""),
                 "Held-out figures look better than they are. Take the repetitions out of the data.",
             )
     if config.data.held_out and rows.held_out_prompts < _FEW_HELD_OUT:
@@ -172,8 +172,3 @@ def _of_model(config: RunConfig, report: DataReport, seen: Seen) -> Iterator[Fin
             f"none of {seen.generations} generations ended within {seen.longest} tokens",
             "A model that does not stop is told from demonstrations by length alone. Begin with SFT.",
         )
-
-
-def _where(repeated: Repeated) -> str:
-    more = ", ..." if repeated.count > len(repeated.rows) else ""
-    return f" ({', '.join(repeated.rows)}{more})"

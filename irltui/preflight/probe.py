@@ -1,6 +1,6 @@
 """A short trial on this machine: the run's own parts on its own rows, timed. Nothing is kept.
 
-The model is loaded as the run would load it. Memory is not tried out: a trial that ran out of it would be no help.
+The model is loaded as the run would load it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from irltui.api import Demonstration, Generation
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import Demonstrations
 from irltui.engine.parts import Parts, build
+from irltui.engine.stepper import make_optimizer
+from irltui.errors import TrainingError
 from irltui.lm.policy import score_all
 from irltui.preflight.findings import Seen
 from irltui.preflight.seconds import Rates
@@ -45,8 +47,16 @@ def probe(config: RunConfig, say: Callable[[str], None]) -> Probe:
     """Measure; takes seconds to about a minute.
 
     Raises:
-        IrltuiError: a part of the run cannot be made.
+        IrltuiError: a part of the run cannot be made, or memory runs out.
     """
+    try:
+        return _measured(config, say)
+    except torch.OutOfMemoryError as error:
+        hint = "Lower loop.micro_batch, sampler.slots or the lengths in [data]; --no-probe estimates without trying."
+        raise TrainingError("memory ran out in the probe", hint) from error
+
+
+def _measured(config: RunConfig, say: Callable[[str], None]) -> Probe:
     began = time.monotonic()
     say(f"loading {config.model.name}")
     with tempfile.TemporaryDirectory() as scratch:
@@ -70,10 +80,11 @@ def probe(config: RunConfig, say: Callable[[str], None]) -> Probe:
 
 
 def _lean(config: RunConfig) -> RunConfig:
-    """Without what a trial needs not: benchmarks, and rows beyond the first thousand."""
+    """Without what a trial needs not: benchmarks, rows beyond the first thousand, and iterations beyond one."""
     limit = config.data.limit
     few = config.data.model_copy(update={"limit": 1_000 if limit == "all" else min(1_000, limit)})
-    return config.model_copy(update={"benchmarks": {}, "data": few})
+    once = config.loop.model_copy(update={"outer_iterations": 1, "inner_steps": "auto"})
+    return config.model_copy(update={"benchmarks": {}, "data": few, "loop": once})
 
 
 def _spread(rows: Demonstrations, count: int) -> list[Demonstration]:
@@ -110,7 +121,7 @@ def _score(parts: Parts, rows: list[Demonstration], generations: list[Generation
 
 
 def _learn(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:
-    """Seconds a token forward and backward, seconds of an optimizer step; the weights are not moved."""
+    """Seconds a token forward and backward, and of an optimizer step, which comes last: it moves the weights."""
     policy, size, taken, tokens = parts.policy, parts.micro_batch, 0.0, 0
     is_sft = parts.config.algorithm == "sft"
     pairs = sorted(zip(rows, generations, strict=True), key=lambda pair: len(pair[0].tokens) + len(pair[1].tokens))
@@ -132,15 +143,13 @@ def _learn(parts: Parts, rows: list[Demonstration], generations: list[Generation
 
 def _step(parts: Parts) -> float:
     parameters = list(parts.policy.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=0.0)
+    optimizer = make_optimizer(parts.config.optimizer, parameters)
     took = 0.0
     for _ in range(2):  # the first makes the moments
         began = time.perf_counter()
         optimizer.step()
         _wait(parts.policy.device)
         took = time.perf_counter() - began
-    for parameter in parameters:
-        parameter.grad = None
     return took
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from irltui.api import Demonstration
 from irltui.data.demonstrations import DemonstrationData
+from irltui.data.report import Tally
 
 BINS = 12
-EXAMPLES = 5
 _LEAK_FROM = 40  # characters from which on an equal response is no coincidence
-_WORDS = re.compile(r"\w+")
+_ENDS = " .,;:!?\u2026"
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,6 @@ class Histogram:
 
     edges: tuple[int, ...]
     counts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """A count, with the ids of the first few rows."""
-
-    count: int = 0
-    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class RowFacts:
         pair: tokens of prompt and response at the 95th percentile of their sum.
         held_out_prompts: distinct held-out prompts; intervals are over them.
         same_response: training rows whose response is the commonest one.
-        leaked_prompts: held-out rows whose prompt is a training prompt but for case, spaces and punctuation.
+        leaked_prompts: held-out rows whose prompt is a training prompt but for case, spaces and marks at its ends.
         leaked_responses: held-out rows whose (long) response is a training row's.
     """
 
@@ -52,59 +44,43 @@ class RowFacts:
     responses: Histogram
     pair: int
     held_out_prompts: int
-    same_response: Repeated
-    leaked_prompts: Repeated
-    leaked_responses: Repeated
-
-
-@dataclass
-class _Finds:
-    """Ids of rows, counted."""
-
-    count: int = 0
-    rows: list[str] = field(default_factory=list)
-
-    def add(self, row: str) -> None:
-        self.count += 1
-        if len(self.rows) < EXAMPLES:
-            self.rows.append(row)
-
-    def found(self) -> Repeated:
-        return Repeated(self.count, tuple(self.rows))
+    same_response: Tally
+    leaked_prompts: Tally
+    leaked_responses: Tally
 
 
 def row_facts(data: DemonstrationData) -> RowFacts:
-    """Look at every row once; memory grows by a few bytes a row."""
-    prompts, responses, commonest = array("q"), array("q"), Counter[int]()
-    known_prompts, known_responses, first = set[int](), set[int](), dict[int, list[str]]()
+    """Look at every row once; memory grows by about a hundred bytes a row, whatever its length."""
+    prompts, responses, tokens = array("q"), array("q"), array("q")
+    known_prompts, known_responses = set[int](), set[int]()
     for row in data.train:
         prompts.append(len(row.prompt.tokens))
         responses.append(len(row.tokens))
-        same = hash(row.tokens)
-        commonest[same] += 1
-        if len(examples := first.setdefault(same, [])) < EXAMPLES:
-            examples.append(row.id)
+        tokens.append(hash(row.tokens))
         known_prompts.add(_plain(row.prompt.text))
         known_responses.add(hash(row.text))
-    leaked_prompts, leaked_responses, held_out = _Finds(), _Finds(), set[int]()
+    same, count = Counter(tokens).most_common(1)[0]
+    same_response = Tally()
+    for i in np.flatnonzero(np.asarray(tokens) == same) if count > 1 else ():
+        same_response.add(_number(data.train[int(i)]))
+    leaked_prompts, leaked_responses, held_out = Tally(), Tally(), set[int]()
     for row in data.held_out:
         held_out.add(hash(row.prompt.tokens))
         prompts.append(len(row.prompt.tokens))
         responses.append(len(row.tokens))
         if _plain(row.prompt.text) in known_prompts:
-            leaked_prompts.add(row.id)
+            leaked_prompts.add(_number(row))
         if len(row.text) >= _LEAK_FROM and hash(row.text) in known_responses:
-            leaked_responses.add(row.id)
-    same, count = commonest.most_common(1)[0]
+            leaked_responses.add(_number(row))
     both = np.asarray(prompts) + np.asarray(responses)
     return RowFacts(
         prompts=histogram(prompts),
         responses=histogram(responses),
         pair=int(np.percentile(both, 95)),
         held_out_prompts=len(held_out),
-        same_response=Repeated(count, tuple(first[same])) if count > 1 else Repeated(),
-        leaked_prompts=leaked_prompts.found(),
-        leaked_responses=leaked_responses.found(),
+        same_response=same_response,
+        leaked_prompts=leaked_prompts,
+        leaked_responses=leaked_responses,
     )
 
 
@@ -118,5 +94,11 @@ def histogram(lengths: Sequence[int] | Iterable[int]) -> Histogram:
     return Histogram(tuple(map(int, edges)), tuple(map(int, counts)))
 
 
+def _number(row: Demonstration) -> int:
+    """Of the row in its source, from 1."""
+    return int(row.id.removeprefix("row-"))
+
+
 def _plain(text: str) -> int:
-    return hash(tuple(_WORDS.findall(text.casefold())))
+    """Marks inside stay: 3 + 4 is another question than 3 - 4."""
+    return hash(" ".join(text.casefold().split()).strip(_ENDS))

@@ -56,8 +56,8 @@ def work(config: RunConfig, report: DataReport, plan: Plan, generation: float) -
     pairs = min(steps * config.loop.batch, drawn * config.loop.inner_epochs)
     pairs = pairs if plan.window == 1 else steps * config.loop.batch
     if not plan.learns:
-        drawn = pairs = steps = 0.0
-    rows = drawn + held_out
+        pairs = steps = 0.0
+    rows = drawn * plan.learns + held_out
     both = rows * (x + y + generation)
     total = Work(
         read=rows * x,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -72,3 +73,20 @@ def text_of(app: Dashboard) -> str:
     """Everything on the screen as text."""
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+def on(test):
+    """An async test in an event loop of its own."""
+
+    def wrapped(*args: object, **named: object) -> None:
+        asyncio.run(test(*args, **named))
+
+    wrapped.__name__, wrapped.__doc__ = test.__name__, test.__doc__
+    wrapped.__signature__ = __import__("inspect").signature(test)  # type: ignore[attr-defined]
+    return wrapped
+
+
+async def press(app: Dashboard, pilot, *keys: str) -> str:
+    await pilot.press(*keys)
+    await settle(pilot)
+    return text_of(app)

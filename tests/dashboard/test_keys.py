@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from pathlib import Path
 
 import pytest
-from dashboard.conftest import dashboard, running, settle, text_of
+from dashboard.conftest import dashboard, on, press, running, settle, text_of
 
-from irltui.dashboard.app import Dashboard
 from irltui.dashboard.keymap import KEYS
 from irltui.dashboard.screens.dialogs import LeaveDialog
 from irltui.dashboard.screens.help import HelpScreen
-from irltui.dashboard.screens.new_run import NewRunScreen
 from irltui.dashboard.screens.run import RunScreen
 from irltui.dashboard.screens.runs import RunsScreen
 from irltui.dashboard.screens.samples import SamplesScreen
 from irltui.runs.folder import RunFolder
 
 Runs = dict[str, RunFolder]
-
-
-def on(test):
-    """An async test in an event loop of its own."""
-
-    def wrapped(*args: object, **named: object) -> None:
-        asyncio.run(test(*args, **named))
-
-    wrapped.__name__, wrapped.__doc__ = test.__name__, test.__doc__
-    wrapped.__signature__ = __import__("inspect").signature(test)  # type: ignore[attr-defined]
-    return wrapped
-
-
-async def press(app: Dashboard, pilot, *keys: str) -> str:
-    await pilot.press(*keys)
-    await settle(pilot)
-    return text_of(app)
 
 
 @on
@@ -329,67 +309,6 @@ async def test_leaving_a_finished_run_just_leaves() -> None:
 
 
 @on
-async def test_a_new_run_is_filled_in_checked_and_started() -> None:
-    started = []
-
-    def launch(loaded, name: str) -> Path:
-        started.append((loaded.config.model.name, loaded.config.loop.batch, name))
-        return Path("runs/irft-running")
-
-    app = dashboard(launch=launch)
-    async with running(app) as pilot:
-        text = await press(app, pilot, "n")
-        assert isinstance(app.screen, NewRunScreen)
-        assert "required" in text
-        await press(app, pilot, "R")
-        assert started == []
-        await press(app, pilot, "enter", *"org/m", "enter", "down", "enter", *"org/d", "enter")
-        await press(app, pilot, "slash", *"loop.batch", "enter", "enter")
-        line = app.screen.query_one("#line")
-        line.value = ""
-        assert "at least 1" in await press(app, pilot, "0")
-        await press(app, pilot, "escape", "enter")
-        line.value = ""
-        assert "ready" in await press(app, pilot, "8", "enter")
-        await press(app, pilot, "R")
-        assert started == [("org/m", 8, "irft")]
-        assert isinstance(app.screen, RunScreen)
-
-
-@on
-async def test_a_study_is_started_from_the_form() -> None:
-    started = []
-
-    def launch(study, name: str) -> Path:
-        started.append((study.section.seeds, name))
-        return Path("runs/irft-running")
-
-    app = dashboard(launch=launch)
-    async with running(app) as pilot:
-        text = await press(app, pilot, "n", "p")
-        assert "preset quickstart" in text
-        assert "ready" in text
-        await press(app, pilot, "slash", *"study.seeds", "enter", "enter")
-        app.screen.query_one("#line").value = ""
-        await press(app, pilot, *"[3]", "enter", "R")
-        assert started == [([3], "quickstart")]
-        assert isinstance(app.screen, RunScreen)
-
-
-@on
-async def test_choices_presets_and_taking_back_in_the_form() -> None:
-    app = dashboard(launch=lambda loaded, name: Path())
-    async with running(app) as pilot:
-        await press(app, pilot, "n")
-        await press(app, pilot, "slash", *"reference.kind", "enter")
-        assert "fixed" in await press(app, pilot, "space")
-        assert "typed" not in await press(app, pilot, "backspace")
-        assert "preset quickstart" in await press(app, pilot, "p")
-        await press(app, pilot, "escape")
-        assert isinstance(app.screen, RunsScreen)
-
-
-@on
 async def test_a_tiny_terminal_shows_one_line_a_metric() -> None:
     app = dashboard("irft-smollm2")
     async with running(app, (40, 12)):
@@ -406,46 +325,3 @@ async def test_a_click_on_a_chart_reads_its_values() -> None:
         await pilot.click("#chart0", offset=(20, 5))
         await settle(pilot)
         assert "at step" in text_of(app)
-
-
-@on
-async def test_the_check_screen_tells_of_rows_their_mask_and_what_was_set() -> None:
-    app = dashboard("irft-smollm2")
-    async with running(app) as pilot:
-        text = await press(app, pilot, "5")
-        assert "531 rows: 480 train, 48 held out" in text
-        assert "dropped 3: prompt over 512 tokens (rows 17, 204, 399)" in text
-        assert "row 1 of 3" in text
-        assert "Red, yellow and blue." in await press(app, pilot, "down", "pagedown")
-        assert "no end token" in text_of(app)
-        assert "row 1 of 3" in await press(app, pilot, "up", "pageup")
-        text = await press(app, pilot, "tab")
-        assert "531 rows" not in text
-        assert "model.name = HuggingFaceTB/SmolLM2-135M-Instruct  --model" in text
-        assert "optimizer.clip" not in text
-        assert "default" in await press(app, pilot, "a", "pagedown")
-        await press(app, pilot, "escape")
-        assert isinstance(app.screen, RunScreen)
-
-
-@on
-async def test_the_check_screen_shows_data_and_configuration_together_where_both_fit() -> None:
-    app = dashboard("irft-smollm2")
-    async with running(app, (140, 45)) as pilot:
-        text = await press(app, pilot, "5")
-        assert "Loss mask" in text
-        assert "Configuration" in text
-
-
-@on
-async def test_a_run_without_a_data_event_is_checked_by_its_log(tmp_path: Path, runs: Runs) -> None:
-    lines = runs["irft"].events.read_bytes().splitlines(keepends=True)
-    old = tmp_path / "old"
-    old.mkdir()
-    (old / "run.json").write_bytes(runs["irft"].manifest.read_bytes())
-    (old / "events.jsonl").write_bytes(b"".join(line for line in lines if b'"kind":"data"' not in line))
-    app = Dashboard(tmp_path, old)
-    async with running(app) as pilot:
-        text = await press(app, pilot, "5")
-        assert "No data report" in text
-        assert "480 demonstrations" in text

@@ -68,13 +68,10 @@ class LocalSampler(Sampler):
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
         if not prompts:
             return
-        self._in_step.ready()
-        try:
+        with self._in_step.drawing():
             for at in range(0, len(prompts), self.group):
                 self._poll()
                 yield from self._draw(prompts[at : at + self.group], decoding, seed)
-        finally:
-            self._in_step.rest()
 
     def _draw(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
         parameters = [

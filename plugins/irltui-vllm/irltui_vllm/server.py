@@ -62,11 +62,8 @@ class ServerSampler(Sampler):
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
         if not prompts:
             return
-        self._in_step.ready()
-        try:
+        with self._in_step.drawing():
             yield from _at_once(prompts, lambda prompt: self._draw(prompt, decoding, seed), self._workers, self._poll)
-        finally:
-            self._in_step.rest()
 
     def _draw(self, prompt: Prompt, decoding: Decoding, seed: int) -> Generation:
         body = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ class Engine(ABC):
 
 
 class InStep:
-    """Keeps vLLM's weights the policy's; `ready` before a draw, `rest` after it.
+    """Keeps vLLM's weights the policy's; it is awake inside `drawing` alone.
 
     Args:
         policy: whose weights.
@@ -52,16 +53,17 @@ class InStep:
             ranks.from_first(self._send)
             self._sent = now
 
-    def ready(self) -> None:
-        """Before a draw, which follows a `refresh` on every rank."""
+    @contextmanager
+    def drawing(self) -> Generator[None]:
+        """Around a draw, which follows a `refresh` on every rank."""
         if self._sent is None:
             self.refresh()
-
-    def rest(self) -> None:
-        """After a draw."""
-        if self._sleeps and not self._asleep:
-            self._engine.sleep()
-            self._asleep, self._sent = True, None
+        try:
+            yield
+        finally:
+            if self._sleeps and not self._asleep:
+                self._engine.sleep()
+                self._asleep, self._sent = True, None
 
     def _send(self) -> None:
         if self._asleep:

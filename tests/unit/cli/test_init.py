@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,13 +23,13 @@ CSV = "\ufeffNr,Kundenfrage,Unsere Antwort\r\n" + "".join(f"{i},the cat {i}?,a r
 def place(monkeypatch, tmp_path) -> Path:
     """A folder with a model without a chat template and demonstrations; the look happens in this process."""
 
-    def run(line: list[str], **_options: object) -> subprocess.CompletedProcess[bytes]:
+    def ask(command: str, **options: object) -> tuple[int, dict[str, Any]]:
         printed = io.StringIO()
         with redirect_stdout(printed):
-            code = look(line[-2:])
-        return subprocess.CompletedProcess(line, code, printed.getvalue().encode())
+            code = look([command, json.dumps(options)])
+        return code, json.loads(printed.getvalue() or "{}")
 
-    monkeypatch.setattr("irltui.cli.init.subprocess.run", run)
+    monkeypatch.setattr("irltui.cli.init.ask", ask)
     folder(tmp_path / "plain", chat=False)
     demonstrations(tmp_path / "demos.jsonl")
     (tmp_path / "odd.csv").write_bytes((CSV + "20,the moon?,\r\n").encode())

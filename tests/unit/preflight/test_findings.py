@@ -53,14 +53,23 @@ def test_a_held_out_prompt_that_differs_in_case_and_punctuation_is_a_leak(tmp_pa
     config, data = load(tmp_path / "d.jsonl", ROWS + twins)
     (leak,) = [f for f in found(config, data) if f.key == "data.held_out" and "prompt of a training row" in f.text]
     assert leak.level == "warning"
-    assert "row-" in leak.text
+    assert "(rows " in leak.text or "(row " in leak.text
+
+
+def test_questions_that_differ_by_a_sign_are_no_leak(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"{i} {sign} 4 = ?", "completion": f"the {a}"}
+        for i in range(40)
+        for sign, a in (("+", "cat"), ("-", "dog"))
+    ]
+    assert not [f for f in found(*load(tmp_path / "d.jsonl", rows)) if "prompt of a training row" in f.text]
 
 
 def test_a_long_held_out_response_that_is_a_training_rows_is_a_leak(tmp_path: Path) -> None:
     rows = [{**row, "completion": "the cat the dog the cat the dog the cat the dog the cat"} for row in ROWS]
     texts = [f.text for f in found(*load(tmp_path / "d.jsonl", rows))]
     assert any("response of a training row" in text for text in texts)
-    assert any("have the same response" in text for text in texts)
+    assert any("one and the same response" in text for text in texts)
 
 
 def test_rows_left_out_or_cut_are_warned_of_with_what_to_raise(tmp_path: Path) -> None:
