@@ -155,7 +155,7 @@ def _tell(request: InitRequest, found: Mapping[str, Any]) -> None:
         talk(f"{found['unusable']} of {found['rows']} rows cannot be used; irltui check {path} says which and why")
     if found["template"] == "none":
         talk(
-            "the model has no chat template: prompt and answer are joined as they are; if prompts do not end in what "
-            "comes before an answer, give data.template a Jinja file (docs/guides/own-data.md has one)"
+            f"the model has no chat template: prompt and answer are joined as they are; if a line break belongs "
+            f"between them, {path} says how"
         )
     out(f"wrote {path}\nnext       irltui check {path}\nthen       irltui run {path}")
