@@ -19,6 +19,8 @@ from irltui.errors import ConfigError
 from irltui.lm import kernels, logprobs
 from irltui.lm.load import check_kernels, load_classifier, load_model
 from irltui.lm.logprobs import token_log_probs
+from irltui.runs.events import Kind
+from support.runs import Change, config, events, prepare, work
 from support.tiny import folder as tiny
 
 
@@ -67,6 +69,16 @@ def test_without_cuda_or_the_package_or_for_another_family_it_is_refused_before_
     request.getfixturevalue("applied")
     with pytest.raises(ConfigError, match="knows no models of type opt"):
         check_kernels(section.model_copy(update={"name": str(tiny(tmp_path / "opt", "opt"))}))
+
+
+def test_a_run_that_asks_for_them_in_vain_ends_before_its_data_are_looked_at(
+    section: ModelSection, tmp_path: Path
+) -> None:
+    model: Change = {"name": section.name, "kernels": "liger"}
+    run = prepare(tmp_path / "run", config(tmp_path, tmp_path / "no-such.jsonl", {"model": model}))
+    assert work(run) == 2
+    (end,) = events(run, Kind.RUN_END)
+    assert "needs a CUDA device" in end.fields["reason"]
 
 
 def test_transformers_is_asked_for_all_kernels_but_the_loss_in_policies_and_trunks_of_rewards(
