@@ -28,13 +28,23 @@ from support.world import build, shorter, stopped, working
 
 pytestmark = pytest.mark.slow
 
-WHOLE = {"irltui presets", "irltui runs", "irltui plugins", "irltui plugins list", "irltui config schema"}
+WHOLE = {
+    "irltui presets",
+    "irltui runs",
+    "irltui runs runs",
+    "irltui plugins",
+    "irltui plugins list",
+    "irltui config schema",
+}
 """Commands that need no more words; of the others, a name alone is a mention, and its help is asked for."""
 
 LIKE_CI = ".ci/run does this in a new virtual environment"
 INSTALLED = "a published package, from an index; .ci/run installs the folder"
 SERVED = "vLLM on a GPU; tests of plugins/irltui-vllm let a stand-in answer"
 CLUSTER = "a Slurm cluster: the same command is run below as srun's environment has it, in two processes"
+SUBMITS = (
+    "submits to Slurm; tests/unit/cli/test_submit.py and tests/engine/test_submitted.py have a sbatch of their own"
+)
 NAMED = "names a launcher; the whole commands of guides/clusters.md are run"
 MEASURES = "measures for many minutes, on data that is not part of the repository"
 NOT_RUN = {
@@ -52,6 +62,8 @@ NOT_RUN = {
     "pip install irltui-vllm": INSTALLED,
     "pip install 'irltui[tensorboard]'": INSTALLED,
     "pip install 'irltui[wandb]'": INSTALLED,
+    "pip install 'irltui[submitit]'": INSTALLED,
+    "pip install 'irltui[liger]'": INSTALLED,
     "twine upload dist/*": "publishes",
     "hf auth login": "asks for a secret",
     "hf upload OWNER/NAME models/first": "huggingface_hub's own command",
@@ -71,7 +83,13 @@ NOT_RUN = {
     "accelerate launch --multi_gpu --num_processes 2": NAMED,
     "srun irltui": NAMED,
     "torchrun -m irltui run ...": NAMED,
-    "srun --kill-on-bad-exit=0 --wait=60 irltui run $what --headless &": CLUSTER,
+    'srun --kill-on-bad-exit=0 --wait=60 irltui run "${what[@]}" --headless &': "tests/contracts/test_sbatch.py does",
+    "irltui run irft ... --seeds 5 --submit time=12:00:00": SUBMITS,
+    "irltui run ... --submit time=12:00:00": SUBMITS,
+    "irltui run irft --model M --data D --out runs/five --seeds 5 --submit time=12:00:00 "
+    "--submit gpus_per_node=8": SUBMITS,
+    "irltui run irft --model M --data D --out runs/five --seeds 5 --submit time=12:00:00 --submit gpus_per_node=8 "
+    "--submit partition=gpu": SUBMITS,
     "srun torchrun --nnodes $SLURM_NNODES --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint $HOST:29500 -m irltui "
     "run ...": CLUSTER,
     "irltui --install-completion": "changes the shell's start file; tests/unit/cli completes words",
