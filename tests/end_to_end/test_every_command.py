@@ -38,7 +38,7 @@ WHOLE = {
 }
 """Commands that need no more words; of the others, a name alone is a mention, and its help is asked for."""
 
-LIKE_CI = ".ci/run does this in a new virtual environment"
+LIKE_CI = ".ci/run does this, or the like, in a new virtual environment"
 INSTALLED = "a published package, from an index; .ci/run installs the folder"
 SERVED = "vLLM on a GPU; tests of plugins/irltui-vllm let a stand-in answer"
 CLUSTER = "a Slurm cluster: the same command is run below as srun's environment has it, in two processes"
