@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -54,6 +55,13 @@ def test_a_signal_restores_the_screen(number: int) -> None:
     terminal = Terminal("-c", CODE)
     terminal.read_until(lambda seen: b"spin-crashed" in seen)
     assert terminal.end(number) == 128 + number
+
+
+def test_a_terminal_that_is_closed_without_a_signal_ends_it() -> None:
+    terminal = Terminal("-c", CODE)
+    terminal.read_until(lambda seen: b"spin-crashed" in seen)
+    os.close(terminal.master)
+    assert terminal.process.wait(20) == 128 + signal.SIGHUP
 
 
 def test_without_colours_it_is_readable() -> None:

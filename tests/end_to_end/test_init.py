@@ -23,7 +23,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_it_asks_for_what_is_missing_and_again_for_what_cannot_be(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = Terminal("-m", "irltui", "init", cwd=place)
+    terminal = Terminal("-m", "irltui", "init", cwd=place, obeyed=True)
     for question, answer in (
         (b"Model (", b"plain"),
         (b"Demonstrations (", b"Fragen.csv"),
@@ -45,7 +45,7 @@ def test_it_asks_for_what_is_missing_and_again_for_what_cannot_be(place: Path, m
 
 
 def test_control_c_at_a_question_writes_nothing(place: Path) -> None:
-    terminal = Terminal("-m", "irltui", "init", cwd=place)
+    terminal = Terminal("-m", "irltui", "init", cwd=place, obeyed=True)
     terminal.read_until(lambda seen: seen.endswith(b": "))
     for _ in range(4):  # one that comes just before it waits for a line is seen with the next key
         terminal.press(b"\x03")

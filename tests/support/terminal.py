@@ -17,10 +17,17 @@ from pathlib import Path
 BACK_TO_NORMAL = b"\x1b[?1049l"
 
 
-class Terminal:
-    """A pseudo-terminal of 80x24 with a Python in it; `seen` is all that it wrote."""
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-    def __init__(self, *arguments: str, cwd: Path | None = None, **environment: str) -> None:
+
+class Terminal:
+    """A pseudo-terminal of 80x24 with a Python in it; `seen` is all that it wrote.
+
+    `obeyed`: it is the process's own terminal, whose Ctrl-C and whose end are signals.
+    """
+
+    def __init__(self, *arguments: str, cwd: Path | None = None, obeyed: bool = False, **environment: str) -> None:
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         names = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **environment}
@@ -31,9 +38,8 @@ class Terminal:
             stderr=slave,
             env=names,
             cwd=cwd,
-            start_new_session=True,
-            # The terminal is the one that it obeys, so that Ctrl-C is a signal.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+            start_new_session=obeyed,
+            preexec_fn=_take_terminal if obeyed else None,  # noqa: PLW1509
         )
         os.close(slave)
         self.seen = b""
