@@ -8,6 +8,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,26 @@ def _apart(named: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
+def weight_source(base: Any) -> Any:
+    """A WeightSource of `base`, vllm.distributed.weight_transfer, over what its `named` holds.
+
+    vLLM 0.33 asks for `metadata` kept and `iter_full`, its predecessors for the method `metadata` and iteration.
+    """
+
+    def described(self: Any) -> list[Any]:
+        return [base.ParamMeta(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in self.named.items()]
+
+    def each(self: Any) -> Any:
+        for name, tensor in self.named.items():
+            yield name, tensor.contiguous()
+
+    described.__name__ = "metadata"
+    keeps = hasattr(base.WeightSource, "iter_full")
+    members = {"named": {}, "iter_full": each, "__iter__": each}
+    members["metadata"] = cached_property(described) if keeps else described
+    return type("Source", (base.WeightSource,), members)()
+
+
 def transfer(backend: str, init_info: Callable[[Any], Any], client: Any, policy: Policy) -> Callable[[], None]:
     """Weight transfer by vLLM's own engines; what is given back sends.
 
@@ -155,19 +176,7 @@ def transfer(backend: str, init_info: Callable[[Any], Any], client: Any, policy:
     base = imported("vllm.distributed.weight_transfer")
     module = imported(f"vllm.distributed.weight_transfer.{backend}_engine")
 
-    class Source(base.WeightSource):  # type: ignore[misc, name-defined]
-        """What is sent next."""
-
-        named: dict[str, Tensor] = {}  # noqa: RUF012 - replaced, never changed
-
-        def metadata(self) -> list[Any]:
-            return [base.ParamMeta(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in self.named.items()]
-
-        def __iter__(self) -> Any:
-            for name, tensor in self.named.items():
-                yield name, tensor.contiguous()
-
-    source = Source()
+    source = weight_source(base)
 
     def send(engines: list[Any]) -> None:
         try:
