@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
@@ -309,6 +310,13 @@ class Reward(ABC):
     def begin(self, t: int) -> None:  # noqa: B027 - optional
         """Outer iteration t starts. Not called again when a run resumes inside iteration t."""
 
+    def gathered(self) -> AbstractContextManager[None]:
+        """Around `save` and `export`, entered by all processes; these two are called in the first alone.
+
+        Only for a reward whose parameters are cut over the processes: here it puts them together.
+        """
+        return nullcontext()
+
     def save(self, folder: Path) -> None:  # noqa: B027 - optional
         """Write what `load` needs; called for a checkpoint. Nothing to do if the policy is the only state."""
 
@@ -324,6 +332,9 @@ class Sampler(ABC):
 
     group: int = 256
     """Prompts the engine asks for at once, shortest first; a group that a crash cut is drawn again whole."""
+    uses_model: bool = True
+    """Whether `sample` computes with `policy.model`: a model that is cut over several processes is then put together
+    for it on each. False for one that draws elsewhere; `refresh` is called by all processes, and may gather weights."""
 
     @abstractmethod
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:

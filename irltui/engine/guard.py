@@ -7,7 +7,7 @@ gives no answer for too long is interrupted.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from irltui.api import (
     Decoding,
     Generation,
     Model,
+    Policy,
     PolicyStep,
     PolicyUpdate,
     Prompt,
@@ -59,7 +60,7 @@ def build_reward(spec: RewardSpec, context: BuildContext, limit: TimeLimit = FOR
 def build_sampler(spec: SamplerSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Sampler:
     """The sampler of a configuration; as `build_reward`."""
     sampler = _built("sampler", spec, Sampler, context, limit)
-    return SharedSampler(GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler)
+    return SharedSampler(GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler, context.policy)
 
 
 def build_update(spec: UpdateSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> PolicyUpdate:
@@ -128,6 +129,11 @@ class GuardedReward(Reward):
         with self._call("begin"):
             self._inner.begin(t)
 
+    def gathered(self) -> AbstractContextManager[None]:
+        """Around `save` and `export`."""
+        with self._call("gathered"):
+            return self._inner.gathered()
+
     def save(self, folder: Path) -> None:
         """Write what `load` needs."""
         with self._call("save"):
@@ -162,7 +168,7 @@ class GuardedSampler(Sampler):
     def __init__(self, inner: Sampler, kind: str, limit: TimeLimit = FOR_EVER) -> None:
         self._inner, self._what = inner, f"sampler {kind!r}"
         self._call = partial(_named, self._what, limit)
-        self.group = inner.group
+        self.group, self.uses_model = inner.group, bool(inner.uses_model)
         if not isinstance(self.group, int) or self.group < 1:
             raise _broken(self._what, f"group is {self.group!r}, not a number of prompts")
 
@@ -199,11 +205,16 @@ class SharedSampler(Sampler):
     """A sampler whose prompts the ranks share: each draws neighbours of a group, all get all generations.
 
     A group is one of `inner`'s for each rank, so that what is drawn together does not depend on their number.
+
+    Args:
+        inner: draws.
+        policy: what it draws from; made whole around a draw that computes with its model.
     """
 
-    def __init__(self, inner: Sampler) -> None:
+    def __init__(self, inner: Sampler, policy: Policy) -> None:
         self._inner = inner
-        self.group = inner.group * ranks.count()
+        self.group, self.uses_model = inner.group * ranks.count(), inner.uses_model
+        self._whole = getattr(policy, "whole", nullcontext) if self.uses_model else nullcontext
 
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
         """One generation per prompt, in any order, a group at a time. Collective."""
@@ -212,7 +223,7 @@ class SharedSampler(Sampler):
             return
         for at in range(0, len(prompts), self.group):
             mine = ranks.block(prompts[at : at + self.group])
-            with ranks.apart():
+            with self._whole(), ranks.apart():
                 drawn = list(self._inner.sample(mine, decoding, seed)) if mine else []
             yield from ranks.gather(drawn)
 
