@@ -53,10 +53,13 @@ class LanguageModelPolicy:
         self.is_copy = False  # `model` is a plain copy of a cut one, in the types that it computes in
         self._load_initial, self._shared = load_initial, shared
         self._latest: tuple[Responses, Tensor] | None = None
-        self._dropouts = [
-            m for name, m in model.named_modules() if "lora_dropout" in name and isinstance(m, nn.Dropout)
+        # transformers keeps no activations where a module is in training mode, and no cache either: samplers need one.
+        self._for_gradients = [
+            module
+            for name, module in model.named_modules()
+            if module.training or ("lora_dropout" in name and isinstance(module, nn.Dropout))
         ]
-        self._drop(on=False)
+        self._train(on=False)
 
     @property
     def device(self) -> torch.device:
@@ -92,7 +95,7 @@ class LanguageModelPolicy:
     def token_log_probs(self, responses: Responses) -> Tensor:
         """Log pi of each token, (B, L) float32, zero outside the response; differentiable."""
         rows = None if self._shared is None else self._shared.rows(self.model, responses)
-        self._drop(on=torch.is_grad_enabled())  # up to `moved`: checkpointed activations are computed again by then
+        self._train(on=torch.is_grad_enabled())  # up to `moved`: checkpointed activations are computed again by then
         with self.autocast(), ranks.noticing():
             return token_log_probs(self.model, self.model.get_output_embeddings(), responses, rows)
 
@@ -112,7 +115,7 @@ class LanguageModelPolicy:
     def moved(self) -> None:
         """The weights have changed: forget what the old ones computed; no dropout until a gradient is wanted."""
         self._latest = None
-        self._drop(on=False)
+        self._train(on=False)
         if self._shards is not None:
             self._shards.reshard()
 
@@ -143,9 +146,9 @@ class LanguageModelPolicy:
         finally:
             self.model = cut
 
-    def _drop(self, *, on: bool) -> None:
-        for dropout in self._dropouts:
-            dropout.training = on
+    def _train(self, *, on: bool) -> None:
+        for module in self._for_gradients:
+            module.training = on
 
     @contextmanager
     def initial(self) -> Iterator[LanguageModelPolicy]:

@@ -85,8 +85,9 @@ class Scorer:
             self.model, self._shards = cut, shards
 
     def trained(self) -> dict[str, nn.Parameter]:
-        """What trains, by name."""
+        """What trains, by name; not to be changed between a pass with a gradient and its backward pass."""
         if self._shards is not None:
+            self._shards.reshard()  # what lies gathered would not see a change
             return self._shards.trained
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
