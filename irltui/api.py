@@ -137,6 +137,13 @@ class Policy(Protocol):
         """What trains."""
         ...
 
+    def gathered(self) -> AbstractContextManager[None]:
+        """Around reading the weights of `model` in the first process; entered by all.
+
+        A model that is cut over the processes is put together there, on the CPU, with its adapters beside.
+        """
+        ...
+
 
 class Reference(Protocol):
     """pi_ref of the lower level: the initial policy, the same for a whole run."""
@@ -256,6 +263,10 @@ class RewardSpec(Spec):
 class SamplerSpec(Spec):
     """Options of a sampler."""
 
+    uses_model: ClassVar[bool] = True
+    """Whether it draws with `policy.model`: one that is cut over several processes is then put together for it on each.
+    False for a sampler that draws elsewhere; it gathers the weights in `refresh`, which all processes call."""
+
     @abstractmethod
     def build(self, context: BuildContext) -> Sampler:
         """Make the part; import heavy libraries here, not at the top of the module."""
@@ -332,9 +343,6 @@ class Sampler(ABC):
 
     group: int = 256
     """Prompts the engine asks for at once, shortest first; a group that a crash cut is drawn again whole."""
-    uses_model: bool = True
-    """Whether `sample` computes with `policy.model`: a model that is cut over several processes is then put together
-    for it on each. False for one that draws elsewhere; `refresh` is called by all processes, and may gather weights."""
 
     @abstractmethod
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:

@@ -70,9 +70,10 @@ def block(items: Sequence[_T]) -> Sequence[_T]:
 
 
 def passes(items: Sequence[_T]) -> list[tuple[_T, bool]]:
-    """This rank's of `items`, and whether each counts: all ranks take equally many, for a sharded model's are collective.
+    """This rank's of `items`, and whether each counts.
 
-    One that would have less repeats the first, and throws away what comes of it; the others are busy anyway.
+    All ranks take equally many, since passes through a model that is cut are collective: one that would have less
+    repeats the first and throws away what comes of it. The others are busy meanwhile.
     """
     mine = [(item, True) for item in share(items)]
     if len(mine) < -(-len(items) // count()):
@@ -129,8 +130,8 @@ def from_first(make: Callable[[], _T]) -> _T:
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Make every parameter's gradient the sum of the ranks'; one that no rank has a gradient for stays without.
 
-    Those of shards are sums already. Losses are weighted by their share of the whole step, so the sum is the step's gradient: no mean, no scaling.
-    Collective.
+    Those of a model that is cut are sums already. Losses are weighted by their share of the whole step, so the sum is
+    the step's gradient: no mean, no scaling. Collective.
 
     Raises:
         RankLostError: a rank has left.
@@ -196,7 +197,7 @@ def whole(tensor: Tensor) -> Tensor:
         RankLostError: a rank has left.
     """
     with _noticing():
-        return tensor.detach().full_tensor() if isinstance(tensor, DTensor) else tensor.detach()
+        return tensor.full_tensor().detach() if isinstance(tensor, DTensor) else tensor.detach()
 
 
 def collected(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
@@ -263,5 +264,5 @@ def _lost(error: RuntimeError) -> RankLostError:
 
 
 def _is_of_a_connection(error: RuntimeError) -> bool:
-    """gloo has no type of its own for it."""
+    """Over gloo it has no type of its own."""
     return isinstance(error, torch.distributed.DistError) or any(word in str(error) for word in ("gloo", "Connection"))

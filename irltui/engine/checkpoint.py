@@ -80,7 +80,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Whole:
-    """The same put together, on the CPU: weights, tensors and plain values of each optimizer, and what the reward is."""
+    """The same put together, on the CPU: weights, tensors and plain values of each optimizer, and the reward."""
 
     weights: dict[str, Tensor]
     optimizers: dict[str, tuple[dict[str, Tensor], dict[str, Any]]]
@@ -204,7 +204,7 @@ def prune(run: RunFolder, keep: int, best: str) -> None:
 
 def _write(folder: Path, whole: Whole, position: Position, random: Mapping[str, Tensor]) -> None:
     whole.save_weights(folder)
-    state = {"position": _finite(asdict(position)), _OPTIMIZER: {}, _POLICY_OPTIMIZER: {}}
+    state: dict[str, Any] = {"position": _finite(asdict(position)), _OPTIMIZER: {}, _POLICY_OPTIMIZER: {}}
     for name, (tensors, scalars) in whole.optimizers.items():
         save_file({**tensors, **(random if name == _OPTIMIZER else {})}, folder / f"{name}.safetensors")
         state[name] = scalars

@@ -41,6 +41,7 @@ from irltui.api import (
 from irltui.benchmarks import build as benchmarks
 from irltui.engine.timelimit import Late, TimeLimit
 from irltui.errors import IrltuiError, NotFiniteError, TrainingError
+from irltui.lm.policy import LanguageModelPolicy
 
 _Part = TypeVar("_Part")
 FOR_EVER = TimeLimit()
@@ -60,7 +61,8 @@ def build_reward(spec: RewardSpec, context: BuildContext, limit: TimeLimit = FOR
 def build_sampler(spec: SamplerSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Sampler:
     """The sampler of a configuration; as `build_reward`."""
     sampler = _built("sampler", spec, Sampler, context, limit)
-    return SharedSampler(GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler, context.policy)
+    guarded = GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler
+    return SharedSampler(guarded, context.policy if spec.uses_model else None)
 
 
 def build_update(spec: UpdateSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> PolicyUpdate:
@@ -168,7 +170,7 @@ class GuardedSampler(Sampler):
     def __init__(self, inner: Sampler, kind: str, limit: TimeLimit = FOR_EVER) -> None:
         self._inner, self._what = inner, f"sampler {kind!r}"
         self._call = partial(_named, self._what, limit)
-        self.group, self.uses_model = inner.group, bool(inner.uses_model)
+        self.group = inner.group
         if not isinstance(self.group, int) or self.group < 1:
             raise _broken(self._what, f"group is {self.group!r}, not a number of prompts")
 
@@ -208,13 +210,13 @@ class SharedSampler(Sampler):
 
     Args:
         inner: draws.
-        policy: what it draws from; made whole around a draw that computes with its model.
+        policy: what it draws from, put together around a draw; None if it draws elsewhere.
     """
 
-    def __init__(self, inner: Sampler, policy: Policy) -> None:
+    def __init__(self, inner: Sampler, policy: Policy | None) -> None:
         self._inner = inner
-        self.group, self.uses_model = inner.group * ranks.count(), inner.uses_model
-        self._whole = getattr(policy, "whole", nullcontext) if self.uses_model else nullcontext
+        self.group = inner.group * ranks.count()
+        self._whole = policy.whole if isinstance(policy, LanguageModelPolicy) else nullcontext
 
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
         """One generation per prompt, in any order, a group at a time. Collective."""

@@ -55,7 +55,7 @@ def _filled(base: Any, twin: Any, dtype: torch.dtype | None) -> Any:
         original = base.get_submodule(name)
         found = _matrix(original)
         if found is not None and (dtype is not None or type(original) is not nn.Linear):
-            weight, bias = (None if tensor is None else ranks.whole(tensor) for tensor in found)
+            weight, bias = ranks.whole(found[0]), None if found[1] is None else ranks.whole(found[1])
             kind = weight.dtype if dtype is None else dtype
             twin.set_submodule(name, _linear(weight.to(kind), None if bias is None else bias.to(kind)))
             continue

@@ -64,7 +64,7 @@ class LanguageModelPolicy:
     @property
     def device(self) -> torch.device:
         """Where batches belong."""
-        return next(self.model.parameters()).device
+        return next(iter(self.model.parameters()) if self._shards is None else self._shards.everything()).device
 
     @property
     def pad_id(self) -> int:

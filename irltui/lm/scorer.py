@@ -21,7 +21,7 @@ from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
 from irltui.lm.load import add_adapter, checkpoint_activations, decoder_layers, load_classifier
 from irltui.lm.policy import Autocast
-from irltui.lm.sharding import Sharding
+from irltui.lm.sharding import Sharding, Shards
 
 _HEAD = "score"  # what transformers calls a head over every token; heads behind a pooler have other names
 
@@ -48,7 +48,7 @@ class Scorer:
                 "Take a causal language model whose family has a ...ForSequenceClassification class (Llama, OPT ...).",
             )
 
-        self._shards = None
+        self._shards: Shards | None = None
         if sharding is not None:
             self._shards = sharding.cut(model, self._inner.base_model, getattr(self._inner, _HEAD))
 

@@ -79,6 +79,10 @@ class Shards:
         """What is gathered together."""
         return (module for module in self.model.modules() if isinstance(module, FSDPModule))
 
+    def everything(self) -> Iterator[nn.Parameter]:
+        """All parameters, this rank's part of each."""
+        return iter(self._parameters.values())
+
     def reshard(self) -> None:
         """Give back what lies gathered."""
         for part in self.parts():
