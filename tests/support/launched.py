@@ -39,6 +39,16 @@ def free_port() -> int:
 
 def start_ranks(run: RunFolder, count: int = 2, before: Callable[[int], Any] = lambda rank: None) -> list[Any]:
     """Engines of one run; `before` is called in each with its rank."""
+
+    def main(rank: int) -> int:
+        before(rank)
+        return work(run)
+
+    return start_processes(main, count)
+
+
+def start_processes(main: Callable[[int], int], count: int) -> list[Any]:
+    """What returns an exit code, in so many processes that can meet."""
     port = str(free_port())
 
     def rank_main(rank: int) -> None:
@@ -46,8 +56,7 @@ def start_ranks(run: RunFolder, count: int = 2, before: Callable[[int], Any] = l
         os.environ.update({name: str(value) for name, value in names.items()})
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
         torch.set_num_threads(1)
-        before(rank)
-        os._exit(work(run))
+        os._exit(main(rank))
 
     started = [_FORK.Process(target=rank_main, args=(rank,)) for rank in range(count)]
     for process in started:
