@@ -162,7 +162,7 @@ class LanguageModelPolicy:
             self.moved()
             return
         model = self._load_initial().requires_grad_(requires_grad=False)
-        yield LanguageModelPolicy(
+        initial = LanguageModelPolicy(
             model if self.sharding is not None else model.to(self.device),
             self.tokenizer,
             self.eos_ids,
@@ -171,6 +171,11 @@ class LanguageModelPolicy:
             sharding=self.sharding,
             shared=self._shared,
         )
+        try:
+            yield initial
+        finally:
+            if initial._shards is not None:
+                initial._shards.release()
 
     def collate(
         self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], logp_ref: Sequence[float]

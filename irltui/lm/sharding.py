@@ -88,6 +88,12 @@ class Shards:
         for part in self.parts():
             part.reshard()
 
+    def release(self) -> None:
+        """Give the memory back at once; the model is of no use then. Its parts refer to each other and would stay."""
+        self.reshard()
+        for parameter in self._parameters.values():
+            ranks.local(parameter).detach().untyped_storage().resize_(0)
+
     def copy(self) -> Any:
         """A plain model of the present weights on every rank, in the types it computes in, adapters merged. Collective.
 
