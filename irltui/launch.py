@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 
 from irltui.errors import ConfigError
 
@@ -18,6 +20,17 @@ _REFUSED = {
     "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism_config",
 }
 _PORTS, _FIRST_PORT = 20_000, 15_000  # away from the ports that systems hand out
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What ends a run with a checkpoint and exit code 75, and what saves a checkpoint and lets it go on."""
+
+    leave: tuple[int, ...] = (signal.SIGTERM,)
+    save: tuple[int, ...] = (signal.SIGUSR1,)
+
+
+USUAL = Signals()
 
 
 def under_launcher() -> bool:
