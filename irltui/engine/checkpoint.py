@@ -63,12 +63,11 @@ class Trained:
         return math.fsum(float(p.detach().double().abs().sum()) for p in parameters.values())
 
     @contextmanager
-    def gathered(self) -> Generator[Whole]:
-        """What can be written without asking the other ranks: for the first, or for each where nothing is cut.
+    def gathered(self, *, keep: bool) -> Generator[Whole]:
+        """What can be written without asking the other ranks, where `keep` says so; nothing elsewhere.
 
-        Collective where the weights are cut.
+        Collective if the weights are cut; the reward's are the first rank's alone then.
         """
-        keep = ranks.is_first() or not self.is_cut
         optimizers = {_OPTIMIZER: self.optimizer}
         if self.policy_optimizer is not None:
             optimizers[_POLICY_OPTIMIZER] = self.policy_optimizer
@@ -120,7 +119,7 @@ def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
         )
     random = _streams(ranks.gather([_random_state()]))
     began = time.monotonic()
-    with trained.gathered() as whole:
+    with trained.gathered(keep=ranks.is_first()) as whole:
         saved = ranks.from_first(lambda: _save(run, whole, position, random, trained.size))
     return replace(saved, seconds=time.monotonic() - began)
 

@@ -39,11 +39,11 @@ def keep_step(
         The folder; None where the disk refuses, for the failure itself matters more.
     """
     if not trained.is_cut:
-        with trained.gathered() as whole:
+        with trained.gathered(keep=True) as whole:
             name = position.name if ranks.is_first() else f"{position.name}-rank{ranks.index()}"
             return _kept(run.faults / name, whole, position, _tensors(batches), error)
     everyone = [batch for some in ranks.gather([_tensors(batches)]) for batch in some]
-    with trained.gathered() as whole:
+    with trained.gathered(keep=ranks.is_first()) as whole:
         return ranks.from_first(lambda: _kept(run.faults / position.name, whole, position, everyone, error))
 
 
