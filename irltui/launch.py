@@ -19,6 +19,13 @@ _REFUSED = {
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
     "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism_config",
 }
+_REFUSED_OF_FSDP = {
+    "FSDP_OFFLOAD_PARAMS": ("weights stay on the accelerators", "Launch with --fsdp_offload_params false."),
+    "FSDP_ACTIVATION_CHECKPOINTING": (
+        "activations are irltui's own matter",
+        "Launch without it, with --set model.gradient_checkpointing=true.",
+    ),
+}
 _PORTS, _FIRST_PORT = 20_000, 15_000  # away from the ports that systems hand out
 
 
@@ -54,10 +61,9 @@ def refuse_sharding(environment: Mapping[str, str] = os.environ) -> None:
         return
     if environment.get("FSDP_VERSION", "1") != "2":
         raise ConfigError(f"{_FSDP}: the first version of FSDP is not supported", "Add --fsdp_version 2.")
-    if _is_on(environment, "FSDP_OFFLOAD_PARAMS"):
-        raise ConfigError(
-            "FSDP_OFFLOAD_PARAMS: weights stay on the accelerators", "Launch with --fsdp_offload_params false."
-        )
+    for name, (why, hint) in _REFUSED_OF_FSDP.items():
+        if _is_on(environment, name):
+            raise ConfigError(f"{name}: {why}", hint)
 
 
 def take_fsdp(environment: MutableMapping[str, str] = os.environ) -> bool:

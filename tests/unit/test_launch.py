@@ -49,6 +49,7 @@ def test_a_batch_script_is_no_task() -> None:
         ({"ACCELERATE_USE_MEGATRON_LM": "true"}, "Megatron-LM is not supported"),
         ({"ACCELERATE_USE_FSDP": "true"}, "--fsdp_version 2"),
         ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_OFFLOAD_PARAMS": "true"}, "offload_params false"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_ACTIVATION_CHECKPOINTING": "true"}, "gradient_"),
     ],
 )
 def test_what_is_not_done_is_refused_with_what_is(environment: dict[str, str], word: str) -> None:
