@@ -14,6 +14,7 @@ class Server(SamplerSpec):
     """A vLLM server over HTTP: token ids in, token ids and log-probabilities out; it is sent the policy's weights."""
 
     paths = ("folder",)
+    uses_model = False
     url: str = Field(default="http://127.0.0.1:8000", pattern=r"^https?://[^/?#]+/?$")
     """Where `vllm serve` listens. A key is read from the environment: VLLM_API_KEY."""
     model: str = ""

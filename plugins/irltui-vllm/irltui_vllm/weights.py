@@ -57,8 +57,9 @@ class InStep:
     def refresh(self) -> None:
         """Send the weights if they are not there. Collective: the first rank sends, all wait."""
         now = fingerprint(self._policy)
-        if now != self._sent:
-            ranks.from_first(self._send)
+        if any(ranks.gather([now != self._sent])):  # of a model that is cut, each has looked at a part
+            with self._policy.gathered():
+                ranks.from_first(self._send)
             self._sent = now
 
     @contextmanager
@@ -83,11 +84,11 @@ class InStep:
 
 
 def fingerprint(policy: Policy) -> list[float]:
-    """Two sums over each parameter that trains: the engine does not say whether an optimizer step lies between."""
+    """Two sums over this rank's part of each parameter that trains: nobody tells when an optimizer step is taken."""
     with torch.no_grad():
         sums = [
             value
-            for parameter in policy.parameters()
+            for parameter in map(ranks.local, policy.parameters())
             for value in (
                 parameter.sum(dtype=torch.float64),
                 torch.linalg.vector_norm(parameter, dtype=torch.float64),
