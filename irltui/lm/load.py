@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from huggingface_hub import logging as hub_logging
 from safetensors import SafetensorError
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -197,6 +198,22 @@ def checkpoint_activations(model: Any) -> None:
         module.training = hasattr(module, "gradient_checkpointing")
     if hasattr(model, "enable_input_require_grads"):
         model.enable_input_require_grads()  # adapters alone would leave the checkpoints without a gradient
+
+
+def decoder_layers(model: Any) -> list[nn.Module]:
+    """The blocks of a transformers model, lowest first.
+
+    Raises:
+        ModelError: they cannot be told apart.
+    """
+    wanted = model.config.get_text_config().num_hidden_layers
+    for module in model.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == wanted:
+            return list(module)
+    raise ModelError(
+        f"the layers of {type(model).__name__} cannot be told apart",
+        "Leave reward.freeze and model.shard off with this model.",
+    )
 
 
 def add_adapter(model: Any, section: AdapterSection, seed: int, task: str = "CAUSAL_LM") -> Any:

@@ -44,7 +44,7 @@ def token_log_probs(model: nn.Module, head: nn.Module, responses: Responses, row
     """Log pi of each response token given all before it.
 
     Args:
-        model: a causal language model, possibly wrapped for distribution.
+        model: a causal language model, whole or cut over the ranks.
         head: its output layer (`get_output_embeddings()`).
         responses: B rows of L tokens; every response has at least one token before it.
         rows: what the model is given for them; None for every response with its own prompt.
