@@ -57,7 +57,8 @@ class LanguageModelPolicy:
         self._for_gradients = [
             module
             for name, module in model.named_modules()
-            if module.training or ("lora_dropout" in name and isinstance(module, nn.Dropout))
+            if (module.training and hasattr(module, "gradient_checkpointing"))
+            or ("lora_dropout" in name and isinstance(module, nn.Dropout))
         ]
         self._train(on=False)
 

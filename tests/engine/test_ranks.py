@@ -172,7 +172,7 @@ def test_a_plugins_policy_step_counts_once(material: tuple[Path, Path], tmp_path
 
     def foreign(rank: int) -> None:
         guard._is_foreign = lambda spec: isinstance(spec, UpdateSpec)
-        groups.ranks = SimpleNamespace(share=list, gather=list)
+        groups.ranks = SimpleNamespace(passes=lambda items: [(item, True) for item in items], gather=list)
 
     alone = finish(tmp_path / "alone", values)
     together = prepare(tmp_path / "together", values)

@@ -245,7 +245,6 @@ def test_accelerate_launch_may_ask_for_it(material: tuple[Path, Path], tmp_path:
     run = prepare(tmp_path / "run", config(*material, {"loop": {"outer_iterations": 1}}))
     launcher = [
         "accelerate.commands.launch",
-        "--multi_gpu",
         "--num_processes",
         "2",
         "--use_fsdp",
