@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from irltui.engine.plan import Plan, make_plan
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
 from irltui.engine.under_test import ModelUnderTest, RewardOfRun
+from irltui.lm.initial import initial_loader
 from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
 from irltui.lm.pairs import SharedPrompts
 from irltui.lm.policy import LanguageModelPolicy
@@ -201,6 +201,7 @@ def make_policy(
         ModelError: it cannot be loaded.
     """
     model = load_model(config.model)
+    load_initial = initial_loader(config.model, model)
     size = model.num_parameters()
     if config.adapter.kind == "lora":
         model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
@@ -213,7 +214,7 @@ def make_policy(
         model,
         tokenizer,
         ends,
-        partial(load_model, config.model),
+        load_initial,
         autocast=accelerator.autocast,
         shared=SharedPrompts(notice) if config.loop.share_prompts else None,
     )
