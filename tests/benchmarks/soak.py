@@ -2,7 +2,8 @@
 
 One IRFT engine on the tiny test model through as many outer iterations as there is time for. Prints the slopes of
 memory and open descriptors over the last two thirds, how the time of a step changed (in CPU seconds, all that lies
-between steps included, because other programs take the cores), and what the run folder grew by.
+between steps included, because other programs take the cores; and as a multiple of a fixed piece of work, which they
+slow down as well), and what the run folder grew by.
 
 Memory is looked at from inside the engine: what is resident, what malloc has handed out, and how many of its own
 small blocks Python has. The standard error of a slope is that of a line through the means of ten equal times,
@@ -51,6 +52,13 @@ def in_use() -> int:
     return found.uordblks + found.hblkhd
 
 
+def yardstick() -> float:
+    """CPU seconds of a fixed piece of work, as the machine is now."""
+    began = time.thread_time()
+    sum(i * i for i in range(100_000))
+    return time.thread_time() - began
+
+
 def watched(run: Path) -> int:
     """The engine, with a thread that writes down (Unix seconds, memory, descriptors, CPU seconds) as it goes."""
     process = psutil.Process()
@@ -60,7 +68,7 @@ def watched(run: Path) -> int:
             while True:
                 memory = process.memory_info().rss, in_use(), sys.getallocatedblocks()
                 cpu = sum(process.cpu_times()[:2])
-                print(time.time(), *memory, process.num_fds(), cpu, file=file)
+                print(time.time(), *memory, process.num_fds(), cpu, yardstick(), file=file)
                 time.sleep(EVERY)
 
     threading.Thread(target=look, daemon=True).start()
@@ -69,8 +77,12 @@ def watched(run: Path) -> int:
 
 def soak(root: Path, minutes: float) -> RunFolder:
     """The run, stopped after so many minutes."""
-    inputs = folder(root / "model"), demonstrations(root / "demos.jsonl", 64)
-    change = {"loop": {"passes": 100_000, "outer_iterations": 2, "batch": 8}, "checkpoint": {"every_steps": 50}}
+    inputs = folder(root / "model"), demonstrations(root / "demos.jsonl", 24)
+    change = {
+        "loop": {"passes": 100_000, "outer_iterations": 2, "batch": 8},
+        "optimizer": {"learning_rate": 1e-6},  # or all would be memorised, and the run end, before the time is up
+        "checkpoint": {"every_steps": 50},
+    }
     run = prepare(root / "run", config(*inputs, change))
     began = time.monotonic()
     process = subprocess.Popen(
@@ -105,7 +117,7 @@ def main(minutes: float) -> None:
     """Run and print."""
     with tempfile.TemporaryDirectory() as scratch:
         run = soak(Path(scratch), minutes)
-        at, *memory, descriptors, cpu = np.loadtxt(run.path / SEEN).T
+        at, *memory, descriptors, cpu, unit_of_work = np.loadtxt(run.path / SEEN).T
         hours = (at - at[0]) / 3600
         steps = [e for e in events(run, Kind.METRICS) if "train/loss" in e.fields["values"]]
         iterations = steps[-1].fields["outer_iteration"]
@@ -119,10 +131,14 @@ def main(minutes: float) -> None:
             print(f"| {name} | {values[-1] / scale:.1f} {unit}, {grown:+.3f} ± {error:.3f} an hour |")
         grown, error = slope(hours, descriptors)
         print(f"| open descriptors | {descriptors[-1]:.0f}, {grown:+.2f} ± {error:.2f} an hour |")
-        spent = [(np.ptp(cpu[part]), np.ptp(done[part])) for part in np.array_split(np.arange(len(at)), 3)]
-        first, last = (seconds / count for seconds, count in (spent[0], spent[-1]))
         each = 1e3 * np.ptp(cpu) / np.ptp(done)
-        print(f"| CPU time of a step | {each:.1f} ms, {last / first - 1:+.1%} from first to last third |")
+        thirds = np.array_split(np.arange(len(at)), 3)[::2]
+        first, last = (np.ptp(cpu[part]) / np.ptp(done[part]) for part in thirds)
+        slowed = np.median(unit_of_work[thirds[1]]) / np.median(unit_of_work[thirds[0]])
+        print(
+            f"| CPU time of a step | {each:.1f} ms, {last / first - 1:+.1%} from first to last third; "
+            f"{last / first / slowed - 1:+.1%} against a fixed piece of work |"
+        )
         for name, paths in {"events": [run.events], "generations": [run.samples]}.items():
             print(
                 f"| {name} | {size(paths) / 1e6:.1f} MB, {size(paths) / len(steps):.0f} bytes a step, "

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from support.terminal import ALLOWED
+
 CODE = """
 import sys
 from pathlib import Path
@@ -58,13 +60,6 @@ class Terminal:
         self.process.send_signal(number)
         self.read_until(lambda seen: seen.rstrip().endswith(BACK_TO_NORMAL) or BACK_TO_NORMAL in seen)
         return self.process.wait(20)
-
-
-# What a terminal may be told: cursor, colours, modes, queries; no clipboard, no titles, nothing from the data.
-ALLOWED = re.compile(
-    rb"\x1b\[[0-9;:]*[mHJKABCDGdfrstXn]|\x1b\[[?>=<][0-9;$]*[hlpucmqt]|\x1b\[[0-9;]*[uq]|\x1b[=>78]|\x1b\[[0-9 ]*q"
-    rb"|\x1b\]22;default\x07|\x1bP=[12]s\x1b\\|\x1b\[c"
-)
 
 
 def test_no_escape_of_hostile_data_reaches_the_terminal() -> None:

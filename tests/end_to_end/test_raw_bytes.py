@@ -104,7 +104,7 @@ def test_hostile_demonstrations_reach_the_terminal_defused_through_check_score_s
 ) -> None:
     model = folder(tmp_path / "model")
     rows = tmp_path / "rows.jsonl"
-    rows.write_text("".join(json.dumps(row) + "\n" for row in hostile_rows(8)))
+    rows.write_text("".join(json.dumps(row) + "\n" for row in hostile_rows(12)))
     loop = {"loop": {"outer_iterations": 1}, "evaluation": {"samples": 2, "before_training": False}}
     finish(tmp_path / "run", config(model, demonstrations(tmp_path / "demos.jsonl", 14), loop))
     finish(tmp_path / "evil", config(model, rows, {**loop, "data": {"source": str(rows), "max_response_tokens": 256}}))

@@ -65,5 +65,11 @@ def write_hostile_events(writer: RunWriter) -> None:
 
 
 def hostile_rows(count: int) -> list[dict[str, str]]:
-    """Demonstrations of such texts."""
-    return [{"prompt": f"the cat {n} {EVIL}?", "completion": f"the sun {n} {EVIL}"} for n in range(count)]
+    """Demonstrations of such texts; the last is no Unicode, and so left out by whoever reads them."""
+    from support.tiny import WORDS  # imports torch, which a viewer's test does without
+
+    texts = [EVIL.replace("\ud800", "")] * (count - 1) + [EVIL]
+    return [
+        {"prompt": f"the {word} {text}?", "completion": f"{word} is {text}"}
+        for word, text in zip(WORDS, texts, strict=False)
+    ]
