@@ -41,6 +41,7 @@ def fuzz(name: str, seconds: int, corpus: Path, finds: Path) -> tuple[str, bool]
     options = {"max_total_time": seconds, "max_len": LONGEST, "rss_limit_mb": MEMORY, "timeout": SLOW}
     flags = [f"-{key}={value}" for key, value in options.items()]
     flags += ["-print_final_stats=1", f"-artifact_prefix={finds}/{name}-"]
+    before = os.times().children_user
     done = subprocess.run(
         [sys.executable, __file__, "--child", name, *flags, str(corpus)],
         capture_output=True,
@@ -51,7 +52,8 @@ def fuzz(name: str, seconds: int, corpus: Path, finds: Path) -> tuple[str, bool]
     said = done.stdout + done.stderr
     taken = [*re.findall(r"number_of_executed_units: (\d+)", said), "?"][0]
     covered = [*re.findall(r"cov: (\d+)", said), "?"][-2:][0]
-    line = f"{name}: {taken} inputs, {covered} branches, exit {done.returncode}"
+    spent = os.times().children_user - before
+    line = f"{name}: {taken} inputs, {covered} branches, {spent:.0f} s of CPU time, exit {done.returncode}"
     if done.returncode:
         print(said[-6000:], file=sys.stderr)
     return line, done.returncode != 0
