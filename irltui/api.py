@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
@@ -136,6 +137,13 @@ class Policy(Protocol):
         """What trains."""
         ...
 
+    def gathered(self) -> AbstractContextManager[None]:
+        """Around reading the weights of `model` in the first process; entered by all.
+
+        A model that is cut over the processes is put together there, on the CPU, with its adapters beside.
+        """
+        ...
+
 
 class Reference(Protocol):
     """pi_ref of the lower level: the initial policy, the same for a whole run."""
@@ -255,6 +263,10 @@ class RewardSpec(Spec):
 class SamplerSpec(Spec):
     """Options of a sampler."""
 
+    uses_model: ClassVar[bool] = True
+    """Whether it draws with `policy.model`: one that is cut over several processes is then put together for it on each.
+    False for a sampler that draws elsewhere; it gathers the weights in `refresh`, which all processes call."""
+
     @abstractmethod
     def build(self, context: BuildContext) -> Sampler:
         """Make the part; import heavy libraries here, not at the top of the module."""
@@ -308,6 +320,13 @@ class Reward(ABC):
 
     def begin(self, t: int) -> None:  # noqa: B027 - optional
         """Outer iteration t starts. Not called again when a run resumes inside iteration t."""
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """Around `save` and `export`, entered by all processes; these two are called in the first alone.
+
+        Only for a reward whose parameters are cut over the processes: here it puts them together.
+        """
+        return nullcontext()
 
     def save(self, folder: Path) -> None:  # noqa: B027 - optional
         """Write what `load` needs; called for a checkpoint. Nothing to do if the policy is the only state."""

@@ -83,6 +83,10 @@ class RunFolderError(IrltuiError):
     """A run folder that is damaged, in use, or cannot be written."""
 
 
+class SubmitError(IrltuiError):
+    """A cluster that takes no job: nothing to submit with, or it was refused."""
+
+
 class CheckpointError(IrltuiError):
     """No checkpoint can be used, or one does not belong to this run."""
 

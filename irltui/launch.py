@@ -7,17 +7,37 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 
 from irltui.errors import ConfigError
 
-_SHARDING = {
-    "ACCELERATE_USE_FSDP": "FSDP",
+_FSDP = "ACCELERATE_USE_FSDP"
+_REFUSED = {
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
     "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism_config",
 }
+_REFUSED_OF_FSDP = {
+    "FSDP_OFFLOAD_PARAMS": ("weights stay on the accelerators", "Launch with --fsdp_offload_params false."),
+    "FSDP_ACTIVATION_CHECKPOINTING": (
+        "activations are irltui's own matter",
+        "Launch without it, with --set model.gradient_checkpointing=true.",
+    ),
+}
 _PORTS, _FIRST_PORT = 20_000, 15_000  # away from the ports that systems hand out
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What ends a run with a checkpoint and exit code 75, and what saves a checkpoint and lets it go on."""
+
+    leave: tuple[int, ...] = (signal.SIGTERM,)
+    save: tuple[int, ...] = (signal.SIGUSR1,)
+
+
+USUAL = Signals()
 
 
 def under_launcher() -> bool:
@@ -29,14 +49,32 @@ def refuse_sharding(environment: Mapping[str, str] = os.environ) -> None:
     """Refuse what accelerate was told and irltui does not do: it would train whole copies and not say so.
 
     Raises:
-        ConfigError: FSDP, DeepSpeed, Megatron-LM or another split of the model was asked for.
+        ConfigError: DeepSpeed, Megatron-LM, the first FSDP, or another split of the model was asked for.
     """
-    for name, what in _SHARDING.items():
-        if environment.get(name, "").lower() in {"1", "true"}:
+    for name, what in _REFUSED.items():
+        if _is_on(environment, name):
             raise ConfigError(
-                f"{name}: {what} is not supported: every process holds the whole model",
-                'Launch without it; adapter.kind = "lora" and model.gradient_checkpointing save most memory.',
+                f"{name}: {what} is not supported",
+                "Launch without it, with --set model.shard=fsdp2: every process then holds a part of the model.",
             )
+    if not _is_on(environment, _FSDP):
+        return
+    if environment.get("FSDP_VERSION", "1") != "2":
+        raise ConfigError(f"{_FSDP}: the first version of FSDP is not supported", "Add --fsdp_version 2.")
+    for name, (why, hint) in _REFUSED_OF_FSDP.items():
+        if _is_on(environment, name):
+            raise ConfigError(f"{name}: {why}", hint)
+
+
+def take_fsdp(environment: MutableMapping[str, str] = os.environ) -> bool:
+    """Whether accelerate was told to cut models; from here on it is not, for irltui does."""
+    wanted = _is_on(environment, _FSDP)
+    environment.pop(_FSDP, None)
+    return wanted
+
+
+def _is_on(environment: Mapping[str, str], name: str) -> bool:
+    return environment.get(name, "").lower() in {"1", "true"}
 
 
 def rank() -> int:

@@ -6,7 +6,7 @@ order. A run of one process is a run of one rank: everything is its share, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TypeVar
@@ -15,6 +15,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object, reduce
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from irltui.errors import IrltuiError
 
@@ -68,6 +69,18 @@ def block(items: Sequence[_T]) -> Sequence[_T]:
     return items[index() * size : (index() + 1) * size]
 
 
+def passes(items: Sequence[_T]) -> list[tuple[_T, bool]]:
+    """This rank's of `items`, and whether each counts.
+
+    All ranks take equally many, since passes through a model that is cut are collective: one that would have less
+    repeats the first and throws away what comes of it. The others are busy meanwhile.
+    """
+    mine = [(item, True) for item in share(items)]
+    if len(mine) < -(-len(items) // count()):
+        mine.append((items[0], False))
+    return mine
+
+
 @contextmanager
 def apart() -> Generator[None]:
     """Inside, ranks work at a pace of their own: nothing collective may happen."""
@@ -117,15 +130,17 @@ def from_first(make: Callable[[], _T]) -> _T:
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Make every parameter's gradient the sum of the ranks'; one that no rank has a gradient for stays without.
 
-    Losses are weighted by their share of the whole step, so the sum is the step's gradient: no mean, no scaling.
-    Collective.
+    Those of a model that is cut are sums already. Losses are weighted by their share of the whole step, so the sum is
+    the step's gradient: no mean, no scaling. Collective.
 
     Raises:
         RankLostError: a rank has left.
     """
     if count() == 1:
         return
-    everything = list(parameters)
+    everything = [parameter for parameter in parameters if not is_cut(parameter)]
+    if not everything:
+        return
     with _noticing():
         has = torch.tensor([p.grad is not None for p in everything], dtype=torch.int32, device=start().device)
         known = reduce(has, "sum").tolist()
@@ -162,6 +177,77 @@ def _buckets(parameters: Sequence[nn.Parameter]) -> Generator[list[nn.Parameter]
         yield bucket
 
 
+# -- tensors of which every rank holds a part ------------------------------------------------------
+
+
+def is_cut(tensor: Tensor) -> bool:
+    """Whether this rank holds a part of it."""
+    return isinstance(tensor, DTensor)
+
+
+def local(tensor: Tensor) -> Tensor:
+    """This rank's part, in place; all of what is not cut."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of it, without gradient. Collective if it is cut.
+
+    Raises:
+        RankLostError: a rank has left.
+    """
+    with _noticing():
+        return tensor.full_tensor().detach() if isinstance(tensor, DTensor) else tensor.detach()
+
+
+def collected(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
+    """All of each on the CPU, where `keep` says so, else nothing. Collective if any is cut."""
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        value = whole(tensor) if keep or is_cut(tensor) else tensor
+        if keep:
+            found[name] = value.cpu().contiguous()
+    return found
+
+
+def part_of(full: Tensor, like: Tensor) -> Tensor:
+    """`full`, which every rank has, cut as `like` is."""
+    if not isinstance(like, DTensor):
+        return full
+    return distribute_tensor(full.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
+
+
+def put(parameter: nn.Parameter, full: Tensor) -> None:
+    """Set a parameter to what every rank has all of."""
+    with torch.no_grad():
+        local(parameter).copy_(local(part_of(full, parameter)))
+
+
+def summed(value: Tensor) -> Tensor:
+    """The sum of the ranks' values. Collective.
+
+    Raises:
+        RankLostError: a rank has left.
+    """
+    with _noticing():
+        return value if count() == 1 else reduce(value, "sum")
+
+
+@contextmanager
+def noticing() -> Generator[None]:
+    """Around a pass through a model, which is collective if the model is cut; whatever else fails in it passes.
+
+    Raises:
+        RankLostError: a rank has left.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if count() == 1 or not _is_of_a_connection(error):
+            raise
+        raise _lost(error) from error
+
+
 @contextmanager
 def _noticing() -> Generator[None]:
     """What torch says when a peer closes its connection, told as ours."""
@@ -170,4 +256,13 @@ def _noticing() -> Generator[None]:
     except RuntimeError as error:
         if count() == 1:
             raise
-        raise RankLostError(f"another process of this run has left: {error}") from error
+        raise _lost(error) from error
+
+
+def _lost(error: RuntimeError) -> RankLostError:
+    return RankLostError(f"another process of this run has left: {error}")
+
+
+def _is_of_a_connection(error: RuntimeError) -> bool:
+    """Over gloo it has no type of its own."""
+    return isinstance(error, torch.distributed.DistError) or any(word in str(error) for word in ("gloo", "Connection"))

@@ -13,10 +13,10 @@ from irltui.config.render import render
 from irltui.config.study import Study, study_of
 from irltui.console import columns, out, out_json, talk
 from irltui.errors import NoRunError, RunFolderError
-from irltui.runs.folder import RunFolder, is_run
+from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
 from irltui.runs.status import Status, read_status
-from irltui.runs.study import is_study, read_plan, run_folder, seed_runs
+from irltui.runs.study import runs_in
 from irltui.text import safe
 
 _HEAD = ["run", "state", "algorithm", "outer", "step", "gap", "held-out loss", "held-out NLL", "seen"]
@@ -88,24 +88,14 @@ def list_runs(folder: Path, *, as_json: bool) -> None:
 
 
 def _find(folder: Path) -> list[RunFolder]:
-    if is_run(folder):
-        return [RunFolder(folder)]
     try:
-        if is_study(folder):
-            return [run_folder(folder, run.seed, run.arm) for run in read_plan(folder).runs()]
-        if runs := seed_runs(folder):
-            return runs
-        return [run for path in folder.iterdir() for run in _found_below(path)]
+        return runs_in(folder)
     except OSError as error:
         if folder == Path("runs") and not folder.exists():
             return []
         raise NoRunError(
             f"{safe(folder)}: {safe(error.strerror or error)}", "Name the folder that holds runs."
         ) from None
-
-
-def _found_below(path: Path) -> list[RunFolder]:
-    return _find(path) if is_run(path) or is_study(path) else seed_runs(path)
 
 
 class _Row:

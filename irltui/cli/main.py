@@ -112,6 +112,14 @@ def run(  # noqa: PLR0913 - an option each
         list[str] | None,
         typer.Option("--grid", metavar="KEY=A,B", help="A run for each value, in RUN/KEY=A; repeatable: all pairs."),
     ] = None,
+    submit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--submit",
+            metavar="KEY=VALUE",
+            help="Submit every run to Slurm, through submitit, and return: time=12:00:00, partition=gpu; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Train: start a run, or continue one, and follow it.
 
@@ -124,6 +132,7 @@ def run(  # noqa: PLR0913 - an option each
       irltui run my.toml --preset irft --seed 1
       irltui run irft --model M --data D --out runs/five --seeds 5
       irltui run irft --model M --data D --out runs/lr --grid optimizer.learning_rate=1e-6,2e-6 --seeds 3
+      irltui run irft --model M --data D --out runs/five --seeds 5 --submit time=12:00:00 --submit gpus_per_node=8
       irltui run rft --model M --data D --plugin ./mine.py --set reward.kind=mine/short
       irltui run runs/first/run.json                repeat a run
       irltui run --resume runs/first                continue a run
@@ -133,8 +142,17 @@ def run(  # noqa: PLR0913 - an option each
     from irltui.cli.sources import Sources
 
     sources = Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ()))
-    points = tuple(grid or ())
-    sys.exit(run_command(Request(sources, out, resume, headless=headless, as_json=as_json, seeds=seeds, grid=points)))
+    request = Request(
+        sources,
+        out,
+        resume,
+        headless=headless,
+        as_json=as_json,
+        seeds=seeds,
+        grid=tuple(grid or ()),
+        submit=tuple(submit or ()),
+    )
+    sys.exit(run_command(request))
 
 
 @app.command(rich_help_panel=_RUNS)

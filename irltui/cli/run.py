@@ -24,6 +24,7 @@ from irltui.cli.say import can_draw, has_screen
 from irltui.cli.seeds import run_each, variants
 from irltui.cli.sources import Sources
 from irltui.cli.study import create_study, follow_study
+from irltui.cli.submit import submit_each
 from irltui.cli.summary import replay, summary
 from irltui.config.study import study_of
 from irltui.console import complain, out, talk
@@ -49,6 +50,7 @@ class Request:
     as_json: bool
     seeds: int | None = None
     grid: tuple[str, ...] = ()
+    submit: tuple[str, ...] = ()
 
 
 def run_command(request: Request) -> int:
@@ -59,11 +61,11 @@ def run_command(request: Request) -> int:
     """
     if under_launcher():
         refuse_sharding()
+    if request.seeds is not None or request.grid or request.submit:
+        return _run_several(request)
     if request.resume is not None and is_study(request.resume):
         _refuse_configuration(request)
         return follow_study(request.resume, as_json=request.as_json)
-    if request.seeds is not None or request.grid:
-        return _run_several(request)
     study = study_of(request.sources.target, request.sources.assignments)
     if study is not None:
         if under_launcher():
@@ -81,19 +83,21 @@ def run_command(request: Request) -> int:
 
 
 def _run_several(request: Request) -> int:
-    option = "--grid" if request.grid else "--seeds"
+    option = "--submit" if request.submit else "--grid" if request.grid else "--seeds"
     if request.resume is not None or under_launcher():
         raise typer.BadParameter(
-            "starts whole runs one after another: not with --resume (the same command with --out goes on), nor "
-            "under a launcher (launch each by itself)",
+            "starts whole runs: not with --resume (the same command with --out goes on), nor under a launcher (launch "
+            "each by itself)",
             param_hint=option,
         )
     if study_of(request.sources.target, request.sources.assignments) is not None:
-        raise typer.BadParameter("a study names its seeds and arms itself, in [study]", param_hint=option)
+        raise typer.BadParameter("a study starts its runs itself, with the seeds and arms it names", param_hint=option)
     _check_named(request.sources)
     group = request.out if request.out is not None else new_folder(request.sources.name)
-    each = replace(request, headless=True)
     wanted = variants(request.sources, request.grid, request.seeds, group)
+    if request.submit:
+        return submit_each(wanted, group, request.submit, as_json=request.as_json)
+    each = replace(request, headless=True)
     return run_each(wanted, group, lambda run: _train(each, run))
 
 

@@ -63,8 +63,7 @@ def run_each(wanted: Variants, group: Path, train: Callable[[RunFolder], int]) -
         ConfigError: a configuration has problems.
         RunFolderError: a run that is there was configured otherwise, or a folder cannot be made.
     """
-    loaded = {label: sources.load() for label, (_, sources) in wanted.items()}
-    runs = {label: _prepared(RunFolder(path), loaded[label]) for label, (path, _) in wanted.items()}
+    runs = make_all(wanted, load_all(wanted))
     for label, run in runs.items():
         if read_status(run).state is State.FINISHED:
             talk(f"{label}: finished already")
@@ -76,6 +75,24 @@ def run_each(wanted: Variants, group: Path, train: Callable[[RunFolder], int]) -
             return code
     talk(f"{len(runs)} runs are finished: irltui runs {safe(group)}")
     return EXIT_OK
+
+
+def load_all(wanted: Variants) -> dict[str, Loaded]:
+    """The configuration of every run.
+
+    Raises:
+        ConfigError: one has problems.
+    """
+    return {label: sources.load() for label, (_, sources) in wanted.items()}
+
+
+def make_all(wanted: Variants, loaded: Mapping[str, Loaded]) -> dict[str, RunFolder]:
+    """The folder of every run, made where it is not there.
+
+    Raises:
+        RunFolderError: a run that is there was configured otherwise, or a folder cannot be made.
+    """
+    return {label: _prepared(RunFolder(path), loaded[label]) for label, (path, _) in wanted.items()}
 
 
 def _dimension(given: str) -> list[str]:

@@ -1,19 +1,23 @@
-"""Runs read whole, to be compared or reported: configuration, history, state. A study stands for all of its runs."""
+"""Runs read whole, to be compared or reported: configuration, history, state.
+
+A study, all seeds of a run or a grid stand for all of their runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
-from irltui.runs.folder import RunFolder, is_run, open_run_folder
+from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import read_manifest
 from irltui.runs.reader import EventReader
 from irltui.runs.status import read_status
-from irltui.runs.study import is_study, read_plan, run_folder
+from irltui.runs.study import runs_in
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,10 @@ def _load(run: RunFolder, name: str) -> ComparedRun:
     return ComparedRun(name, run, config, read_history(run), str(read_status(run).state))
 
 
-def _folders(path: Path) -> Iterator[Path]:
-    if is_study(path) and not is_run(path):
-        for run in read_plan(path).runs():
-            yield run_folder(path, run.seed, run.arm).path
-    else:
-        yield path
+def _folders(path: Path) -> list[Path]:
+    with suppress(OSError):
+        return [run.path for run in runs_in(path)] or [path]
+    return [path]
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:

@@ -64,5 +64,5 @@ def _seedless(key: str, value: str) -> str:
 def _name(runs: Sequence[ComparedRun]) -> str:
     if len(runs) == 1:
         return runs[0].name
-    names = {re.sub(r"(^|/)seed-\d+/", r"\1", run.name) for run in runs}
+    names = {re.sub(r"(^|/)seed-\d+/|/seed-\d+$", r"\1", run.name) for run in runs}
     return names.pop() if len(names) == 1 else f"{runs[0].name} and {len(runs) - 1} more"

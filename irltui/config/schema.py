@@ -58,8 +58,12 @@ class ModelSection(Section):
     """Type the matrix products compute in; auto is bfloat16 where it is native and pays."""
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
     """Attention implementation of transformers."""
+    kernels: Literal["off", "liger"] = "off"
+    """liger: liger-kernel's fused norms, rotary embedding, gated layers and output layer, on CUDA; rounds otherwise."""
     gradient_checkpointing: bool = False
     """Trade time for memory: keep no activations."""
+    shard: Literal["off", "fsdp2"] = "off"
+    """On several processes: off, each holds all of it; fsdp2, a part of weights, gradients and optimizer state."""
     trust_remote_code: bool = False
     """Run code that comes with the model; recorded in run.json."""
 

@@ -30,7 +30,7 @@ from irltui.dashboard.screens.run import RunScreen
 from irltui.dashboard.screens.runs import RunsScreen
 from irltui.dashboard.screens.samples import SamplesScreen
 from irltui.dashboard.store import LIST_EVERY, OpenRun, Store
-from irltui.dashboard.terminal import on_ending
+from irltui.dashboard.terminal import on_ending, until_gone
 from irltui.errors import EXIT_OK
 from irltui.runs.control import Command
 
@@ -99,7 +99,11 @@ class Dashboard(App[int]):
         else:
             self.switch_mode("runs")
         self.run_worker(self._list(), name="list")
+        self.run_worker(self._end_with_terminal(), name="terminal")
         self.set_interval(REDRAW_EVERY, self._redraw)
+
+    async def _end_with_terminal(self) -> None:
+        self._end(await until_gone())
 
     async def _list(self) -> None:
         while True:

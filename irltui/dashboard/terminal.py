@@ -1,12 +1,15 @@
-"""Signals: a terminal that goes away, or a request to end, leaves the screen as it was before."""
+"""The end from outside: signals leave the screen as it was before, and a terminal that is gone is noticed."""
 
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
+import sys
 from collections.abc import Callable
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
+LOOK_EVERY = 2.0  # seconds
 
 
 def on_ending(leave: Callable[[int], None]) -> None:
@@ -17,3 +20,17 @@ def on_ending(leave: Callable[[int], None]) -> None:
             loop.add_signal_handler(number, leave, 128 + number)
         except (NotImplementedError, RuntimeError, ValueError):  # not the main thread, as in tests
             return
+
+
+async def until_gone() -> int:
+    """Wait until the terminal behind stdin is closed, and return the exit code; for ever if there is none.
+
+    SIGHUP tells only a process that the terminal controls. Without it, what reads the keys would spin for ever.
+    """
+    if sys.__stdin__ is None or not sys.__stdin__.isatty():
+        await asyncio.get_running_loop().create_future()
+    poll = select.poll()
+    poll.register(0, select.POLLHUP)
+    while not poll.poll(0):
+        await asyncio.sleep(LOOK_EVERY)
+    return 128 + signal.SIGHUP

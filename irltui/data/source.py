@@ -183,7 +183,7 @@ def _text(files: Sequence[Path], section: DataSection) -> Rows:
             return Rows(section.source, datasets.Dataset.from_file(table), tuple(columns), packed=True)
     except OSError as error:
         raise DataError(
-            f"data.source: {section.source}: cannot be read, or its table not be written to a temporary folder: {error}",
+            f"data.source: {section.source}: cannot be read, or its temporary table not be written: {error}",
             "Is there room, in the folder that TMPDIR names, too?",
         ) from error
 

@@ -36,7 +36,7 @@ class End:
     """Another rank had left."""
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], signals: launch.Signals = launch.USUAL) -> int:
     """Run the engine in one folder and return the process's exit code."""
     if len(arguments) != 1:
         _print("usage: python -m irltui.engine RUN")
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
                 stack.enter_context(_console(run, rank))
                 stack.enter_context(present(run, rank))
             writer = stack.enter_context(SilentWriter() if rank else RunWriter(run))
-            end = _work(run, writer)
+            end = _work(run, writer, signals)
             if launch.under_launcher():
                 leave_word(run, RankEnd(rank, os.getpid(), os.uname().nodename, end.reason, end.followed))
         if rank == 0 and launch.under_launcher():
@@ -80,7 +80,7 @@ def _console(run: RunFolder, rank: int) -> Generator[None]:
             os.close(old)
 
 
-def _work(run: RunFolder, writer: RunWriter) -> End:
+def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
     """Every way a run may end is one run_end event and one exit code."""
     from irltui.engine.safepoint import SafePoint, Stop
     from irltui.engine.session import train
@@ -88,7 +88,7 @@ def _work(run: RunFolder, writer: RunWriter) -> End:
 
     writer.status(now=True, state=State.STARTING)
     safepoint = SafePoint(run, writer)
-    safepoint.install()
+    safepoint.install(signals)
     try:
         train(run, writer, safepoint)
         end = End(State.FINISHED, "", "", EXIT_OK)

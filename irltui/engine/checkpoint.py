@@ -10,8 +10,9 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from irltui.runs.durable import replace_file, replace_json, room, sync_file, syn
 from irltui.runs.folder import RunFolder
 
 _RANDOM, _RANDOM_CUDA = "random", "random_cuda"
+_OPTIMIZER, _POLICY_OPTIMIZER = "optimizer", "policy_optimizer"  # of files, and in state.json
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,43 @@ class Trained:
         tensors = [*self.parameters.values(), *(value for value in states if isinstance(value, Tensor))]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether this rank holds parts of the weights."""
+        return any(map(ranks.is_cut, self.parameters.values()))
+
     def fingerprint(self) -> float:
-        """One number of all weights, the same wherever they are bit-identical."""
+        """One number of all weights that every rank has, the same wherever they are bit-identical."""
         learned = list(self.reward.parameters()) if self.reward is not None else []
-        parameters = {id(p): p for p in (*self.parameters.values(), *learned)}
+        parameters = {id(p): p for p in (*self.parameters.values(), *learned) if not ranks.is_cut(p)}
         return math.fsum(float(p.detach().double().abs().sum()) for p in parameters.values())
+
+    @contextmanager
+    def gathered(self, *, keep: bool) -> Generator[Whole]:
+        """What can be written without asking the other ranks, where `keep` says so; nothing elsewhere.
+
+        Collective if the weights are cut; the reward's are the first rank's alone then.
+        """
+        optimizers = {_OPTIMIZER: self.optimizer}
+        if self.policy_optimizer is not None:
+            optimizers[_POLICY_OPTIMIZER] = self.policy_optimizer
+        weights = ranks.collected(self.parameters, keep=keep)
+        states = {name: _flatten(optimizer, keep=keep) for name, optimizer in optimizers.items()}
+        with nullcontext() if self.reward is None else self.reward.gathered():
+            yield Whole(weights, states, self.reward)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The same put together, on the CPU: weights, tensors and plain values of each optimizer, and the reward."""
+
+    weights: dict[str, Tensor]
+    optimizers: dict[str, tuple[dict[str, Tensor], dict[str, Any]]]
+    reward: Reward | None
 
     def save_weights(self, folder: Path) -> None:
         """Write what was learned, without the state that training goes on from; `load_weights` reads it."""
-        save_file(_on_cpu(self.parameters.items()), folder / "parameters.safetensors")
+        save_file(self.weights, folder / "parameters.safetensors")
         if self.reward is not None:
             (folder / "reward").mkdir(exist_ok=True)
             self.reward.save(folder / "reward")
@@ -75,7 +105,8 @@ class Saved:
 def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
     """Write the checkpoint of `position` and point `latest` to it; one that is there already stays. Collective.
 
-    The ranks' weights are the same, so the first writes its own; random streams are each rank's.
+    The ranks' weights are the same, so the first writes its own, put together if they are cut: a checkpoint does not
+    know by how many ranks it was saved. Random streams are each rank's.
 
     Raises:
         CheckpointError: the disk refuses, or the ranks' weights differ; earlier checkpoints are untouched.
@@ -87,18 +118,20 @@ def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
             "Resume from the last one. If it happens again: are the processes' machines and packages alike?",
         )
     random = _streams(ranks.gather([_random_state()]))
-    return ranks.from_first(lambda: _save(run, trained, position, random))
-
-
-def _save(run: RunFolder, trained: Trained, position: Position, random: Mapping[str, Tensor]) -> Saved:
     began = time.monotonic()
+    with trained.gathered(keep=ranks.is_first()) as whole:
+        saved = ranks.from_first(lambda: _save(run, whole, position, random, trained.size))
+    return replace(saved, seconds=time.monotonic() - began)
+
+
+def _save(run: RunFolder, whole: Whole, position: Position, random: Mapping[str, Tensor], need: int) -> Saved:
     name = position.name
     folder = run.checkpoints / name
     beside = run.checkpoints / f".{name}.tmp"
     try:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700)
-        _write(beside, trained, position, random)
+        _write(beside, whole, position, random)
         _seal(beside)
         if folder.exists():  # the same place reached again after a resume: the same contents
             shutil.rmtree(folder)
@@ -108,11 +141,11 @@ def _save(run: RunFolder, trained: Trained, position: Position, random: Mapping[
     except (OSError, SafetensorError) as error:  # safetensors says so in its own way when the disk is full
         shutil.rmtree(beside, ignore_errors=True)
         raise CheckpointError(
-            f"{folder}: cannot be written: {error}; {room(run.checkpoints, trained.size)}",
+            f"{folder}: cannot be written: {error}; {room(run.checkpoints, need)}",
             "Make room; the last good checkpoint is kept, continue with --resume.",
         ) from error
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    return Saved(name, size, time.monotonic() - began)
+    return Saved(name, size, 0.0)
 
 
 def restore(run: RunFolder, trained: Trained) -> tuple[Position | None, list[str]]:
@@ -149,9 +182,8 @@ def load_weights(folder: Path, parameters: Mapping[str, nn.Parameter], reward: R
     stored = load_file(folder / "parameters.safetensors")
     if stored.keys() != parameters.keys():
         raise CheckpointError(f"{folder}: belongs to another model or adapter", "Was the model folder exchanged?")
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(stored[name])
+    for name, parameter in parameters.items():
+        ranks.put(parameter, stored[name])
     if reward is not None:
         reward.load(folder / "reward")
 
@@ -169,15 +201,12 @@ def prune(run: RunFolder, keep: int, best: str) -> None:
             shutil.rmtree(run.checkpoints / name, ignore_errors=True)
 
 
-def _write(folder: Path, trained: Trained, position: Position, random: Mapping[str, Tensor]) -> None:
-    trained.save_weights(folder)
-    tensors, scalars = _flatten(trained.optimizer.state_dict()["state"])
-    save_file({**tensors, **random}, folder / "optimizer.safetensors")
-    policy_scalars: dict[str, Any] = {}
-    if trained.policy_optimizer is not None:
-        policy_tensors, policy_scalars = _flatten(trained.policy_optimizer.state_dict()["state"])
-        save_file(policy_tensors, folder / "policy_optimizer.safetensors")
-    state = {"position": _finite(asdict(position)), "optimizer": scalars, "policy_optimizer": policy_scalars}
+def _write(folder: Path, whole: Whole, position: Position, random: Mapping[str, Tensor]) -> None:
+    whole.save_weights(folder)
+    state: dict[str, Any] = {"position": _finite(asdict(position)), _OPTIMIZER: {}, _POLICY_OPTIMIZER: {}}
+    for name, (tensors, scalars) in whole.optimizers.items():
+        save_file({**tensors, **(random if name == _OPTIMIZER else {})}, folder / f"{name}.safetensors")
+        state[name] = scalars
     replace_json(folder / "state.json", state)
 
 
@@ -193,13 +222,13 @@ def _seal(folder: Path) -> None:
 def _read(folder: Path, trained: Trained) -> Position:
     load_weights(folder, trained.parameters, trained.reward)
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    tensors = load_file(folder / "optimizer.safetensors")
+    tensors = load_file(folder / f"{_OPTIMIZER}.safetensors")
     streams = {name: tensors.pop(name) for name in list(tensors) if name.startswith(_RANDOM)}
     _set_random_state(streams)
-    _put_back(trained.optimizer, tensors, state["optimizer"])
+    _put_back(trained.optimizer, tensors, state[_OPTIMIZER])
     if trained.policy_optimizer is not None:
-        tensors = load_file(folder / "policy_optimizer.safetensors")
-        _put_back(trained.policy_optimizer, tensors, state["policy_optimizer"])
+        tensors = load_file(folder / f"{_POLICY_OPTIMIZER}.safetensors")
+        _put_back(trained.policy_optimizer, tensors, state[_POLICY_OPTIMIZER])
     return read_position(folder)
 
 
@@ -229,18 +258,23 @@ def _of(rank: int) -> str:
 
 
 def _put_back(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> None:
+    """Cut as the parameters are now, however many ranks saved it."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = _unflatten(tensors, scalars)
+    for index, values in state.items():
+        like = parameters[index]
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape == like.shape:
+                values[name] = ranks.part_of(value, like)
     groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": _unflatten(tensors, scalars), "param_groups": groups})
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _on_cpu(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors}
-
-
-def _flatten(state: Mapping[int, Mapping[str, Any]]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Optimizer state as tensors and plain values, both under "parameter.name"."""
+def _flatten(optimizer: torch.optim.Optimizer, *, keep: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Its state as tensors, where `keep` says so, and plain values, both under "parameter.name". Collective if cut."""
+    state: Mapping[int, Mapping[str, Any]] = optimizer.state_dict()["state"]
     flat = {f"{index}.{name}": value for index, values in state.items() for name, value in values.items()}
-    tensors = _on_cpu((name, value) for name, value in flat.items() if isinstance(value, Tensor))
+    tensors = ranks.collected({name: value for name, value in flat.items() if isinstance(value, Tensor)}, keep=keep)
     return tensors, {name: value for name, value in flat.items() if not isinstance(value, Tensor)}
 
 

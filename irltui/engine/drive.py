@@ -69,7 +69,7 @@ class Drive:
                 if not self._go_on_with_less(error):
                     raise
         self._journal.phase(Phase.EXPORT)
-        ranks.from_first(lambda: export(self._run, self._parts))
+        export(self._run, self._parts)
 
     def _train(self) -> None:
         """All steps from the position on."""

@@ -85,7 +85,7 @@ class Evaluator:
         if reward is None:
             return {}
         found: list[tuple[float, float]] = []
-        for some in ranks.share([pairs[at : at + size] for at in range(0, len(pairs), size)]):
+        for some, counts in ranks.passes([pairs[at : at + size] for at in range(0, len(pairs), size)]):
             responses = self._parts.policy.collate(
                 [p.demonstration.prompt for p in some] * 2,
                 [p.demonstration.tokens for p in some] + [p.generation.tokens for p in some],
@@ -93,7 +93,8 @@ class Evaluator:
             )
             with torch.no_grad():
                 demonstration, generation = reward.score(responses).float().cpu().chunk(2)
-            found += zip(demonstration.tolist(), generation.tolist(), strict=True)
+            if counts:
+                found += zip(demonstration.tolist(), generation.tolist(), strict=True)
         return diagnostics.held_out_metrics(*np.array(ranks.gather(found)).T)
 
     def samples(self, t: int) -> diagnostics.Values:

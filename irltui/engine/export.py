@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
+from irltui import ranks
 from irltui.config.schema import RunConfig
 from irltui.engine.parts import Parts
 from irltui.errors import RunFolderError
@@ -18,11 +19,16 @@ from irltui.runs.folder import RunFolder
 
 
 def export(run: RunFolder, parts: Parts) -> Path:
-    """Write model/ (and adapter/ for LoRA, reward/ for RFT) with tokenizer and generation config.
+    """Write model/ (and adapter/ for LoRA, reward/ for RFT) with tokenizer and generation config. Collective.
 
     Raises:
         RunFolderError: the disk refuses; the checkpoints stay, so the run can be resumed to export again.
     """
+    with parts.policy.gathered(), nullcontext() if parts.reward is None else parts.reward.gathered():
+        return ranks.from_first(lambda: _export(run, parts))
+
+
+def _export(run: RunFolder, parts: Parts) -> Path:
     policy = parts.policy
     try:
         if parts.reward is not None:

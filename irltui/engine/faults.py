@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from irltui import ranks
 from irltui.algorithm import Pairs
 from irltui.api import Responses
 from irltui.baselines import Demonstrated
-from irltui.engine.checkpoint import Trained
+from irltui.engine.checkpoint import Trained, Whole
 from irltui.engine.position import Position
 from irltui.errors import IrltuiError, RunFolderError
 from irltui.runs.durable import replace_json
@@ -32,16 +33,35 @@ def keep_step(
 ) -> Path | None:
     """Write the micro-batches of a failed step and the weights that it met, for `irltui debug batch`.
 
+    Each rank that failed writes its own; where weights are cut, all are here, and the first writes for all.
+
     Returns:
         The folder; None where the disk refuses, for the failure itself matters more.
     """
-    folder = run.faults / (position.name if ranks.is_first() else f"{position.name}-rank{ranks.index()}")
+    if not trained.is_cut:
+        with trained.gathered(keep=True) as whole:
+            name = position.name if ranks.is_first() else f"{position.name}-rank{ranks.index()}"
+            return _kept(run.faults / name, whole, position, _tensors(batches), error)
+    everyone = [batch for some in ranks.gather([_tensors(batches)]) for batch in some]
+    with trained.gathered(keep=ranks.is_first()) as whole:
+        return ranks.from_first(lambda: _kept(run.faults / position.name, whole, position, everyone, error))
+
+
+def _tensors(batches: Sequence[Pairs | Demonstrated]) -> list[dict[str, Tensor]]:
+    return [
+        {"weight": batch.weight.cpu(), **{name: getattr(batch.responses, name).cpu() for name in _FIELDS}}
+        for batch in batches
+    ]
+
+
+def _kept(
+    folder: Path, whole: Whole, position: Position, batches: Sequence[Mapping[str, Tensor]], error: IrltuiError
+) -> Path | None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tensors = {f"{i}.{field}": getattr(b.responses, field) for i, b in enumerate(batches) for field in _FIELDS}
-        tensors |= {f"{i}.weight": batch.weight for i, batch in enumerate(batches)}
-        save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, folder / _BATCH)
-        trained.save_weights(folder)
+        tensors = {f"{i}.{name}": t.contiguous() for i, batch in enumerate(batches) for name, t in batch.items()}
+        save_file(tensors, folder / _BATCH)
+        whole.save_weights(folder)
         about = {
             "step": position.step,
             "outer_iteration": position.t,

@@ -7,7 +7,7 @@ gives no answer for too long is interrupted.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from irltui.api import (
     Decoding,
     Generation,
     Model,
+    Policy,
     PolicyStep,
     PolicyUpdate,
     Prompt,
@@ -40,6 +41,7 @@ from irltui.api import (
 from irltui.benchmarks import build as benchmarks
 from irltui.engine.timelimit import Late, TimeLimit
 from irltui.errors import IrltuiError, NotFiniteError, TrainingError
+from irltui.lm.policy import LanguageModelPolicy
 
 _Part = TypeVar("_Part")
 FOR_EVER = TimeLimit()
@@ -59,7 +61,8 @@ def build_reward(spec: RewardSpec, context: BuildContext, limit: TimeLimit = FOR
 def build_sampler(spec: SamplerSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Sampler:
     """The sampler of a configuration; as `build_reward`."""
     sampler = _built("sampler", spec, Sampler, context, limit)
-    return SharedSampler(GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler)
+    guarded = GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler
+    return SharedSampler(guarded, context.policy if spec.uses_model else None)
 
 
 def build_update(spec: UpdateSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> PolicyUpdate:
@@ -127,6 +130,11 @@ class GuardedReward(Reward):
         """Outer iteration t starts."""
         with self._call("begin"):
             self._inner.begin(t)
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """Around `save` and `export`."""
+        with self._call("gathered"):
+            return self._inner.gathered()
 
     def save(self, folder: Path) -> None:
         """Write what `load` needs."""
@@ -199,11 +207,16 @@ class SharedSampler(Sampler):
     """A sampler whose prompts the ranks share: each draws neighbours of a group, all get all generations.
 
     A group is one of `inner`'s for each rank, so that what is drawn together does not depend on their number.
+
+    Args:
+        inner: draws.
+        policy: what it draws from, put together around a draw; None if it draws elsewhere.
     """
 
-    def __init__(self, inner: Sampler) -> None:
+    def __init__(self, inner: Sampler, policy: Policy | None) -> None:
         self._inner = inner
         self.group = inner.group * ranks.count()
+        self._whole = policy.whole if isinstance(policy, LanguageModelPolicy) else nullcontext
 
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
         """One generation per prompt, in any order, a group at a time. Collective."""
@@ -212,7 +225,7 @@ class SharedSampler(Sampler):
             return
         for at in range(0, len(prompts), self.group):
             mine = ranks.block(prompts[at : at + self.group])
-            with ranks.apart():
+            with self._whole(), ranks.apart():
                 drawn = list(self._inner.sample(mine, decoding, seed)) if mine else []
             yield from ranks.gather(drawn)
 

@@ -71,7 +71,9 @@ def make_lower(
     counts = (update.steps(len(plan.demonstrations(t))) for t in range(plan.outer_iterations))
     steps_before = (0, *accumulate(counts))
     optimizer = make_optimizer(config.optimizer, policy.parameters())
-    return Lower(update, Stepper(optimizer, config.optimizer, steps_before[-1], backward), reference, steps_before)
+    together = policy.sharding is not None
+    stepper = Stepper(optimizer, config.optimizer, steps_before[-1], backward, together=together)
+    return Lower(update, stepper, reference, steps_before)
 
 
 class InitialReference:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from irltui import ranks
+from irltui import launch, ranks
 from irltui.algorithm import PER_TOKEN, Link, link
 from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
 from irltui.config.schema import RunConfig
@@ -30,6 +30,7 @@ from irltui.lm.load import add_adapter, checkpoint_activations, generation_defau
 from irltui.lm.pairs import SharedPrompts
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.precision import compute_precision
+from irltui.lm.sharding import Sharding, make_sharding
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Parts:
 
     def trained(self) -> Trained:
         """What changes, as a checkpoint holds it."""
-        parameters = {name: p for name, p in self.policy.model.named_parameters() if p.requires_grad}
+        parameters = self.policy.trained()
         lower = self.lower.stepper.optimizer if self.lower is not None else None
         return Trained(parameters, self.stepper.optimizer, self.reward, lower)
 
@@ -174,7 +175,8 @@ def _stepper(
         if not config.reward.learns:
             return lower.stepper  # there are no inner steps
         trains, section = reward.parameters(), config.reward_optimizer
-    return Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward)
+    together = policy.sharding is not None
+    return Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward, together=together)
 
 
 def _under_test(
@@ -200,6 +202,7 @@ def make_policy(
     Raises:
         ModelError: it cannot be loaded.
     """
+    shard = launch.take_fsdp() or config.model.shard == "fsdp2"
     model = load_model(config.model)
     load_initial = initial_loader(config.model, model)
     size = model.num_parameters()
@@ -207,7 +210,12 @@ def make_policy(
         model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
     device = ranks.start().device or torch.device("cpu")
     accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, device))
-    model.to(accelerator.device)
+    shared = SharedPrompts(notice) if config.loop.share_prompts else None
+    sharding = _sharding(accelerator, notice) if shard else None
+    if sharding is None:
+        model.to(accelerator.device)
+    elif shared is not None:
+        shared.try_on(model)  # while it is whole: which rank meets the first pairs depends on the data
     if config.model.gradient_checkpointing:
         checkpoint_activations(model)
     policy = LanguageModelPolicy(
@@ -216,6 +224,15 @@ def make_policy(
         ends,
         load_initial,
         autocast=accelerator.autocast,
-        shared=SharedPrompts(notice) if config.loop.share_prompts else None,
+        sharding=sharding,
+        shared=shared,
     )
     return policy, accelerator
+
+
+def _sharding(accelerator: Accelerator, notice: Callable[[str], None]) -> Sharding | None:
+    if ranks.count() == 1:
+        notice("One process has nobody to share the model with: it is not cut.")
+        return None
+    dtype = torch.bfloat16 if accelerator.mixed_precision == "bf16" else None
+    return make_sharding(accelerator.device, dtype)

@@ -17,6 +17,7 @@ import psutil
 
 from irltui import ranks
 from irltui.errors import EXIT_OK, EXIT_PREEMPTED
+from irltui.launch import Signals
 from irltui.runs.control import Command, Request, take
 from irltui.runs.events import Kind, Phase
 from irltui.runs.folder import RunFolder
@@ -36,12 +37,12 @@ class Stop(BaseException):
 
 @dataclass(frozen=True)
 class _Heard:
-    """What one rank has been told: commands, when its engine started, the stop and the save its signals asked."""
+    """What one rank has been told: commands, when its engine started, the stop its signals asked, who asked to save."""
 
     requests: list[Request | str]
     started: float
     stop: tuple[State, str, int] | None
-    save: bool
+    save: str
 
 
 class SafePoint:
@@ -63,13 +64,15 @@ class SafePoint:
         self._looked = 0.0
         self._started = psutil.Process().create_time()  # what an earlier engine left lying is void
         self._stop: Stop | None = None
-        self._paused = self._busy = self._save_asked = self._interrupted = False
+        self._save_asked = ""  # by which signal
+        self._paused = self._busy = self._interrupted = False
 
-    def install(self) -> None:
+    def install(self, signals: Signals) -> None:
         """Take over the signals that mean something to a run."""
-        signal.signal(signal.SIGTERM, self._on_term)
+        for numbers, handler in ((signals.leave, self._on_leave), (signals.save, self._on_save)):
+            for number in numbers:
+                signal.signal(number, handler)
         signal.signal(signal.SIGINT, self._on_interrupt)
-        signal.signal(signal.SIGUSR1, self._on_usr1)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a dropped ssh must not take the run along
 
     def poll(self) -> None:
@@ -90,8 +93,8 @@ class SafePoint:
 
     def _save_if_asked(self) -> None:
         if self._save_asked and self.save is not None:
-            self._save_asked = False
-            self.save("asked by SIGUSR1")
+            asked, self._save_asked = self._save_asked, ""
+            self.save(f"asked by {asked}")
             self._still_paused()
 
     def _still_paused(self) -> None:
@@ -179,8 +182,8 @@ class SafePoint:
     def _answer(self, request: Request, state: str, detail: str = "") -> None:
         self._writer.write(Kind.CONTROL, id=request.id, command=request.command, state=state, detail=detail)
 
-    def _on_term(self, number: int, frame: FrameType | None) -> None:
-        self._stop = Stop(State.PREEMPTED, "told to terminate (SIGTERM)", EXIT_PREEMPTED)
+    def _on_leave(self, number: int, frame: FrameType | None) -> None:
+        self._stop = Stop(State.PREEMPTED, f"told to terminate ({signal.Signals(number).name})", EXIT_PREEMPTED)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         if self._interrupted:  # the second time: now, without a checkpoint
@@ -189,5 +192,5 @@ class SafePoint:
         self._interrupted = True
         self._stop = Stop(State.STOPPED, "interrupted (SIGINT)", EXIT_OK)
 
-    def _on_usr1(self, number: int, frame: FrameType | None) -> None:
-        self._save_asked = True
+    def _on_save(self, number: int, frame: FrameType | None) -> None:
+        self._save_asked = signal.Signals(number).name

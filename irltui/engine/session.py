@@ -17,7 +17,7 @@ from irltui.engine.position import Position
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.engine.tracking import require_trackers, start_tracking
 from irltui.errors import CheckpointError, RunFolderError
-from irltui.lm.load import quiet_transformers
+from irltui.lm.load import check_kernels, quiet_transformers
 from irltui.runs.events import Kind, Phase
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import has_changed, read_manifest
@@ -41,6 +41,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
     config = recorded(manifest.config)
     quiet_transformers()
     require_trackers(config.tracking)
+    check_kernels(config.model)
     ranks.start()
     writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
     parts = build(config, run.samples, safepoint.poll, lambda text: writer.write(Kind.LOG, level="info", text=text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -48,6 +48,21 @@ def learning_rate(section: OptimizerSection, step: int, total: int) -> float:
     return section.learning_rate * (1 - done)
 
 
+def clip_gradients(parameters: Sequence[nn.Parameter], limit: float) -> float:
+    """Scale the gradients so that the norm of all is at most `limit`; the norm before. Collective if any is cut."""
+    if not any(map(ranks.is_cut, parameters)):
+        return float(nn.utils.clip_grad_norm_(parameters, limit))
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    cut = [ranks.local(gradient) for gradient in gradients if ranks.is_cut(gradient)]
+    plain = [gradient for gradient in gradients if not ranks.is_cut(gradient)]
+    square = ranks.summed(nn.utils.get_total_norm(cut).square()) + nn.utils.get_total_norm(plain).square()
+    norm = float(square.sqrt())
+    if norm > limit:
+        for gradient in (*cut, *plain):
+            gradient.mul_(limit / norm)
+    return norm
+
+
 class Stepper:
     """Accumulates losses and moves the parameters.
 
@@ -56,6 +71,7 @@ class Stepper:
         section: its configuration.
         total: planned steps of the run.
         backward: accelerate's, or `Tensor.backward`.
+        together: ranks give up a step together, since passes are collective.
     """
 
     def __init__(
@@ -64,20 +80,24 @@ class Stepper:
         section: OptimizerSection,
         total: int,
         backward: Callable[[Tensor], Any],
+        *,
+        together: bool = False,
     ) -> None:
         self.optimizer = optimizer
-        self._section, self._total, self._backward = section, total, backward
+        self._section, self._total, self._backward, self._together = section, total, backward, together
 
     def accumulate(self, loss: Tensor) -> float:
         """Add the gradient of a micro-batch whose weights already say its share of the step.
 
         Raises:
-            NotFiniteError: the loss is NaN or infinite.
+            NotFiniteError: the loss is NaN or infinite, here or on a rank that steps together with this one.
         """
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise NotFiniteError(f"the loss is {value}", _NOT_FINITE)
-        self._backward(loss)
+        values = ranks.gather([value]) if self._together else [value]
+        if failed := [each for each in values if not math.isfinite(each)]:
+            raise NotFiniteError(f"the loss is {failed[0]}", _NOT_FINITE)
+        with ranks.noticing():
+            self._backward(loss)
         return value
 
     def step(self, planned: int) -> tuple[float, float]:
@@ -93,8 +113,7 @@ class Stepper:
         """
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         ranks.sum_gradients(parameters)
-        limit = self._section.max_grad_norm or math.inf
-        norm = float(nn.utils.clip_grad_norm_(parameters, limit))
+        norm = clip_gradients(parameters, self._section.max_grad_norm or math.inf)
         if not math.isfinite(norm):
             raise NotFiniteError(f"the gradient's norm is {norm}", _NOT_FINITE)
         rate = learning_rate(self._section, planned, self._total)

@@ -1,6 +1,6 @@
 """The policy's model with its matrices in the type they are multiplied in: what autocast would cast at every step.
 
-Everything else (embeddings, norms, biases of norms) is the policy's own, shared; so the copy computes what the
+Everything else (embeddings, norms, biases of norms) stays as the policy has it; so the copy computes what the
 policy computes under autocast. Adapters are merged into the matrices.
 """
 
@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from irltui import ranks
+
 
 def low_precision_copy(model: Any, dtype: torch.dtype) -> Any:
     """A model for inference under autocast to `dtype`; of the present weights, so make it anew when they change.
@@ -20,21 +22,65 @@ def low_precision_copy(model: Any, dtype: torch.dtype) -> Any:
         model: a causal language model, or its peft wrapping; its adapters count if they are switched on.
         dtype: bfloat16 or float16.
     """
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = _base(model)
     shared = {id(tensor): tensor for tensor in (*base.parameters(), *base.buffers())}
     twin = copy.deepcopy(base, shared)
     for name, module in list(twin.named_modules()):
         original = base.get_submodule(name)
-        if type(original) is nn.Linear:
-            weight, bias = original.weight, original.bias
-        elif hasattr(original, "get_delta_weight") and type(original.base_layer) is nn.Linear:
-            weight, bias = _merged(original), original.base_layer.bias
-        else:
-            continue
+        if (found := _matrix(original)) is not None and _has(twin, name, module):
+            weight, bias = found
+            twin.set_submodule(
+                name, _linear(weight.detach().to(dtype), None if bias is None else bias.detach().to(dtype))
+            )
+    return twin.eval()
+
+
+def whole_copy(model: Any, blank: Any, dtype: torch.dtype | None) -> Any:
+    """The same of a model that is cut over the ranks: nothing of it is shared. Collective.
+
+    Args:
+        model: as above, cut and not gathered.
+        blank: the same model without weights.
+        dtype: as above; None leaves matrices in their own type.
+    """
+    with torch.no_grad():
+        return _filled(_base(model), copy.deepcopy(_base(blank)), dtype).eval()
+
+
+def _filled(base: Any, twin: Any, dtype: torch.dtype | None) -> Any:
+    made: dict[int, nn.Parameter] = {}  # tied ones stay tied
+    for name, module in list(twin.named_modules()):
         if not _has(twin, name, module):
             continue  # inside an adapted module that has been replaced already
-        twin.set_submodule(name, _linear(weight, bias, dtype))
-    return twin.eval()
+        original = base.get_submodule(name)
+        found = _matrix(original)
+        if found is not None and (dtype is not None or type(original) is not nn.Linear):
+            weight, bias = ranks.whole(found[0]), None if found[1] is None else ranks.whole(found[1])
+            kind = weight.dtype if dtype is None else dtype
+            twin.set_submodule(name, _linear(weight.to(kind), None if bias is None else bias.to(kind)))
+            continue
+        if hasattr(original, "get_delta_weight"):  # one that is no matrix: it stays an adapter, on or off
+            module.enable_adapters(not original.disable_adapters)
+        for leaf, parameter in original.named_parameters(recurse=False):
+            if id(parameter) not in made:
+                made[id(parameter)] = nn.Parameter(ranks.whole(parameter), requires_grad=False)
+            module.register_parameter(leaf, made[id(parameter)])
+        for leaf, buffer in original.named_buffers(recurse=False):
+            setattr(module, leaf, buffer)
+    return twin
+
+
+def _base(model: Any) -> Any:
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _matrix(module: Any) -> tuple[Tensor, Tensor | None] | None:
+    """Weight and bias of a linear module, an adapter merged; None for any other."""
+    if type(module) is nn.Linear:
+        return module.weight, module.bias
+    if hasattr(module, "get_delta_weight") and type(module.base_layer) is nn.Linear:
+        return _merged(module), module.base_layer.bias
+    return None
 
 
 def _has(model: nn.Module, name: str, module: nn.Module) -> bool:
@@ -52,9 +98,9 @@ def _merged(module: Any) -> Tensor:
     return weight
 
 
-def _linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> nn.Linear:
+def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    linear.weight = nn.Parameter(weight.detach().to(dtype), requires_grad=False)
+    linear.weight = nn.Parameter(weight, requires_grad=False)
     if bias is not None:
-        linear.bias = nn.Parameter(bias.detach().to(dtype), requires_grad=False)
+        linear.bias = nn.Parameter(bias, requires_grad=False)
     return linear

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from huggingface_hub import logging as hub_logging
 from safetensors import SafetensorError
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -21,6 +22,7 @@ from transformers.utils import logging as transformers_logging
 from irltui import quickstart
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
+from irltui.lm.kernels import require_liger, use_liger
 
 # Loaders of other people's formats raise whatever they like.
 _LOADING = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError, SafetensorError)
@@ -83,6 +85,21 @@ def generation_defaults(section: ModelSection) -> GenerationConfig:
         return GenerationConfig()
 
 
+def check_kernels(section: ModelSection) -> None:
+    """Refuse kernels that cannot be had, before anything large is loaded.
+
+    Raises:
+        ConfigError: there is no CUDA device, no such package, or it does not know this family.
+        ModelError: the model's configuration cannot be had.
+    """
+    if section.kernels == "liger":
+        try:
+            config = _config(section)
+        except _LOADING as error:
+            raise _cannot_load("configuration", section, error) from error
+        require_liger(config.model_type)
+
+
 def load_model(section: ModelSection) -> Any:
     """The causal language model in evaluation mode, on the CPU, in `section.dtype`, from safetensors only.
 
@@ -102,9 +119,7 @@ def empty_model(section: ModelSection) -> Any:
         ModelError: none to be had, or it is no causal language model.
     """
     try:
-        config = AutoConfig.from_pretrained(
-            model_source(section), revision=section.revision, trust_remote_code=section.trust_remote_code
-        )
+        config = _config(section)
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config, trust_remote_code=section.trust_remote_code)
     except _LOADING as error:
@@ -146,17 +161,15 @@ def load_judge(section: ModelSection) -> tuple[Any, Any]:
 
 
 def _load(kind: Any, section: ModelSection, *, num_labels: int | None = None, **options: Any) -> Any:
-    source = model_source(section)
+    check_kernels(section)
     if section.attention != "auto":
         options["attn_implementation"] = section.attention
     try:
-        config = AutoConfig.from_pretrained(
-            source, revision=section.revision, trust_remote_code=section.trust_remote_code
-        )
+        config = _config(section)
         if num_labels is not None:
             config.num_labels = num_labels
-        return kind.from_pretrained(
-            source,
+        loaded = kind.from_pretrained(
+            model_source(section),
             config=config,
             revision=section.revision,
             dtype=getattr(torch, section.dtype),
@@ -166,6 +179,15 @@ def _load(kind: Any, section: ModelSection, *, num_labels: int | None = None, **
         )
     except _LOADING as error:
         raise _cannot_load("model", section, error) from error
+    if section.kernels == "liger":
+        use_liger(loaded[0] if isinstance(loaded, tuple) else loaded)
+    return loaded
+
+
+def _config(section: ModelSection) -> Any:
+    return AutoConfig.from_pretrained(
+        model_source(section), revision=section.revision, trust_remote_code=section.trust_remote_code
+    )
 
 
 def checkpoint_activations(model: Any) -> None:
@@ -176,6 +198,22 @@ def checkpoint_activations(model: Any) -> None:
         module.training = hasattr(module, "gradient_checkpointing")
     if hasattr(model, "enable_input_require_grads"):
         model.enable_input_require_grads()  # adapters alone would leave the checkpoints without a gradient
+
+
+def decoder_layers(model: Any) -> list[nn.Module]:
+    """The blocks of a transformers model, lowest first.
+
+    Raises:
+        ModelError: they cannot be told apart.
+    """
+    wanted = model.config.get_text_config().num_hidden_layers
+    for module in model.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == wanted:
+            return list(module)
+    raise ModelError(
+        f"the layers of {type(model).__name__} cannot be told apart",
+        "Leave reward.freeze and model.shard off with this model.",
+    )
 
 
 def add_adapter(model: Any, section: AdapterSection, seed: int, task: str = "CAUSAL_LM") -> Any:

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from irltui.api import Responses
+from irltui.lm.kernels import fused_log_probs, is_fused
 
 MOST_LOGITS = 1 << 27  # in one piece: half a gigabyte of float32
 Marked = Tensor | tuple[Tensor, Tensor]
@@ -43,7 +44,7 @@ def token_log_probs(model: nn.Module, head: nn.Module, responses: Responses, row
     """Log pi of each response token given all before it.
 
     Args:
-        model: a causal language model, possibly wrapped for distribution.
+        model: a causal language model, whole or cut over the ranks.
         head: its output layer (`get_output_embeddings()`).
         responses: B rows of L tokens; every response has at least one token before it.
         rows: what the model is given for them; None for every response with its own prompt.
@@ -108,6 +109,8 @@ def _in_chunks(model: Any, head: nn.Module, rows: Rows, targets: Tensor, size: i
         ours = _logits(head, kept[0][:1], cap)
     if not torch.allclose(ours.float(), theirs.float(), rtol=1e-2, atol=1e-2):
         return None
+    if is_fused(head):
+        return fused_log_probs(head, kept[0], targets, cap)
     piece = partial(checkpoint, _piece, use_reentrant=False)
     return torch.cat([piece(head, *some, cap) for some in zip(kept[0].split(size), targets.split(size), strict=True)])
 

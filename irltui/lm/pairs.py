@@ -34,17 +34,22 @@ class SharedPrompts:
         self._form: MaskForm | None = None
         self._tried = False
 
+    def try_on(self, model: Any) -> None:
+        """See whether the model takes them, once; later calls do nothing."""
+        if self._tried:
+            return
+        self._tried = True
+        try:
+            self._form = _checked_form(model)
+        except UnsupportedModelError as reason:
+            self._notice(f"{reason}: the prompt of a pair is computed twice, once for each response.")
+
     def rows(self, model: Any, responses: Responses) -> Rows | None:
         """Shared rows for pairs, first responses in the first half; None where they do not win or cannot be."""
         parts = _pairs(responses)
         if parts is None:
             return None
-        if not self._tried:
-            self._tried = True
-            try:
-                self._form = _checked_form(model)
-            except UnsupportedModelError as reason:
-                self._notice(f"{reason}: the prompt of a pair is computed twice, once for each response.")
+        self.try_on(model)
         return None if self._form is None else _shared(responses, *parts, self._form)
 
 

@@ -17,6 +17,7 @@ from irltui import ranks
 from irltui.api import Prompt, Responses
 from irltui.lm.logprobs import sequence_log_probs, token_log_probs
 from irltui.lm.pairs import SharedPrompts
+from irltui.lm.sharding import Sharding
 
 # Autocast keeps low-precision copies of the weights for as long as it is entered.
 Autocast = Callable[[], AbstractContextManager[None]]
@@ -31,7 +32,7 @@ class LanguageModelPolicy:
         eos_ids: the ids that end a response.
         load_initial: loads pi_0 anew; not called for adapters, whose base is pi_0.
         autocast: context in which the model computes.
-        wrapped: the model as accelerate prepared it; forward passes that train go through it.
+        sharding: cuts it over the ranks; the model then lies whole on the CPU. None leaves it whole.
         shared: makes rows in which both responses of a pair share their prompt; None for rows of their own.
     """
 
@@ -43,23 +44,27 @@ class LanguageModelPolicy:
         load_initial: Callable[[], Any],
         *,
         autocast: Autocast = nullcontext,
-        wrapped: nn.Module | None = None,
+        sharding: Sharding | None = None,
         shared: SharedPrompts | None = None,
     ) -> None:
         self.model, self.tokenizer, self.eos_ids = model, tokenizer, eos_ids
         self.autocast = autocast
-        self._wrapped: nn.Module = model if wrapped is None else wrapped
+        self.sharding, self._shards = sharding, None if sharding is None else sharding.cut(model)
+        self.is_copy = False  # `model` is a plain copy of a cut one, in the types that it computes in
         self._load_initial, self._shared = load_initial, shared
         self._latest: tuple[Responses, Tensor] | None = None
-        self._dropouts = [
-            m for name, m in model.named_modules() if "lora_dropout" in name and isinstance(m, nn.Dropout)
+        # transformers keeps no activations where a module is in training mode, and no cache either: samplers need one.
+        self._for_gradients = [
+            module
+            for name, module in model.named_modules()
+            if module.training or ("lora_dropout" in name and isinstance(module, nn.Dropout))
         ]
-        self._drop(on=False)
+        self._train(on=False)
 
     @property
     def device(self) -> torch.device:
         """Where batches belong."""
-        return next(self.model.parameters()).device
+        return next(iter(self.model.parameters()) if self._shards is None else self._shards.everything()).device
 
     @property
     def pad_id(self) -> int:
@@ -79,14 +84,20 @@ class LanguageModelPolicy:
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """What trains."""
-        return (parameter for parameter in self.model.parameters() if parameter.requires_grad)
+        return iter(self.trained().values())
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """The same by name."""
+        if self._shards is not None:
+            return self._shards.trained
+        return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
 
     def token_log_probs(self, responses: Responses) -> Tensor:
         """Log pi of each token, (B, L) float32, zero outside the response; differentiable."""
         rows = None if self._shared is None else self._shared.rows(self.model, responses)
-        self._drop(on=torch.is_grad_enabled())  # up to `moved`: checkpointed activations are computed again by then
-        with self.autocast():
-            return token_log_probs(self._wrapped, self.model.get_output_embeddings(), responses, rows)
+        self._train(on=torch.is_grad_enabled())  # up to `moved`: checkpointed activations are computed again by then
+        with self.autocast(), ranks.noticing():
+            return token_log_probs(self.model, self.model.get_output_embeddings(), responses, rows)
 
     def log_probs(self, responses: Responses) -> Tensor:
         """Log pi(y | x), (B,) float32; differentiable.
@@ -104,11 +115,40 @@ class LanguageModelPolicy:
     def moved(self) -> None:
         """The weights have changed: forget what the old ones computed; no dropout until a gradient is wanted."""
         self._latest = None
-        self._drop(on=False)
+        self._train(on=False)
+        if self._shards is not None:
+            self._shards.reshard()
 
-    def _drop(self, *, on: bool) -> None:
-        for dropout in self._dropouts:
-            dropout.training = on
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Inside, ranks may compute apart: `model` is a plain copy for inference where it is cut. Collective there."""
+        if self._shards is None or self.is_copy:
+            yield
+            return
+        self.moved()
+        cut = self.model
+        self.model, self.is_copy = self._shards.copy(), True
+        try:
+            yield
+        finally:
+            self.model, self.is_copy = cut, False
+            self._latest = None
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Inside, the first rank's `model` is plain, whole and on the CPU, adapters beside. Collective if it is cut."""
+        self.moved()
+        plain, cut = None if self._shards is None else self._shards.on_first(), self.model
+        if plain is not None:
+            self.model = plain
+        try:
+            yield
+        finally:
+            self.model = cut
+
+    def _train(self, *, on: bool) -> None:
+        for module in self._for_gradients:
+            module.training = on
 
     @contextmanager
     def initial(self) -> Iterator[LanguageModelPolicy]:
@@ -116,13 +156,26 @@ class LanguageModelPolicy:
         self.moved()
         if self.is_adapted:
             with self.model.disable_adapter():
+                for parameter in self._shards.trained.values() if self._shards is not None else ():
+                    parameter.requires_grad_()  # peft has taken it away: a cut model settles what trains only once
                 yield self
             self.moved()
             return
-        model = self._load_initial().to(self.device).requires_grad_(requires_grad=False)
-        yield LanguageModelPolicy(
-            model, self.tokenizer, self.eos_ids, lambda: model, autocast=self.autocast, shared=self._shared
+        model = self._load_initial().requires_grad_(requires_grad=False)
+        initial = LanguageModelPolicy(
+            model if self.sharding is not None else model.to(self.device),
+            self.tokenizer,
+            self.eos_ids,
+            lambda: model,
+            autocast=self.autocast,
+            sharding=self.sharding,
+            shared=self._shared,
         )
+        try:
+            yield initial
+        finally:
+            if initial._shards is not None:
+                initial._shards.release()
 
     def collate(
         self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], logp_ref: Sequence[float]
@@ -161,12 +214,14 @@ def score_all(
     size = max(1, batch // (2 if pairs else 1))
     scored: list[tuple[int, list[float]]] = []
     with ranks.apart():
-        for some in ranks.share([together[at : at + size] for at in range(0, count, size)]):
+        for some, counts in ranks.passes([together[at : at + size] for at in range(0, count, size)]):
             poll()
             order = [i for side in zip(*some, strict=True) for i in side]  # first responses, then second ones
             collated = policy.collate([prompts[i] for i in order], [responses[i] for i in order], [0.0] * len(order))
             with torch.no_grad():
                 logp = policy.token_log_probs(collated).cpu()
+            if not counts:
+                continue
             for row, i in enumerate(order):
                 start = len(prompts[i].tokens)
                 scored.append((i, logp[row, start : start + len(responses[i])].tolist()))

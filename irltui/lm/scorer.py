@@ -7,18 +7,21 @@ end-of-sequence share an id, its own pooling would read one token too early.
 from __future__ import annotations
 
 import copy
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from irltui import ranks
 from irltui.api import Responses
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
-from irltui.lm.load import add_adapter, checkpoint_activations, load_classifier
+from irltui.lm.load import add_adapter, checkpoint_activations, decoder_layers, load_classifier
 from irltui.lm.policy import Autocast
+from irltui.lm.sharding import Sharding, Shards
 
 _HEAD = "score"  # what transformers calls a head over every token; heads behind a pooler have other names
 
@@ -29,12 +32,13 @@ class Scorer:
     Args:
         model: a transformers sequence-classification model with one label, on its device.
         autocast: context in which it computes.
+        sharding: cuts it over the ranks; None leaves it whole.
 
     Raises:
         ModelError: it has no linear head over every position.
     """
 
-    def __init__(self, model: Any, *, autocast: Autocast = nullcontext) -> None:
+    def __init__(self, model: Any, *, autocast: Autocast = nullcontext, sharding: Sharding | None = None) -> None:
         self.model = model
         self._inner = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._autocast = autocast
@@ -44,9 +48,13 @@ class Scorer:
                 "Take a causal language model whose family has a ...ForSequenceClassification class (Llama, OPT ...).",
             )
 
+        self._shards: Shards | None = None
+        if sharding is not None:
+            self._shards = sharding.cut(model, self._inner.base_model, getattr(self._inner, _HEAD))
+
     def prefix_scores(self, responses: Responses) -> Tensor:
         """The head's value after every token, (B, L) float32, differentiable; those of padding mean nothing."""
-        with self._autocast():
+        with self._autocast(), ranks.noticing():
             hidden = self._inner.base_model(
                 input_ids=responses.input_ids, attention_mask=responses.attention_mask.long(), use_cache=False
             )[0]
@@ -62,8 +70,25 @@ class Scorer:
             for parameter in getattr(self._inner, _HEAD).parameters():
                 parameter.zero_()
 
+    @contextmanager
+    def gathered(self) -> Generator[None]:
+        """Inside, the first rank's `model` and `trained` are whole, to be saved. Collective if it is cut."""
+        shards, cut = self._shards, self.model
+        plain = None if shards is None else shards.on_first()
+        if plain is None:
+            yield
+            return
+        self.model, self._shards = plain, None
+        try:
+            yield
+        finally:
+            self.model, self._shards = cut, shards
+
     def trained(self) -> dict[str, nn.Parameter]:
-        """What trains, by name."""
+        """What trains, by name; not to be changed between a pass with a gradient and its backward pass."""
+        if self._shards is not None:
+            self._shards.reshard()  # what lies gathered would not see a change
+            return self._shards.trained
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
 
@@ -126,7 +151,7 @@ def _pad_id(tokenizer: Any, eos_ids: frozenset[int]) -> int | None:
 
 
 def _freeze(model: Any, count: int) -> None:
-    layers = _layers(model)
+    layers = decoder_layers(model)
     if count > len(layers):
         raise ModelError(
             f"reward.freeze: {count} layers, but {type(model).__name__} has {len(layers)}",
@@ -135,12 +160,3 @@ def _freeze(model: Any, count: int) -> None:
     embeddings = [module for module in model.base_model.modules() if isinstance(module, nn.Embedding)]
     for module in (*embeddings, *layers[:count]):
         module.requires_grad_(requires_grad=False)
-
-
-def _layers(model: Any) -> list[nn.Module]:
-    """The trunk's blocks, lowest first."""
-    wanted = model.config.get_text_config().num_hidden_layers
-    for module in model.base_model.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == wanted:
-            return list(module)
-    raise ModelError(f"reward.freeze: the layers of {type(model).__name__} cannot be told apart", "Set it to 0.")

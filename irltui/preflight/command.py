@@ -93,14 +93,15 @@ def _estimate(
     low = compute_precision(config.model, shape.parameters, torch.device(kind)) == "bf16" if not wanted else (
         config.model.precision != "float32" and config.model.dtype == "float32"
     )  # fmt: skip
-    needed = memory(config, data.report, shape, facts.pair, low_precision=low)
+    count = wanted[0] if wanted else 1
+    needed = memory(config, data.report, shape, facts.pair, low_precision=low, ranks=count)
     found: dict[str, Any] = {
         "parameters": shape.parameters,
         "trained": shape.trained,
         "generation_tokens": generation,
         "memory": {"peak": needed.peak, "parts": needed.parts, "phases": needed.phases},
         "work": asdict(job),
-        "assumptions": _assumptions(tried, wanted),
+        "assumptions": _assumptions(tried, wanted, is_cut=config.model.shard != "off" and count > 1),
     }
     if tried is not None:
         found["probe"] = asdict(tried)
@@ -128,7 +129,7 @@ def _available(device: str) -> float:
     return float(psutil.virtual_memory().total)
 
 
-def _assumptions(tried: Probe | None, wanted: tuple[int, Device] | None) -> list[str]:
+def _assumptions(tried: Probe | None, wanted: tuple[int, Device] | None, *, is_cut: bool) -> list[str]:
     said = ["memory: by formulas over the model's shapes, long pairs, every tensor counted once"]
     if tried is not None:
         said.append(f"generations: as long as those of the probe, {tried.seen.ended} of {tried.seen.generations} ended")
@@ -138,7 +139,9 @@ def _assumptions(tried: Probe | None, wanted: tuple[int, Device] | None) -> list
         said += [
             f"time: {timing.TRAINS:.0%} of the device's bf16 rate in training, {timing.SCORES:.0%} in scoring, "
             f"{timing.READS:.0%} of its memory's in sampling, at least {timing.LAUNCHES * 1e3:g} ms a layer and token",
-            "devices: each holds the whole model and its optimizer, gradients are summed over a ring",
+            "devices: each holds a part of model, gradients and optimizer; a layer is gathered for each pass"
+            if is_cut
+            else "devices: each holds the whole model and its optimizer, gradients are summed over a ring",
             "evaluation, benchmarks and checkpoints are not counted",
         ]
     elif tried is not None:
@@ -171,7 +174,7 @@ def _of_memory(estimate: dict[str, Any]) -> list[Finding]:
             "warning",
             "memory",
             f"about {peak / 1e9:.1f} GB are needed, {estimate['device']} has {available / 1e9:.1f}",
-            "Lower loop.micro_batch or data.max_response_tokens, set model.gradient_checkpointing = true, or "
-            'adapter.kind = "lora".',
+            "Lower loop.micro_batch or data.max_response_tokens, set model.gradient_checkpointing = true, "
+            'adapter.kind = "lora" or, on several devices, model.shard = "fsdp2".',
         )
     ]

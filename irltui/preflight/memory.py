@@ -31,8 +31,13 @@ class Memory:
         return PROGRAM + _ROOM * (sum(self.parts.values()) + max(self.phases.values()))
 
 
-def memory(config: RunConfig, report: DataReport, shapes: Shapes, pair: int, *, low_precision: bool) -> Memory:
+def memory(
+    config: RunConfig, report: DataReport, shapes: Shapes, pair: int, *, low_precision: bool, ranks: int = 1
+) -> Memory:
     """Estimate.
+
+    Where the model is cut, each rank holds its part of what lives all the time and of the gradients; the layer at
+    work, the next one, and what lies around the layers are gathered; sampling puts a copy together.
 
     Args:
         config: of the run.
@@ -40,33 +45,53 @@ def memory(config: RunConfig, report: DataReport, shapes: Shapes, pair: int, *, 
         shapes: of its model.
         pair: tokens of a long pair's prompt and demonstration.
         low_precision: whether matrix products compute in bfloat16 beside float32 weights.
+        ranks: how many processes train; they matter to a model that is cut alone.
     """
+    share = ranks if config.model.shard != "off" else 1
     number, computed = _NUMBER[config.model.dtype], 2 if low_precision else _NUMBER[config.model.dtype]
     full = config.adapter.kind != "lora"
     is_rft = config.algorithm == "rft"
     parts: dict[str, float] = {
-        "weights": number * shapes.parameters,
-        "optimizer": _moments(config.optimizer) * number * shapes.trained,
+        "weights": number * shapes.parameters / share,
+        "optimizer": _moments(config.optimizer) * number * shapes.trained / share,
     }
     if is_rft:
         parts["reward model"] = (2 + _moments(config.reward_optimizer)) * number * _reward_trained(config, shapes)
         parts["reward model"] += number * (shapes.parameters - _reward_trained(config, shapes))
+        parts["reward model"] /= share
     generation = min(config.max_new_tokens, 2 * report.responses.p95)
     tokens = config.micro_batch * (pair + (generation if config.algorithm != "sft" else 0))
     if is_rft:  # a reward reads each response with its prompt
         tokens = 2 * config.micro_batch * pair
     rows = config.micro_batch * (report.responses.p95 + (generation if config.algorithm != "sft" else 0))
-    update = number * shapes.trained + _activations(config, shapes, tokens, number, computed) + _logits(shapes, rows)
-    if low_precision:
+    update = number * shapes.trained / share + _activations(config, shapes, tokens, number, computed)
+    update += _logits(shapes, rows)
+    gathered = _gathered(shapes, number, computed) if share > 1 else 0.0
+    if share > 1:
+        update += gathered + _reduced(shapes, number)
+    elif low_precision:
         update += computed * (shapes.body + shapes.head)  # autocast's casts of the weights, kept up to the backward
     if is_rft and full:
-        update += number * shapes.parameters  # pi_0, as long as policy steps ask for it
+        update += number * shapes.parameters / share  # pi_0, as long as policy steps ask for it
     phases = {"update": update}
     if config.algorithm != "sft":
-        phases["sample"] = _sampling(config, report, shapes, low_precision=low_precision)
+        phases["sample"] = _sampling(config, report, shapes, low_precision=low_precision, is_cut=share > 1)
         keeps_initial = full and (config.reference.kind != "rolling" or is_rft)
-        phases["reference"] = number * shapes.parameters * keeps_initial + _logits(shapes, 2 * rows)
+        phases["reference"] = number * shapes.parameters / share * keeps_initial + gathered + _logits(shapes, 2 * rows)
     return Memory(parts, phases)
+
+
+def _gathered(shapes: Shapes, number: int, computed: int) -> float:
+    """Two layers in the type they compute in; embeddings, output layer and last norm in their own, the head's cast."""
+    around = shapes.parameters - shapes.body
+    cast = computed * shapes.head if computed != number else 0
+    return 2.0 * computed * shapes.body / shapes.layers + number * around + cast
+
+
+def _reduced(shapes: Shapes, number: int) -> float:
+    """Gradients on their way to the ranks: a layer's and what it is sent in, and what lies around the layers."""
+    trains = shapes.trained / shapes.parameters
+    return trains * (8.0 * shapes.body / shapes.layers + number * (shapes.parameters - shapes.body))
 
 
 def _moments(section: OptimizerSection) -> int:
@@ -101,8 +126,13 @@ def _logits(shapes: Shapes, rows: int) -> float:
     return 12.0 * (entries if entries <= MOST_LOGITS else MOST_LOGITS // 4)
 
 
-def _sampling(config: RunConfig, report: DataReport, shapes: Shapes, *, low_precision: bool) -> float:
+def _sampling(config: RunConfig, report: DataReport, shapes: Shapes, *, low_precision: bool, is_cut: bool) -> float:
+    if not config.sampler.uses_model:
+        return 0.0
     copied = 2 * (shapes.body + shapes.head) if low_precision else 0
+    if is_cut:
+        own = _NUMBER[config.model.dtype]
+        copied += own * (shapes.parameters - (shapes.body if low_precision else 0))
     slots = int(config.sampler.model_dump().get("slots", 64))
     columns = report.prompts.longest + config.max_new_tokens + SPARE
     number = 2 if low_precision else _NUMBER[config.model.dtype]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 from irltui.config.schema import RunConfig
@@ -74,12 +75,21 @@ def rates_on(device: Device, ranks: int, work: Work, config: RunConfig, shapes: 
         written=token / slots,
         scored=(body + scored * head) / (SCORES * device.flops),
         learned=(1 + backward + again) * (body + learned * head) / (TRAINS * device.flops),
-        step=_step(device, ranks, shapes),
+        step=_step(device, ranks, config, shapes),
     )
 
 
-def _step(device: Device, ranks: int, shapes: Shapes) -> float:
-    """Moments and weights read and written once; gradients summed over a ring."""
-    moved = 28.0 * shapes.trained / device.bandwidth
+def _step(device: Device, ranks: int, config: RunConfig, shapes: Shapes) -> float:
+    """Moments and weights read and written once; gradients summed over a ring.
+
+    Where the model is cut, each pass gathers the weights twice in bfloat16 and hands its gradients round in float32;
+    nothing of that is taken to run beside the computation.
+    """
+    cut = ranks if config.model.shard != "off" else 1
+    moved = 28.0 * shapes.trained / cut / device.bandwidth
     slowest = device.wire if ranks > device.node else device.link
-    return moved + 2.0 * 4.0 * shapes.trained * (ranks - 1) / ranks / slowest
+    sent = 2.0 * 4.0 * shapes.trained
+    if cut > 1:
+        passes = math.ceil(config.loop.batch / min(ranks, config.loop.batch) / config.micro_batch)
+        sent = passes * (2.0 * 2.0 * shapes.parameters + 4.0 * shapes.trained)
+    return moved + sent * (ranks - 1) / ranks / slowest

@@ -34,9 +34,11 @@ def build_explicit(spec: Explicit, context: BuildContext) -> ExplicitReward:
         check_same_tokens(load_tokenizer(section), policy.tokenizer, f"reward.model: {spec.model}")
     kind = "lora" if spec.lora_rank else "off"
     adapter = AdapterSection(kind=kind, rank=max(1, spec.lora_rank), alpha=spec.lora_alpha)
-    scorer = load_scorer(section, adapter, freeze=spec.freeze, seed=context.seed)
+    model = load_scorer(section, adapter, freeze=spec.freeze, seed=context.seed).model
+    if policy.sharding is None:
+        model = model.to(policy.device)
     return ExplicitReward(
-        Scorer(scorer.model.to(policy.device), autocast=policy.autocast),
+        Scorer(model, autocast=policy.autocast, sharding=policy.sharding),
         policy,
         bound=spec.bound,
         center=spec.center,

@@ -6,12 +6,14 @@ Knows nothing of the policy but its tokens; how the policy answers to the reward
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from irltui import ranks
 from irltui.api import Responses, Reward
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.scorer import Scorer, export_scorer
@@ -44,7 +46,8 @@ class ExplicitReward(Reward):
         self.restarts = restarts
         self._scorer, self._policy, self._bound = scorer, policy, bound
         self._center, self._l2 = center, l2
-        self._first = {name: p.detach().cpu().clone() for name, p in scorer.trained().items()} if restarts else {}
+        trained = scorer.trained() if restarts else {}
+        self._first = {name: ranks.local(p).detach().cpu().clone() for name, p in trained.items()}
         self._latest: tuple[Responses, Tensor] | None = None
 
     def score(self, responses: Responses) -> Tensor:
@@ -80,7 +83,13 @@ class ExplicitReward(Reward):
     def begin(self, t: int) -> None:
         """Return to the first parameters if the reward restarts."""
         if self._first and t:
-            self._put(self._first)
+            with torch.no_grad():
+                for name, parameter in self._scorer.trained().items():
+                    ranks.local(parameter).copy_(self._first[name])
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """Inside, the first rank has all of it."""
+        return self._scorer.gathered()
 
     def save(self, folder: Path) -> None:
         """Write the parameters that train."""
@@ -89,7 +98,9 @@ class ExplicitReward(Reward):
 
     def load(self, folder: Path) -> None:
         """Read them back."""
-        self._put(load_file(folder / _FILE))
+        stored = load_file(folder / _FILE)
+        for name, parameter in self._scorer.trained().items():
+            ranks.put(parameter, stored[name])
 
     def export(self, folder: Path) -> None:
         """Write the network without its bound, which config.json keeps as `irltui_bound`."""
@@ -98,8 +109,3 @@ class ExplicitReward(Reward):
 
     def _bounded(self, score: Tensor) -> Tensor:
         return self._bound * torch.tanh(score / self._bound) if self._bound else score
-
-    def _put(self, tensors: dict[str, Tensor]) -> None:
-        with torch.no_grad():
-            for name, parameter in self._scorer.trained().items():
-                parameter.copy_(tensors[name])

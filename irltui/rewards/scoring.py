@@ -58,7 +58,8 @@ def score_rewards(
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].tokens) + len(responses[i]), i))
     scores: list[tuple[int, RewardScore]] = []
     with ranks.apart():
-        for some in ranks.share([order[at : at + batch] for at in range(0, len(order), batch)]):
+        for some, counts in ranks.passes([order[at : at + batch] for at in range(0, len(order), batch)]):
             poll()
-            scores += scored(some)
+            found = list(scored(some))
+            scores += found if counts else []
     return [score for _, score in sorted(ranks.gather(scores), key=lambda pair: pair[0])]

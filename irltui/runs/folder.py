@@ -46,6 +46,11 @@ class RunFolder:
         return self.path / "ranks"
 
     @property
+    def job(self) -> Path:
+        """job.json, the job that `irltui run --submit` made of the run last."""
+        return self.path / "job.json"
+
+    @property
     def control(self) -> Path:
         """control/, commands for the engine, one file each."""
         return self.path / "control"

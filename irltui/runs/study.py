@@ -74,6 +74,24 @@ def seed_runs(group: Path) -> list[RunFolder]:
     return sorted(found, key=lambda run: int(run.path.name[5:]))
 
 
+def runs_in(folder: Path) -> list[RunFolder]:
+    """All runs of a folder: itself, a study's, those of all seeds, or such folders beside each other, as of a grid.
+
+    Raises:
+        OSError: there is no such folder.
+        RunFolderError: a study.json is damaged.
+    """
+    return _one_level(folder) or [run for path in sorted(folder.iterdir()) for run in _one_level(path)]
+
+
+def _one_level(folder: Path) -> list[RunFolder]:
+    if is_run(folder):
+        return [RunFolder(folder)]
+    if is_study(folder):
+        return [run_folder(folder, run.seed, run.arm) for run in read_plan(folder).runs()]
+    return seed_runs(folder)
+
+
 def write_plan(folder: Path, plan: StudyPlan) -> None:
     """Write study.json."""
     replace_json(study_file(folder), asdict(plan))

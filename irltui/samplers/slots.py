@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
 from irltui.lm.copy import low_precision_copy
-from irltui.lm.logprobs import only, token_log_probs
+from irltui.lm.logprobs import only
 from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.slots import Place, SlotCache
@@ -97,7 +98,8 @@ def _checked_form(policy: LanguageModelPolicy) -> MaskForm:
     """
     model = policy.model
     form = mask_form(model)
-    policy = LanguageModelPolicy(model, policy.tokenizer, policy.eos_ids, lambda: model)  # without autocast
+    computes = policy.autocast if policy.is_copy else nullcontext  # a plain copy computes in no other way
+    policy = LanguageModelPolicy(model, policy.tokenizer, policy.eos_ids, lambda: model, autocast=computes)
     shapes = [Prompt(str(n), "", tuple((7 * n + 13 * i) % policy.vocabulary for i in range(n))) for n in (2, 5, 3)]
     prompts = {prompt.id: prompt for prompt in shapes}
     decoding = Decoding(temperature=0.0, max_new_tokens=4)
@@ -105,13 +107,13 @@ def _checked_form(policy: LanguageModelPolicy) -> MaskForm:
         drawn = list(_Decode(_Source(policy, model, form), shapes, 2, decoding, 0, lambda: None))
         with torch.no_grad():
             batch = policy.collate([prompts[g.prompt_id] for g in drawn], [g.tokens for g in drawn], [0.0] * len(drawn))
-            plain = token_log_probs(model, model.get_output_embeddings(), batch)[batch.response_mask]
+            plain = policy.token_log_probs(batch)[batch.response_mask]
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
         raise UnsupportedModelError(f"{type(error).__name__} in {type(model).__name__}") from error
     slots = torch.tensor([logp for generation in drawn for logp in generation.logprobs], device=plain.device)
-    if not (plain - slots).abs().max() < _AGREES.get(model.dtype, _AGREES_ROUGHLY):
+    if not (plain - slots).abs().max() < _AGREES.get(model.get_output_embeddings().weight.dtype, _AGREES_ROUGHLY):
         raise UnsupportedModelError(f"{type(model).__name__} computes something else in slots")
     return form
 

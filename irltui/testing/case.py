@@ -116,7 +116,7 @@ def ends_when_told(case: Case, work: Callable[[], object]) -> None:
     case.polls, case.poll_limit = 0, None
     work()
     require(case.polls, "context.poll is never called: a pause or a stop would have to wait for the end")
-    case.polls, case.poll_limit = 0, case.polls
+    case.polls, case.poll_limit = 0, 1  # the first of them: how many come may depend on the clock
     try:
         work()
     except Interrupted:

@@ -58,9 +58,9 @@ class Group:
         """R(x, y~) of each, (P, n) float32, without gradient."""
         scores: list[tuple[int, float]] = []
         with torch.no_grad():
-            for places in ranks.share(self._orders(batch)):
+            for places, counts in ranks.passes(self._orders(batch)):
                 found = reward.score(self._collate(policy, places)).float().cpu()
-                scores += zip(places, found.tolist(), strict=True)
+                scores += zip(places, found.tolist(), strict=True) if counts else ()
         return self.by_prompt(_in_place(ranks.gather(scores)))
 
     def by_prompt(self, values: Tensor | Iterable[float]) -> Tensor:
@@ -77,14 +77,13 @@ class Group:
             batch: responses a forward pass.
         """
         flat, logp = weights.reshape(-1), list[tuple[int, float]]()
-        parts = ranks.share(self._orders(batch))
-        if not parts:  # fewer passes than ranks: this one takes part with a sum of nothing
-            flat, parts = torch.zeros_like(flat), self._orders(batch)[:1]
-        for number, places in enumerate(parts, start=1):
+        parts = ranks.passes(self._orders(batch))
+        for number, (places, counts) in enumerate(parts, start=1):
             found = policy.log_probs(self._collate(policy, places))
             logp += zip(places, found.detach().float().cpu().tolist(), strict=True)
             everyone = self.by_prompt(_in_place(ranks.gather(logp))) if number == len(parts) else None
-            yield Weighted((flat[places].to(found.device) * found).sum(), everyone)
+            weight = flat[places].to(found.device) if counts else torch.zeros_like(found)
+            yield Weighted((weight * found).sum(), everyone)
 
     def _orders(self, batch: int) -> list[list[int]]:
         """Places of the generations, those of like length in one forward pass."""

@@ -91,6 +91,13 @@ def test_a_signal_restores_the_screen(number: int) -> None:
     assert terminal.end(number) == 128 + number
 
 
+def test_a_terminal_that_is_closed_without_a_signal_ends_it() -> None:
+    terminal = Terminal()
+    terminal.read_until(lambda seen: b"spin-crashed" in seen)
+    os.close(terminal.master)
+    assert terminal.process.wait(20) == 128 + signal.SIGHUP
+
+
 def test_without_colours_it_is_readable() -> None:
     terminal = Terminal("runs/irft-smollm2", NO_COLOR="1")
     terminal.read_until(lambda seen: b"finished" in seen and "━".encode() in seen)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from irltui import ranks
 from irltui.api import UpdateSpec
@@ -24,64 +20,16 @@ from irltui.errors import TrainingError
 from irltui.launch import complete_environment
 from irltui.runs.control import Command, send
 from irltui.runs.events import Kind
-from irltui.runs.folder import RunFolder
 from irltui.updates import groups
-from support.launched import work_together
+from support.launched import RUNS, TOLERANCE, assert_same_result, at_step, stop_after, weights, work_together
 from support.runs import Change, config, demonstrations, events, finish, prepare, results, rft
 from support.tiny import folder as tiny
-
-TOLERANCE = 2e-5  # of metrics and weights: ranks add up float32 in another order
-SHARES = {"reward/accuracy", "pairs/both_down"}  # of signs: pi = pi_ref at first, but for rounding
-LORA: Change = {"adapter": {"kind": "lora", "rank": 4, "dropout": 0.0}}
-RUNS: dict[str, Change] = {
-    "sft": {"algorithm": "sft"},
-    "irft": {"checkpoint": {"every_steps": 2}},
-    "irft-lora": LORA,
-    "rft": rft(),
-    "rft-boltzmann-lora": rft({**LORA, "update": {"kind": "boltzmann", "prompts": 3, "generations": 3}}),
-}
 
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     path = tmp_path_factory.mktemp("material")
     return tiny(path / "model"), demonstrations(path / "data.jsonl", 25)
-
-
-def weights(run: RunFolder) -> dict[str, torch.Tensor]:
-    return load_file(run.model / "model.safetensors")
-
-
-def assert_close(one: Any, other: Any) -> None:
-    """Equal, numbers within the tolerance."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for name in one.keys() - SHARES:
-            assert_close(one[name], other[name])
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other)
-        for pair in zip(one, other, strict=True):
-            assert_close(*pair)
-    elif isinstance(one, float):
-        assert one == pytest.approx(other, abs=TOLERANCE, rel=2e-4)
-    else:
-        assert one == other
-
-
-def drawn(run: RunFolder) -> list[tuple[str, str, list[int]]]:
-    """Every generation of a run: file, prompt, ids."""
-    files = sorted(path for path in run.samples.glob("*.jsonl") if not path.name.endswith("reference.jsonl"))
-    rows = [(file.name, json.loads(line)) for file in files for line in file.read_text().splitlines()]
-    return sorted((name, row["prompt_id"], row["tokens"]) for name, row in rows)
-
-
-def assert_same_result(one: RunFolder, other: RunFolder) -> None:
-    assert drawn(one) == drawn(other)
-    for (_, a), (_, b) in zip(results(one), results(other), strict=True):
-        assert_close(a, b)
-    there = weights(other)
-    for name, tensor in weights(one).items():
-        torch.testing.assert_close(tensor, there[name], atol=TOLERANCE, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -137,27 +85,6 @@ def test_usr1_saves_and_what_the_time_limit_kills_goes_on_from_there_to_the_very
     assert work_together(cut) == [0, 0]
     assert results(whole) == results(cut)
     assert all(torch.equal(tensor, weights(cut)[name]) for name, tensor in weights(whole).items())
-
-
-def stop_after(steps: int, rank: int, count: int = 2) -> None:
-    """SIGTERM to the last process alone, as a scheduler may, behind so many optimizer steps."""
-    at_step(steps, rank, lambda: os.kill(os.getpid(), signal.SIGTERM), count)
-
-
-def at_step(steps: int, rank: int, act: Callable[[], Any], count: int = 2) -> None:
-    """In the last process: act behind so many optimizer steps."""
-    if rank != count - 1:
-        return
-    true, done = Stepper.step, [0]
-
-    def step(self: Stepper, planned: int) -> tuple[float, float]:
-        moved = true(self, planned)
-        done[0] += 1
-        if done[0] == steps:
-            act()
-        return moved
-
-    Stepper.step = step
 
 
 def test_a_killed_process_ends_the_others_with_its_number_and_the_run_goes_on(

@@ -225,3 +225,14 @@ def test_an_equal_pair_is_dropped_and_counted_and_the_rest_trains(tmp_path: Path
     assert drawn
     assert 0 < max(values_of(second, "pairs/dropped")) <= len(drawn)
     assert max(values_of(second, "generation/equal_to_demonstration")) > 0
+
+
+def test_gradient_checkpointing_changes_neither_generations_nor_what_is_learned(
+    tmp_path: Path, model: Path, data: Path
+) -> None:
+    change: Change = {"loop": {"outer_iterations": 1}, "evaluation": {"samples": 0, "before_training": False}}
+    kept = finish(tmp_path / "kept", config(model, data, change))
+    again = finish(tmp_path / "again", config(model, data, {**change, "model": {"gradient_checkpointing": True}}))
+    assert (again.samples / "0000.jsonl").read_bytes() == (kept.samples / "0000.jsonl").read_bytes()
+    for name, tensor in weights(kept).items():
+        torch.testing.assert_close(weights(again)[name], tensor, atol=1e-5, rtol=1e-4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from irltui.errors import ConfigError
-from irltui.launch import complete_environment, first_host, refuse_sharding
+from irltui.launch import complete_environment, first_host, refuse_sharding, take_fsdp
 
 TASK = {
     "SLURM_JOB_ID": "70123",
@@ -42,10 +42,30 @@ def test_a_batch_script_is_no_task() -> None:
     assert "RANK" not in environment
 
 
-def test_a_split_model_is_refused_rather_than_trained_whole() -> None:
-    with pytest.raises(ConfigError, match="FSDP is not supported"):
-        refuse_sharding({"ACCELERATE_USE_FSDP": "true"})
-    refuse_sharding({"ACCELERATE_USE_FSDP": "false"})
+@pytest.mark.parametrize(
+    ("environment", "word"),
+    [
+        ({"ACCELERATE_USE_DEEPSPEED": "true"}, "model.shard=fsdp2"),
+        ({"ACCELERATE_USE_MEGATRON_LM": "true"}, "Megatron-LM is not supported"),
+        ({"ACCELERATE_USE_FSDP": "true"}, "--fsdp_version 2"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_OFFLOAD_PARAMS": "true"}, "offload_params false"),
+        ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_ACTIVATION_CHECKPOINTING": "true"}, "gradient_"),
+    ],
+)
+def test_what_is_not_done_is_refused_with_what_is(environment: dict[str, str], word: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        refuse_sharding(environment)
+    assert word in str(refused.value)
+
+
+def test_the_second_fsdp_is_taken_over_from_accelerate() -> None:
+    environment = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+    refuse_sharding(environment)
+    assert [take_fsdp(environment), take_fsdp(environment), take_fsdp({"ACCELERATE_USE_FSDP": "false"})] == [
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ class Server(SamplerSpec):
     """A vLLM server over HTTP: token ids in, token ids and log-probabilities out; it is sent the policy's weights."""
 
     paths = ("folder",)
+    uses_model = False
     url: str = Field(default="http://127.0.0.1:8000", pattern=r"^https?://[^/?#]+/?$")
     """Where `vllm serve` listens. A key is read from the environment: VLLM_API_KEY."""
     model: str = ""
@@ -45,10 +46,16 @@ class Server(SamplerSpec):
 
 
 class Local(SamplerSpec):
-    """vLLM in the engine's own process, on the GPU that trains: asleep while the policy trains."""
+    """vLLM started by the engine itself, on the device that trains: asleep while the policy trains."""
 
+    weights: Literal["ipc", "disk"] = "ipc"
+    """How weights travel: within the GPU that trains; or through the system's folder for temporary files."""
+    sleep: bool = True
+    """Give the GPU's memory back between draws; vLLM knows no sleep on a CPU."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Arithmetic; `auto` is vLLM's choice: the checkpoint's type, 16 bits for float32."""
     memory: float = Field(default=0.4, gt=0, lt=1)
-    """Share of the GPU's memory that vLLM may take while it draws."""
+    """Share of the GPU's memory (on a CPU, the machine's) that vLLM may take while it draws."""
     max_tokens: int = Field(default=0, ge=0)
     """Longest prompt and response together; 0 for what the model allows."""
     group: int = Field(default=256, ge=1)

@@ -1,16 +1,19 @@
-"""vLLM in the engine's process: weights by CUDA IPC, asleep between draws. Never run on a GPU yet (README)."""
+"""vLLM started by the engine's process, on its device. CUDA IPC and sleep were never run on a GPU (README)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from irltui import ranks
-from irltui.api import BuildContext, Decoding, Generation, Prompt, Sampler
+from irltui.api import BuildContext, Decoding, Generation, Policy, Prompt, Sampler
 from irltui_vllm.errors import VllmError, imported
 from irltui_vllm.request import generation, sampling
-from irltui_vllm.weights import Engine, InStep, transfer
+from irltui_vllm.weights import Engine, InStep, by_disk, transfer
 
 if TYPE_CHECKING:
     from irltui_vllm import Local
@@ -24,28 +27,50 @@ def start(spec: Local, context: BuildContext) -> LocalSampler:
     """
     if ranks.count() > 1:
         raise VllmError(f"vllm/local is for one process; {ranks.count()} train", "Start a server and take vllm/server.")
-    # Handles of GPU memory are pickled, from this process to its own child.
-    os.environ.setdefault("VLLM_ALLOW_INSECURE_SERIALIZATION", "1")
-    vllm, config = imported("vllm"), imported("vllm.config")
+    vllm = imported("vllm")
     length = {"max_model_len": spec.max_tokens} if spec.max_tokens else {}
     try:
         llm = vllm.LLM(
             model=context.policy.model.config._name_or_path,
-            load_format="dummy",
             skip_tokenizer_init=True,
             generation_config="vllm",
             logprobs_mode="raw_logprobs",
-            enable_sleep_mode=True,
+            dtype=spec.dtype,
+            enable_sleep_mode=spec.sleep,
             gpu_memory_utilization=spec.memory,
-            weight_transfer_config=config.WeightTransferConfig(backend="ipc"),
             **length,
+            **(_for_ipc() if spec.weights == "ipc" else {}),
         )
     except Exception as error:
         raise VllmError(
             f"vLLM does not start: {type(error).__name__}: {error}",
-            "It needs a GPU with room beside the policy: lower sampler.memory, or take vllm/server on another one.",
+            'Too little memory: lower sampler.memory, or take vllm/server. No CUDA: sampler.weights = "disk" and '
+            "sampler.sleep = false.",
         ) from error
     return LocalSampler(spec, vllm, llm, context)
+
+
+def _for_ipc() -> dict[str, Any]:
+    # Handles of GPU memory are pickled, from this process to its own child.
+    os.environ.setdefault("VLLM_ALLOW_INSECURE_SERIALIZATION", "1")
+    configured = imported("vllm.config").WeightTransferConfig(backend="ipc")
+    return {"load_format": "dummy", "weight_transfer_config": configured}
+
+
+def _push(spec: Local, llm: Any, policy: Policy) -> Callable[[], None]:
+    if spec.weights == "ipc":
+        return transfer("ipc", lambda module: module.IPCTrainerInitInfo(rank=0, packed=True), LocalClient(llm), policy)
+    return partial(by_disk, Path(tempfile.gettempdir()), policy, partial(_reload, llm))
+
+
+def _reload(llm: Any, written: str) -> None:
+    try:
+        llm.collective_rpc("reload_weights", kwargs={"weights_path": written})
+    except Exception as error:
+        raise VllmError(
+            f"vLLM does not read the weights: {type(error).__name__}: {error}",
+            "Look at what it printed, in the run's console.log; continue with --resume.",
+        ) from error
 
 
 class LocalSampler(Sampler):
@@ -54,13 +79,8 @@ class LocalSampler(Sampler):
     def __init__(self, spec: Local, vllm: Any, llm: Any, context: BuildContext) -> None:
         self.group = spec.group
         self._vllm, self._llm, self._poll, self._eos_ids = vllm, llm, context.poll, context.policy.eos_ids
-        push = transfer(
-            "ipc",
-            lambda module: module.IPCTrainerInitInfo(rank=0, packed=True),
-            LocalClient(llm),
-            context.policy,
-        )
-        self._in_step = InStep(context.policy, LocalEngine(llm, push), sleeps=True)
+        engine = LocalEngine(llm, _push(spec, llm, context.policy))
+        self._in_step = InStep(context.policy, engine, sleeps=spec.sleep)
 
     def refresh(self) -> None:
         self._in_step.refresh()
@@ -83,7 +103,7 @@ class LocalSampler(Sampler):
             tokens = list(answer.outputs[0].token_ids)
             steps = answer.outputs[0].logprobs or []
             logprobs = [float(step[token].logprob) for step, token in zip(steps, tokens, strict=False)]
-            yield generation(prompt, tokens, logprobs, self._eos_ids)
+            yield generation(prompt, tokens, logprobs, self._eos_ids, decoding.max_new_tokens)
 
 
 class LocalEngine(Engine):

@@ -31,11 +31,12 @@ def sampling(prompt: Prompt, decoding: Decoding, seed: int, eos_ids: frozenset[i
     }
 
 
-def generation(prompt: Prompt, tokens: Any, logprobs: Any, eos_ids: frozenset[int]) -> Generation:
+def generation(prompt: Prompt, tokens: Any, logprobs: Any, eos_ids: frozenset[int], cap: int) -> Generation:
     """What was drawn.
 
     Raises:
-        VllmError: nothing was drawn, or not every token has a log-probability.
+        VllmError: nothing was drawn, not every token has a log-probability, or it stops before end and cap: vLLM
+            cuts a response without a word where prompt and response together reach its longest sequence.
     """
     if not isinstance(tokens, list) or not tokens or not all(type(token) is int for token in tokens):
         raise VllmError(
@@ -47,4 +48,11 @@ def generation(prompt: Prompt, tokens: Any, logprobs: Any, eos_ids: frozenset[in
             f"prompt {prompt.id}: {len(tokens)} tokens come without a log-probability each",
             "Start vLLM with its default --logprobs-mode raw_logprobs.",
         )
-    return Generation(prompt.id, tuple(tokens), tuple(logprobs), tokens[-1] in eos_ids)
+    ended = tokens[-1] in eos_ids
+    if not ended and len(tokens) < cap:
+        raise VllmError(
+            f"prompt {prompt.id}: cut after {len(tokens)} of {cap} tokens, with a prompt of {len(prompt.tokens)}",
+            "Raise vLLM's longest sequence (--max-model-len; sampler.max_tokens of vllm/local), or lower "
+            "data.max_prompt_tokens or data.max_response_tokens.",
+        )
+    return Generation(prompt.id, tuple(tokens), tuple(logprobs), ended)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -17,7 +15,7 @@ from irltui.api import BuildContext, Decoding, Generation, Policy, Prompt, Sampl
 from irltui_vllm.errors import VllmError, imported
 from irltui_vllm.http import Http
 from irltui_vllm.request import generation, sampling
-from irltui_vllm.weights import Engine, InStep, plain_model, transfer
+from irltui_vllm.weights import Engine, InStep, by_disk, transfer
 
 if TYPE_CHECKING:
     from irltui_vllm import Server
@@ -44,7 +42,7 @@ def connect(spec: Server, context: BuildContext) -> ServerSampler:
     http = Http(spec.url, spec.timeout)
     model = _served(http, spec.model)
     engine = ServerEngine(http, _push(spec, http, context.policy))
-    in_step = InStep(context.policy, engine, sleeps=spec.sleep, asleep=spec.sleep)
+    in_step = InStep(context.policy, engine, sleeps=spec.sleep, asleep=True)
     return ServerSampler(spec, model, http, context, in_step)
 
 
@@ -92,7 +90,7 @@ class ServerSampler(Sampler):
                 f"{self._http.url}: prompt {prompt.id}: ended by {reason!r}",
                 "Does somebody else pause the server, or put it to sleep? Continue the run with --resume.",
             )
-        return generation(prompt, tokens, logprobs, self._eos_ids)
+        return generation(prompt, tokens, logprobs, self._eos_ids, decoding.max_new_tokens)
 
 
 class ServerEngine(Engine):
@@ -115,7 +113,7 @@ class ServerEngine(Engine):
 
 def _push(spec: Server, http: Http, policy: Policy) -> Callable[[], None]:
     if spec.weights == "disk":
-        return lambda: _by_disk(Path(spec.folder).absolute(), http, policy)
+        return lambda: by_disk(Path(spec.folder).absolute(), policy, lambda written: _reload(http, written))
     client = imported("vllm.distributed.weight_transfer").HTTPVLLMWeightSyncClient(spec.url, timeout=spec.timeout)
     if spec.weights == "ipc":
         return transfer("ipc", lambda module: module.IPCTrainerInitInfo(rank=0, packed=True), client, policy)
@@ -130,23 +128,16 @@ def _push(spec: Server, http: Http, policy: Policy) -> Callable[[], None]:
     return transfer("nccl", meeting, client, policy)
 
 
-def _by_disk(folder: Path, http: Http, policy: Policy) -> None:
-    """Write the model beside what is there, have the server read it, and remove it."""
+def _reload(http: Http, written: str) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        written = tempfile.mkdtemp(prefix="irltui-weights-", dir=folder)
-    except OSError as error:
-        raise VllmError(
-            f"{folder}: cannot be written: {error}", "Make room, or name another sampler.folder."
-        ) from error
-    try:
-        Path(written).chmod(0o755)  # the server may be another user's
-        plain_model(policy).save_pretrained(written)
         http.post("/collective_rpc", {"method": "reload_weights", "kwargs": {"weights_path": written}})
-    except OSError as error:
-        raise VllmError(f"{written}: cannot be written: {error}", "Make room; continue with --resume.") from error
-    finally:
-        shutil.rmtree(written, ignore_errors=True)
+    except VllmError as error:
+        if "dummy" not in str(error):
+            raise
+        raise VllmError(
+            f"{http.url} was started with --load-format dummy, which cannot read weights from a folder",
+            "Start it without; continue the run with --resume.",
+        ) from error
 
 
 def _served(http: Http, wanted: str) -> str:

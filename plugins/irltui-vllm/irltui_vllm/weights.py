@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import copy
+import shutil
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import save_torch_state_dict
+from safetensors import SafetensorError
+from torch import Tensor
+from transformers.core_model_loading import revert_weight_conversion
 
 from irltui import ranks
 from irltui.api import Policy
@@ -49,8 +57,9 @@ class InStep:
     def refresh(self) -> None:
         """Send the weights if they are not there. Collective: the first rank sends, all wait."""
         now = fingerprint(self._policy)
-        if now != self._sent:
-            ranks.from_first(self._send)
+        if any(ranks.gather([now != self._sent])):  # of a model that is cut, each has looked at a part
+            with self._policy.gathered():
+                ranks.from_first(self._send)
             self._sent = now
 
     @contextmanager
@@ -75,11 +84,11 @@ class InStep:
 
 
 def fingerprint(policy: Policy) -> list[float]:
-    """Two sums over each parameter that trains: the engine does not say whether an optimizer step lies between."""
+    """Two sums over this rank's part of each parameter that trains: nobody tells when an optimizer step is taken."""
     with torch.no_grad():
         sums = [
             value
-            for parameter in policy.parameters()
+            for parameter in map(ranks.local, policy.parameters())
             for value in (
                 parameter.sum(dtype=torch.float64),
                 torch.linalg.vector_norm(parameter, dtype=torch.float64),
@@ -88,11 +97,69 @@ def fingerprint(policy: Policy) -> list[float]:
         return torch.stack(sums).tolist() if sums else []
 
 
-def plain_model(policy: Policy) -> Any:
-    """The policy as a transformers model without adapters: itself, or a merged copy."""
-    if not hasattr(policy.model, "merge_and_unload"):
-        return policy.model
-    return copy.deepcopy(policy.model).merge_and_unload()  # merging in place could not be undone exactly
+def checkpoint(policy: Policy) -> dict[str, Tensor]:
+    """The policy's weights by their names in a transformers checkpoint, adapters merged, tied ones under each name.
+
+    vLLM updates the storage that tied weights share, but where it keeps a rearranged copy of the output layer
+    (the build for CPUs does) that copy follows a weight of its own name alone.
+    """
+    model: Any = policy.model
+    if hasattr(model, "merge_and_unload"):
+        model = copy.deepcopy(model).merge_and_unload()  # merging in place could not be undone exactly
+    return revert_weight_conversion(model, {name: tensor.detach() for name, tensor in model.state_dict().items()})
+
+
+def by_disk(parent: Path, policy: Policy, read: Callable[[str], None]) -> None:
+    """Write the weights to a folder of their own in `parent`, have them read there, and remove it.
+
+    Raises:
+        VllmError: there is no room, or no right, to write.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        written = tempfile.mkdtemp(prefix="irltui-weights-", dir=parent)
+    except OSError as error:
+        raise VllmError(
+            f"{parent}: cannot be written: {error}", "Make room, or name another sampler.folder."
+        ) from error
+    try:
+        Path(written).chmod(0o755)  # the server may be another user's
+        save_torch_state_dict(_apart(checkpoint(policy)), written)
+        read(written)
+    except (OSError, SafetensorError) as error:
+        raise VllmError(f"{written}: cannot be written: {error}", "Make room; continue with --resume.") from error
+    finally:
+        shutil.rmtree(written, ignore_errors=True)
+
+
+def _apart(named: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without shared storage, which a file cannot hold."""
+    seen: set[int] = set()
+    found = {}
+    for name, tensor in named.items():
+        found[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
+        seen.add(tensor.data_ptr())
+    return found
+
+
+def weight_source(base: Any) -> Any:
+    """A WeightSource of `base`, vllm.distributed.weight_transfer, over what its `named` holds.
+
+    vLLM 0.33 asks for `metadata` kept and `iter_full`, its predecessors for the method `metadata` and iteration.
+    """
+
+    def described(self: Any) -> list[Any]:
+        return [base.ParamMeta(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in self.named.items()]
+
+    def each(self: Any) -> Any:
+        for name, tensor in self.named.items():
+            yield name, tensor.contiguous()
+
+    described.__name__ = "metadata"
+    keeps = hasattr(base.WeightSource, "iter_full")
+    members = {"named": {}, "iter_full": each, "__iter__": each}
+    members["metadata"] = cached_property(described) if keeps else described
+    return type("Source", (base.WeightSource,), members)()
 
 
 def transfer(backend: str, init_info: Callable[[Any], Any], client: Any, policy: Policy) -> Callable[[], None]:
@@ -110,28 +177,22 @@ def transfer(backend: str, init_info: Callable[[Any], Any], client: Any, policy:
     base = imported("vllm.distributed.weight_transfer")
     module = imported(f"vllm.distributed.weight_transfer.{backend}_engine")
 
-    class Source(base.WeightSource):  # type: ignore[misc, name-defined]
-        """The policy's weights, merged where adapters train."""
-
-        def metadata(self) -> list[Any]:
-            named = plain_model(policy).named_parameters()
-            return [base.ParamMeta(name, tensor.dtype, tuple(tensor.shape)) for name, tensor in named]
-
-        def __iter__(self) -> Any:
-            for name, tensor in plain_model(policy).named_parameters():
-                yield name, tensor.detach().contiguous()
+    source = weight_source(base)
 
     def send(engines: list[Any]) -> None:
         try:
+            source.named = checkpoint(policy)
             if not engines:
                 factory = base.WeightTransferTrainerFactory
-                engines.append(factory.trainer_init(init_info=init_info(module), client=client, source=Source()))
+                engines.append(factory.trainer_init(init_info=init_info(module), client=client, source=source))
             engines[0].send_weights()
         except Exception as error:
             raise VllmError(
                 f"weights could not be sent by {backend}: {type(error).__name__}: {error}",
                 'Was vLLM started for it: --weight-transfer-config \'{"backend": "' + backend + "\"}'?",
             ) from error
+        finally:
+            source.named = {}  # a merged copy lives no longer than its transfer
 
     made: list[Any] = []
     return lambda: send(made)

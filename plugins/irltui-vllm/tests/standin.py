@@ -1,4 +1,5 @@
-"""A small model behind vLLM's interfaces, after its documentation (0.29 to 0.32): the HTTP server, and the package.
+"""A small model behind vLLM's interfaces: the HTTP server, and the package. Mirrors vLLM 0.32.0, as its build for CPUs
+answered (test_real.py asks it the same), but for CUDA IPC and what sleep forgets, which follow its source alone.
 
 Draws are exact and slow: one token after another. What the sampler may not rely on is told by an error.
 """
@@ -12,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from irltui import quickstart
@@ -27,8 +30,13 @@ LIMIT = 200
 
 @dataclass
 class Served:
-    """One model with the state that vLLM keeps; `calls` in order."""
+    """One model with the state that vLLM keeps; `calls` in order.
 
+    Args:
+        load_format: `auto` starts with the checkpoint's weights and reads others from a folder; `dummy` does neither.
+    """
+
+    load_format: str = "auto"
     model: Any = None
     calls: list[str] = field(default_factory=list)
     asleep: set[str] = field(default_factory=set)
@@ -37,7 +45,10 @@ class Served:
 
     def __post_init__(self) -> None:
         self.model = AutoModelForCausalLM.from_pretrained(HERE, dtype=torch.float32)
-        self.forget()  # --load-format dummy
+        # The build for CPUs keeps a rearranged copy of the output layer, tied or not.
+        self.model.lm_head.weight = torch.nn.Parameter(self.model.lm_head.weight.detach().clone())
+        if self.load_format == "dummy":
+            self.forget()
 
     def forget(self) -> None:
         with torch.no_grad():
@@ -45,13 +56,27 @@ class Served:
                 parameter.zero_()
 
     def sleep(self) -> None:
-        self.asleep = {"weights", "kv_cache"}
+        self.asleep, self.paused = {"weights", "kv_cache"}, True
         self.forget()
 
+    def wake(self, tags: list[str]) -> bool:
+        """Whether it is wholly awake; a tag that is awake changes nothing."""
+        self.asleep -= set(tags)
+        self.paused = self.paused and bool(self.asleep)
+        return not self.asleep
+
+    def reload(self, folder: str) -> None:
+        """As `reload_weights` does: every safetensors file there, whatever config lies beside."""
+        if self.load_format == "dummy":
+            raise NotImplementedError("Model reloading with `dummy` format")
+        files = sorted(Path(folder).glob("*.safetensors"))
+        self.load({name: tensor for file in files for name, tensor in load_file(file).items()})
+
     def load(self, named: dict[str, torch.Tensor]) -> None:
+        """A weight that does not come keeps its value."""
         assert "weights" not in self.asleep, "weights are loaded into memory that was given back"
         own = dict(self.model.named_parameters())
-        assert named.keys() == own.keys(), "other names than the checkpoint's"
+        assert named.keys() <= own.keys(), "other names than the checkpoint's"
         with torch.no_grad():
             for name, tensor in named.items():
                 own[name].copy_(tensor)
@@ -59,12 +84,13 @@ class Served:
     def draw(self, prompt: list[int], asked: dict[str, Any]) -> tuple[list[int], list[float], str]:
         """Sampled ids, raw log-probabilities, finish_reason."""
         assert not self.asleep, "a sleeping engine is asked"
+        assert not self.paused, "a paused engine is asked: it would answer after /resume"
         assert asked["ignore_eos"], "the model's own end would stop it"
         stream = torch.Generator().manual_seed(asked["seed"])
         tokens: list[int] = []
         logprobs: list[float] = []
         with self.lock, torch.no_grad():
-            while len(tokens) < asked["max_tokens"]:
+            while len(tokens) < min(asked["max_tokens"], LIMIT - len(prompt)):  # cut without a word
                 logits = self.model(input_ids=torch.tensor([[*prompt, *tokens]])).logits[0, -1].float()
                 token = _chosen(logits, asked, stream)
                 tokens.append(token)
@@ -113,9 +139,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         served.calls.append(self.path)
         if path == "/collective_rpc" and body["method"] == "reload_weights":
-            loaded = AutoModelForCausalLM.from_pretrained(body["kwargs"]["weights_path"], dtype=torch.float32)
-            served.load(dict(loaded.named_parameters()))
-            self._say(200, {"results": [None]})
+            self._reload(body["kwargs"]["weights_path"])
         elif path == "/pause":
             served.paused = True
             self._say(200, {"status": "paused"})
@@ -124,12 +148,21 @@ class Handler(BaseHTTPRequestHandler):
             self._say(200, {"status": "resumed"})
         elif path == "/sleep":
             served.sleep()
-            self._say(200, None)
+            self._say(200, {"status": "sleeping", "level": int(query["level"][0])})
         elif path == "/wake_up":
-            served.asleep -= set(query["tags"])
-            self._say(200, None)
+            awake = served.wake(query["tags"])
+            self._say(200, {"status": "awake" if awake else "sleeping", "tags": query["tags"]})
         else:
             self._say(404, {"detail": "Not Found"})
+
+    def _reload(self, folder: str) -> None:
+        try:
+            type(self).served.reload(folder)
+        except NotImplementedError as error:
+            told = f"Call to collective_rpc method failed: Worker failed with error '{error}'"
+            self._say(500, _error(told, "InternalServerError", 500))
+        else:
+            self._say(200, {"results": [None]})
 
     def _complete(self, body: dict[str, Any]) -> None:
         if self.key and self.headers["Authorization"] != f"Bearer {self.key}":
@@ -138,7 +171,10 @@ class Handler(BaseHTTPRequestHandler):
             self._send(*type(self).spoil)
         elif body["model"] != "tiny":
             self._say(404, _error(f"The model `{body['model']}` does not exist.", "NotFoundError", 404))
-        elif len(body["prompt"]) + body["max_tokens"] > LIMIT:
+        elif body["max_tokens"] > LIMIT:
+            told = f"max_tokens={body['max_tokens']} cannot be greater than max_model_len={LIMIT}."
+            self._say(400, _error(told, "BadRequestError", 400))
+        elif len(body["prompt"]) >= LIMIT:
             self._say(400, _error(f"This model's maximum context length is {LIMIT} tokens.", "BadRequestError", 400))
         else:
             assert body["return_token_ids"]
@@ -149,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
                 "text": "",
                 "logprobs": {"token_logprobs": logprobs, "tokens": [], "text_offset": [], "top_logprobs": []},
                 "finish_reason": reason,
-                "stop_reason": None,
+                "stop_reason": tokens[-1] if reason == "stop" else None,
                 "token_ids": tokens,
                 "prompt_token_ids": body["prompt"],
             }
@@ -193,9 +229,9 @@ class LLM:
     """vllm.LLM, as far as the sampler uses it."""
 
     def __init__(self, model: str, **options: Any) -> None:
-        assert options["enable_sleep_mode"]
-        assert options["weight_transfer_config"].backend == "ipc"
-        self.served, self.options = Served(), options
+        by_ipc = "weight_transfer_config" in options
+        assert not by_ipc or options["weight_transfer_config"].backend == "ipc"
+        self.served, self.options = Served(options.get("load_format", "auto")), options
         LLM.latest = self
 
     latest: LLM
@@ -208,13 +244,20 @@ class LLM:
             answers.append(SimpleNamespace(outputs=[SimpleNamespace(token_ids=tokens, logprobs=steps)]))
         return answers
 
+    def collective_rpc(self, method: str, kwargs: dict[str, Any]) -> list[None]:
+        assert method == "reload_weights"
+        self.served.calls.append(method)
+        self.served.reload(kwargs["weights_path"])
+        return [None]
+
     def sleep(self, level: int) -> None:
+        assert self.options["enable_sleep_mode"]
         self.served.calls.append(f"sleep {level}")
         self.served.sleep()
 
     def wake_up(self, tags: list[str]) -> None:
         self.served.calls.append(f"wake {tags[0]}")
-        self.served.asleep -= set(tags)
+        self.served.wake(tags)
 
     def reset_prefix_cache(self) -> None:
         self.served.calls.append("reset")

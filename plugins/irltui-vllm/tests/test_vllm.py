@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import socket
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +24,7 @@ from irltui.testing import check_sampler
 from irltui.testing.case import Case, make_case
 from irltui_vllm import Local, Server
 from irltui_vllm.errors import VllmError
+from irltui_vllm.weights import weight_source
 
 _found = importlib.util.spec_from_file_location("irltui_vllm_standin", Path(__file__).with_name("standin.py"))
 standin = importlib.util.module_from_spec(_found)
@@ -65,13 +69,31 @@ def test_weights_are_sent_once_and_again_when_the_policy_has_moved(server: tuple
             sampler.refresh()
             _drawn(case, sampler)
         once = ["/pause?mode=wait", "/collective_rpc", "/resume"]
-        assert calls == once
+        assert calls == ["/wake_up?tags=weights", *once, "/wake_up?tags=kv_cache"]
         with torch.no_grad():
             next(case.policy.parameters()).mul_(0.99)
+        calls.clear()
         sampler.refresh()
-        assert calls == once * 2
+        assert calls == once
         assert _off(case.policy, case.prompts, _drawn(case, sampler)) < 1e-4
     assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_was_left_asleep_is_woken_by_a_run_without_sleep(server: tuple[str, Any], tmp_path: Path) -> None:
+    server[1].served.sleep()
+    with make_case(_spec(server[0], tmp_path)) as case:
+        sampler = case.spec.build(case.context)
+        sampler.refresh()
+        assert _off(case.policy, case.prompts, _drawn(case, sampler)) < 1e-4
+        assert not server[1].served.asleep
+
+
+def test_a_server_of_dummy_weights_is_told_what_to_leave_out(server: tuple[str, Any], tmp_path: Path) -> None:
+    server[1].served.load_format = "dummy"
+    with make_case(_spec(server[0], tmp_path)) as case:
+        sampler = case.spec.build(case.context)
+        with pytest.raises(VllmError, match=r"--load-format dummy, which cannot read(.|\n)*Start it without"):
+            sampler.refresh()
 
 
 def test_a_sleeping_server_is_woken_weights_first(server: tuple[str, Any], tmp_path: Path) -> None:
@@ -146,12 +168,27 @@ def test_a_connection_that_breaks_within_the_answer_is_named(server: tuple[str, 
         case.spec.build(case.context)
 
 
-def test_a_prompt_over_the_servers_length_is_told_with_a_remedy(server: tuple[str, Any], tmp_path: Path) -> None:
+def test_more_tokens_than_the_server_may_hold_are_told_with_a_remedy(server: tuple[str, Any], tmp_path: Path) -> None:
     with make_case(_spec(server[0], tmp_path)) as case:
         sampler = case.spec.build(case.context)
         sampler.refresh()
-        with pytest.raises(VllmError, match=r"maximum context length is 200 tokens(.|\n)*--max-model-len"):
+        with pytest.raises(VllmError, match=r"max_model_len=200(.|\n)*--max-model-len"):
             _drawn(case, sampler, Decoding(max_new_tokens=500))
+
+
+@pytest.mark.usefixtures("vllm")
+@pytest.mark.parametrize("kind", ["server", "local"])
+def test_a_response_that_vllm_cuts_short_is_no_generation(
+    server: tuple[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    spec = _spec(server[0], tmp_path) if kind == "server" else Local(kind="vllm/local")
+    with make_case(spec) as case:
+        longest = max(len(prompt.tokens) for prompt in case.prompts)
+        monkeypatch.setattr(standin, "LIMIT", longest + 1)
+        sampler = case.spec.build(case.context)
+        sampler.refresh()
+        with pytest.raises(VllmError, match=r"cut after \d of \d+ tokens, with a prompt of(.|\n)*--max-model-len"):
+            _drawn(case, sampler, Decoding(max_new_tokens=longest))
 
 
 def test_another_model_is_told_with_what_is_served(server: tuple[str, Any], tmp_path: Path) -> None:
@@ -214,6 +251,41 @@ def test_options_that_cannot_be_are_refused(server: tuple[str, Any]) -> None:
         case.spec.build(case.context)
 
 
+class OldSource(ABC):
+    """As vLLM 0.29 to 0.32 declare it."""
+
+    @abstractmethod
+    def metadata(self) -> list[Any]: ...
+
+    @abstractmethod
+    def __iter__(self) -> Any: ...
+
+
+class NewSource(ABC):
+    """As vLLM 0.33 does."""
+
+    def __init_subclass__(cls) -> None:
+        assert isinstance(vars(cls)["metadata"], cached_property)
+
+    @property
+    @abstractmethod
+    def metadata(self) -> list[Any]: ...
+
+    def iter_full(self) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("declared", [OldSource, NewSource])
+def test_weights_are_declared_and_sent_as_each_version_of_vllm_asks(declared: Any) -> None:
+    base = SimpleNamespace(WeightSource=declared, ParamMeta=lambda *row: row)
+    source = weight_source(base)
+    source.named = {"a": torch.ones(2, 3), "b": torch.zeros(1, dtype=torch.bfloat16)}
+    metadata = source.metadata if declared is NewSource else source.metadata()
+    assert metadata == [("a", torch.float32, (2, 3)), ("b", torch.bfloat16, (1,))]
+    sent = source.iter_full() if declared is NewSource else iter(source)
+    assert [(name, tensor.tolist()) for name, tensor in sent] == [("a", [[1.0] * 3] * 2), ("b", [0.0])]
+
+
 # -- in the process --------------------------------------------------------------------------
 
 
@@ -234,8 +306,9 @@ def vllm(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.usefixtures("vllm")
-def test_the_sampler_in_the_process_keeps_the_contract() -> None:
-    check_sampler(Local(kind="vllm/local"))
+@pytest.mark.parametrize("given", [{}, {"weights": "disk", "sleep": False}])
+def test_the_sampler_in_the_process_keeps_the_contract(given: dict[str, Any]) -> None:
+    check_sampler(Local(kind="vllm/local", **given))
 
 
 def test_it_sleeps_between_draws_and_is_sent_weights_before_its_cache(vllm: Any) -> None:

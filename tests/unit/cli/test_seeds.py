@@ -48,7 +48,7 @@ def test_another_configuration_is_not_mixed_in(irltui, stand_in, tmp_path) -> No
 def test_seeds_do_not_go_with_resume(irltui, stand_in) -> None:
     result = irltui("run", "--resume", "five", "--seeds", "2")
     assert result.code == 2
-    assert "the same command with --out goes on" in result.err.replace("\n", " ").replace("│", "")
+    assert "the same command with --out goes on" in " ".join(result.err.replace("│", "").split())
 
 
 GRID = ("--grid", "optimizer.learning_rate=1e-6,2e-6", "--grid", "loop.batch=4, 8")

@@ -63,6 +63,17 @@ def test_runs_that_differ_by_seed_only_are_one_side_also_when_they_start_from_ru
     assert "seed-*" in found["model.name"][1]
 
 
+def test_the_folder_of_a_grid_stands_for_its_points_and_that_of_a_point_for_its_seeds(tmp_path: Path) -> None:
+    for beta in (0.1, 0.5):
+        for seed in (0, 1):
+            write_run(tmp_path / f"reward.beta={beta}" / f"seed-{seed}", replace(SHORT, seed=seed, beta=beta))
+    (tmp_path / "submitit").mkdir()
+    points = [tmp_path / f"reward.beta={beta}" for beta in (0.1, 0.5)]
+    for paths in ([tmp_path], points):
+        sides = sides_of(load_runs(paths))
+        assert [(side.name, side.seeds) for side in sides] == [(point.name, ("0", "1")) for point in points]
+
+
 def test_the_same_run_twice_is_one_and_a_repetition_is_no_seed(tmp_path: Path) -> None:
     first, again = write_run(tmp_path / "x", SHORT), write_run(tmp_path / "y", SHORT)
     assert len(load_runs([first.path, first.path])) == 1

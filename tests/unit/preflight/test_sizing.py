@@ -99,6 +99,15 @@ def test_what_the_hint_says_to_lower_lowers_memory(seventy: Shapes, change: dict
     assert needed(seventy, change).peak < needed(seventy).peak
 
 
+def test_a_model_that_is_cut_is_divided_by_the_devices(seventy: Shapes) -> None:
+    made = config({"model": {"name": "m", "shard": "fsdp2"}})
+    alone, cut = (memory(made, REPORT, seventy, 250, low_precision=True, ranks=ranks) for ranks in (1, 64))
+    assert alone == needed(seventy)  # one device shares with nobody
+    assert {name: 64 * part for name, part in cut.parts.items()} == pytest.approx(alone.parts)
+    assert cut.phases["update"] < alone.phases["update"] / 4
+    assert cut.phases["sample"] > 2 * seventy.parameters  # a whole copy, in bfloat16 as far as it multiplies
+
+
 def test_work_counts_every_pair_of_an_iteration_once() -> None:
     found = job()
     drawn = REPORT.train / 4 + 64  # and the held-out pairs
@@ -134,3 +143,15 @@ def test_devices_are_a_count_and_a_name() -> None:
     for wrong in ("", "8x", "0xH100", "H100x8", "eight H100", "8xTPU"):
         with pytest.raises(ConfigError, match="--devices"):
             devices(wrong)
+
+
+def test_a_model_that_is_cut_travels_in_every_pass(seventy: Shapes) -> None:
+    count, device = devices("16xH100")
+    whole, cut = (
+        config({"model": {"name": "m", "shard": shard}, "loop": {"batch": 64, "micro_batch": 4}})
+        for shard in ("off", "fsdp2")
+    )
+    steps = [timing.rates_on(device, count, job(), made, seventy).step for made in (whole, cut)]
+    sent = 8 * seventy.parameters * 15 / 16 / device.wire  # in the one pass: weights twice, gradients once
+    assert steps[1] == pytest.approx(sent + 28 * seventy.parameters / 16 / device.bandwidth)
+    assert steps[0] == pytest.approx(sent + 28 * seventy.parameters / device.bandwidth)
