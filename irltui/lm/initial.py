@@ -20,6 +20,7 @@ from torch import Tensor
 
 from irltui.config.schema import ModelSection
 from irltui.errors import ModelError
+from irltui.lm.kernels import use_liger
 from irltui.lm.load import load_model, model_source
 
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -66,7 +67,10 @@ def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
                     "model that a run starts from.",
                 )
             weights |= mapped(file)
-        return kind.from_pretrained(None, config=copy.deepcopy(config), state_dict=weights, dtype=dtype).eval()
+        made = kind.from_pretrained(None, config=copy.deepcopy(config), state_dict=weights, dtype=dtype).eval()
+        if section.kernels == "liger":
+            use_liger(made)
+        return made
 
     return load
 
