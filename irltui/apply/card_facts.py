@@ -96,9 +96,11 @@ def _base(config: Mapping[str, Any]) -> tuple[str, str]:
     """The hub name that the model goes back to, through runs on runs; else the last name of a folder."""
     name = str(config["model"]["name"])
     for _ in range(_DEEPEST):
-        if not is_run(Path(name).expanduser()):
+        folder = Path(name).expanduser()
+        folder = folder.parent if folder.name == "model" else folder  # RUN/model is the run's result, too
+        if not is_run(folder):
             break
-        name = str(read_manifest(open_run_folder(Path(name).expanduser())).config["model"]["name"])
+        name = str(read_manifest(open_run_folder(folder)).config["model"]["name"])
     path = Path(name).expanduser()
     is_local = path.is_absolute() or path.exists()
     return ("", path.name) if is_local else (name, "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,7 @@ def _asked(request: InitRequest) -> InitRequest:
     algorithm = request.algorithm or "irft"
     if not request.algorithm and _can_ask(request):
         complain(columns([[name, presets()[name]] for name in ALGORITHMS]))
-        algorithm = _ask("Algorithm", "irft")
-    if algorithm not in ALGORITHMS:
-        raise ConfigError(f"{safe(algorithm)}: none of {', '.join(ALGORITHMS)}")
+        algorithm = _choose("Algorithm", ALGORITHMS, "irft")
     return replace(request, model=model, data=data, algorithm=algorithm)
 
 
@@ -91,7 +89,18 @@ def _can_ask(request: InitRequest) -> bool:
 
 
 def _ask(question: str, default: str | None = None) -> str:
-    return str(typer.prompt(question, default=default, err=True)).strip()
+    try:
+        return str(typer.prompt(question, default=default, err=True)).strip()
+    except typer.Abort:  # Ctrl-C, or the input has ended
+        complain("\nstopped: nothing was written")
+        raise KeyboardInterrupt from None
+
+
+def _choose(question: str, among: Collection[str], default: str | None = None) -> str:
+    """Ask until the answer is one of those."""
+    while (answer := _ask(question, default)) not in among:
+        complain(f"{safe(answer, limit=60)}: none of {', '.join(safe(name, limit=40) for name in among)}")
+    return answer
 
 
 def _look(request: InitRequest) -> tuple[int, dict[str, Any]]:
@@ -108,7 +117,9 @@ def _with_columns(request: InitRequest, found: Mapping[str, Any]) -> InitRequest
     complain(columns([[safe(name, limit=40), safe(text, limit=70)] for name, text in found["example"].items()]))
     guess = found["guess"]
     if _can_ask(request):
-        prompt, completion = (_ask(f"Column with the {key}", guess[key] or None) for key in ("prompt", "completion"))
+        names = found["columns"]
+        prompt = _choose("Column with the prompts", names, guess["prompt"] or None)
+        completion = _choose("Column with the answers", names, guess["completion"] or None)
         return replace(request, prompt=prompt, completion=completion)
     words = " ".join(f"--{key} '{safe(guess[key])}'" for key in ("prompt", "completion"))
     if not all(guess.values()):
@@ -144,7 +155,7 @@ def _tell(request: InitRequest, found: Mapping[str, Any]) -> None:
         talk(f"{found['unusable']} of {found['rows']} rows cannot be used; irltui check {path} says which and why")
     if found["template"] == "none":
         talk(
-            "the model has no chat template: prompt and answer are joined as they are; if prompts do not end in what "
-            "comes before an answer, give data.template a Jinja file (docs/guides/own-data.md has one)"
+            f"the model has no chat template: prompt and answer are joined as they are; if a line break belongs "
+            f"between them, {path} says how"
         )
     out(f"wrote {path}\nnext       irltui check {path}\nthen       irltui run {path}")

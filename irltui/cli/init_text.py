@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from irltui.config.line_template import LINE_TEMPLATE
 from irltui.config.presets import preset_text
 from irltui.config.toml import text as quoted
 
@@ -35,12 +36,19 @@ def config_text(begun: Begun) -> str:
     about, _, preset = preset_text(begun.algorithm).partition("\n")
     own = dict(_own(begun))
     kept = [_batch(line, begun.rows) for line in preset.splitlines() if line.partition("=")[0].strip() not in own]
-    return "\n".join([about, *_HEAD, "", *own.values(), "", *_MORE, "", *kept, ""])
+    joined = _JOINED if begun.template == "none" else ()
+    return "\n".join([about, *_HEAD, "", *own.values(), "", *joined, *_MORE, "", *kept, ""])
 
 
 _HEAD = (
     "# Written by `irltui init`; yours to change. Every option: docs/reference/configuration.md, or",
     "# `irltui config show FILE`, which also says where each value comes from.",
+)
+_JOINED = (
+    "# If a line break belongs between prompt and answer, write the next line into line.jinja, and",
+    '# data.template = "line.jinja" instead of "none":',
+    f"# {LINE_TEMPLATE}",
+    "",
 )
 _MORE = (
     '# adapter.kind = "lora"              # train adapters alone: much less memory; ten times the learning rate',

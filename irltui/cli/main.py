@@ -13,12 +13,13 @@ from typing import Annotated
 import typer
 
 from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Run, Seed, Target
+from irltui.cli.plain import App
 from irltui.cli.reports import reports_app
 from irltui.cli.results import results_app
 
 _RUNS, _CONFIGURATION = "Runs", "Configuration"
 
-app = typer.Typer(
+app = App(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, configuration, data or model, 3 no such run, 75 preempted, "
@@ -26,11 +27,18 @@ app = typer.Typer(
 )
 app.add_typer(reports_app)
 app.add_typer(results_app)
-config_app = typer.Typer(help="Look at configurations.", no_args_is_help=True)
+config_app = App(
+    help="Look at configurations.\n\nExamples:\n  irltui config show irft --model M --data D\n"
+    "  irltui config schema > irltui.schema.json",
+    no_args_is_help=True,
+)
 app.add_typer(config_app, name="config", rich_help_panel=_CONFIGURATION)
-plugins_app = typer.Typer()
+plugins_app = App()
 app.add_typer(plugins_app, name="plugins", rich_help_panel=_CONFIGURATION)
-debug_app = typer.Typer(help="Find out why a step failed.", no_args_is_help=True)
+debug_app = App(
+    help="Find out why a step failed.\n\nExamples:\n  irltui debug batch runs/first/faults/0001-000004",
+    no_args_is_help=True,
+)
 app.add_typer(debug_app, name="debug", rich_help_panel=_RUNS)
 
 
@@ -71,7 +79,7 @@ def irltui(
       irltui presets                                 what can be run
       irltui runs                                    what has been run
       irltui --quiet export runs/first               nothing but the result
-      irltui --install-completion                    the shell completes commands, presets and runs
+      irltui --install-completion                    completion in this shell
     """
     from irltui.console import QUIET, VERBOSE
 
@@ -95,7 +103,9 @@ def run(  # noqa: PLR0913 - an option each
     target: Target = "",
     model: Model = "",
     data: Data = "",
-    out: Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folder of the new run.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="RUN", help="Folder of the new run; default: runs/NAME-TIME.")
+    ] = None,
     assignments: Assignments = None,
     preset: Preset = "",
     seed: Seed = None,
@@ -121,7 +131,7 @@ def run(  # noqa: PLR0913 - an option each
         ),
     ] = None,
 ) -> None:
-    """Train: start a run, or continue one, and follow it.
+    r"""Train: start a run, or continue one, and follow it.
 
     The engine is a process of its own: closing the terminal does not end it.
     Ctrl-C stops it with a checkpoint, a second Ctrl-C at once.
@@ -131,9 +141,12 @@ def run(  # noqa: PLR0913 - an option each
       irltui run spin --model M --data D --set loop.batch=8 --headless
       irltui run my.toml --preset irft --seed 1
       irltui run irft --model M --data D --out runs/five --seeds 5
-      irltui run irft --model M --data D --out runs/lr --grid optimizer.learning_rate=1e-6,2e-6 --seeds 3
-      irltui run irft --model M --data D --out runs/five --seeds 5 --submit time=12:00:00 --submit gpus_per_node=8
-      irltui run rft --model M --data D --plugin ./mine.py --set reward.kind=mine/short
+      irltui run irft --model M --data D --out runs/lr --seeds 3 \
+          --grid optimizer.learning_rate=1e-6,2e-6
+      irltui run irft --model M --data D --out runs/five --seeds 5 \
+          --submit time=12:00:00 --submit gpus_per_node=8
+      irltui run rft --model M --data D --plugin mine.py \
+          --set reward.kind=mine/short
       irltui run runs/first/run.json                repeat a run
       irltui run --resume runs/first                continue a run
       irltui run irft --model runs/first --data D   train its result further

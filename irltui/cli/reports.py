@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Seed, Target
+from irltui.cli.plain import App
 
 RUNS = "Runs"
-reports_app = typer.Typer()
+reports_app = App()
 Several = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of a study.")]
 
 

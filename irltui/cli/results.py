@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from irltui.cli.options import Assignments, Batch, Data, Json, Out, Overwrite, Reading, Run
+from irltui.cli.plain import App
 
 RESULTS = "Results"
-results_app = typer.Typer()
+results_app = App()
 
 
 @results_app.command(rich_help_panel=RESULTS)
@@ -30,15 +31,17 @@ def bench(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a model, or what a run learned: every figure with its 95 % interval and n.
+    r"""Measure a model, or what a run learned: every figure with its 95 % interval and n.
 
     Of a run, without --benchmark: the benchmarks that it was configured with.
 
     Examples:
       irltui bench runs/first --benchmark logprob_gap --data pairs.jsonl
-      irltui bench runs/first --benchmark planted --data marked.jsonl --set benchmarks.planted.bad=is_bad
+      irltui bench runs/first --benchmark planted --data marked.jsonl \
+          --set benchmarks.planted.bad=is_bad
       irltui bench quickstart --benchmark quickstart
-      irltui bench M --benchmark win_rate --data answers.jsonl --set benchmarks.win_rate.judge=JUDGE --json
+      irltui bench M --benchmark win_rate --data answers.jsonl --json \
+          --set benchmarks.win_rate.judge=JUDGE
     """
     from irltui.cli.bench import BenchRequest
     from irltui.cli.bench import bench as measure

@@ -51,6 +51,8 @@ def _file_layer(path: Path) -> Layer:
         if path.name == "run.json":
             return _run_layer(path)
         return file_layer(shown, path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise ConfigError(f"{shown}: no such file", "`irltui init` writes one.") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError(f"{shown}:{line}: not UTF-8 ({error.reason})", "Save the file as UTF-8.") from None

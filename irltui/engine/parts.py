@@ -25,6 +25,7 @@ from irltui.engine.plan import Plan, make_plan
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
 from irltui.engine.under_test import ModelUnderTest, RewardOfRun
+from irltui.errors import PluginError
 from irltui.lm.initial import initial_loader
 from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
 from irltui.lm.pairs import SharedPrompts
@@ -169,12 +170,21 @@ def _stepper(
     plan: Plan,
     accelerator: Accelerator,
 ) -> Stepper:
-    """What moves in the inner steps: the policy, or a reward of its own."""
+    """What moves in the inner steps: the policy, or a reward of its own.
+
+    Raises:
+        PluginError: the reward learns, and has no parameters.
+    """
     trains, section = policy.parameters(), config.optimizer
     if lower is not None and reward is not None:
         if not config.reward.learns:
             return lower.stepper  # there are no inner steps
-        trains, section = reward.parameters(), config.reward_optimizer
+        trains, section = list(reward.parameters()), config.reward_optimizer
+        if not trains:
+            raise PluginError(
+                f"reward.kind {config.reward.kind}: parameters() is empty, so the inner steps have nothing to train",
+                "Return what learns; for a reward that is given, say `learns = False` in its spec.",
+            )
     together = policy.sharding is not None
     return Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward, together=together)
 

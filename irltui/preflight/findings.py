@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from irltui.config.line_template import LINE_TEMPLATE
 from irltui.config.schema import RunConfig
 from irltui.data.report import DataReport
 from irltui.engine.plan import Plan
@@ -64,7 +65,8 @@ def _of_template(config: RunConfig, report: DataReport) -> Iterator[Finding]:
             "note",
             "data.template",
             "no chat template: prompt and completion are joined as they are",
-            "Right for a base model whose data brings its own separators; otherwise give data.template a Jinja file.",
+            "Right for a base model if prompts end in what comes before an answer. For a line break between the two, "
+            f"write this into line.jinja and set data.template to it: {LINE_TEMPLATE}",
         )
     if any(reason.startswith("end-of-sequence") for reason in report.dropped):
         yield Finding(

@@ -18,9 +18,10 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from irltui.apply.__main__ import main
 from irltui.apply.card import card
-from irltui.apply.card_facts import Exported, facts
+from irltui.apply.card_facts import Exported, _base, facts
 from irltui.config.load import load
-from irltui.runs.folder import RunFolder
+from irltui.runs.folder import RunFolder, create_run_folder
+from irltui.runs.manifest import new_manifest, write_manifest
 from support.runs import Change, config, demonstrations, finish, rft
 from support.tiny import folder
 
@@ -208,6 +209,13 @@ def test_a_run_on_a_run_goes_back_to_the_first_model(tmp_path: Path) -> None:
     first = make(tmp_path)
     second = finish(tmp_path / "second", config(first.path, tmp_path / "demos.jsonl"))
     assert facts(second.model, second, Exported()).base_folder == "model"
+
+
+def test_a_run_on_the_model_folder_of_a_run_goes_back_to_the_first_model_too(tmp_path: Path) -> None:
+    first = create_run_folder(tmp_path / "first")
+    write_manifest(first, new_manifest({"model": {"name": "/models/plain"}}, {}))
+    first.model.mkdir()
+    assert _base({"model": {"name": str(first.model)}}) == ("", "plain")
 
 
 def test_a_run_without_a_result_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

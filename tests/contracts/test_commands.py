@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,46 +15,17 @@ from typer.testing import CliRunner
 from irltui.cli.main import app
 from irltui.cli.reference import page
 from irltui.config.presets import presets
+from support.commands import PAGES, ROOT, SPOKEN_OF, arguments, command_lines
 
-ROOT = Path(__file__).parents[2]
-TUTORIAL = ROOT / "docs" / "guides" / "writing-a-plugin.md"  # executed line by line in tests/plugins, with its plugin
-PAGES = [ROOT / "README.md", *sorted(set((ROOT / "docs").rglob("*.md")) - {TUTORIAL})]
 QUICK = {"presets", "runs", "show", "compare", "report", "doctor", "config"}
-SPOKEN_OF = re.compile(r"irltui [a-z]+( [a-z]+)?( --[a-z-]+)?")
-"""What is no whole command."""
-
-
-def commands(path: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers and commands of the page's code blocks and `code`; words behind three spaces are a comment."""
-    pending, start, fenced = "", 0, False
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.lstrip().startswith("```"):
-            fenced, pending = not fenced, ""
-            continue
-        if not fenced:
-            yield from ((number, found) for found in re.findall(r"`(irltui [a-z][^`]*)`", line))
-            continue
-        text = line.strip()
-        if pending or text.startswith("irltui "):
-            start = start if pending else number
-            pending += text.removesuffix("\\")
-            if not text.endswith("\\"):
-                yield start, pending
-                pending = ""
-
-
-def arguments(command: str) -> list[str]:
-    """What a shell would hand over, comments and alternatives left out."""
-    text = re.sub(r"^irltui ([a-z]+)  (?! )", r"irltui \1 ", command)
-    text = re.split(r" {3,}| +# | \| | > |&&|;", text)[0]
-    return [word for word in shlex.split(text)[1:] if word not in {"...", "…"}]
 
 
 def lines() -> list[Any]:
     found = {}
     for path in PAGES:
-        for number, command in commands(path):
-            found.setdefault(command, f"{path.relative_to(ROOT)}:{number}")
+        for line in command_lines(path):
+            if re.match("irltui [a-z]", line.text):
+                found.setdefault(line.text, line.place)
     return [pytest.param(command, id=place) for command, place in found.items()]
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support.terminal import ALLOWED
+from support.raw_bytes import ALLOWED
+from support.terminal import Terminal
 
 CODE = """
 import sys
@@ -26,44 +20,10 @@ from pathlib import Path
 from irltui.dashboard.app import open_dashboard
 sys.exit(open_dashboard(Path("runs"), Path(sys.argv[1]) if len(sys.argv) > 1 else None))
 """
-BACK_TO_NORMAL = b"\x1b[?1049l"
-
-
-class Terminal:
-    """A pseudo-terminal of 80x24 with the dashboard in it; `seen` is all that it wrote."""
-
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        names = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **environment}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CODE, *arguments], stdin=slave, stdout=slave, stderr=slave, env=names
-        )
-        os.close(slave)
-        self.seen = b""
-
-    def read_until(self, done: Callable[[bytes], bool], seconds: float = 20) -> None:
-        end = time.monotonic() + seconds
-        while not done(self.seen) and time.monotonic() < end:
-            if not select.select([self.master], [], [], 0.1)[0]:
-                continue
-            try:
-                self.seen += os.read(self.master, 1 << 16)
-            except OSError:  # the other side is gone
-                break
-        assert done(self.seen), self.seen[-2_000:]
-
-    def press(self, keys: bytes) -> None:
-        os.write(self.master, keys)
-
-    def end(self, number: int) -> int:
-        self.process.send_signal(number)
-        self.read_until(lambda seen: seen.rstrip().endswith(BACK_TO_NORMAL) or BACK_TO_NORMAL in seen)
-        return self.process.wait(20)
 
 
 def test_no_escape_of_hostile_data_reaches_the_terminal() -> None:
-    terminal = Terminal("runs/hostile\x1b[31m")
+    terminal = Terminal("-c", CODE, "runs/hostile\x1b[31m")
     terminal.read_until(lambda seen: b"crashed" in seen and b"gone without" in seen)
     for keys, shown in ((b"i", b"Last lines"), (b"3", b"demonstration"), (b"c", b"by reward"), (b"d", b"against")):
         terminal.press(keys)
@@ -86,20 +46,20 @@ def test_no_escape_of_hostile_data_reaches_the_terminal() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_restores_the_screen(number: int) -> None:
-    terminal = Terminal()
+    terminal = Terminal("-c", CODE)
     terminal.read_until(lambda seen: b"spin-crashed" in seen)
     assert terminal.end(number) == 128 + number
 
 
 def test_a_terminal_that_is_closed_without_a_signal_ends_it() -> None:
-    terminal = Terminal()
+    terminal = Terminal("-c", CODE)
     terminal.read_until(lambda seen: b"spin-crashed" in seen)
     os.close(terminal.master)
     assert terminal.process.wait(20) == 128 + signal.SIGHUP
 
 
 def test_without_colours_it_is_readable() -> None:
-    terminal = Terminal("runs/irft-smollm2", NO_COLOR="1")
+    terminal = Terminal("-c", CODE, "runs/irft-smollm2", NO_COLOR="1")
     terminal.read_until(lambda seen: b"finished" in seen and "━".encode() in seen)
     colours = {tuple(map(int, found)) for found in re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", terminal.seen)}
     assert all(max(colour) - min(colour) <= 2 for colour in colours)

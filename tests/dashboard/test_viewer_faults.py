@@ -15,7 +15,8 @@ from irltui.config.layers import value_layer
 from irltui.config.load import load
 from irltui.dashboard.app import Dashboard
 from support.hostile import write_hostile_run
-from support.terminal import assert_harmless
+from support.raw_bytes import assert_harmless
+from support.terminal import Terminal
 
 
 @on
@@ -62,7 +63,7 @@ def evil(tmp_path: Path) -> Path:
 
 
 def test_no_word_of_a_run_reaches_the_terminal_as_more_than_a_word(evil: Path) -> None:
-    terminal = Terminal(str(evil))
+    terminal = Terminal("-c", CODE, str(evil))
     terminal.read_until(lambda seen: b"failed" in seen)
     for keys, shown in ((b"i", b"owned"), (b"i", b""), (b"3", b"demonstration"), (b"c", b""), (b"5", b"9 rows")):
         terminal.press(keys)

@@ -14,8 +14,8 @@ from irltui.cli import engine
 from irltui.config.layers import value_layer
 from irltui.config.load import load
 from support.hostile import hostile_rows, write_hostile_run
+from support.raw_bytes import assert_harmless, in_terminal
 from support.runs import config, demonstrations, finish
-from support.terminal import assert_harmless, in_terminal
 from support.tiny import folder
 
 NAME = "evil\x1b]0;x\x07\u202e[bold]"

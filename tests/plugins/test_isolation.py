@@ -285,6 +285,17 @@ def test_a_given_reward_draws_no_generation_that_nobody_uses(
     assert not named & {"pairs/dropped", "train/loss", "shortcut/length_auc"}
 
 
+def test_a_reward_that_has_nothing_to_train_and_does_not_say_so_is_told_what_to_say(tmp_path: Path) -> None:
+    text = GIVEN.replace("learns = False", "learns = True").replace("WINDOW", "1") + HOOK
+    values = with_file(tmp_path, text, **rft({"reward": {"kind": "mine/mine"}}))
+    values["reward"] = {"kind": "mine/mine"}
+    run = prepare(tmp_path / "run", values)
+    assert work(run) == 2
+    end = read_events(run.events)[-1].fields
+    assert "reward.kind mine/mine: parameters() is empty" in end["reason"]
+    assert "learns = False" in end["hint"]
+
+
 HANG = """
 from irltui.api import *
 

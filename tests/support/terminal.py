@@ -1,71 +1,64 @@
-"""Commands in a pseudo-terminal: the bytes that reach it."""
+"""A real pseudo-terminal: what bytes reach it, and what it is left like."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import pty
-import re
+import select
 import struct
+import subprocess
 import sys
 import termios
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from irltui.cli.main import main
-
-# What a terminal may be told: cursor, colours, modes, queries; no clipboard, no titles, nothing from the data.
-ALLOWED = re.compile(
-    rb"\x1b\[[0-9;:]*[mHJKABCDGdfrstXn]|\x1b\[[?>=<][0-9;$]*[hlpucmqt]|\x1b\[[0-9;]*[uq]|\x1b[=>78]|\x1b\[[0-9 ]*q"
-    rb"|\x1b\]22;default\x07|\x1bP=[12]s\x1b\\|\x1b\[c"
-)
+BACK_TO_NORMAL = b"\x1b[?1049l"
 
 
-def in_terminal(*arguments: str | Path, cwd: Path, size: tuple[int, int] = (80, 24)) -> tuple[int, bytes]:
-    """Run a command in a fork on a terminal of its own; its exit code, and all that it wrote there."""
-    sys.stdout.flush()
-    pid, terminal = pty.fork()
-    if not pid:
-        _command([str(argument) for argument in arguments], cwd)
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-    seen = b""
-    while True:
-        try:
-            seen += os.read(terminal, 1 << 16)
-        except OSError:  # the other side is gone
-            break
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def _command(arguments: list[str], cwd: Path) -> None:
-    code = 70
-    try:
-        os.chdir(cwd)
-        os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", FORCE_COLOR="1", COLUMNS="80")
-        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(i, mode, closefd=False) for i, mode in enumerate("rww"))
-        sys.argv = ["irltui", *arguments]
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(code)
+class Terminal:
+    """A pseudo-terminal of 80x24 with a Python in it; `seen` is all that it wrote.
 
-
-def assert_harmless(seen: bytes) -> str:
-    """Nothing in the bytes steers the terminal but what is allowed; the text that is left.
-
-    Raises:
-        AssertionError: something does.
+    `obeyed`: it is the process's own terminal, whose Ctrl-C and whose end are signals.
     """
-    left = ALLOWED.sub(b"", seen)
-    assert b"\x1b" not in left, left[max(0, left.index(b"\x1b") - 60) :][:160]
-    text = left.decode("utf-8")
-    bad = [c for c in text if (ord(c) < 32 and c not in "\n\r\t") or 0x7F <= ord(c) < 0xA0 or ord(c) in _BAD]
-    assert not bad, [f"U+{ord(c):04X}" for c in bad]
-    return text
 
+    def __init__(self, *arguments: str, cwd: Path | None = None, obeyed: bool = False, **environment: str) -> None:
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        names = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **environment}
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=names,
+            cwd=cwd,
+            start_new_session=obeyed,
+            preexec_fn=_take_terminal if obeyed else None,  # noqa: PLW1509
+        )
+        os.close(slave)
+        self.seen = b""
 
-_BAD = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029, 0xFEFF, *range(0xD800, 0xE000)}
+    def read_until(self, done: Callable[[bytes], bool], seconds: float = 20) -> None:
+        end = time.monotonic() + seconds
+        while not done(self.seen) and time.monotonic() < end:
+            if not select.select([self.master], [], [], 0.1)[0]:
+                continue
+            try:
+                self.seen += os.read(self.master, 1 << 16)
+            except OSError:  # the other side is gone
+                break
+        assert done(self.seen), self.seen[-2_000:]
+
+    def press(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+    def end(self, number: int) -> int:
+        self.process.send_signal(number)
+        self.read_until(lambda seen: seen.rstrip().endswith(BACK_TO_NORMAL) or BACK_TO_NORMAL in seen)
+        return self.process.wait(20)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from irltui import errors
+from irltui.cli.main import app
 from irltui.cli.options import _presets_and_files, _runs
 from irltui.console import QUIET, VERBOSE
 
@@ -45,6 +51,23 @@ def test_verbose_adds_where_an_error_arose(irltui, unset) -> None:
 
 def test_no_color_is_heeded_even_where_colours_are_forced() -> None:
     assert "\x1b[" not in run("--help", NO_COLOR="1", TERM="xterm-256color").stdout
+
+
+def commands(group: Any, *above: str) -> Iterator[tuple[str, ...]]:
+    yield above
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, *above, name)
+
+
+@pytest.mark.parametrize("words", commands(typer.main.get_command(app)), ids=" ".join)
+def test_every_help_has_examples_that_fit_eighty_columns_and_names_no_types(words: tuple[str, ...]) -> None:
+    told = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).invoke(app, [*words, "--help"]).output
+    examples = [line.strip() for line in told.partition("Examples:")[2].partition("╭")[0].splitlines() if line.strip()]
+    assert examples
+    continued = [False, *(line.endswith("\\") for line in examples)]
+    for line, follows in zip(examples, continued, strict=False):
+        assert line.startswith("--" if follows else "irltui"), f"broken in two: {line}"
+    assert not re.search(r"<(str|bool|int|path|float)", told)
 
 
 def test_every_exit_code_is_in_the_one_table_and_means_one_thing() -> None:

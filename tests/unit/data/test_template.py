@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from irltui.config.line_template import LINE_TEMPLATE
 from irltui.config.schema import DataSection
 from irltui.data.demonstrations import load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids
@@ -222,6 +223,13 @@ def test_a_template_file_that_is_missing_or_not_text_is_refused(tmp_path: Path) 
 def test_a_template_file_serves_a_tokenizer_without_one(tmp_path: Path) -> None:
     chat = file_template(tmp_path / "chat.jinja", CHATML)
     assert made("no template").decode(chat.prompt_ids("hello")).endswith("hello<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_the_line_that_init_and_check_tell_puts_a_line_break_between_prompt_and_answer(tmp_path: Path) -> None:
+    line = file_template(tmp_path / "line.jinja", LINE_TEMPLATE)
+    assert made("no template").decode(line.prompt_ids("Who are you?")) == "Who are you?\n"
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "own-data.md"
+    assert LINE_TEMPLATE in guide.read_text(encoding="utf-8").splitlines()
 
 
 def test_rows_that_the_template_refuses_are_counted_with_its_words(tmp_path: Path) -> None:
