@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from dashboard.conftest import NOW, dashboard, on, press, running, settle, text_of
-from dashboard.test_terminal import Terminal
+from dashboard.test_terminal import CODE
 from dashboard.written_run import Script, write_run
 
 from irltui.config.layers import value_layer
