@@ -69,8 +69,11 @@ NOT_RUN = {
     "hf upload OWNER/NAME models/first": "huggingface_hub's own command",
     "tensorboard --logdir runs": "serves until it is ended; tests/engine/test_tracking.py reads what it would show",
     "vllm serve": SERVED,
-    "VLLM_SERVER_DEV_MODE=1 vllm serve M --load-format dummy": SERVED,
-    "VLLM_SERVER_DEV_MODE=1 vllm serve M --load-format dummy --max-model-len 4096": SERVED,
+    "VLLM_SERVER_DEV_MODE=1 vllm serve M --max-model-len 4096": SERVED,
+    "VLLM_SERVER_DEV_MODE=1 vllm serve FOLDER --dtype float32": SERVED,
+    "python -m vllm.entrypoints.openai.api_server --model FOLDER": SERVED,
+    "python -m pytest plugins/irltui-vllm/tests/test_real.py -m slow -rs": SERVED,
+    "IRLTUI_VLLM_URL=http://127.0.0.1:8000 python -m pytest plugins/irltui-vllm/tests/test_real.py -m slow -rs": SERVED,
     "irltui run irft --model M --data D --out RUN --set sampler.kind=vllm/server --set sampler.folder="
     "/shared/weights": SERVED,
     'irltui run irft --model M --data D --set \'benchmarks.know={kind="lm_eval/tasks", tasks=["hellaswag", '
@@ -81,6 +84,8 @@ NOT_RUN = {
     "torchrun -m irltui": NAMED,
     "accelerate launch -m irltui": NAMED,
     "accelerate launch --multi_gpu --num_processes 2": NAMED,
+    "accelerate launch --use_fsdp": NAMED,
+    "accelerate launch": NAMED,
     "srun irltui": NAMED,
     "torchrun -m irltui run ...": NAMED,
     'srun --kill-on-bad-exit=0 --wait=60 irltui run "${what[@]}" --headless &': "tests/contracts/test_sbatch.py does",
@@ -108,6 +113,7 @@ NOT_RUN = {
 MEANT = (
     (r" (run|check) \.\.\.", r" \1 irft --model M --data D"),
     (r" (run [a-z]+) +\.\.\.", r" \1 --model M --data D"),
+    ("irltui check --devices", "irltui check irft --model M --data D --devices"),
     (r"RUN\.\.\.", "runs/sft runs/irft"),
     (r"--devices \.\.\.", "--devices 8xH100"),
     ("KEY=A,B", "optimizer.learning_rate=1e-4,1e-3"),
