@@ -6,8 +6,10 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
+from irltui.errors import OutputError
 from irltui.text import safe
 
 _LONGEST = 1 << 22
@@ -16,15 +18,56 @@ QUIET, VERBOSE = "IRLTUI_QUIET", "IRLTUI_VERBOSE"
 
 
 def out(text: str) -> None:
-    """Print a result."""
-    sys.stdout.write(safe(text, lines=True, limit=_LONGEST) + "\n")
-    sys.stdout.flush()
+    """Print a result.
+
+    Raises:
+        OutputError: standard output takes no more.
+    """
+    _print_result(safe(text, lines=True, limit=_LONGEST) + "\n")
 
 
 def out_json(value: Any, *, indent: int | None = 2) -> None:
-    """Print a result for programs, in ASCII: no control character reaches a terminal."""
-    sys.stdout.write(json.dumps(value, indent=indent, default=str) + "\n")
-    sys.stdout.flush()
+    """Print a result for programs, in ASCII: no control character reaches a terminal.
+
+    Raises:
+        OutputError: standard output takes no more.
+    """
+    _print_result(json.dumps(value, indent=indent, default=str) + "\n")
+
+
+def _print_result(text: str) -> None:
+    if reason := _write(sys.stdout, text):
+        raise OutputError(
+            f"standard output cannot be written: {reason}", "Nothing else was lost: see the run's folder."
+        )
+
+
+def _write(stream: TextIO | None, text: str) -> str:
+    """Why a stream took no text, "" if it did: it may be a file on a full disk, or closed.
+
+    Raises:
+        BrokenPipeError: who read it has had enough.
+    """
+    if stream is None:
+        return "it is closed"
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _silence(stream)
+        raise
+    except (OSError, ValueError) as error:
+        _silence(stream)
+        return str(error)
+    return ""
+
+
+def _silence(stream: TextIO) -> None:
+    """What a stream still holds would fail once more at the end of the process."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def is_quiet() -> bool:
@@ -44,9 +87,9 @@ def talk(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Print what went wrong, or must be answered."""
-    sys.stderr.write(safe(text, lines=True, limit=_LONGEST) + "\n")
-    sys.stderr.flush()
+    """Print what went wrong, or must be answered; a console that takes no more stops nothing."""
+    with suppress(BrokenPipeError):
+        _write(sys.stderr, safe(text, lines=True, limit=_LONGEST) + "\n")
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:

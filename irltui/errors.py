@@ -43,6 +43,12 @@ class IrltuiError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
 
+class OptionError(IrltuiError):
+    """A command line that cannot be meant."""
+
+    exit_code = EXIT_USAGE
+
+
 class ConfigError(IrltuiError):
     """The configuration cannot be used; one line per problem."""
 
@@ -95,3 +101,7 @@ class NotFiniteError(TrainingError):
 
 class HubError(IrltuiError):
     """A model hub that cannot be reached, or that refuses."""
+
+
+class OutputError(IrltuiError):
+    """Standard output that takes no more: a full disk, or closed."""

@@ -10,6 +10,7 @@ from typing import Protocol
 from irltui.cli.lines import Lines
 from irltui.cli.progress import Progress
 from irltui.console import out_json, talk
+from irltui.errors import OutputError
 from irltui.runs.events import Event
 from irltui.runs.reader import EventReader
 
@@ -25,7 +26,7 @@ class Show(Protocol):
 
 
 def follow(engine: Popen[bytes], reader: EventReader, progress: Progress, show: Show) -> int:
-    """Show every event until the engine has ended and all is read.
+    """Show every event until the engine has ended and all is read; a console that takes no more ends nothing.
 
     Returns:
         What the engine's process returned, negative for a signal.
@@ -35,7 +36,11 @@ def follow(engine: Popen[bytes], reader: EventReader, progress: Progress, show: 
         events = reader.poll()
         for event in events:
             progress.take(event)
-            show(event)
+            try:
+                show(event)
+            except (OutputError, BrokenPipeError):
+                talk("standard output takes no more: the run goes on, and its events are in its folder")
+                show = _nothing
         if returned is not None and not events:
             return returned
         if returned is None:

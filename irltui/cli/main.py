@@ -44,12 +44,13 @@ app.add_typer(debug_app, name="debug", rich_help_panel=_RUNS)
 
 def main() -> None:
     """Run the command line and end the process; errors of ours become a message and a hint."""
-    from irltui.cli.say import error_text, prepare_streams
+    from irltui.cli.say import error_text, prepare_streams, refuse_odd_options
     from irltui.console import complain, is_verbose
     from irltui.errors import IrltuiError
 
     prepare_streams()
     try:
+        refuse_odd_options(sys.argv[1:])
         app(prog_name="irltui")
     except IrltuiError as error:
         if is_verbose():

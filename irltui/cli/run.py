@@ -28,7 +28,7 @@ from irltui.cli.submit import submit_each
 from irltui.cli.summary import replay, summary
 from irltui.config.study import study_of
 from irltui.console import complain, out, talk
-from irltui.errors import EXIT_OK, NoRunError
+from irltui.errors import EXIT_OK, NoRunError, OutputError
 from irltui.launch import rank, refuse_sharding, under_launcher
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
@@ -209,7 +209,10 @@ def _report(request: Request, run: RunFolder, progress: Progress, returned: int)
     if state in {State.FAILED, State.CRASHED}:
         _complain(run, progress, returned)
     if not request.as_json:
-        out(summary(run, progress, state))
+        try:
+            out(summary(run, progress, state))
+        except OutputError as error:  # the exit code tells of the run
+            complain(error.message)
     return exit_code(returned, said_goodbye=end is not None)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Sequence
 
 from irltui.console import is_quiet
-from irltui.errors import ConfigError, IrltuiError
+from irltui.errors import ConfigError, IrltuiError, OptionError
+from irltui.text import safe
 
 
 def error_text(error: IrltuiError) -> str:
@@ -31,6 +33,18 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def refuse_odd_options(arguments: Sequence[str]) -> None:
+    """Refuse an option that no terminal can show: what parses the options would repeat its name as it is.
+
+    Raises:
+        OptionError: there is one.
+    """
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if name.startswith("-") and safe(name) != name:
+            raise OptionError(f"{safe(name)}: no option has such a name", "`irltui --help` lists what there is.")
 
 
 def figure(value: object) -> str:

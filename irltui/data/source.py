@@ -168,21 +168,24 @@ def _text(files: Sequence[Path], section: DataSection) -> Rows:
     """Text files packed into a table of one column, read once for their errors and columns."""
     columns: dict[str, None] = {}
     rows = islice(chain.from_iterable(map(read_text_file, files)), None if section.limit == "all" else section.limit)
-    with tempfile.TemporaryDirectory(prefix="irltui-", ignore_cleanup_errors=True) as folder:
-        table = f"{folder}/rows.arrow"
-        features = datasets.Features({_PACKED: datasets.Value("large_string")})
-        with ArrowWriter(path=table, features=features, writer_batch_size=100) as writer:
-            try:
+    try:
+        with tempfile.TemporaryDirectory(prefix="irltui-", ignore_cleanup_errors=True) as folder:
+            table = f"{folder}/rows.arrow"
+            features = datasets.Features({_PACKED: datasets.Value("large_string")})
+            with ArrowWriter(path=table, features=features, writer_batch_size=100) as writer:
                 for row in rows:
                     columns |= dict.fromkeys(row)
                     writer.write({_PACKED: json.dumps(row)})
-            except OSError as error:
-                raise DataError(f"data.source: {section.source}: cannot be read: {error}") from error
-            if columns:
-                writer.finalize()
-        if not columns:
-            raise DataError(f"data.source: {section.source}: no rows", "Give at least two demonstrations.")
-        return Rows(section.source, datasets.Dataset.from_file(table), tuple(columns), packed=True)
+                if columns:
+                    writer.finalize()
+            if not columns:
+                raise DataError(f"data.source: {section.source}: no rows", "Give at least two demonstrations.")
+            return Rows(section.source, datasets.Dataset.from_file(table), tuple(columns), packed=True)
+    except OSError as error:
+        raise DataError(
+            f"data.source: {section.source}: cannot be read, or its temporary table not be written: {error}",
+            "Is there room, in the folder that TMPDIR names, too?",
+        ) from error
 
 
 def _saved(path: Path, section: DataSection) -> Rows:

@@ -275,6 +275,7 @@ class Drive:
             position.best_loss, position.best_checkpoint = loss, position.name
         self._journal.mark()
         self.save("outer iteration")
+        self._rounds.end(t)
         self._parts.poll()
 
     @property

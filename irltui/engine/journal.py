@@ -45,6 +45,7 @@ class Journal:
         self._writer = writer
         self._resumed_at, self._before = time.monotonic(), position.elapsed
         self._phase: Phase | None = None
+        self._said: tuple[int, int, int, str] | None = None  # of the phase: outer iteration, done, total, unit
         self._progress_at = 0.0
         self._alerted: set[str] = set()  # in outer iteration `_alerted_in`
         self._alerted_in = -1
@@ -65,12 +66,12 @@ class Journal:
         return self._phase
 
     def phase(self, phase: Phase, done: int = 0, total: int = 0, unit: str = "") -> None:
-        """Say what is being done; progress within a phase at most twice a second, but always its end."""
+        """Say what is being done; progress within a phase at most twice a second, but always its end (once)."""
         now = time.monotonic()
-        changed = phase is not self._phase
-        if not (changed or done == total or now - self._progress_at >= PROGRESS_EVERY):
+        changed, says = phase is not self._phase, (self.position.t, done, total, unit)
+        if not changed and (says == self._said or not (done == total or now - self._progress_at >= PROGRESS_EVERY)):
             return
-        self._phase, self._progress_at = phase, now
+        self._phase, self._said, self._progress_at = phase, says, now
         self._writer.write(Kind.PHASE, phase=phase, outer_iteration=self.position.t, done=done, total=total, unit=unit)
         self.status(phase=phase, now=changed)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
 from irltui.engine.under_test import ModelUnderTest, RewardOfRun
 from irltui.errors import PluginError
+from irltui.lm.initial import initial_loader
 from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
 from irltui.lm.pairs import SharedPrompts
 from irltui.lm.policy import LanguageModelPolicy
@@ -214,6 +214,7 @@ def make_policy(
     """
     shard = launch.take_fsdp() or config.model.shard == "fsdp2"
     model = load_model(config.model)
+    load_initial = initial_loader(config.model, model)
     size = model.num_parameters()
     if config.adapter.kind == "lora":
         model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
@@ -231,7 +232,7 @@ def make_policy(
         model,
         tokenizer,
         ends,
-        partial(load_model, config.model),
+        load_initial,
         autocast=accelerator.autocast,
         sharding=sharding,
         shared=shared,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from irltui import ranks
 from irltui.algorithm import Pairs, reference_mix
 from irltui.api import Demonstration, Generation, Prompt
 from irltui.engine import diagnostics
@@ -21,7 +22,14 @@ from irltui.errors import TrainingError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.runs.events import Phase
 from irltui.runs.folder import RunFolder
-from irltui.samplers.store import ReferenceScore, SampleStore, iteration_name, open_store
+from irltui.samplers.store import (
+    ReferenceScore,
+    SampleStore,
+    iteration_name,
+    open_store,
+    pack_before,
+    pack_iteration,
+)
 
 SCORE_GROUP = 64  # pairs scored between two writes of reference log-probabilities
 
@@ -67,7 +75,13 @@ class Rounds:
 
     def __init__(self, run: RunFolder, parts: Parts, journal: Journal) -> None:
         self._run, self._parts, self._journal = run, parts, journal
-        self.current: Round | None = None
+        if ranks.is_first():
+            pack_before(run.samples, journal.position.t)
+
+    def end(self, t: int) -> None:
+        """Iteration t is over, and a checkpoint says so: what it has drawn is compressed."""
+        if ranks.is_first():
+            pack_iteration(self._run.samples, t)
 
     def begin(self, t: int, *, announce: bool) -> Round:
         """The round of iteration t, drawn by the policy as it is; `announce` writes its metrics.
@@ -93,7 +107,6 @@ class Rounds:
                 f"outer iteration {t}: every generation equals its demonstration, nothing is left to learn",
                 "The policy has memorised the data: take the result of the iteration before.",
             )
-        self.current = current
         return current
 
     def _learned(self, t: int) -> list[int]:

@@ -15,6 +15,7 @@ from irltui.runs.events import Event, Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.lines import checked_row
 from irltui.runs.manifest import has_changed, read_manifest
+from irltui.runs.packed import read_packed
 from irltui.runs.reader import EventReader
 from irltui.runs.status import read_status
 
@@ -120,17 +121,24 @@ def _checkpoints(run: RunFolder, events: list[Event]) -> tuple[list[Finding], st
 
 
 def _samples(run: RunFolder) -> Iterator[Finding]:
-    for path in sorted(run.samples.glob("*.jsonl")):
+    for path in sorted([*run.samples.glob("*.jsonl"), *run.samples.glob("*.jsonl.gz")]):
         subject, good = f"samples/{path.name}", 0
         try:
-            with path.open("rb") as file:
-                for line in file:
-                    checked_row(line)
-                    good += 1
+            for line in _lines(path):
+                checked_row(line)
+                good += 1
         except (OSError, ValueError) as error:
             yield Finding(subject, f"line {good + 1}: {error}", is_problem=True)
         else:
             yield Finding(subject, f"{good} lines, as they were written")
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    if path.suffix == ".gz":
+        yield from read_packed(path)
+        return
+    with path.open("rb") as file:
+        yield from file
 
 
 def _result(run: RunFolder) -> Iterator[Finding]:

@@ -28,9 +28,12 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def replace_json(path: Path, value: Any) -> None:
-    """Put `value` at `path` as JSON, atomically and durably."""
+    """Put `value` at `path` as JSON, atomically and durably.
+
+    Half a surrogate pair (a file's name that is no UTF-8 has some) becomes its JSON escape, which reads back as it was.
+    """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
-    replace_file(path, text.encode("utf-8", "surrogatepass") + b"\n")
+    replace_file(path, text.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def room(folder: Path, needed: int) -> str:

@@ -1,21 +1,29 @@
 """What an outer iteration has drawn and scored, on disk as it is finished, so that nothing is drawn twice.
 
 Two append-only JSONL files an iteration: the generations, and the reference log-probabilities of their pairs.
-A line that a crash tore is cut off when the file is opened again; one that has changed is refused.
+A line that a crash tore is cut off when the file is opened again; one that has changed is refused. The files of
+iterations that are over are compressed (`runs/packed.py`), and read as before.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
 
 from irltui import ranks
 from irltui.api import Generation
 from irltui.errors import RunFolderError
 from irltui.runs.lines import checked_line, checked_row
+from irltui.runs.packed import pack, packed, read_packed
+
+_OF_ITERATION = re.compile(r"(\d{4,})(\.reference)?\.jsonl")
+_REMEDY = "Delete the file: --resume draws this iteration again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +55,45 @@ def open_store(folder: Path, name: str) -> SampleStore:
     return ranks.from_first(lambda: SampleStore(folder, name))
 
 
+def pack_before(folder: Path, t: int) -> None:
+    """Compress what is left of the iterations before t: an engine was killed between their end and this.
+
+    Raises:
+        RunFolderError: the disk refuses.
+    """
+    for path in sorted(folder.glob("*.jsonl")):
+        found = _OF_ITERATION.fullmatch(path.name)
+        if found and int(found[1]) < t:
+            _pack(path)
+
+
+def pack_iteration(folder: Path, t: int) -> None:
+    """Compress the files of iteration t, which is over.
+
+    Raises:
+        RunFolderError: the disk refuses.
+    """
+    for kind in ("", ".reference"):
+        path = folder / f"{iteration_name(t)}{kind}.jsonl"
+        if path.exists():
+            _pack(path)
+
+
+def _pack(path: Path) -> None:
+    try:
+        pack(path)
+    except OSError as error:
+        raise RunFolderError(
+            f"{packed(path)}: cannot be written: {error}", "Make room, then continue with --resume."
+        ) from error
+    except ValueError as error:
+        raise RunFolderError(f"{packed(path)}: damaged: {error}", _REMEDY) from error
+
+
 class SampleStore:
     """The two files called `name` in `folder`.
+
+    Log-probabilities of tokens are kept as float32, in the fewest digits that tell it from its neighbours.
 
     Raises:
         RunFolderError: a whole line is damaged, or the disk refuses.
@@ -69,8 +114,9 @@ class SampleStore:
         rows = []
         for generation, text in zip(generations, texts, strict=True):
             if generation.prompt_id not in self.generations:
-                self.generations[generation.prompt_id] = generation
-                rows.append({**asdict(generation), "text": text})
+                digits = _shortest(generation.logprobs)
+                self.generations[generation.prompt_id] = replace(generation, logprobs=_float32(digits))
+                rows.append({**asdict(generation), "logprobs": digits, "text": text})
         _append(self._generations_file, rows)
 
     def add_reference(self, scores: Iterable[ReferenceScore]) -> None:
@@ -98,30 +144,51 @@ def _append(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _generation(row: Mapping[str, Any]) -> Generation:
-    return Generation(str(row["prompt_id"]), tuple(row["tokens"]), tuple(row["logprobs"]), bool(row["ended"]))
+    return Generation(str(row["prompt_id"]), tuple(row["tokens"]), _float32(row["logprobs"]), bool(row["ended"]))
+
+
+def _shortest(values: Sequence[float]) -> list[float]:
+    """Numbers of few digits, the nearest float32 of which are those of `values`."""
+    return [float(str(value)) for value in np.asarray(values, np.float32)]
+
+
+def _float32(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(np.asarray(values, np.float32).tolist())
 
 
 T = TypeVar("T")
 
 
 def _read(path: Path, made: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-    """What `made` makes of each whole line; a torn last one is cut off."""
+    """What `made` makes of each whole line, compressed or not; a torn last one is cut off."""
+    if packed(path).exists():
+        yield from _rows(packed(path), read_packed(packed(path)), made)
     if not path.exists():
         return
     whole = 0
-    with _opened(path) as file:
-        for number, line in enumerate(file, start=1):
+
+    def lines(file: BinaryIO) -> Iterator[bytes]:
+        nonlocal whole
+        for line in file:
             if not line.endswith(b"\n"):
-                break
-            try:
-                yield made(checked_row(line))
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise RunFolderError(
-                    f"{path}:{number}: damaged: {error}",
-                    "Delete the file: --resume draws this iteration again.",
-                ) from error
+                return
+            yield line
             whole += len(line)
+
+    with _opened(path) as file:
+        yield from _rows(path, lines(file), made)
         file.truncate(whole)
+
+
+def _rows(path: Path, lines: Iterable[bytes], made: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    number = 0
+    try:
+        for number, line in enumerate(lines, start=1):  # noqa: B007 - told of in the error
+            yield made(checked_row(line))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunFolderError(f"{path}:{number}: damaged: {error}", _REMEDY) from error
+    except OSError as error:
+        raise RunFolderError(f"{path}: cannot be read: {error}", "Is the disk in order?") from error
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support.raw_bytes import ALLOWED
 from support.terminal import Terminal
 
 CODE = """
@@ -19,13 +20,6 @@ from pathlib import Path
 from irltui.dashboard.app import open_dashboard
 sys.exit(open_dashboard(Path("runs"), Path(sys.argv[1]) if len(sys.argv) > 1 else None))
 """
-
-
-# What a terminal may be told: cursor, colours, modes, queries; no clipboard, no titles, nothing from the data.
-ALLOWED = re.compile(
-    rb"\x1b\[[0-9;:]*[mHJKABCDGdfrstXn]|\x1b\[[?>=<][0-9;$]*[hlpucmqt]|\x1b\[[0-9;]*[uq]|\x1b[=>78]|\x1b\[[0-9 ]*q"
-    rb"|\x1b\]22;default\x07|\x1bP=[12]s\x1b\\|\x1b\[c"
-)
 
 
 def test_no_escape_of_hostile_data_reaches_the_terminal() -> None:

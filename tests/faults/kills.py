@@ -180,7 +180,7 @@ def trial(root: Path, name: str, known: Whole, seed: int) -> list[str]:
 
 
 def main(wanted: int) -> None:
-    """Kill `wanted` times over all runs in turn, and print a table."""
+    """Kill `wanted` times over all runs in turn, and print a table after every round."""
     found: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
@@ -190,13 +190,17 @@ def main(wanted: int) -> None:
             for name in RUNS:
                 found.update((name, phase) for phase in trial(root, name, known[name], seed))
             seed += 1
-            print(f"{sum(found.values())} kills, all continued to the same end", file=sys.stderr)
+            print(f"\n{sum(found.values())} kills, all continued to the same end\n{table(found)}", flush=True)
+
+
+def table(found: Counter[tuple[str, str]]) -> str:
+    """Kills by run and phase, in Markdown."""
     phases = sorted({phase for _, phase in found})
-    print("| run | " + " | ".join(phases) + " | all |")
-    print("|---" * (len(phases) + 2) + "|")
+    lines = ["| run | " + " | ".join(phases) + " | all |", "|---" * (len(phases) + 2) + "|"]
     for name in RUNS:
         row = [found[name, phase] for phase in phases]
-        print(f"| {name} | " + " | ".join(map(str, row)) + f" | {sum(row)} |")
+        lines.append(f"| {name} | " + " | ".join(map(str, row)) + f" | {sum(row)} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

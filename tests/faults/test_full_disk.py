@@ -17,7 +17,7 @@ from irltui.runs.folder import RunFolder
 from irltui.runs.reader import read_events
 from irltui.runs.writer import RunWriter
 from support.compare import assert_same
-from support.runs import prepare, work
+from support.runs import events, prepare, work
 
 SMALL = 64  # bytes a file may have when the disk is "full"
 NEEDS = "MB are needed"
@@ -100,3 +100,19 @@ def test_a_folder_that_cannot_be_written_is_named(
     (run.path / name).mkdir()  # no permission stops root, this does
     assert work(run) == 1
     assert f"{run.path}/{name}: cannot be" in capsys.readouterr().err
+
+
+def test_where_finished_generations_cannot_be_compressed_the_run_says_so_and_goes_on_later(
+    tmp_path: Path, known: kills.Whole, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = prepare(tmp_path / "run", known.values)
+    in_the_way = run.samples / ".0000.jsonl.gz.tmp"
+    in_the_way.mkdir()
+    assert work(run) == 1
+    said = events(run, Kind.RUN_END)[-1].fields
+    assert f"{run.samples}/0000.jsonl.gz: cannot be written" in said["reason"]
+    assert "--resume" in said["hint"]
+    in_the_way.rmdir()
+    assert work(run) == 0
+    assert_same(run, known.run)
+    assert not list(run.samples.glob("*.jsonl"))

@@ -163,6 +163,13 @@ def test_a_secret_in_an_event_is_masked(run: RunFolder, monkeypatch: pytest.Monk
     assert "s3cret" not in run.status.read_text()
 
 
+def test_a_reason_with_half_a_surrogate_pair_leaves_the_status_readable(run: RunFolder) -> None:
+    with RunWriter(run) as writer:
+        writer.status(now=True, state="failed", reason="model.name: /data/caf\udce9: no such folder")
+    assert read_status(run).state == "failed"
+    assert json.loads(run.status.read_text(encoding="utf-8"))["reason"] == "model.name: /data/caf\udce9: no such folder"
+
+
 def test_text_without_a_secret_is_left_as_it_is(run: RunFolder) -> None:
     texts = ["a@b.c", "see https://host/a?b=c", 'x "://" @', "hf_short", "mail me: a://b c@d"]
     with RunWriter(run) as writer:

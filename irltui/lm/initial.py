@@ -1,0 +1,153 @@
+"""The initial policy made anew as often as it is asked for: its weights are mapped from the files it came from.
+
+A run asks once or more in every outer iteration. Mapped pages belong to the operating system, which takes them back
+when it needs room; so pi_0 costs no memory between two uses. transformers would do the same, but it looks the files
+up anew each time (on a hub: over the network), and safetensors up to 0.8 loses 64 bytes for each tensor it reads.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import try_to_load_from_cache
+from torch import Tensor
+
+from irltui.config.schema import ModelSection
+from irltui.errors import ModelError
+from irltui.lm.kernels import use_liger
+from irltui.lm.load import load_model, model_source
+
+_WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
+    """What loads pi_0 anew: like `load_model`, from the same files.
+
+    Args:
+        section: what the model was loaded by.
+        model: it, just loaded; it is not kept.
+
+    Returns:
+        A function that raises ModelError if the files have changed since; `load_model` itself where the weights are
+        not in plain safetensors files alone.
+    """
+    files = _weight_files(section)
+    named = getattr(model.config, "transformers_weights", None)  # other files than the usual ones
+    is_more = named or hasattr(model, "peft_config") or getattr(model, "is_quantized", False)
+    if is_more or not files or not all(_is_plain(file) for file in files):
+        return partial(load_model, section)
+    seen = {file: _look(file) for file in files}
+    kind, config, dtype = type(model), copy.deepcopy(model.config), getattr(torch, section.dtype)
+
+    def load() -> Any:
+        weights: dict[str, Tensor] = {}
+        for file, before in seen.items():
+            if _look(file) != before:
+                raise ModelError(
+                    f"{file}: has changed since the run began: the initial policy would be another one",
+                    "Put the file back and continue with --resume, or start anew. Do not train into the folder of a "
+                    "model that a run starts from.",
+                )
+            weights |= mapped(file)
+        made = kind.from_pretrained(None, config=copy.deepcopy(config), state_dict=weights, dtype=dtype).eval()
+        if section.kernels == "liger":
+            use_liger(made)
+        return made
+
+    return load
+
+
+def mapped(file: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, on its bytes as the operating system maps them; nothing is read yet.
+
+    Raises:
+        ValueError: it is no safetensors file, or holds a type of number that torch has no plain name for.
+        OSError: it cannot be opened.
+    """
+    begin, header = _header(file)
+    content = torch.from_file(str(file), shared=False, size=file.stat().st_size, dtype=torch.uint8)
+    return {name: _tensor(content[begin:], entry) for name, entry in header.items()}
+
+
+def _tensor(numbers: Tensor, entry: Mapping[str, Any]) -> Tensor:
+    first, behind = entry["data_offsets"]
+    dtype = _TYPES[entry["dtype"]]
+    piece = numbers[first:behind]
+    if piece.storage_offset() % dtype.itemsize:  # the format aligns nothing, though its writers do
+        piece = piece.clone()
+    return piece.view(dtype).view(entry["shape"])
+
+
+def _header(file: Path) -> tuple[int, dict[str, Any]]:
+    """Where the numbers begin, and what the file says of its tensors."""
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        if not 0 < length < file.stat().st_size:
+            raise ValueError(f"{file}: no safetensors file")
+        header = json.loads(opened.read(length))
+    header.pop("__metadata__", None)
+    return 8 + length, header
+
+
+def _is_plain(file: Path) -> bool:
+    try:
+        return all(entry["dtype"] in _TYPES for entry in _header(file)[1].values())
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return False
+
+
+def _look(file: Path) -> tuple[int, int]:
+    """What a file that has been written anew differs in.
+
+    Raises:
+        ModelError: it is gone.
+    """
+    try:
+        stat = file.stat()
+    except OSError as error:
+        raise ModelError(
+            f"{file}: cannot be read any more: {error}", "Put it back, then continue with --resume."
+        ) from error
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _weight_files(section: ModelSection) -> list[Path]:
+    """The safetensors files that the model's weights are in, as transformers chooses them; none if there are others."""
+    if (whole := _find(section, _WHOLE)) is not None:
+        return [whole]
+    if (index := _find(section, _INDEX)) is None:
+        return []
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    files = [file for name in names if (file := _find(section, str(name))) is not None]
+    return files if len(files) == len(names) else []
+
+
+def _find(section: ModelSection, name: str) -> Path | None:
+    """A file of the model: in its folder, or in the hub's cache."""
+    source = model_source(section)
+    if Path(source).is_dir():
+        file = Path(source) / name
+        return file if file.is_file() else None
+    found = try_to_load_from_cache(source, name, revision=section.revision)
+    return Path(found) if isinstance(found, str) else None

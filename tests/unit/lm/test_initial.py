@@ -1,0 +1,92 @@
+"""pi_0 made anew from its files: the same bits, no memory left behind, and never another one without a word."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from irltui.config.schema import AdapterSection, ModelSection
+from irltui.errors import ModelError
+from irltui.lm.initial import initial_loader, mapped
+from irltui.lm.load import add_adapter, load_model
+from support.tiny import SIZES, folder
+
+
+def section(path: Path, **options: str) -> ModelSection:
+    return ModelSection.model_validate({"name": str(path), **options})
+
+
+@pytest.mark.parametrize("options", [{}, {"dtype": "bfloat16", "attention": "eager"}], ids=["as stored", "cast"])
+@pytest.mark.parametrize("family", SIZES)
+def test_it_is_the_model_as_it_was_loaded(tmp_path: Path, family: str, options: dict[str, str]) -> None:
+    given = section(folder(tmp_path / "m", family), **options)
+    model = load_model(given)
+    again = initial_loader(given, model)()
+    ours, theirs = again.state_dict(), model.state_dict()
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) and ours[name].dtype == theirs[name].dtype for name in theirs)
+    ids = torch.arange(12)[None]
+    assert torch.equal(again(ids).logits, model(ids).logits)
+    assert not again.training
+
+
+def test_weights_in_several_files_are_found(tmp_path: Path) -> None:
+    path = folder(tmp_path / "m")
+    whole = load_file(path / "model.safetensors")
+    (path / "model.safetensors").unlink()
+    place = {name: f"part-{i % 2}.safetensors" for i, name in enumerate(whole)}
+    for part in set(place.values()):
+        save_file({name: whole[name] for name in whole if place[name] == part}, path / part, {"format": "pt"})
+    (path / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": place}))
+    model = load_model(section(path))
+    again = initial_loader(section(path), model)()
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
+
+
+def test_numbers_that_are_not_aligned_are_read(tmp_path: Path) -> None:
+    header = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    header += b" " * (3 - len(header) % 8)
+    numbers = torch.tensor([1.5, -2.0])
+    (tmp_path / "f").write_bytes(len(header).to_bytes(8, "little") + header + numbers.numpy().tobytes())
+    assert torch.equal(mapped(tmp_path / "f")["a"], numbers)
+
+
+def test_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    given = section(folder(tmp_path / "m"))
+    load = initial_loader(given, load_model(given))
+    counts = []
+    for _ in range(40):
+        load()
+        gc.collect()
+        counts.append(sys.getallocatedblocks())
+    assert counts[-1] - counts[19] < 80  # transformers' own reading leaves 42 each time
+
+
+def test_a_file_that_was_replaced_or_is_gone_is_told(tmp_path: Path) -> None:
+    given = section(folder(tmp_path / "m"))
+    load = initial_loader(given, load_model(given))
+    file = tmp_path / "m" / "model.safetensors"
+    before = file.stat()
+    folder(tmp_path / "m")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    with pytest.raises(ModelError, match=r"model\.safetensors: has changed since the run began"):
+        load()
+    file.unlink()
+    with pytest.raises(ModelError, match=r"model\.safetensors: cannot be read any more"):
+        load()
+
+
+def test_what_is_more_than_plain_weights_is_loaded_by_transformers(tmp_path: Path) -> None:
+    given = section(folder(tmp_path / "m"))
+    adapted = add_adapter(load_model(given), AdapterSection(kind="lora"), seed=0)
+    adapted.save_pretrained(tmp_path / "m")  # from_pretrained puts the adapter on top
+    model = load_model(given)
+    assert isinstance(initial_loader(given, model), partial)
