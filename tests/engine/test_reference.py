@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,13 @@ from irltui.data.demonstrations import load_demonstrations
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
-from support.runs import Change, config, demonstrations, events, finish
+from support.runs import Change, config, demonstrations, events, finish, stored
 from support.tiny import folder
 
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> tuple[Path, Path]:
     return folder(tmp_path / "model"), demonstrations(tmp_path / "demos.jsonl", 14)
-
-
-def rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def expected(inputs: tuple[Path, Path], run: RunFolder, t: int) -> dict[str, tuple[float, float]]:
@@ -43,7 +38,7 @@ def expected(inputs: tuple[Path, Path], run: RunFolder, t: int) -> dict[str, tup
         return sum(float(logp[len(prompt) - 1 + i, token]) for i, token in enumerate(response))
 
     found = {}
-    for row in rows(run.samples / f"{t:04d}.jsonl"):
+    for row in stored(run, f"{t:04d}"):
         d = by_id[row["prompt_id"]]
         found[d.prompt.id] = (score(d.prompt.tokens, d.tokens), score(d.prompt.tokens, tuple(row["tokens"])))
     return found
@@ -64,17 +59,17 @@ def test_the_reference_is_the_policy_that_the_rule_names(
 ) -> None:
     run = finish(tmp_path / "run", config(*inputs, change))
     plain = expected(inputs, run, t)
-    stored = rows(run.samples / f"{t:04d}.reference.jsonl")
-    assert len(stored) == len(plain) > 0
-    for row in stored:
+    scores = stored(run, f"{t:04d}.reference")
+    assert len(scores) == len(plain) > 0
+    for row in scores:
         assert (row["demonstration"], row["generation"]) == pytest.approx(plain[row["prompt_id"]], abs=1e-3)
 
 
 def test_a_rolling_reference_has_moved_on_by_the_second_iteration(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
     run = finish(tmp_path / "run", config(*inputs))
     plain = expected(inputs, run, 1)
-    stored = rows(run.samples / "0001.reference.jsonl")
-    assert any(abs(row["demonstration"] - plain[row["prompt_id"]][0]) > 0.01 for row in stored)
+    scores = stored(run, "0001.reference")
+    assert any(abs(row["demonstration"] - plain[row["prompt_id"]][0]) > 0.01 for row in scores)
 
 
 def test_every_pair_is_scored_under_the_reference_once_an_iteration(
@@ -94,8 +89,10 @@ def test_every_pair_is_scored_under_the_reference_once_an_iteration(
         "data": {"held_out": 0.0},
         "loop": {"inner_epochs": 3},
     }
-    run = finish(tmp_path / "run", config(*inputs, change))
-    pairs = sum(len(rows(run.samples / f"{t:04d}.jsonl")) for t in (0, 1))
+    values = config(*inputs, change)
+    values["sampler"] = {"kind": "transformers"}  # slots tries the model with some rows of its own
+    run = finish(tmp_path / "run", values)
+    pairs = sum(len(stored(run, f"{t:04d}")) for t in (0, 1))
     assert pairs == 14
     assert sum(scored) == 2 * pairs
 

@@ -14,7 +14,7 @@ from irltui.errors import ConfigError, PluginError
 from irltui.registry import DISABLE_VARIABLE, Registry, read_plugin_file
 from irltui.runs.events import Kind
 from irltui.runs.reader import read_events
-from support.runs import config, demonstrations, events, finish, prepare, rft, work
+from support.runs import config, demonstrations, events, finish, prepare, rft, stored, work
 from support.site import Site
 from support.tiny import folder
 
@@ -276,9 +276,7 @@ def test_a_given_reward_draws_no_generation_that_nobody_uses(
     run = finish(tmp_path / "run", values)
     (start,) = events(run, Kind.RUN_START)
     for t in range(2):
-        stored = run.samples / f"{t:04d}.jsonl"
-        drawn = stored.read_text().splitlines() if stored.exists() else []
-        assert len(drawn) == start.fields["held_out"]
+        assert len(stored(run, f"{t:04d}")) == start.fields["held_out"]
     named = {name for event in events(run, Kind.METRICS) for name in event.fields["values"]}
     assert "policy/reward" in named
     assert ("heldout/loss" in named) == ("generation/length" in named) == bool(held_out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -16,7 +15,7 @@ from safetensors.torch import load_file
 
 from irltui.engine.stepper import Stepper
 from irltui.runs.folder import RunFolder
-from support.runs import Change, results, rft, work
+from support.runs import Change, results, rft, stored, work
 
 TOLERANCE = 2e-5  # of metrics and weights: ranks add up float32 in another order
 SHARES = {"reward/accuracy", "pairs/both_down"}  # of signs: pi = pi_ref at first, but for rounding
@@ -118,8 +117,8 @@ def assert_close(one: Any, other: Any, tolerance: float = TOLERANCE) -> None:
 
 def drawn(run: RunFolder) -> list[tuple[str, str, list[int]]]:
     """Every generation of a run: file, prompt, ids."""
-    files = sorted(path for path in run.samples.glob("*.jsonl") if not path.name.endswith("reference.jsonl"))
-    rows = [(file.name, json.loads(line)) for file in files for line in file.read_text().splitlines()]
+    files = {path.name.partition(".jsonl")[0] for path in run.samples.iterdir()}
+    rows = [(name, row) for name in files if not name.endswith("reference") for row in stored(run, name)]
     return sorted((name, row["prompt_id"], row["tokens"]) for name, row in rows)
 
 

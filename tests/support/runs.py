@@ -16,6 +16,7 @@ from irltui.registry import Registry
 from irltui.runs.events import Event, Kind
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
+from irltui.runs.packed import packed, read_packed
 from irltui.runs.reader import read_events
 from support.tiny import WORDS
 
@@ -90,6 +91,14 @@ def finish(path: Path, values: dict[str, Any]) -> RunFolder:
     code = work(run)
     assert code == 0, read_events(run.events)[-1]
     return run
+
+
+def stored(run: RunFolder, name: str) -> list[dict[str, Any]]:
+    """The rows of one file of samples/ (`0000`, `0000.reference`), compressed or not; none if there is no such file."""
+    path = run.samples / f"{name}.jsonl"
+    if packed(path).exists():
+        return [json.loads(line) for line in read_packed(packed(path))]
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def events(run: RunFolder, *kinds: Kind, where: Callable[[Event], bool] = lambda event: True) -> list[Event]:

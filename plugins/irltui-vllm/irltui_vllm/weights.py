@@ -153,7 +153,7 @@ def weight_source(base: Any) -> Any:
 
     def each(self: Any) -> Any:
         for name, tensor in self.named.items():
-            yield name, tensor.contiguous()
+            yield name, tensor.to(ranks.start().device).contiguous()  # of a model that is cut, they come on the CPU
 
     described.__name__ = "metadata"
     keeps = hasattr(base.WeightSource, "iter_full")

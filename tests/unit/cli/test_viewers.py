@@ -232,8 +232,8 @@ try:
 except SystemExit:
     pass
 ours = {name for name in sys.modules if name.startswith("irltui.")}
-declared = {"irltui.cli", "irltui.cli.main", "irltui.cli.options", "irltui.cli.reports", "irltui.cli.results"}
-assert ours == {*declared, "irltui.cli.say", "irltui.console", "irltui.errors", "irltui.text"}, ours
+declared = {f"irltui.cli.{name}" for name in ("main", "options", "plain", "reports", "results", "say")}
+assert ours == {*declared, "irltui.cli", "irltui.console", "irltui.errors", "irltui.text"}, ours
 assert "pydantic" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
