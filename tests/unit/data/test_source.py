@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +250,22 @@ def test_any_json_rows_come_back_as_written(tmp_path_factory: pytest.TempPathFac
     (folder / "a.json").write_text(json.dumps(written))
     for name in ("a.jsonl", "a.json"):
         assert list(rows(folder / name)) == written
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a full disk: what would make a file larger fails with an OSError."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_temporary_folder_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(LINES * 500)
+    with files_of_at_most(4096):
+        error = refused(tmp_path / "a.jsonl")
+    assert "File too large" in error.message
+    assert "TMPDIR" in error.hint
