@@ -13,7 +13,7 @@ from irltui.config.schema import AdapterSection, ModelSection
 from irltui.lm.load import add_adapter, load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.sharding import make_sharding
-from irltui_vllm.weights import Engine, InStep, plain_model
+from irltui_vllm.weights import Engine, InStep, checkpoint
 from support.launched import start_processes
 
 SECTION = ModelSection(name="quickstart")
@@ -27,7 +27,7 @@ class Recorder(Engine):
 
     def push(self) -> None:
         self._count += 1
-        sent = {name: tensor.detach().clone() for name, tensor in plain_model(self._policy).named_parameters()}
+        sent = {name: tensor.clone() for name, tensor in checkpoint(self._policy).items()}  # tied ones share storage
         save_file(sent, self._folder / f"{self._count}.safetensors")
 
     def sleep(self) -> None:
@@ -65,7 +65,7 @@ def test_the_whole_model_is_sent_and_again_when_one_part_has_moved(tmp_path: Pat
         process.join(60)
     assert [process.exitcode for process in started] == [0, 0]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["1.safetensors", "2.safetensors"]
-    loaded = dict(load_model(SECTION).named_parameters())
+    loaded = load_model(SECTION).state_dict()
     first, second = load_file(tmp_path / "1.safetensors"), load_file(tmp_path / "2.safetensors")
     assert first.keys() == second.keys() == loaded.keys()
     assert all(torch.equal(first[name], tensor) for name, tensor in loaded.items())
