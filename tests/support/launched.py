@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from irltui.engine.stepper import Stepper
@@ -55,6 +56,7 @@ def start_processes(main: Callable[[int], int], count: int) -> list[Any]:
         os.environ.update({name: str(value) for name, value in names.items()})
         os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
         torch.set_num_threads(1)
+        AcceleratorState._reset_state(reset_partial_state=True)  # of the process that they were forked from
         os._exit(main(rank))
 
     started = [_FORK.Process(target=rank_main, args=(rank,)) for rank in range(count)]
