@@ -61,7 +61,7 @@ def commands(group: Any, *above: str) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("words", commands(typer.main.get_command(app)), ids=" ".join)
 def test_every_help_has_examples_that_fit_eighty_columns_and_names_no_types(words: tuple[str, ...]) -> None:
-    told = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).invoke(app, [*words, "--help"]).output
+    told = CliRunner(env={"COLUMNS": "80"}).invoke(app, [*words, "--help"]).output
     examples = [line.strip() for line in told.partition("Examples:")[2].partition("╭")[0].splitlines() if line.strip()]
     assert examples
     continued = [False, *(line.endswith("\\") for line in examples)]
