@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, gather_object, reduce
+from accelerate.utils import broadcast, broadcast_object_list, gather_object, reduce
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -208,6 +208,17 @@ def collected(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]
         if keep:
             found[name] = value.cpu().contiguous()
     return found
+
+
+def handed_out(tensor: Tensor, device: torch.device) -> Tensor:
+    """The first rank's tensor on every rank's device; of the others' the shape and type count alone. Collective.
+
+    Raises:
+        RankLostError: a rank has left.
+    """
+    full = tensor.to(device).contiguous() if is_first() else torch.empty_like(tensor, device=device).contiguous()
+    with _noticing():
+        return broadcast(full)
 
 
 def part_of(full: Tensor, like: Tensor) -> Tensor:

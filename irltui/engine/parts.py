@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from irltui.engine.under_test import ModelUnderTest, RewardOfRun
 from irltui.errors import PluginError
 from irltui.lm.initial import initial_loader
 from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
+from irltui.lm.one_reader import read_by_first
 from irltui.lm.pairs import SharedPrompts
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.precision import compute_precision
@@ -213,19 +215,21 @@ def make_policy(
         ModelError: it cannot be loaded.
     """
     shard = launch.take_fsdp() or config.model.shard == "fsdp2"
-    model = load_model(config.model)
+    device = ranks.start().device or torch.device("cpu")
+    together = shard and ranks.count() > 1
+    load = partial(load_model, config.model)
+    model = read_by_first(load) if together else load()
     load_initial = initial_loader(config.model, model)
     size = model.num_parameters()
     if config.adapter.kind == "lora":
         model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
-    device = ranks.start().device or torch.device("cpu")
     accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, device))
     shared = SharedPrompts(notice) if config.loop.share_prompts else None
     sharding = _sharding(accelerator, notice) if shard else None
     if sharding is None:
         model.to(accelerator.device)
     elif shared is not None:
-        shared.try_on(model)  # while it is whole: which rank meets the first pairs depends on the data
+        shared.try_on_first(model)  # while it is whole: which rank meets the first pairs depends on the data
     if config.model.gradient_checkpointing:
         checkpoint_activations(model)
     policy = LanguageModelPolicy(

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from irltui import ranks
 from irltui.api import Responses
 from irltui.lm.logprobs import Rows, token_log_probs
 from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form
@@ -36,13 +37,23 @@ class SharedPrompts:
 
     def try_on(self, model: Any) -> None:
         """See whether the model takes them, once; later calls do nothing."""
-        if self._tried:
-            return
+        if not self._tried:
+            self._settle(model, _reason_against(model))
+
+    def _settle(self, model: Any, reason: str | None) -> None:
         self._tried = True
-        try:
-            self._form = _checked_form(model)
-        except UnsupportedModelError as reason:
+        if reason is None:
+            self._form = mask_form(model)
+        else:
             self._notice(f"{reason}: the prompt of a pair is computed twice, once for each response.")
+
+    def try_on_first(self, model: Any) -> None:
+        """The same where the first rank alone has weights, for all. Collective.
+
+        Raises:
+            RankLostError: a rank has left.
+        """
+        self._settle(model, ranks.from_first(lambda: _reason_against(model)))
 
     def rows(self, model: Any, responses: Responses) -> Rows | None:
         """Shared rows for pairs, first responses in the first half; None where they do not win or cannot be."""
@@ -92,13 +103,22 @@ def _predicts(mask: Tensor, prompt: Tensor, first: Tensor) -> tuple[Tensor, Tens
     return pair, column - 1 + first[pair] * later
 
 
-def _checked_form(model: Any) -> MaskForm:
-    """The form of the model's masks, once a small batch has shown that it takes them.
+def _reason_against(model: Any) -> str | None:
+    """Why the model cannot have shared rows; None if a small batch has shown that it takes their masks."""
+    try:
+        _check(model, mask_form(model))
+    except UnsupportedModelError as reason:
+        return str(reason)
+    return None
+
+
+def _check(model: Any, form: MaskForm) -> None:
+    """Compute a small batch both ways.
 
     Raises:
-        UnsupportedModelError: it does not, or computes something else.
+        UnsupportedModelError: the model does not take the masks, or computes something else.
     """
-    form, name = mask_form(model), type(model).__name__
+    name = type(model).__name__
     embeddings = model.get_input_embeddings().weight
     ids = torch.arange(4 * 12, device=embeddings.device).view(4, 12) * 7 % embeddings.shape[0]
     ids[2:, :8] = ids[:2, :8]
@@ -120,7 +140,6 @@ def _checked_form(model: Any) -> MaskForm:
     limit = _AGREES if embeddings.dtype == torch.float32 else _AGREES_ROUGHLY
     if not (separate - shared).abs().max() < limit:
         raise UnsupportedModelError(f"{name} computes something else with masks from outside")
-    return form
 
 
 @contextmanager

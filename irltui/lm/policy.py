@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from irltui import ranks
 from irltui.api import Prompt, Responses
 from irltui.lm.logprobs import sequence_log_probs, token_log_probs
+from irltui.lm.one_reader import read_by_first
 from irltui.lm.pairs import SharedPrompts
 from irltui.lm.sharding import Sharding
 
@@ -32,7 +33,7 @@ class LanguageModelPolicy:
         eos_ids: the ids that end a response.
         load_initial: loads pi_0 anew; not called for adapters, whose base is pi_0.
         autocast: context in which the model computes.
-        sharding: cuts it over the ranks; the model then lies whole on the CPU. None leaves it whole.
+        sharding: cuts it over the ranks; the model then lies whole on the first rank's CPU. None leaves it whole.
         shared: makes rows in which both responses of a pair share their prompt; None for rows of their own.
     """
 
@@ -162,9 +163,9 @@ class LanguageModelPolicy:
                 yield self
             self.moved()
             return
-        model = self._load_initial().requires_grad_(requires_grad=False)
+        model = self._load_initial().to(self.device) if self.sharding is None else read_by_first(self._load_initial)
         initial = LanguageModelPolicy(
-            model if self.sharding is not None else model.to(self.device),
+            model.requires_grad_(requires_grad=False),
             self.tokenizer,
             self.eos_ids,
             lambda: model,

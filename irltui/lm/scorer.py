@@ -19,7 +19,7 @@ from irltui import ranks
 from irltui.api import Responses
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
-from irltui.lm.load import add_adapter, checkpoint_activations, decoder_layers, load_classifier
+from irltui.lm.load import add_adapter, decoder_layers, load_classifier
 from irltui.lm.policy import Autocast
 from irltui.lm.sharding import Sharding, Shards
 
@@ -119,8 +119,6 @@ def load_scorer(section: ModelSection, adapter: AdapterSection, *, freeze: int, 
     scorer = Scorer(model)
     if not has_head:
         scorer.silence()
-    if section.gradient_checkpointing:
-        checkpoint_activations(model)
     return scorer
 
 

@@ -22,6 +22,7 @@ from irltui import ranks
 from irltui.errors import ConfigError
 from irltui.lm.copy import whole_copy
 from irltui.lm.load import decoder_layers
+from irltui.lm.one_reader import blank_copy
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,23 @@ class Sharding:
     reshard_after_forward: bool = True
 
     def cut(self, model: Any, *roots: nn.Module) -> Shards:
-        """Cut a model that lies whole on the CPU, and move the parts to their device.
+        """Cut a model that lies whole on the first rank's CPU, and put the parts on their devices. Collective.
 
         Args:
-            model: of transformers, or its peft wrapping; changed in place.
+            model: of transformers, or its peft wrapping; changed in place. Weights of other ranks do not count.
             roots: the modules that are called from outside, and together hold all parameters; none for the model.
+
+        Raises:
+            RankLostError: a rank has left.
         """
         blank = blank_copy(model)
         layers = MixedPrecisionPolicy(self.dtype, torch.float32, cast_forward_inputs=False)
         around = MixedPrecisionPolicy(None, torch.float32, cast_forward_inputs=False)
         for layer in decoder_layers(model):
+            self._hand_out(layer)
             fully_shard(layer, mesh=self.mesh, reshard_after_forward=self.reshard_after_forward, mp_policy=layers)
         for root in roots or (model,):
+            self._hand_out(root)
             fully_shard(root, mesh=self.mesh, reshard_after_forward=False, mp_policy=around)
         shards = Shards(model, blank, self.dtype)
         for part in shards.parts():
@@ -58,6 +64,18 @@ class Sharding:
             part.set_force_sum_reduction_for_comms(True)  # gloo knows no other
             part.set_reduce_scatter_unused_params(True)  # what one rank's rows left out, another's may have used
         return shards
+
+    def _hand_out(self, module: nn.Module) -> None:
+        """Give all ranks the first's weights of what is not cut yet: one layer at a time lies whole anywhere else."""
+        made: dict[nn.Parameter, nn.Parameter] = {}  # tied ones stay tied
+        for owner in module.modules():
+            for leaf, parameter in list(owner.named_parameters(recurse=False)):
+                if ranks.is_cut(parameter):
+                    continue
+                if parameter not in made:
+                    full = ranks.handed_out(parameter.detach(), torch.device(self.mesh.device_type))
+                    made[parameter] = nn.Parameter(full, parameter.requires_grad)
+                owner.register_parameter(leaf, made[parameter])
 
 
 class Shards:
@@ -137,9 +155,3 @@ def make_sharding(device: torch.device, dtype: torch.dtype | None) -> Sharding:
     plugin = FullyShardedDataParallelPlugin(fsdp_version=2, auto_wrap_policy="no_wrap")
     mesh = init_device_mesh(device.type, (ranks.count(),))
     return Sharding(mesh, dtype, reshard_after_forward=bool(plugin.reshard_after_forward))
-
-
-def blank_copy(model: Any) -> Any:
-    """The same model without weights, which costs nothing; buffers are copied."""
-    blank = {id(p): nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in model.parameters()}
-    return copy.deepcopy(model, blank)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from irltui.api import BuildContext
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
-from irltui.lm.load import load_tokenizer
+from irltui.lm.load import checkpoint_activations, load_tokenizer
+from irltui.lm.one_reader import read_by_first
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.scorer import Scorer, load_scorer
 from irltui.rewards.explicit import ExplicitReward
@@ -34,9 +35,13 @@ def build_explicit(spec: Explicit, context: BuildContext) -> ExplicitReward:
         check_same_tokens(load_tokenizer(section), policy.tokenizer, f"reward.model: {spec.model}")
     kind = "lora" if spec.lora_rank else "off"
     adapter = AdapterSection(kind=kind, rank=max(1, spec.lora_rank), alpha=spec.lora_alpha)
-    model = load_scorer(section, adapter, freeze=spec.freeze, seed=context.seed).model
-    if policy.sharding is None:
-        model = model.to(policy.device)
+
+    def load() -> Any:
+        return load_scorer(section, adapter, freeze=spec.freeze, seed=context.seed).model
+
+    model = load().to(policy.device) if policy.sharding is None else read_by_first(load)
+    if section.gradient_checkpointing:
+        checkpoint_activations(model)
     return ExplicitReward(
         Scorer(model, autocast=policy.autocast, sharding=policy.sharding),
         policy,

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from dashboard.written_run import BEGAN, engine_alive, write_all
+from dashboard.written_events import BEGAN
+from dashboard.written_run import engine_alive, write_all
 from textual.pilot import Pilot
 
 from irltui.dashboard.app import Dashboard

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from dashboard.conftest import NOW, dashboard, on, press, running, settle, text_of
 from dashboard.test_terminal import CODE
-from dashboard.written_run import Script, write_run
+from dashboard.written_events import Script
+from dashboard.written_run import write_run
 
 from irltui.config.layers import value_layer
 from irltui.config.load import load

@@ -9,18 +9,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedModel
 
 from irltui import ranks
 from irltui.api import UpdateSpec
-from irltui.engine import guard
+from irltui.config.schema import ModelSection
+from irltui.engine import guard, parts
 from irltui.engine.stepper import Stepper
 from irltui.lm import logprobs
+from irltui.lm.load import load_model
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.updates import groups
@@ -36,6 +38,7 @@ from support.launched import (
 )
 from support.runs import Change, config, demonstrations, events, finish, prepare, results, rft, work
 from support.tiny import folder as tiny
+from support.tiny import with_code
 
 TOLERANCE = 5e-5  # of metrics and weights: gradients are added up in pieces, and so is their norm
 VARIANTS: dict[str, Change] = {
@@ -85,6 +88,17 @@ def weigh(rank: int, folder: Path) -> None:
     Stepper.step = step
 
 
+def count_reads(rank: int, folder: Path) -> None:
+    """Leave a mark when a process reads a model."""
+    true = PreTrainedModel.from_pretrained.__func__
+
+    def load(cls: type, *arguments: Any, **options: Any) -> Any:
+        (folder / f"{rank}.reads").touch()
+        return true(cls, *arguments, **options)
+
+    PreTrainedModel.from_pretrained = classmethod(load)
+
+
 def test_two_processes_hold_half_of_it_each_and_learn_what_one_learns(
     material: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -97,6 +111,45 @@ def test_two_processes_hold_half_of_it_each_and_learn_what_one_learns(
     loaded = AutoModelForCausalLM.from_pretrained(run.model).state_dict()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in weights(run).items())
     assert sorted(f.name for f in run.model.iterdir()) == sorted(f.name for f in alone.model.iterdir())
+
+
+@pytest.mark.parametrize("change", [{}, rft({**LORA, "model": {"gradient_checkpointing": True}})], ids=["irft", "rft"])
+def test_the_first_process_alone_reads_models(change: Change, material: tuple[Path, Path], tmp_path: Path) -> None:
+    alone, run = both(material, tmp_path, change, before=lambda rank: count_reads(rank, tmp_path))
+    assert_same_result(alone, run, TOLERANCE)
+    assert [path.name for path in tmp_path.glob("*.reads")] == ["0.reads"]
+
+
+def test_so_it_is_with_a_class_that_the_models_folder_brings(
+    material: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
+    model = with_code(tmp_path / "model", tmp_path / "mark", "own")
+
+    change: Change = {"model": {"trust_remote_code": True}}
+
+    def fresh(rank: int) -> None:
+        for name in [name for name in sys.modules if name.startswith("transformers_modules")]:
+            del sys.modules[name]
+        count_reads(rank, tmp_path)
+
+    assert_same_result(*both((model, material[1]), tmp_path, change, before=fresh), TOLERANCE)
+    assert [path.name for path in tmp_path.glob("*.reads")] == ["0.reads"]
+
+
+def test_functions_put_into_a_model_are_there_in_every_process(
+    material: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As fused kernels are."""
+
+    def put(section: ModelSection) -> Any:
+        model = load_model(section)
+        model.model.norm.forward = MethodType(type(model.model.norm).forward, model.model.norm)
+        return model
+
+    monkeypatch.setattr(parts, "load_model", put)
+    assert_same_result(*both(material, tmp_path, {}, before=lambda rank: count_reads(rank, tmp_path)), TOLERANCE)
+    assert (tmp_path / "1.reads").exists()
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dashboard.written_run import Script, write_run
+from dashboard.written_events import Script
+from dashboard.written_run import write_run
 from typer.testing import CliRunner
 
 from irltui.cli.main import app

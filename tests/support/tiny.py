@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,19 @@ def folder(path: Path, family: str = "llama", *, generation: dict[str, Any] | No
     made.save_pretrained(path)
     tok.save_pretrained(path)
     return path
+
+
+def with_code(path: Path, mark: Path, model_type: str) -> Path:
+    """A model that brings its own class."""
+    model = folder(path)
+    config = json.loads((model / "config.json").read_text())
+    config |= {"model_type": model_type, "architectures": ["Own"]}
+    config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.Own"}
+    (model / "config.json").write_text(json.dumps(config))
+    (model / "own.py").write_text(
+        f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n"
+        "from transformers import LlamaConfig, LlamaForCausalLM\n"
+        f"class OwnConfig(LlamaConfig):\n    model_type = {model_type!r}\n"
+        "class Own(LlamaForCausalLM):\n    config_class = OwnConfig\n"
+    )
+    return model

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dashboard.written_run import Script, write_run
+from dashboard.written_events import Script
+from dashboard.written_run import write_run
 
 from irltui.dashboard.moment import Moment, Replay
 from irltui.runs.history import RunHistory

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from dashboard.written_run import HOSTILE, Script, write_run
+from dashboard.written_events import Script
+from dashboard.written_run import HOSTILE, write_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 from pathlib import Path
@@ -15,7 +14,7 @@ from irltui.config.load import load
 from irltui.config.schema import ModelSection
 from irltui.errors import ModelError
 from irltui.lm.load import load_model, load_tokenizer
-from support.tiny import folder
+from support.tiny import folder, with_code
 
 
 class Evil:
@@ -26,22 +25,6 @@ class Evil:
 
     def __reduce__(self):
         return os.mkdir, (str(self.mark),)
-
-
-def with_code(path: Path, mark: Path, model_type: str) -> Path:
-    """A model that brings its own class."""
-    model = folder(path)
-    config = json.loads((model / "config.json").read_text())
-    config |= {"model_type": model_type, "architectures": ["Own"]}
-    config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.Own"}
-    (model / "config.json").write_text(json.dumps(config))
-    (model / "own.py").write_text(
-        f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n"
-        "from transformers import LlamaConfig, LlamaForCausalLM\n"
-        f"class OwnConfig(LlamaConfig):\n    model_type = {model_type!r}\n"
-        "class Own(LlamaForCausalLM):\n    config_class = OwnConfig\n"
-    )
-    return model
 
 
 @pytest.mark.parametrize("model_type", ["llama", "own"])

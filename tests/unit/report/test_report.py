@@ -11,7 +11,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from dashboard.written_run import HOSTILE, Script, write_run
+from dashboard.written_events import Script
+from dashboard.written_run import HOSTILE, write_run
 from typer.testing import CliRunner
 
 from irltui.cli.main import app
