@@ -99,21 +99,18 @@ def at_last_token(values: Tensor, responses: Responses) -> Tensor:
     return values.gather(1, last[:, None])[:, 0]
 
 
-def load_scorer(section: ModelSection, adapter: AdapterSection, *, freeze: int, seed: int) -> Scorer:
+def load_scorer(section: ModelSection, adapter: AdapterSection, seed: int) -> Scorer:
     """A scorer on the CPU; a head that does not come with the weights begins at zero.
 
     Args:
         section: where the trunk comes from, and how it computes.
         adapter: LoRA on the trunk, or off.
-        freeze: how many of the lowest layers stay as they are, the embeddings with them.
         seed: of what is drawn anew.
 
     Raises:
-        ModelError: the model has no such class, or fewer layers.
+        ModelError: the model has no such class.
     """
     model, has_head = load_classifier(section, seed)
-    if freeze:
-        _freeze(model, freeze)
     if adapter.kind == "lora":
         model = add_adapter(model, adapter, seed, task="SEQ_CLS")
     scorer = Scorer(model)
@@ -148,7 +145,12 @@ def _pad_id(tokenizer: Any, eos_ids: frozenset[int]) -> int | None:
     return next((i for i in special if i is not None and i not in eos_ids), tokenizer.pad_token_id)
 
 
-def _freeze(model: Any, count: int) -> None:
+def freeze_lowest(model: Any, count: int) -> None:
+    """Let so many of the lowest layers stay as they are, and the embeddings with them.
+
+    Raises:
+        ModelError: there are fewer.
+    """
     layers = decoder_layers(model)
     if count > len(layers):
         raise ModelError(

@@ -8,6 +8,7 @@ from irltui.config.schema import OptimizerSection, RunConfig
 from irltui.data.report import DataReport
 from irltui.lm.logprobs import MOST_LOGITS
 from irltui.preflight.shapes import Shapes
+from irltui.rewards import Explicit
 from irltui.samplers.slots import SPARE
 
 PROGRAM = 0.55e9  # an interpreter with torch and transformers, on a CPU; a GPU's context weighs about as much
@@ -103,7 +104,7 @@ def _reward_trained(config: RunConfig, shapes: Shapes) -> int:
     options = config.reward.model_dump()
     if options.get("lora_rank"):
         return round(4 * options["lora_rank"] * shapes.hidden * shapes.layers)
-    frozen = min(int(options.get("freeze", 0)), shapes.layers)
+    frozen = min(config.reward.frozen(shapes.layers), shapes.layers) if isinstance(config.reward, Explicit) else 0
     blocks = shapes.body * (shapes.layers - frozen) // shapes.layers
     return blocks + (0 if frozen else shapes.parameters - shapes.body)
 

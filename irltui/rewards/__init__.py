@@ -30,8 +30,9 @@ class Explicit(RewardSpec):
     """KL weight of the lower level: the policy goes towards pi_ref exp(r / beta)."""
     model: str = Field(default="policy", min_length=1)
     """Trunk: policy is another copy of model.name; or a hub name or folder with the same tokenizer."""
-    freeze: int = Field(default=0, ge=0)
-    """How many of the lowest layers stay as they are, the embeddings with them; 0 trains all."""
+    freeze: Annotated[int, Field(ge=0)] | Literal["auto"] = 0
+    """How many of the lowest layers stay as they are, the embeddings with them; 0 trains all, auto is the paper's 20,
+    and five sixths of less than 24."""
     lora_rank: int = Field(default=0, ge=0)
     """Train LoRA adapters of this rank on the trunk, and the head; 0 trains the weights."""
     lora_alpha: int = Field(default=16, ge=1)
@@ -49,7 +50,7 @@ class Explicit(RewardSpec):
 
     @model_validator(mode="after")
     def _consistent(self) -> Explicit:
-        if self.freeze and self.lora_rank:
+        if self.freeze not in {0, "auto"} and self.lora_rank:
             raise ValueError("reward.freeze has no meaning beside lora_rank: the trunk is frozen already")
         return self
 
@@ -57,6 +58,12 @@ class Explicit(RewardSpec):
     def window(self) -> int | None:
         """From `history`."""
         return None if self.history == "all" else self.history
+
+    def frozen(self, layers: int) -> int:
+        """From `freeze`, of so many layers."""
+        if self.freeze == "auto":
+            return 0 if self.lora_rank else min(20, layers * 5 // 6)
+        return self.freeze
 
     def build(self, context: BuildContext) -> Reward:
         """The network on the policy's device.

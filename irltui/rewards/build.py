@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from irltui.api import BuildContext
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
-from irltui.lm.load import checkpoint_activations, load_tokenizer
+from irltui.lm.load import checkpoint_activations, decoder_layers, load_tokenizer
 from irltui.lm.one_reader import read_by_first
 from irltui.lm.policy import LanguageModelPolicy
-from irltui.lm.scorer import Scorer, load_scorer
+from irltui.lm.scorer import Scorer, freeze_lowest, load_scorer
 from irltui.rewards.explicit import ExplicitReward
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ def build_explicit(spec: Explicit, context: BuildContext) -> ExplicitReward:
     adapter = AdapterSection(kind=kind, rank=max(1, spec.lora_rank), alpha=spec.lora_alpha)
 
     def load() -> Any:
-        return load_scorer(section, adapter, freeze=spec.freeze, seed=context.seed).model
+        model = load_scorer(section, adapter, context.seed).model
+        frozen = spec.frozen(len(decoder_layers(model))) if spec.freeze else 0
+        if frozen:
+            freeze_lowest(model, frozen)
+        return model
 
     model = load().to(policy.device) if policy.sharding is None else read_by_first(load)
     if section.gradient_checkpointing:
@@ -64,7 +68,7 @@ def load_explicit(folder: Path, context: BuildContext) -> ExplicitReward:
         raise TypeError(f"needs the tokens of a transformers model, not of a {type(policy).__name__}")
     section = ModelSection(name=str(folder))
     check_same_tokens(load_tokenizer(section), policy.tokenizer, str(folder))
-    scorer = load_scorer(section, AdapterSection(), freeze=0, seed=context.seed)
+    scorer = load_scorer(section, AdapterSection(), context.seed)
     scorer.model.requires_grad_(requires_grad=False).to(policy.device)
     return ExplicitReward(scorer, policy, bound=float(getattr(scorer.model.config, "irltui_bound", 0.0)))
 

@@ -24,8 +24,7 @@ def given(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("preset", ["irft", "rft"])
 def test_everything_is_told_of_each_algorithm(preset: str, given: list[str], tmp_path: Path) -> None:
-    shallow = ["--set", "reward.freeze=1"] if preset == "rft" else []
-    done = irltui("check", preset, *given, *shallow, "--json", cwd=tmp_path)
+    done = irltui("check", preset, *given, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["data"]["rows"] == 24

@@ -123,7 +123,6 @@ MEANT = (
     ("plugins new NAME", "plugins new acme"),
     (r"plugins check (NAME|acme)", "plugins check template"),
     (r"(irltui init .*demos\.csv(?!.*--yes).*)", r"\1 --yes"),
-    ("reward.freeze=8", "reward.freeze=1"),
     (r"--quiet COMMAND|--verbose COMMAND", "--quiet presets"),
     ("irltui COMMAND", "irltui run"),
     (r"ssh://host/RUN", "ssh://host{world}/RUN"),

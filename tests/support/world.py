@@ -110,8 +110,6 @@ def shorter(words: Sequence[str]) -> list[str]:
         wanted = {"data.limit": "40", **{key: value for key, value in wanted.items() if key not in lengths}}
     if {"quickstart", "quickstart-rft"} & set(words[1:2]):
         wanted |= SHORT_STUDY
-    if list(words[1:2]) == ["rft"] and "reward.kind" not in given:
-        wanted["reward.freeze"] = "0"  # the preset's is for deeper models
     return [word for key, value in wanted.items() if key not in given for word in ("--set", f"{key}={value}")]
 
 

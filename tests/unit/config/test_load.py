@@ -61,7 +61,7 @@ def problems(*layers) -> list[str]:
             "adapter.targets: must be one of 'auto', 'all-linear' or a list, each text in quotes (got [1])",
         ),
         ("reward.kind = 'implict'", "reward: no reward is called 'implict'; did you mean 'implicit'?"),
-        ("reward.kind = 'acm/x'", "reward: no installed plugin is called 'acm' (known: none)"),
+        ("reward.kind = 'acm/x'", "reward: no installed plugin is called 'acm' (known: "),
         ("benchmarks.q = {kind = 'quickstart', count = 0}", "benchmarks.q.count: must be at least 1 (got 0)"),
         ("benchmarks.q.count = 1", "benchmarks.q: expected a table with a 'kind'"),
     ],

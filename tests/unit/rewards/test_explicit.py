@@ -164,6 +164,16 @@ def test_frozen_layers_stay_and_the_others_train(model: Path) -> None:
     assert not any("layers.0." in name or "embed" in name for name in names)
 
 
+@pytest.mark.parametrize(("layers", "frozen"), [(80, 20), (24, 20), (16, 13), (12, 10), (2, 1), (1, 0)])
+def test_auto_freezes_the_papers_share_of_any_depth(layers: int, frozen: int) -> None:
+    assert Explicit(kind="explicit", freeze="auto").frozen(layers) == frozen
+    assert Explicit(kind="explicit", freeze="auto", lora_rank=4).frozen(layers) == 0
+
+
+def test_auto_freezes_what_it_says(model: Path) -> None:
+    assert set(made(model, freeze="auto")[0]._scorer.trained()) == set(made(model, freeze=1)[0]._scorer.trained())
+
+
 def test_adapters_train_beside_the_head_alone(model: Path) -> None:
     reward, _ = made(model, lora_rank=2)
     assert all("lora_" in name or "score" in name for name in reward._scorer.trained())
