@@ -61,13 +61,17 @@ def problems(*layers) -> list[str]:
             "adapter.targets: must be one of 'auto', 'all-linear' or a list, each text in quotes (got [1])",
         ),
         ("reward.kind = 'implict'", "reward: no reward is called 'implict'; did you mean 'implicit'?"),
-        ("reward.kind = 'acm/x'", "reward: no installed plugin is called 'acm' (known: "),
         ("benchmarks.q = {kind = 'quickstart', count = 0}", "benchmarks.q.count: must be at least 1 (got 0)"),
         ("benchmarks.q.count = 1", "benchmarks.q: expected a table with a 'kind'"),
     ],
 )
 def test_a_wrong_value_names_its_line_its_key_and_the_remedy(line, message) -> None:
     assert problems(file_layer("run.toml", f"# mine\n{line}\n")) == [f"run.toml:2: {message}"]
+
+
+def test_a_plugin_that_is_not_installed_is_named_beside_those_that_are() -> None:
+    (told,) = problems(file_layer("run.toml", "reward.kind = 'acm/x'\n"))
+    assert told.startswith("run.toml:1: reward: no installed plugin is called 'acm' (known: ")
 
 
 @pytest.mark.parametrize(
