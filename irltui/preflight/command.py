@@ -94,6 +94,7 @@ def _estimate(
         config.model.precision != "float32" and config.model.dtype == "float32"
     )  # fmt: skip
     count = wanted[0] if wanted else 1
+    is_cut = config.model.shard != "off" and count > 1
     needed = memory(config, data.report, shape, facts.pair, low_precision=low, ranks=count)
     found: dict[str, Any] = {
         "parameters": shape.parameters,
@@ -101,7 +102,7 @@ def _estimate(
         "generation_tokens": generation,
         "memory": {"peak": needed.peak, "parts": needed.parts, "phases": needed.phases},
         "work": asdict(job),
-        "assumptions": _assumptions(tried, wanted, is_cut=config.model.shard != "off" and count > 1),
+        "assumptions": _assumptions(tried, wanted, cut=is_cut * count * needed.parts["weights"]),
     }
     if tried is not None:
         found["probe"] = asdict(tried)
@@ -129,7 +130,8 @@ def _available(device: str) -> float:
     return float(psutil.virtual_memory().total)
 
 
-def _assumptions(tried: Probe | None, wanted: tuple[int, Device] | None, *, is_cut: bool) -> list[str]:
+def _assumptions(tried: Probe | None, wanted: tuple[int, Device] | None, *, cut: float) -> list[str]:
+    """What an estimate rests on; `cut` is the size of a model that is cut, in bytes, or 0."""
     said = ["memory: by formulas over the model's shapes, long pairs, every tensor counted once"]
     if tried is not None:
         said.append(f"generations: as long as those of the probe, {tried.seen.ended} of {tried.seen.generations} ended")
@@ -140,8 +142,9 @@ def _assumptions(tried: Probe | None, wanted: tuple[int, Device] | None, *, is_c
             f"time: {timing.TRAINS:.0%} of the device's bf16 rate in training, {timing.SCORES:.0%} in scoring, "
             f"{timing.READS:.0%} of its memory's in sampling, at least {timing.LAUNCHES * 1e3:g} ms a layer and token",
             "devices: each holds a part of model, gradients and optimizer; a layer is gathered for each pass"
-            if is_cut
+            if cut
             else "devices: each holds the whole model and its optimizer, gradients are summed over a ring",
+            *([f"host memory: {cut / 1e9:.3g} GB on the first node, to read the model and to save it"] if cut else []),
             "evaluation, benchmarks and checkpoints are not counted",
         ]
     elif tried is not None:
