@@ -73,7 +73,7 @@ def read_job(options: Sequence[str]) -> Job:
     Raises:
         ConfigError: every problem at once.
     """
-    pairs = [option.partition("=") for option in options]
+    pairs = [(_own(key), equals, value) for key, equals, value in (option.partition("=") for option in options)]
     problems = [_problem(option, key, equals) for option, (key, equals, _) in zip(options, pairs, strict=True)]
     problems += _problems_of_values({key: value for key, _, value in pairs})
     if any(problems):
@@ -82,6 +82,12 @@ def read_job(options: Sequence[str]) -> Job:
             "Such as --submit time=12:00:00 --submit gpus_per_node=8 --submit partition=gpu.",
         )
     return Job.model_validate({key: value for key, _, value in pairs})
+
+
+def _own(key: str) -> str:
+    """The name of an option of ours, which sbatch writes with hyphens: --gpus-per-node."""
+    name = key.replace("-", "_")
+    return name if name in Job.model_fields else key
 
 
 def _problems_of_values(values: Mapping[str, str]) -> list[str]:

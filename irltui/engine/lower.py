@@ -63,6 +63,8 @@ def make_lower(
         raise TypeError(f"RFT needs a transformers model, not a {type(policy).__name__}")
 
     def sampler(initial: LanguageModelPolicy, poll: Callable[[], None]) -> Sampler:
+        # What draws elsewhere may serve the policy, too: an answer to `sample` would change its weights in the midst.
+        poll = poll if config.sampler.uses_model else _no_poll
         return build_sampler(config.sampler, replace(context, policy=initial, poll=poll), limit)
 
     reference = InitialReference(policy, sampler, context)
@@ -97,6 +99,7 @@ class InitialReference:
         self._policy, self._make_sampler, self._context = policy, make_sampler, context
         self._stack = ExitStack()
         self._held: LanguageModelPolicy | None = None
+        self._sampler: Sampler | None = None
 
     def log_probs(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
         """Log pi_0(y | x) in nats, in order."""
@@ -108,7 +111,10 @@ class InitialReference:
     def sample(self, prompts: Sequence[Prompt], seed: int) -> Iterator[Generation]:
         """One generation per prompt, a group of the sampler's at a time."""
         with self._initial() as initial:
-            sampler = self._sampler(initial)
+            if self._sampler is None:
+                polls = _no_poll if self._policy.is_adapted else self._context.poll
+                self._sampler = self._make_sampler(initial, polls)
+        sampler = self._sampler
         for at in range(0, len(prompts), sampler.group):
             with self._initial():
                 sampler.refresh()
@@ -119,7 +125,7 @@ class InitialReference:
     def release(self) -> None:
         """Give the memory back."""
         self._stack.close()
-        self._held = None
+        self._held = self._sampler = None
 
     @contextmanager
     def _initial(self) -> Generator[LanguageModelPolicy]:
@@ -131,8 +137,6 @@ class InitialReference:
             self._held = self._stack.enter_context(self._policy.initial())
         yield self._held
 
-    def _sampler(self, initial: LanguageModelPolicy) -> Sampler:
-        def no_poll() -> None:
-            """Between two groups is often enough."""
 
-        return self._make_sampler(initial, no_poll if self._policy.is_adapted else self._context.poll)
+def _no_poll() -> None:
+    """Between two groups is often enough."""

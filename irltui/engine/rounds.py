@@ -18,7 +18,8 @@ from irltui.engine import diagnostics
 from irltui.engine.journal import Journal
 from irltui.engine.micro import Micro, micro_batches
 from irltui.engine.parts import Parts
-from irltui.errors import TrainingError
+from irltui.engine.position import Position
+from irltui.errors import RunFolderError, TrainingError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.runs.events import Phase
 from irltui.runs.folder import RunFolder
@@ -88,6 +89,7 @@ class Rounds:
 
         Raises:
             TrainingError: the sampler broke its contract, or every generation equals its demonstration.
+            RunFolderError: generations are gone, and so is the policy that drew them.
             Stop: the run is to end; what is drawn is stored.
         """
         parts = self._parts
@@ -95,6 +97,8 @@ class Rounds:
         train = [parts.data.train[i] for i in indices]
         held_out = [parts.data.held_out[i] for i in range(parts.held_out_pairs)]
         store = open_store(self._run.samples, iteration_name(t))
+        if self._has_moved(t):
+            self._require(store, [*train, *held_out], t)
         self._sample(store, [*train, *held_out], t, announce=announce)
         self._score_reference(store, [*train, *held_out])
         earlier = {(s, i): pair for s in parts.plan.iterations(t)[:-1] for i, pair in self._stored(s).items()}
@@ -117,7 +121,30 @@ class Rounds:
         """The training pairs of an earlier iteration, by index."""
         indices = self._learned(s)
         demonstrations = [self._parts.data.train[i] for i in indices]
-        return dict(zip(indices, _pairs(open_store(self._run.samples, iteration_name(s)), demonstrations), strict=True))
+        store = open_store(self._run.samples, iteration_name(s))
+        self._require(store, demonstrations, s)
+        return dict(zip(indices, _pairs(store, demonstrations), strict=True))
+
+    def _has_moved(self, t: int) -> bool:
+        """Whether the policy is not the one any more that iteration t draws from."""
+        position = self._journal.position
+        return position.t == t and bool(position.s or (position.k and self._parts.lower is None))
+
+    def _require(self, store: SampleStore, demonstrations: Sequence[Demonstration], t: int) -> None:
+        """Refuse an iteration that has lost pairs: the policy as it is would draw others.
+
+        Raises:
+            RunFolderError: there is one without generation or reference.
+        """
+        ids = [demonstration.prompt.id for demonstration in demonstrations]
+        if lost := [name for name in ids if not (name in store.generations and name in store.reference)]:
+            place = Position(t).name
+            raise RunFolderError(
+                f"{self._run.samples}: {len(lost)} of {len(ids)} pairs of outer iteration {t} are gone, and the policy "
+                "that drew them has moved on",
+                f"Put the files {iteration_name(t)}.* back; or delete the checkpoints behind {place} (if it is not "
+                "there, all of them), and --resume draws them again.",
+            )
 
     def batches(self, t: int, k: int, current: Round) -> Iterator[list[Pairs]]:
         """Inner steps k, k + 1, ... of the round as micro-batches on the device; equal pairs are left out.

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import AttentionInterface
 
 from irltui import ranks
 
@@ -19,8 +20,8 @@ from irltui import ranks
 def read_by_first(load: Callable[[], Any]) -> Any:
     """A model on the first rank's CPU; elsewhere the same without weights, buffers and switches as there. Collective.
 
-    Where its form cannot be sent (a class that only its own folder has, functions put into its modules), every rank
-    loads it.
+    Where its form cannot be sent (a class that only its own folder has, functions put into its modules, an attention
+    kernel that loading fetches), every rank loads it.
 
     Args:
         load: makes it; not collective.
@@ -60,6 +61,8 @@ def _packed(blank: Any) -> bytes | None:
 
 def _unpacked(packed: bytes) -> Any | None:
     try:
-        return pickle.loads(packed)  # noqa: S301 - from another rank of this run
+        model = pickle.loads(packed)  # noqa: S301 - from another rank of this run
     except (ImportError, AttributeError):
         return None
+    attention = model.config.get_text_config()._attn_implementation
+    return model if attention == "eager" or attention in AttentionInterface() else None  # who loads it fetches it

@@ -15,7 +15,7 @@ from irltui.runs.events import Event, Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.lines import checked_row
 from irltui.runs.manifest import has_changed, read_manifest
-from irltui.runs.packed import read_packed
+from irltui.runs.packed import packed, read_packed
 from irltui.runs.reader import EventReader
 from irltui.runs.status import read_status
 
@@ -137,8 +137,11 @@ def _lines(path: Path) -> Iterator[bytes]:
     if path.suffix == ".gz":
         yield from read_packed(path)
         return
-    with path.open("rb") as file:
-        yield from file
+    try:
+        with path.open("rb") as file:
+            yield from file
+    except FileNotFoundError:  # an engine that works has compressed it meanwhile
+        yield from read_packed(packed(path))
 
 
 def _result(run: RunFolder) -> Iterator[Finding]:

@@ -29,6 +29,8 @@ def read_packed(path: Path) -> Iterator[bytes]:
     """
     try:
         with gzip.open(path) as file:
+            if not path.stat().st_size:
+                raise EOFError("it is empty")  # which gzip takes for a file without lines
             yield from file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"the file is not what was written: {error}") from error

@@ -23,7 +23,7 @@ from irltui.runs.lines import checked_line, checked_row
 from irltui.runs.packed import pack, packed, read_packed
 
 _OF_ITERATION = re.compile(r"(\d{4,})(\.reference)?\.jsonl")
-_REMEDY = "Delete the file: --resume draws this iteration again."
+_REMEDY = "Delete the file: --resume draws this iteration again, or says what it needs for that."
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from irltui.engine.safepoint import SafePoint, Stop
+from irltui.engine.stepper import Stepper
 from irltui.errors import EXIT_OK
+from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State
 from support.compare import assert_same
-from support.runs import Change, config, demonstrations, finish, prepare, rft, work
+from support.runs import Change, config, demonstrations, events, finish, prepare, rft, work
 from support.tiny import folder
 
 ALGORITHMS: dict[str, Change] = {
@@ -159,6 +161,52 @@ def test_with_no_usable_checkpoint_the_run_refuses_rather_than_starts_over(
             (entry / "parameters.safetensors").write_bytes(b"")
     assert work(run) == 1
     assert "no usable checkpoint" in run.events.read_text()
+
+
+def stop_behind(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Make the engine end at the first safe point behind so many optimizer steps."""
+    true, done = Stepper.step, [0]
+
+    def step(self: Stepper, planned: int) -> tuple[float, float]:
+        done[0] += 1
+        return true(self, planned)
+
+    def poll(self: SafePoint) -> None:
+        if done[0] == steps:
+            raise Stop(State.STOPPED, "interrupted by the test", EXIT_OK)
+
+    monkeypatch.setattr(Stepper, "step", step)
+    monkeypatch.setattr(SafePoint, "poll", poll)
+
+
+LOST: dict[str, tuple[Change, int, str, str]] = {
+    "of this iteration": ({}, 3, "0001", "0001-000000"),
+    "of an earlier one": (rft({"reward": {"history": "all"}}), 5, "0000", "0000-000000"),
+}
+
+
+@pytest.mark.parametrize("which", LOST)
+def test_generations_that_are_lost_are_not_drawn_by_another_policy_and_the_way_back_is_told(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    change, steps, lost, place = LOST[which]
+    values = config(*inputs, {**change, "checkpoint": {"keep": 9}})
+    expected = finish(tmp_path / "whole", values)
+    run = prepare(tmp_path / "run", values)
+    stop_behind(monkeypatch, steps)
+    assert work(run) == EXIT_OK
+    for file in run.samples.glob(f"{lost}.*"):
+        file.unlink()
+    count_polls(monkeypatch)
+    assert work(run) == 1
+    (end,) = [event for event in events(run, Kind.RUN_END) if event.fields["exit_code"]]
+    assert f"pairs of outer iteration {int(lost)} are gone" in end.fields["reason"]
+    assert f"delete the checkpoints behind {place}" in end.fields["hint"]
+    for checkpoint in run.checkpoints.glob("0*"):
+        if checkpoint.name > place:
+            shutil.rmtree(checkpoint)
+    assert work(run) == EXIT_OK
+    assert_same(run, expected)
 
 
 def test_a_half_written_checkpoint_is_not_taken_for_one(

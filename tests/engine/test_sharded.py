@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
 from irltui import ranks
 from irltui.api import UpdateSpec
@@ -150,6 +158,23 @@ def test_functions_put_into_a_model_are_there_in_every_process(
     monkeypatch.setattr(parts, "load_model", put)
     assert_same_result(*both(material, tmp_path, {}, before=lambda rank: count_reads(rank, tmp_path)), TOLERANCE)
     assert (tmp_path / "1.reads").exists()
+
+
+def test_an_attention_kernel_that_loading_fetches_is_there_in_every_process(
+    material: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers takes flash attention from a hub where the package is not installed."""
+
+    def fetch(section: ModelSection) -> Any:
+        AttentionInterface.register("fetched", sdpa_attention_forward)
+        AttentionMaskInterface.register("fetched", sdpa_mask)
+        model = load_model(section)
+        model.set_attn_implementation("fetched")
+        return model
+
+    monkeypatch.setattr(parts, "load_model", fetch)
+    run = prepare(tmp_path / "run", config(*material, sharded({"loop": {"outer_iterations": 1}})))
+    assert work_together(run) == [0, 0]
 
 
 @pytest.mark.slow

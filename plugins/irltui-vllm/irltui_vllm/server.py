@@ -97,7 +97,7 @@ class ServerEngine(Engine):
     """Weights and sleep by the endpoints that VLLM_SERVER_DEV_MODE=1 opens."""
 
     def __init__(self, http: Http, push: Callable[[], None]) -> None:
-        self._http, self._push = http, push
+        self._http, self._push, self.address = http, push, http.url
 
     def push(self) -> None:
         self._http.post("/pause?mode=wait")  # forgets cached prefixes: they are of the old weights

@@ -22,9 +22,14 @@ from irltui import ranks
 from irltui.api import Policy
 from irltui_vllm.errors import VllmError, imported
 
+_sent_last: dict[str, object] = {}  # to each address: by which `InStep`
+
 
 class Engine(ABC):
     """What can be done to vLLM besides drawing."""
+
+    address = ""
+    """Of a server, which other samplers of this process may send weights to; empty for an engine of one's own."""
 
     @abstractmethod
     def push(self) -> None:
@@ -53,14 +58,18 @@ class InStep:
         self._policy, self._engine, self._sleeps = policy, engine, sleeps
         self._asleep = asleep
         self._sent: list[float] | None = None
+        self._mark = object()
 
     def refresh(self) -> None:
         """Send the weights if they are not there. Collective: the first rank sends, all wait."""
-        now = fingerprint(self._policy)
-        if any(ranks.gather([now != self._sent])):  # of a model that is cut, each has looked at a part
+        now, address = fingerprint(self._policy), self._engine.address
+        is_there = now == self._sent and _sent_last.get(address, self._mark) is self._mark
+        if not all(ranks.gather([is_there])):  # of a model that is cut, each has looked at a part
             with self._policy.gathered():
                 ranks.from_first(self._send)
             self._sent = now
+            if address:
+                _sent_last[address] = self._mark
 
     @contextmanager
     def drawing(self) -> Generator[None]:
@@ -98,14 +107,18 @@ def fingerprint(policy: Policy) -> list[float]:
 
 
 def checkpoint(policy: Policy) -> dict[str, Tensor]:
-    """The policy's weights by their names in a transformers checkpoint, adapters merged, tied ones under each name.
+    """The policy's weights by their names in a transformers checkpoint, tied ones under each name.
+
+    Adapters are merged, or left out where they are switched off: that policy is pi_0.
 
     vLLM updates the storage that tied weights share, but where it keeps a rearranged copy of the output layer
     (the build for CPUs does) that copy follows a weight of its own name alone.
     """
     model: Any = policy.model
     if hasattr(model, "merge_and_unload"):
-        model = copy.deepcopy(model).merge_and_unload()  # merging in place could not be undone exactly
+        model = copy.deepcopy(model)  # merging in place could not be undone exactly
+        is_off = any(getattr(module, "disable_adapters", None) is True for module in model.modules())
+        model = model.unload() if is_off else model.merge_and_unload()
     return revert_weight_conversion(model, {name: tensor.detach() for name, tensor in model.state_dict().items()})
 
 

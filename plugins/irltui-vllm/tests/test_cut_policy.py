@@ -55,18 +55,23 @@ def _send(folder: Path, rank: int) -> int:
             if rank and "lora_B" in name:
                 ranks.local(parameter).fill_(0.01)
     in_step.refresh()
+    with policy.initial():  # the adapters are switched off
+        InStep(policy, Recorder(policy, folder / "initial"), sleeps=False).refresh()
     ranks.leave()
     return 0
 
 
 def test_the_whole_model_is_sent_and_again_when_one_part_has_moved(tmp_path: Path) -> None:
+    (tmp_path / "initial").mkdir()
     started = start_processes(partial(_send, tmp_path), 2)
     for process in started:
         process.join(60)
     assert [process.exitcode for process in started] == [0, 0]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["1.safetensors", "2.safetensors"]
+    assert sorted(file.name for file in tmp_path.glob("*.safetensors")) == ["1.safetensors", "2.safetensors"]
     loaded = load_model(SECTION).state_dict()
     first, second = load_file(tmp_path / "1.safetensors"), load_file(tmp_path / "2.safetensors")
     assert first.keys() == second.keys() == loaded.keys()
     assert all(torch.equal(first[name], tensor) for name, tensor in loaded.items())
     assert any(not torch.equal(first[name], second[name]) for name in first)
+    initial = load_file(tmp_path / "initial" / "1.safetensors")
+    assert all(torch.equal(initial[name], tensor) for name, tensor in loaded.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import socket
 import sys
@@ -19,12 +20,22 @@ from peft import LoraConfig, get_peft_model
 from pydantic import ValidationError
 
 from irltui.api import Decoding, Generation, Prompt
+from irltui.config.load import recorded
+from irltui.config.schema import ModelSection
+from irltui.data.demonstrations import load_demonstrations
+from irltui.engine.evaluate import Evaluator
+from irltui.engine.safepoint import SafePoint
+from irltui.lm.load import load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy, score_all
+from irltui.runs.folder import RunFolder
+from irltui.runs.manifest import read_manifest
+from irltui.samplers.store import SampleStore
 from irltui.testing import check_sampler
 from irltui.testing.case import Case, make_case
 from irltui_vllm import Local, Server
 from irltui_vllm.errors import VllmError
 from irltui_vllm.weights import weight_source
+from support.runs import Change, config, demonstrations, finish, rft
 
 _found = importlib.util.spec_from_file_location("irltui_vllm_standin", Path(__file__).with_name("standin.py"))
 standin = importlib.util.module_from_spec(_found)
@@ -128,6 +139,72 @@ def test_adapters_are_merged_for_the_server_and_stay_for_the_policy(server: tupl
         sampler.refresh()
         assert _off(policy, case.prompts, _drawn(case, sampler)) < 1e-4
         assert any("lora_B" in name for name, _ in adapted.named_parameters())
+        with policy.initial() as initial:
+            reference = case.spec.build(replace(case.context, policy=initial))
+            reference.refresh()
+            assert _off(initial, case.prompts, _drawn(case, reference)) < 1e-4
+        sampler.refresh()
+        assert _off(policy, case.prompts, _drawn(case, sampler)) < 1e-4
+
+
+def test_two_policies_that_share_a_server_draw_each_from_its_own_weights(
+    server: tuple[str, Any], tmp_path: Path
+) -> None:
+    with make_case(_spec(server[0], tmp_path)) as case:
+        model = copy.deepcopy(case.policy.model)
+        with torch.no_grad():
+            model.get_output_embeddings().weight.mul_(1.5)
+        moved = LanguageModelPolicy(model, case.policy.tokenizer, case.policy.eos_ids, lambda: None)
+        samplers = [(p, case.spec.build(replace(case.context, policy=p))) for p in (case.policy, moved)]
+        for policy, sampler in samplers * 2:
+            sampler.refresh()
+            assert _off(policy, case.prompts, _drawn(case, sampler)) < 1e-4
+
+
+@pytest.mark.parametrize("change", [{}, {"adapter": {"kind": "lora", "rank": 2}}], ids=["all weights", "adapters"])
+def test_an_answer_that_is_asked_for_meanwhile_is_the_policys_and_the_reference_stays_the_initial_policy(
+    server: tuple[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Change
+) -> None:
+    """Boltzmann draws from pi_0 after the policy has moved, by the server that serves the policy."""
+    true, off, in_answer = SafePoint.poll, list[float](), [False]
+    reached = Evaluator.generate
+
+    def generate(self: Evaluator, prompts: Any, seed: int) -> list[Generation]:
+        drawn = reached(self, prompts, seed)
+        off.append(_off(self._parts.policy, prompts, drawn))
+        return drawn
+
+    def poll(self: SafePoint) -> None:
+        true(self)
+        if self.sample is not None and not in_answer[0]:
+            in_answer[0] = True
+            self.sample("the cat")
+            in_answer[0] = False
+
+    monkeypatch.setattr(Evaluator, "generate", generate)
+    monkeypatch.setattr(SafePoint, "poll", poll)
+    values = config(Path("quickstart"), demonstrations(tmp_path / "data.jsonl", 12), rft(change))
+    values |= {
+        "model": {"name": "quickstart"},
+        "sampler": {"kind": "vllm/server", "url": server[0], "folder": str(tmp_path / "weights"), "group": 4},
+        "update": {"kind": "boltzmann", "prompts": 3, "generations": 2},
+        "optimizer": {"learning_rate": 0.05},
+        "evaluation": {"samples": 0},
+    }
+    run = finish(tmp_path / "run", values)
+    assert max(off) < 1e-4
+    section = ModelSection(name="quickstart")
+    initial = LanguageModelPolicy(load_model(section), load_tokenizer(section), frozenset({0}), lambda: None)
+    asked = {d.prompt.id: d.prompt for d in _asked(run)}
+    drawn = SampleStore(run.samples, "reference").generations.values()
+    assert len(drawn) > 12
+    assert _off(initial, [asked[g.prompt_id.partition("#")[0]] for g in drawn], list(drawn)) < 1e-4
+
+
+def _asked(run: RunFolder) -> Iterator[Any]:
+    section = recorded(read_manifest(run).config)
+    tokenizer = load_tokenizer(section.model)
+    yield from load_demonstrations(section.data, tokenizer, frozenset({0})).train
 
 
 SPOILED = {

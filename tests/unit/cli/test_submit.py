@@ -98,6 +98,12 @@ def test_a_single_run_is_a_job_without_an_array(irltui, slurm, tmp_path) -> None
     assert (tmp_path / "five").stat().st_mode & 0o777 == 0o700
 
 
+def test_options_of_ours_may_be_written_with_hyphens_as_sbatch_has_them() -> None:
+    job = read_job(["time=60", "gpus-per-node=8", "cpus-per-task=6", "at-once=2", "mail-user=me"])
+    assert job == read_job(["time=60", "gpus_per_node=8", "cpus_per_task=6", "at_once=2", "mail-user=me"])
+    assert (job.tasks, job.sbatch) == (8, {"mail-user": "me"})
+
+
 def test_what_sbatch_or_squeue_refuses_is_told(irltui, slurm, tmp_path) -> None:
     (tmp_path / "commands/sbatch").write_text("#!/bin/bash\necho sbatch: error: invalid partition >&2; exit 1\n")
     refused = irltui(*RUN)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from irltui.runs import doctor
 from irltui.runs.doctor import Diagnosis, diagnose
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.lines import checked_line, checked_row
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.writer import RunWriter
+from irltui.samplers.store import pack_before
 
 
 @pytest.fixture
@@ -70,6 +73,22 @@ def test_a_flipped_bit_in_a_stored_generation_is_found_with_its_line(run: RunFol
     content[-6] ^= 1
     (run.samples / "0000.jsonl").write_bytes(content)
     assert problems(diagnose(run))["samples/0000.jsonl"] == "line 3: the line is not what was written"
+
+
+def test_a_file_that_is_compressed_while_it_is_looked_at_is_no_problem(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("0000", "0001"):
+        (run.samples / f"{name}.jsonl").write_bytes(checked_line({"prompt_id": "a"}))
+
+    def compressed_meanwhile(line: bytes) -> dict[str, Any]:
+        pack_before(run.samples, 2)
+        return checked_row(line)
+
+    monkeypatch.setattr(doctor, "checked_row", compressed_meanwhile)
+    found = diagnose(run)
+    assert problems(found) == {}
+    assert {f.text for f in found.findings if f.subject.startswith("samples/")} == {"1 lines, as they were written"}
 
 
 def test_a_result_that_is_cut_short_is_told_with_both_sizes(run: RunFolder) -> None:

@@ -75,7 +75,10 @@ def test_iterations_before_the_present_one_are_packed_and_no_other_file_is(tmp_p
     )
 
 
-@pytest.mark.parametrize("harm", [lambda b: b[: len(b) // 2], lambda b: b[:20] + b"\xff" + b[21:], lambda b: b"x" + b])
+HARMS = [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b[:20] + b"\xff" + b[21:], lambda b: b"x" + b]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_damaged_packed_file_is_refused_by_name(tmp_path: Path, harm) -> None:
     SampleStore(tmp_path, "0000").add_generations([ONE], ["text"])
     pack_iteration(tmp_path, 0)
