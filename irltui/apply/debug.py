@@ -59,8 +59,8 @@ def main(folder: str, *, as_json: bool = False) -> None:
     """
     quiet_transformers()
     kept = Path(folder)
-    run = open_run_folder(kept.parent.parent)
     about = read_fault(kept)
+    run = open_run_folder(kept.absolute().parent.parent)
     replay = _replay(run, kept)
     if as_json:
         out_json({"fault": about, **_plain(asdict(replay))})

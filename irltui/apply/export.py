@@ -28,7 +28,7 @@ from irltui.engine.checkpoint import load_weights, read_position
 from irltui.engine.export import keep_template, whole, write_model
 from irltui.engine.guard import build_reward
 from irltui.engine.parts import derived_seed, make_policy
-from irltui.errors import CheckpointError, ModelError, RunFolderError
+from irltui.errors import CheckpointError, ModelError, OptionError, RunFolderError
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.checkpoints import damage, newest_first
@@ -120,7 +120,7 @@ def _export(run: RunFolder, config: RunConfig, iteration: str, target: Path, wan
                     shutil.copymode(folder / "README.md", file)
     except (OSError, SafetensorError) as error:
         raise RunFolderError(
-            f"{target}: cannot be written: {error}; {room(target.parent, 0)}", "Make room, or choose another --out."
+            f"{target}: cannot be written: {error}; {room(target.parent)}", "Make room, or choose another --out."
         ) from error
     return place
 
@@ -130,6 +130,7 @@ def find_checkpoint(run: RunFolder, iteration: str) -> str:
 
     Raises:
         CheckpointError: there is none such, or it is damaged.
+        OptionError: what is asked for names none.
     """
     names = newest_first(run) if run.checkpoints.is_dir() else []
     good = [name for name in names if not damage(run.checkpoints / name)]
@@ -150,7 +151,7 @@ def find_checkpoint(run: RunFolder, iteration: str) -> str:
     elif iteration.replace("-", "").isdecimal():
         name = iteration
     else:
-        raise CheckpointError(
+        raise OptionError(
             f"--iteration {iteration}: no such iteration",
             "Say result, best, last, a number such as 2, or the name of a checkpoint such as 0002-000000.",
         )

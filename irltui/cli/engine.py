@@ -12,7 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from irltui.console import talk
-from irltui.errors import EXIT_FAILED
+from irltui.errors import EXIT_FAILED, RunFolderError
 from irltui.launch import complete_environment
 from irltui.runs.control import Command, send
 from irltui.runs.folder import RunFolder
@@ -26,9 +26,16 @@ def start_engine(run: RunFolder, *, threads: int | None = None) -> subprocess.Po
     """Start the engine of a run in a session of its own, so that no hang-up and no Ctrl-C here reaches it.
 
     `threads` is its share of the processor; None leaves the choice to torch.
+
+    Raises:
+        RunFolderError: the folder cannot be written.
     """
     environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads is not None else {})}
-    with run.console.open("ab") as console:
+    try:
+        opened = run.console.open("ab")
+    except OSError as error:
+        raise RunFolderError(f"{run.console}: cannot be written: {error}") from error
+    with opened as console:
         return subprocess.Popen(  # noqa: S603
             [*ENGINE, str(run.path)],
             stdin=subprocess.DEVNULL,

@@ -41,7 +41,7 @@ def init(request: InitRequest) -> int:
     """Ask, look, write; the exit code.
 
     Raises:
-        ConfigError: the file is there already, or there is no terminal to ask on.
+        ConfigError: the file is there already or cannot be written, or there is no terminal to ask on.
         DataError: nobody said which columns are meant.
     """
     if request.out.suffix != ".toml":
@@ -59,8 +59,13 @@ def init(request: InitRequest) -> int:
             return code
     text = config_text(_begun(request, found))
     load_layers([file_layer(safe(request.out), text)])
-    request.out.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(request.out, text.encode())
+    try:
+        request.out.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(request.out, text.encode())
+    except OSError as error:
+        raise ConfigError(
+            f"--out {safe(request.out)}: cannot be written: {safe(error)}", "Choose another --out."
+        ) from error
     _tell(request, found)
     return EXIT_OK
 

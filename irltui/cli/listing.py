@@ -89,7 +89,7 @@ def list_runs(folder: Path, *, as_json: bool) -> None:
 
 def _find(folder: Path) -> list[RunFolder]:
     try:
-        return runs_in(folder)
+        return runs_in(folder, levels=2)
     except OSError as error:
         if folder == Path("runs") and not folder.exists():
             return []

@@ -84,7 +84,7 @@ def _line(keys: Keys, problems: list[Problem], merged: Merged, registry: Registr
         case "string_too_short":
             message = "must not be empty"
         case _:
-            message = _expected(problems)
+            message = expected(problems)
     if not keys:
         return f"{_place_of_rule(message, merged)}{message}"
     return f"{_place(keys, merged)}{dotted(keys)}: {message}"
@@ -125,7 +125,7 @@ def _unknown(keys: Keys, merged: Merged, registry: Registry) -> str:
     return "; ".join(filter(None, ("unknown key", suggestion(name, known))))
 
 
-def _expected(problems: list[Problem]) -> str:
+def expected(problems: list[Problem]) -> str:
     """`must be at least 1 or 'auto' (got 0)`: the branches of a union together."""
     given = problems[0]["input"]
     phrases = [_phrase(problem) for problem in problems]

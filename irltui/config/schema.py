@@ -385,7 +385,7 @@ class RunConfig(Section):
             if not _FILE_NAME.fullmatch(name):
                 raise ValueError(f"benchmarks: {name!r} is no name: results are stored in files called so")
             if spec.needs_reward and self.algorithm == "sft":
-                raise ValueError(f"benchmarks.{name}.kind must need no learned reward for sft; {spec.kind!r} does")
+                raise ValueError(f"benchmarks.{name}.kind {spec.kind!r} asks for a learned reward, and sft learns none")
 
     @property
     def max_new_tokens(self) -> int:

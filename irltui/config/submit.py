@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from irltui.config.messages import expected, quoted
 from irltui.config.schema import Auto, PositiveInt
 from irltui.errors import ConfigError
 from irltui.text import safe
@@ -94,14 +95,22 @@ def _problems_of_values(values: Mapping[str, str]) -> list[str]:
     try:
         job = Job.model_validate(values)
     except ValidationError as error:
-        return [
-            f"{problem['loc'][0]}: {problem['msg']}"
-            + ("" if problem["type"] == "missing" else f" (got {safe(problem['input'], limit=60)})")
-            for problem in error.errors()
-        ]
+        by_key: dict[str, list[Mapping[str, Any]]] = {}
+        for problem in error.errors():
+            by_key.setdefault(str(problem["loc"][0]), []).append(problem)
+        return [f"{key}: {_said(problems)}" for key, problems in by_key.items()]
     if job.grace >= job.minutes * 60:
         return [f"grace: {job.grace} s do not fit into a limit of {job.minutes} min"]
     return []
+
+
+def _said(problems: list[Mapping[str, Any]]) -> str:
+    match problems[0]["type"]:
+        case "missing":
+            return "required"
+        case "string_pattern_mismatch":  # of time alone
+            return f"must be minutes, hours:minutes:seconds or days-hours (got {quoted(problems[0]['input'])})"
+    return expected(problems)
 
 
 def _problem(option: str, key: str, equals: str) -> str:

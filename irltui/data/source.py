@@ -153,15 +153,22 @@ def _files(path: Path) -> list[Path]:
         files = [path]
     suffixes = {file.suffix.lower() for file in files}
     if not files or not suffixes <= _FORMATS.keys() or len({_FORMATS[suffix] for suffix in suffixes}) > 1:
-        what = f"files of kind {', '.join(sorted(suffixes)) or 'none'}" if files else "no data files"
         raise DataError(
-            f"data.source: {path}: {what}", f"Known kinds, one a folder: {', '.join(_FORMATS)}; or a hub name."
+            f"data.source: {path}: {_unlike(path, suffixes)}",
+            f"Known kinds, one a folder: {', '.join(_FORMATS)}; or a hub name.",
         )
     for file in files:
         if not file.is_file() or file.stat().st_size == 0:
             what = "the file is empty" if file.is_file() else "not a file"
             raise DataError(f"{file}: {what}", "Give a file with at least two demonstrations.")
     return files
+
+
+def _unlike(path: Path, suffixes: set[str]) -> str:
+    """Why files of these kinds cannot be read together."""
+    if path.is_dir():
+        return f"holds files of several kinds: {', '.join(sorted(suffixes))}" if suffixes else "holds no data files"
+    return f"is of no known kind ({path.suffix or 'its name has no ending'})"
 
 
 def _text(files: Sequence[Path], section: DataSection) -> Rows:
@@ -182,9 +189,10 @@ def _text(files: Sequence[Path], section: DataSection) -> Rows:
                 raise DataError(f"data.source: {section.source}: no rows", "Give at least two demonstrations.")
             return Rows(section.source, datasets.Dataset.from_file(table), tuple(columns), packed=True)
     except OSError as error:
+        may_not = isinstance(error, PermissionError)
         raise DataError(
             f"data.source: {section.source}: cannot be read, or its temporary table not be written: {error}",
-            "Is there room, in the folder that TMPDIR names, too?",
+            "Have its owner allow it." if may_not else "Is there room, in the folder that TMPDIR names, too?",
         ) from error
 
 
@@ -232,7 +240,8 @@ def _close_names(path: Path) -> str:
         return f"There is no folder {path.parent} here either."
     names = [entry.name for entry in path.parent.iterdir()]
     near = [name for name in names if Path(name).stem == path.name]
-    near = near or difflib.get_close_matches(path.name, names, n=1)
+    stems = {Path(name).stem: name for name in names if Path(name).suffix.lower() in _FORMATS}
+    near = near or [stems[stem] for stem in difflib.get_close_matches(path.stem, stems, n=1)]
     return f"Did you mean {path.parent / near[0]}?" if near else "Give a local file or a hub name."
 
 

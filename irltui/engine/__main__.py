@@ -56,7 +56,7 @@ def main(arguments: list[str], signals: launch.Signals = launch.USUAL) -> int:
             if launch.under_launcher():
                 leave_word(run, RankEnd(rank, os.getpid(), os.uname().nodename, end.reason, end.followed))
         if rank == 0 and launch.under_launcher():
-            _print(f"irltui: {run.path}: {end.state} {end.reason}\n{end.hint}".rstrip())
+            _print(f"irltui: {run.path}: {': '.join(filter(None, (end.state, end.reason)))}\n{end.hint}".rstrip())
     except IrltuiError as error:
         _print(f"irltui: {error}")
         return error.exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
@@ -49,7 +50,6 @@ class Journal:
         self._progress_at = 0.0
         self._alerted: set[str] = set()  # in outer iteration `_alerted_in`
         self._alerted_in = -1
-        self._values: Values = {}
 
     def elapsed(self) -> float:
         """Seconds of work, over all attempts."""
@@ -88,7 +88,8 @@ class Journal:
             values=dict(values),
         )
         self.track(values, position.step)
-        self._values |= {name: values[name] for name in _SHOWN if name in values}
+        shown = {name: values[name] for name in _SHOWN if name in values}
+        position.shown = {name: value for name, value in (position.shown | shown).items() if math.isfinite(value)}
         self.status()
 
     def check_health(self, values: Values) -> None:
@@ -124,7 +125,7 @@ class Journal:
             state=State.RUNNING,
             step=self.position.step,
             outer_iteration=self.position.t,
-            values={name: value for name, value in self._values.items() if abs(value) < float("inf")},
+            values=self.position.shown,
             **fields,
         )
 

@@ -45,6 +45,9 @@ class Position:
     ended: list[Mapping[str, float]] = field(default_factory=list)
     """What the outer iterations that advice may yet ask for ended with; the first may be from before training."""
 
+    shown: dict[str, float] = field(default_factory=dict)
+    """The latest of the figures that lists of runs show."""
+
     @property
     def name(self) -> str:
         """What its checkpoint is called; names sort as positions do."""

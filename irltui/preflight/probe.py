@@ -62,7 +62,7 @@ def _measured(config: RunConfig, say: Callable[[str], None]) -> Probe:
     with tempfile.TemporaryDirectory() as scratch:
         parts = build(_lean(config), Path(scratch), lambda: None, say)
         rows = _spread(parts.data.train, PROMPTS)
-        say(f"drawing {len(rows)} generations of at most {TOKENS} tokens")
+        say(f"drawing {len(rows)} generations of at most {min(TOKENS, config.max_new_tokens)} tokens")
         drawn, read, written = _sample(parts, rows)
         generations = [drawn[row.id] for row in rows]
         say("scoring and learning from them, then forgetting it")

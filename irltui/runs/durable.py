@@ -36,13 +36,13 @@ def replace_json(path: Path, value: Any) -> None:
     replace_file(path, text.encode("utf-8", "backslashreplace") + b"\n")
 
 
-def room(folder: Path, needed: int) -> str:
-    """What a full disk must be told with: the bytes that are needed beside those that are free."""
+def room(folder: Path, needed: int | None = None) -> str:
+    """What a full disk must be told with: the bytes that are free, behind those that are needed if these are known."""
     try:
         free = f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB are free"
     except OSError:
         free = "how much is free cannot be told"
-    return f"about {needed / 1e6:,.1f} MB are needed, {free}"
+    return free if needed is None else f"about {needed / 1e6:,.1f} MB are needed, {free}"
 
 
 def sync_file(path: Path) -> None:

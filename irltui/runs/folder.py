@@ -139,7 +139,9 @@ def open_run_folder(path: Path) -> RunFolder:
     """
     run = RunFolder(path)
     if not run.manifest.is_file():
-        raise NoRunError(f"{path}: no run here (run.json is missing)")
+        holds_runs = any(is_run(below) for depth in ("*", "*/*") for below in path.glob(depth))
+        hint = f"It holds runs: `irltui runs {path}` lists them." if holds_runs else ""
+        raise NoRunError(f"{path}: no run here (run.json is missing)", hint)
     return run
 
 

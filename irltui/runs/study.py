@@ -74,14 +74,27 @@ def seed_runs(group: Path) -> list[RunFolder]:
     return sorted(found, key=lambda run: int(run.path.name[5:]))
 
 
-def runs_in(folder: Path) -> list[RunFolder]:
+def runs_in(folder: Path, levels: int = 1) -> list[RunFolder]:
     """All runs of a folder: itself, a study's, those of all seeds, or such folders beside each other, as of a grid.
+
+    `levels` says how far below they may lie: 2 finds a grid that lies beside other runs.
 
     Raises:
         OSError: there is no such folder.
         RunFolderError: a study.json is damaged.
     """
-    return _one_level(folder) or [run for path in sorted(folder.iterdir()) for run in _one_level(path)]
+    if (found := _one_level(folder)) or not levels:
+        return found
+    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    return [run for path in below for run in _open_to_us(path, levels - 1)]
+
+
+def _open_to_us(folder: Path, levels: int) -> list[RunFolder]:
+    """Its runs; none where it is somebody else's, who lets nobody look."""
+    try:
+        return runs_in(folder, levels)
+    except PermissionError:
+        return []
 
 
 def _one_level(folder: Path) -> list[RunFolder]:

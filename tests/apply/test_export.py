@@ -81,12 +81,12 @@ def test_an_iteration_is_named_by_its_number_and_the_best_by_its_figures(
 def test_what_cannot_be_exported_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = make(tmp_path, {"data": {"held_out": 0.0}, "checkpoint": {"keep": 1}})
     out = tmp_path / "out"
-    for iteration, message in (
-        ("best", "so none is best"),
-        ("1", "after outer iteration 1 (0001-000000): not kept"),
-        ("soon", "--iteration soon: no such iteration"),
+    for iteration, code, message in (
+        ("best", 1, "so none is best"),
+        ("1", 1, "after outer iteration 1 (0001-000000): not kept"),
+        ("soon", 2, "--iteration soon: no such iteration"),
     ):
-        assert export(run, out, iteration) == 1
+        assert export(run, out, iteration) == code
         assert message in capsys.readouterr().err
         assert not out.exists()
     out.mkdir()

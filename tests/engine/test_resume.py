@@ -13,7 +13,7 @@ from irltui.engine.stepper import Stepper
 from irltui.errors import EXIT_OK
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
-from irltui.runs.status import State
+from irltui.runs.status import State, read_status
 from support.compare import assert_same
 from support.runs import Change, config, demonstrations, events, finish, prepare, rft, work
 from support.tiny import folder
@@ -79,6 +79,7 @@ def test_interrupted_anywhere_a_run_continues_to_identical_weights_metrics_and_s
         count_polls(monkeypatch)
         assert work(run) == EXIT_OK
         assert_same(run, expected)
+        assert read_status(run).values.keys() == read_status(expected).values.keys()
 
 
 def test_interrupted_between_every_two_steps_a_run_still_ends_the_same(

@@ -48,6 +48,13 @@ def test_what_is_written_loads_and_holds_the_preset(irltui, place, algorithm) ->
     assert written.data.held_out == 0.2
 
 
+def test_a_file_that_cannot_be_written_is_named(irltui, place) -> None:
+    (place / "full").touch()
+    result = irltui("init", "--model", "plain", "--data", "demos.jsonl", "--out", "full/a.toml")
+    assert result.code == 2
+    assert "\n--out full/a.toml: cannot be written: " in result.err
+
+
 def test_the_models_own_chat_template_is_used_if_it_has_one(irltui, place) -> None:
     folder(place / "chat")
     assert irltui("init", "--model", "chat", "--data", "demos.jsonl").code == 0

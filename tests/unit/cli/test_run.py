@@ -122,6 +122,15 @@ def test_resume_continues_without_repeating_what_was_said_before(irltui, stand_i
     ]
 
 
+def test_a_run_whose_folder_cannot_be_written_is_told(irltui, stand_in) -> None:
+    stand_in("start(); end('stopped', 0)")
+    irltui("run", *ARGUMENTS, "--out", "a")
+    Path("a/console.log").unlink()
+    Path("a/console.log").mkdir()  # no permission stops root, this does
+    result = irltui("run", "--resume", "a", "--headless")
+    assert (result.code, result.err.partition(": cannot be written: ")[0]) == (1, "error: a/console.log")
+
+
 def test_an_end_of_an_earlier_attempt_is_no_end_of_this_one(irltui, stand_in) -> None:
     stand_in("start(); end('finished', 0)")
     irltui("run", *ARGUMENTS, "--out", "a")

@@ -143,10 +143,11 @@ def test_limits_are_read_as_slurm_reads_them(time: str, minutes: int) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["nodes=2"], "time: Field required"),
-        (["time=soon"], "time: String should match"),
-        (["time=60", "nodes=none"], "nodes: "),
-        (["time=60", "cluster=pbs"], "cluster: "),
+        (["nodes=2"], "time: required"),
+        (["time=soon"], "time: must be minutes, hours:minutes:seconds or days-hours (got 'soon')"),
+        (["time=60", "nodes=none"], "nodes: must be a whole number (got 'none')"),
+        (["time=60", "tasks_per_node=all"], "tasks_per_node: must be a whole number or 'auto' (got 'all')"),
+        (["time=60", "cluster=pbs"], "cluster: must be one of 'slurm', 'local' (got 'pbs')"),
         (["time=60", "partition"], "partition: not KEY=VALUE"),
         (["time=60", "--qos=high"], "--qos=high: not KEY=VALUE"),
         (["time=60", "signal=TERM@60"], "signal=TERM@60: irltui sets this itself"),

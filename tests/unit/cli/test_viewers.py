@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import typer
@@ -13,6 +14,7 @@ from irltui.cli import ctl as ctl_module
 from irltui.cli.main import app
 from irltui.config.layers import file_layer, value_layer
 from irltui.config.load import load, load_layers
+from irltui.runs import study
 from irltui.runs.control import take
 from irltui.runs.events import Kind
 from irltui.runs.lock import hold
@@ -80,6 +82,28 @@ def test_runs_are_listed_newest_first_and_a_damaged_one_too(irltui, make_run, tm
     ]
 
 
+def test_folders_that_may_not_be_looked_into_hide_no_other_run(irltui, make_run, tmp_path, monkeypatch) -> None:
+    make_run("mine")
+    make_run("theirs")
+    is_run = study.is_run
+
+    def refuse(path: Path) -> bool:
+        if path.name == "theirs":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_run(path)
+
+    monkeypatch.setattr(study, "is_run", refuse)
+    assert [row["run"] for row in json.loads(irltui("runs", tmp_path, "--json").out)] == [f"{tmp_path}/mine"]
+
+
+def test_runs_of_a_grid_are_listed_beside_others(irltui, make_run, tmp_path) -> None:
+    names = ["single", "grid/loop.batch=4", "both/loop.batch=4/seed-0", "both/loop.batch=4/seed-1"]
+    for name in names:
+        make_run(name)
+    listed = json.loads(irltui("runs", tmp_path, "--json").out)
+    assert sorted(row["run"] for row in listed) == sorted(f"{tmp_path}/{name}" for name in names)
+
+
 def test_no_runs_yet_is_no_error_but_a_wrong_folder_is(irltui) -> None:
     result = irltui("runs")
     assert (result.code, result.out) == (0, "")
@@ -135,6 +159,13 @@ def test_damaged_lines_are_counted_not_fatal(irltui, make_run) -> None:
 def test_what_is_no_run_exits_with_3(irltui, words) -> None:
     result = irltui(*words, "nowhere", *(["stop"] if words == ["ctl"] else []))
     assert (result.code, result.err) == (3, "error: nowhere: no run here (run.json is missing)\n")
+
+
+def test_a_folder_of_runs_is_no_run_and_how_to_list_it_is_said(irltui, make_run, tmp_path) -> None:
+    make_run("five/seed-0")
+    result = irltui("show", "five")
+    assert result.code == 3
+    assert result.err.endswith("hint: It holds runs: `irltui runs five` lists them.\n")
 
 
 def answering(run, writer, states) -> threading.Thread:

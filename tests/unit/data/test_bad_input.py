@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from irltui.config.schema import DataSection
+from irltui.data import source
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.errors import DataError, ModelError
@@ -43,6 +45,19 @@ def test_a_missing_file_is_named_with_the_nearest_name(tmp_path: Path) -> None:
     error = refused(tmp_path / "demo.jsonl")
     assert error.message == f"data.source: {tmp_path}/demo.jsonl: no such file"
     assert error.hint == f"Did you mean {tmp_path}/demos.jsonl?"
+
+
+def test_a_name_that_is_like_another_in_its_ending_alone_is_not_meant(tmp_path: Path) -> None:
+    write(tmp_path / "pairs.jsonl", GOOD)
+    assert refused(tmp_path / "nope.jsonl").hint == "Give a local file or a hub name."
+
+
+def test_a_file_that_may_not_be_read_is_no_lack_of_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> Iterator[Any]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(source, "read_text_file", refuse)  # no permission stops root, this does
+    assert refused(write(tmp_path / "a.jsonl", GOOD)).hint == "Have its owner allow it."
 
 
 def test_an_empty_file_says_so(tmp_path: Path) -> None:
@@ -99,13 +114,15 @@ def test_a_named_column_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_unknown_kinds_of_file_and_mixed_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
-    assert "files of kind .txt" in refused(tmp_path / "a.txt").message
+    assert "is of no known kind (.txt)" in refused(tmp_path / "a.txt").message
+    (tmp_path / "demos").write_text("hello")
+    assert "is of no known kind (its name has no ending)" in refused(tmp_path / "demos").message
     folder = tmp_path / "folder"
     folder.mkdir()
-    assert "no data files" in refused(folder).message
+    assert "holds no data files" in refused(folder).message
     write(folder / "a.jsonl", GOOD)
     (folder / "b.csv").write_text("prompt,completion\na,b\n")
-    assert ".csv, .jsonl" in refused(folder).message
+    assert "holds files of several kinds: .csv, .jsonl" in refused(folder).message
 
 
 def test_a_name_that_is_no_file_and_that_no_hub_gives_says_both(tmp_path: Path) -> None:
