@@ -43,7 +43,7 @@ class SubmittedRun:
         if JobEnvironment().num_tasks > 1:
             TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
         save = tuple({signal.SIGTERM, signal.SIGUSR1} - {limit})
-        code = main([str(self.run)], Signals(leave=(limit,), save=save))
+        code = main([str(self.run)], Signals(leave=(limit,), save=save), keeps_console=True)
         if code == EXIT_PREEMPTED:
             put_back(limit, None)
         elif code != EXIT_OK:

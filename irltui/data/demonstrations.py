@@ -49,6 +49,13 @@ class _Rows:
         middle, end = self._ends[2 * i], self._ends[2 * i + 1]
         return tuple(self._tokens[start:middle]), tuple(self._tokens[middle:end])
 
+    def digest(self) -> bytes:
+        """Of all ids, each in its place."""
+        digest = hashlib.blake2b(digest_size=16)
+        for column in (self.row, self.ended, self._tokens, self._ends):
+            digest.update(column)
+        return digest.digest()
+
     def lengths(self, i: int) -> tuple[int, int]:
         """Of prompt and response, in tokens."""
         start = self._ends[2 * i - 1] if i else 0
@@ -85,6 +92,10 @@ class Demonstrations(Sequence[Demonstration]):
     def __iter__(self) -> Iterator[Demonstration]:
         return (self[i] for i in range(len(self)))
 
+    def digest(self) -> bytes:
+        """Of their ids and order."""
+        return hashlib.blake2b(self._rows.digest() + self._indices.tobytes(), digest_size=16).digest()
+
 
 @dataclass(frozen=True)
 class DemonstrationData:
@@ -94,6 +105,11 @@ class DemonstrationData:
     held_out: Demonstrations
     template: PromptTemplate
     report: DataReport
+
+    @property
+    def digest(self) -> str:
+        """The same for the same ids in the same places."""
+        return hashlib.blake2b(self.train.digest() + self.held_out.digest(), digest_size=16).hexdigest()
 
 
 def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset[int]) -> DemonstrationData:

@@ -36,8 +36,14 @@ class End:
     """Another rank had left."""
 
 
-def main(arguments: list[str], signals: launch.Signals = launch.USUAL) -> int:
-    """Run the engine in one folder and return the process's exit code."""
+def main(arguments: list[str], signals: launch.Signals = launch.USUAL, *, keeps_console: bool = False) -> int:
+    """Run the engine in one folder and return the process's exit code.
+
+    Args:
+        arguments: the folder.
+        signals: what ends the run, and what saves a checkpoint.
+        keeps_console: put what is printed into the folder, as under a launcher: nobody else does.
+    """
     if len(arguments) != 1:
         _print("usage: python -m irltui.engine RUN")
         return EXIT_USAGE
@@ -48,14 +54,15 @@ def main(arguments: list[str], signals: launch.Signals = launch.USUAL) -> int:
         with ExitStack() as stack:
             if rank == 0:
                 stack.enter_context(hold(run))
-            if launch.under_launcher():
+            if keeps_console or launch.under_launcher():
                 stack.enter_context(_console(run, rank))
+            if launch.under_launcher():
                 stack.enter_context(present(run, rank))
             writer = stack.enter_context(SilentWriter() if rank else RunWriter(run))
             end = _work(run, writer, signals)
             if launch.under_launcher():
                 leave_word(run, RankEnd(rank, os.getpid(), os.uname().nodename, end.reason, end.followed))
-        if rank == 0 and launch.under_launcher():
+        if rank == 0 and (keeps_console or launch.under_launcher()):
             _print(f"irltui: {run.path}: {': '.join(filter(None, (end.state, end.reason)))}\n{end.hint}".rstrip())
     except IrltuiError as error:
         _print(f"irltui: {error}")
@@ -66,7 +73,8 @@ def main(arguments: list[str], signals: launch.Signals = launch.USUAL) -> int:
 @contextmanager
 def _console(run: RunFolder, rank: int) -> Generator[None]:
     """While inside, what this process prints goes to the run folder, native libraries included."""
-    run.ranks.mkdir(mode=0o700, exist_ok=True)
+    if rank:
+        run.ranks.mkdir(mode=0o700, exist_ok=True)
     before = [os.dup(descriptor) for descriptor in (1, 2)]
     with console_of(run, rank).open("ab") as file:
         for descriptor in (1, 2):

@@ -11,6 +11,7 @@ from irltui.config.load import recorded
 from irltui.data.mask import masked_rows
 from irltui.engine import checkpoint
 from irltui.engine.drive import Drive
+from irltui.engine.inputs import check_inputs
 from irltui.engine.journal import Journal
 from irltui.engine.parts import Parts, build, derived_seed
 from irltui.engine.position import Position
@@ -45,6 +46,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
     ranks.start()
     writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
     parts = build(config, run.samples, safepoint.poll, lambda text: writer.write(Kind.LOG, level="info", text=text))
+    check_inputs(run, config, parts.data)
     if not ranks.is_first():  # dropout is a rank's own; what all do alike draws nothing from here on
         torch.manual_seed(derived_seed(config.seed, f"torch of rank {ranks.index()}"))
     position, skipped = checkpoint.restore(run, parts.trained())

@@ -8,6 +8,7 @@ up anew each time (on a hub: over the network), and safetensors up to 0.8 loses 
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -24,6 +25,7 @@ from irltui.lm.kernels import use_liger
 from irltui.lm.load import load_model, model_source
 
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_LITTLE = 1 << 12  # bytes
 _TYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -73,6 +75,30 @@ def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
         return made
 
     return load
+
+
+def weights_digest(section: ModelSection) -> str:
+    """The same for the same weights, in whichever files: of a little of each tensor, so that it costs nothing.
+
+    Returns:
+        Hexadecimal digits; "" where the weights are not in plain safetensors files alone, or not here.
+    """
+    found: dict[str, bytes] = {}
+    try:
+        for file in _weight_files(section):
+            begin, header = _header(file)
+            with file.open("rb") as opened:
+                for name, entry in header.items():
+                    first, behind = entry["data_offsets"]
+                    opened.seek(begin + first)
+                    about = f"{name} {entry['dtype']} {entry['shape']} ".encode()
+                    found[name] = about + opened.read(min(behind - first, _LITTLE))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return ""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(found):
+        digest.update(found[name])
+    return digest.hexdigest() if found else ""
 
 
 def mapped(file: Path) -> dict[str, Tensor]:

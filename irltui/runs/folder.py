@@ -46,6 +46,11 @@ class RunFolder:
         return self.path / "ranks"
 
     @property
+    def inputs(self) -> Path:
+        """inputs.json, digests of the model and of the rows that the run began with."""
+        return self.path / "inputs.json"
+
+    @property
     def job(self) -> Path:
         """job.json, the job that `irltui run --submit` made of the run last."""
         return self.path / "job.json"
@@ -106,7 +111,7 @@ def create_run_folder(path: Path) -> RunFolder:
     """
     run = RunFolder(path)
     if run.manifest.exists() and _never_began(run):
-        for file in (run.manifest, run.events, run.status, run.console):
+        for file in (run.manifest, run.events, run.status, run.console, run.inputs):
             file.unlink(missing_ok=True)
     if run.manifest.exists():
         raise RunFolderError(f"{path}: holds a run already", "Continue it with --resume, or choose another --out.")

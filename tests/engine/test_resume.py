@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.engine.stepper import Stepper
-from irltui.errors import EXIT_OK
+from irltui.errors import EXIT_OK, EXIT_USAGE
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State, read_status
@@ -206,6 +207,29 @@ def test_generations_that_are_lost_are_not_drawn_by_another_policy_and_the_way_b
     for checkpoint in run.checkpoints.glob("0*"):
         if checkpoint.name > place:
             shutil.rmtree(checkpoint)
+    assert work(run) == EXIT_OK
+    assert_same(run, expected)
+
+
+@pytest.mark.parametrize("change", [{}, {"adapter": {"kind": "lora", "rank": 2}}], ids=["all weights", "adapters"])
+@pytest.mark.parametrize("what", ["model", "data"])
+def test_a_run_does_not_go_on_with_another_model_or_other_rows(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, what: str, change: Change
+) -> None:
+    expected = finish(tmp_path / "whole", config(*inputs, change))
+    run = prepare(tmp_path / "run", config(*inputs, change))
+    stop_behind(monkeypatch, 2)
+    assert work(run) == EXIT_OK
+    count_polls(monkeypatch)
+    file = inputs[0] / "model.safetensors" if what == "model" else inputs[1]
+    before = file.read_bytes()
+    if what == "model":
+        save_file({name: tensor * 1.01 for name, tensor in load_file(file).items()}, file, {"format": "pt"})
+    else:
+        demonstrations(file, 14, seed=1)
+    assert work(run) == EXIT_USAGE
+    assert "changed since the run began" in events(run, Kind.RUN_END)[-1].fields["reason"]
+    file.write_bytes(before)
     assert work(run) == EXIT_OK
     assert_same(run, expected)
 

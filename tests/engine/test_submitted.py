@@ -21,7 +21,7 @@ from irltui.runs.manifest import read_manifest
 from irltui.runs.reader import read_events
 from irltui.submitted import SubmittedRun
 from support.compare import assert_same
-from support.runs import demonstrations, finish, results
+from support.runs import config, demonstrations, finish, prepare, results
 from support.tiny import folder as tiny
 
 LONGEST = 120.0  # seconds for what takes ten
@@ -79,7 +79,7 @@ def test_only_the_signal_before_the_limit_ends_a_job_and_only_that_puts_it_back(
 ) -> None:
     told: list[Signals] = []
     calls: list[int] = []
-    monkeypatch.setattr(engine, "main", lambda arguments, signals: told.append(signals) or code)
+    monkeypatch.setattr(engine, "main", lambda arguments, signals, **more: told.append(signals) or code)
     for name, value in {"EXECUTOR": "local", "LOCAL_JOB_ID": "7", "LOCAL_NTASKS": "1"}.items():
         monkeypatch.setenv(f"SUBMITIT_{name}", value)
     before = signal.signal(signal.SIGUSR2, lambda number, frame: calls.append(number))
@@ -94,3 +94,20 @@ def test_only_the_signal_before_the_limit_ends_a_job_and_only_that_puts_it_back(
     assert len(calls) == put_back
     assert (told[0].leave, set(told[0].save)) == ((signal.SIGUSR2,), {signal.SIGTERM, signal.SIGUSR1})
     assert SubmittedRun(tmp_path).checkpoint().function == SubmittedRun(tmp_path)
+
+
+def test_what_the_engine_of_a_job_prints_is_in_the_run_folder_and_how_it_ended_in_the_jobs_log(tmp_path: Path) -> None:
+    run = prepare(tmp_path / "run", config(tmp_path / "no-model", demonstrations(tmp_path / "data.jsonl", 8)))
+    code = (
+        "import sys, pathlib\n"
+        "from irltui.engine import session\n"
+        "def train(*arguments): raise RuntimeError('odd')\n"
+        "session.train = train\n"
+        "from irltui.submitted import SubmittedRun\n"
+        "SubmittedRun(pathlib.Path(sys.argv[1]))()\n"
+    )
+    job = {"SUBMITIT_EXECUTOR": "local", "SUBMITIT_LOCAL_JOB_ID": "7", "SUBMITIT_LOCAL_NTASKS": "1"}
+    command = [sys.executable, "-c", code, str(run.path)]
+    done = subprocess.run(command, env={**os.environ, **job}, capture_output=True, text=True, check=False)
+    assert "RuntimeError: odd" in run.console.read_text()
+    assert f"irltui: {run.path}: failed: RuntimeError: odd" in done.stderr

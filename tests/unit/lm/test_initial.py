@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
-from irltui.lm.initial import initial_loader, mapped
+from irltui.lm.initial import initial_loader, mapped, weights_digest
 from irltui.lm.load import add_adapter, load_model
 from support.tiny import SIZES, folder
 
@@ -49,6 +49,23 @@ def test_weights_in_several_files_are_found(tmp_path: Path) -> None:
     model = load_model(section(path))
     again = initial_loader(section(path), model)()
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
+
+
+def test_a_digest_tells_weights_apart_and_not_the_files_that_they_are_in(tmp_path: Path) -> None:
+    path = folder(tmp_path / "m")
+    before, whole = weights_digest(section(path)), load_file(path / "model.safetensors")
+    assert before
+    (path / "model.safetensors").unlink()
+    place = {name: f"part-{i % 2}.safetensors" for i, name in enumerate(whole)}
+    for part in set(place.values()):
+        save_file({name: whole[name] for name in whole if place[name] == part}, path / part, {"format": "pt"})
+    (path / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": place}))
+    assert weights_digest(section(path)) == before
+    name = min(whole)
+    save_file({**whole, name: whole[name] + 1}, path / "model.safetensors", {"format": "pt"})
+    assert weights_digest(section(path)) != before
+    (path / "model.safetensors").write_bytes(b"no weights")
+    assert weights_digest(section(path)) == ""
 
 
 def test_numbers_that_are_not_aligned_are_read(tmp_path: Path) -> None:
