@@ -161,6 +161,15 @@ def test_what_is_no_run_exits_with_3(irltui, words) -> None:
     assert (result.code, result.err) == (3, "error: nowhere: no run here (run.json is missing)\n")
 
 
+def test_what_may_not_be_read_is_named(irltui, make_run, monkeypatch) -> None:
+    def refuse(folder: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(folder / "study.json"))
+
+    monkeypatch.setattr("irltui.cli.bench.is_study", refuse)  # no permission stops root, this does
+    result = irltui("bench", make_run().path.name, "--benchmark", "quickstart")
+    assert (result.code, result.err) == (1, "error: a/study.json: Permission denied\n")
+
+
 def test_a_folder_of_runs_is_no_run_and_how_to_list_it_is_said(irltui, make_run, tmp_path) -> None:
     make_run("five/seed-0")
     result = irltui("show", "five")
