@@ -92,7 +92,10 @@ def _run_several(request: Request) -> int:
             param_hint=option,
         )
     if study_of(request.sources.target, request.sources.assignments) is not None:
-        raise typer.BadParameter("a study starts its runs itself, with the seeds and arms it names", param_hint=option)
+        raise typer.BadParameter(
+            "a study starts its runs itself, with the seeds and arms it names; --set study.seeds=[0,1] names others",
+            param_hint=option,
+        )
     _check_named(request.sources)
     group = request.out if request.out is not None else new_folder(request.sources.name)
     wanted = variants(request.sources, request.grid, request.seeds, group)
