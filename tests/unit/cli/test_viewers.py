@@ -11,9 +11,11 @@ import pytest
 import typer
 
 from irltui.cli import ctl as ctl_module
+from irltui.cli.listing import fitting
 from irltui.cli.main import app
 from irltui.config.layers import file_layer, value_layer
 from irltui.config.load import load, load_layers
+from irltui.console import columns
 from irltui.runs import study
 from irltui.runs.control import take
 from irltui.runs.events import Kind
@@ -94,6 +96,16 @@ def test_folders_that_may_not_be_looked_into_hide_no_other_run(irltui, make_run,
 
     monkeypatch.setattr(study, "is_run", refuse)
     assert [row["run"] for row in json.loads(irltui("runs", tmp_path, "--json").out)] == [f"{tmp_path}/mine"]
+
+
+def test_a_list_too_wide_for_the_terminal_goes_without_what_can_be_spared(irltui, make_run, tmp_path) -> None:
+    make_run("a")
+    table = [line.split("  ") for line in irltui("runs", tmp_path).out.splitlines()]
+    table = [[cell.strip() for cell in line if cell.strip()] for line in table]
+    whole = max(len(line) for line in columns(table).splitlines())
+    assert fitting(table, whole) == table
+    assert set(table[0]) - set(fitting(table, whole - 1)[0]) == {"outer"}
+    assert fitting(table, 10)[0] == ["run", "state", "step", "gap", "held-out loss"]
 
 
 def test_runs_of_a_grid_are_listed_beside_others(irltui, make_run, tmp_path) -> None:
