@@ -14,12 +14,12 @@ EXIT_NO_RUN = 3
 EXIT_PREEMPTED = 75  # sysexits' EX_TEMPFAIL: relaunch to resume
 EXIT_INTERRUPTED = 130  # as shells have it: 128 and SIGINT
 EXIT_CODES = {
-    EXIT_OK: "done",
+    EXIT_OK: "done; a run also: stopped with a checkpoint, by command or Ctrl-C",
     EXIT_FAILED: "failed, or something was found wrong",
     EXIT_USAGE: "wrong usage, configuration, data or model: the same command fails again",
     EXIT_NO_RUN: "no such run",
     EXIT_PREEMPTED: "preempted: the same command, or --resume, goes on",
-    EXIT_INTERRUPTED: "interrupted by Ctrl-C",
+    EXIT_INTERRUPTED: "interrupted by Ctrl-C; a run: killed by a second one",
 }
 """What every command's exit code means."""
 

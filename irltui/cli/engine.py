@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
@@ -52,15 +53,23 @@ def become_engine(run: RunFolder) -> NoReturn:
     os.execv(ENGINE[0], [*ENGINE, str(run.path)])  # noqa: S606
 
 
+@dataclass
+class Asked:
+    """What was asked of an engine by signals."""
+
+    kill: bool = False
+
+
 @contextmanager
-def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Generator[None]:
+def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Generator[Asked]:
     """While inside: Ctrl-C stops the engine with a checkpoint, a second one kills it; SIGTERM and SIGUSR1 pass on."""
-    interrupted = False
+    interrupted, asked = False, Asked()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
         if interrupted:
             talk("killing the engine")
+            asked.kill = True
             engine.kill()
             return
         interrupted = True
@@ -73,7 +82,7 @@ def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Generator[Non
     handlers = {signal.SIGINT: interrupt, signal.SIGTERM: pass_on, signal.SIGUSR1: pass_on}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from irltui.runs.study import runs_in
 from irltui.text import safe
 
 _HEAD = ["run", "state", "algorithm", "outer", "step", "gap", "held-out loss", "held-out NLL", "seen"]
+_EXPENDABLE = ("outer", "algorithm", "seen", "held-out NLL")  # in this order, where a terminal is too narrow
 
 
 def list_presets(*, as_json: bool) -> None:
@@ -82,9 +85,20 @@ def list_runs(folder: Path, *, as_json: bool) -> None:
     if as_json:
         out_json([row.as_json() for row in rows])
     elif rows:
-        out(columns([_HEAD, *(row.as_text() for row in rows)]))
+        table = [_HEAD, *(row.as_text() for row in rows)]
+        out(columns(fitting(table, shutil.get_terminal_size().columns) if sys.stdout.isatty() else table))
     else:
         talk(f"no runs in {safe(folder)}; start one with `irltui run irft --model M --data D`")
+
+
+def fitting(table: list[list[str]], width: int) -> list[list[str]]:
+    """The table, without what can best be spared if its lines would not fit."""
+    for name in _EXPENDABLE:
+        if max(map(len, columns(table).split("\n"))) <= width:
+            break
+        at = table[0].index(name)
+        table = [[*row[:at], *row[at + 1 :]] for row in table]
+    return table
 
 
 def _find(folder: Path) -> list[RunFolder]:

@@ -46,7 +46,8 @@ def main() -> None:
     """Run the command line and end the process; errors of ours become a message and a hint."""
     from irltui.cli.say import error_text, prepare_streams, refuse_odd_options
     from irltui.console import complain, is_verbose
-    from irltui.errors import IrltuiError
+    from irltui.errors import EXIT_FAILED, IrltuiError
+    from irltui.text import safe
 
     prepare_streams()
     try:
@@ -59,6 +60,9 @@ def main() -> None:
             complain("".join(traceback.format_exception(error)).rstrip())
         complain(error_text(error))
         sys.exit(error.exit_code)
+    except PermissionError as error:  # of a file or folder that was named, met wherever it is first looked at
+        complain(f"error: {safe(error.filename)}: {safe(error.strerror)}")
+        sys.exit(EXIT_FAILED)
 
 
 @app.callback(invoke_without_command=True)

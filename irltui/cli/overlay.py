@@ -42,6 +42,11 @@ def overlays(sides: Sequence[Side], width: int) -> list[Text]:
     return lines
 
 
+def _limit(value: float) -> str:
+    shown = figure(value)
+    return shown if len(shown) < _LABEL else f"{value:.0e}"
+
+
 def _chart(title: str, sides: Sequence[Sequence[Curve]], across: int) -> list[Text]:
     """Title, rows of dots beside their limits, steps; all of one width."""
     known = [curve for side in sides for curve in side if len(curve)]
@@ -51,7 +56,7 @@ def _chart(title: str, sides: Sequence[Sequence[Curve]], across: int) -> list[Te
     cells, owner = _cells(sides, across, (first, last, bottom, top))
     rows = [Text(f"{' ' * _LABEL}{safe(title)[:across]:<{across}}", style="bold")]
     for y in range(_DOWN):
-        label = {0: figure(top), _DOWN - 1: figure(bottom)}.get(y, "")
+        label = {0: _limit(top), _DOWN - 1: _limit(bottom)}.get(y, "")
         row = Text(f"{label:>{_LABEL - 1}} ")
         for x in range(across):
             colour = CURVES_ON_DARK[owner[y, x] % len(CURVES_ON_DARK)] if cells[y, x] else ""

@@ -72,7 +72,8 @@ def _usage(argument: Any) -> str:
 
 
 def _option(option: Any) -> str:
-    return f"{', '.join(option.opts)}{'' if option.is_flag else f' {option.metavar or option.name.upper()}'}"
+    names = ", ".join([*option.opts, *option.secondary_opts])
+    return names if option.is_flag else f"{names} {option.metavar or option.name.upper()}"
 
 
 def _cell(text: str | None) -> str:

@@ -11,6 +11,7 @@ import typer
 
 from irltui.cli import dashboard
 from irltui.cli.engine import (
+    Asked,
     become_engine,
     console_tail,
     death,
@@ -28,7 +29,7 @@ from irltui.cli.submit import submit_each
 from irltui.cli.summary import replay, summary
 from irltui.config.study import study_of
 from irltui.console import complain, out, talk
-from irltui.errors import EXIT_OK, NoRunError, OutputError
+from irltui.errors import EXIT_INTERRUPTED, EXIT_OK, NoRunError, OutputError
 from irltui.launch import rank, refuse_sharding, under_launcher
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
@@ -91,7 +92,10 @@ def _run_several(request: Request) -> int:
             param_hint=option,
         )
     if study_of(request.sources.target, request.sources.assignments) is not None:
-        raise typer.BadParameter("a study starts its runs itself, with the seeds and arms it names", param_hint=option)
+        raise typer.BadParameter(
+            "a study starts its runs itself, with the seeds and arms it names; --set study.seeds=[0,1] names others",
+            param_hint=option,
+        )
     _check_named(request.sources)
     group = request.out if request.out is not None else new_folder(request.sources.name)
     wanted = variants(request.sources, request.grid, request.seeds, group)
@@ -105,7 +109,7 @@ def _train(request: Request, run: RunFolder) -> int:
     progress, reader = replay(run)  # of earlier attempts
     progress.end = None
     engine = start_engine(run)
-    with signals_to(engine, run):
+    with signals_to(engine, run) as asked:
         if _wants_dashboard(request):
             dashboard.open_dashboard(run.path)
             if engine.poll() is None:
@@ -115,7 +119,7 @@ def _train(request: Request, run: RunFolder) -> int:
             talk(f"run folder: {safe(run.path)}")
         with _display(request, progress) as show:
             returned = follow(engine, reader, progress, show)
-    return _report(request, run, progress, returned)
+    return _report(request, run, progress, returned, asked)
 
 
 # -- the folder --------------------------------------------------------------------------------
@@ -202,18 +206,21 @@ def _display(request: Request, progress: Progress) -> AbstractContextManager[Sho
     return live(progress) if can_draw() else nullcontext(text_lines())
 
 
-def _report(request: Request, run: RunFolder, progress: Progress, returned: int) -> int:
+def _report(request: Request, run: RunFolder, progress: Progress, returned: int, asked: Asked) -> int:
     """Tell how it ended: the summary on stdout, what went wrong on stderr."""
     end = progress.end
     state = State(end["state"]) if end and end.get("state") in set(State) else State.CRASHED
-    if state in {State.FAILED, State.CRASHED}:
+    killed = asked.kill and returned < 0
+    if killed:
+        complain("error: the engine was killed by Ctrl-C; what was learned since its last checkpoint is lost")
+    elif state in {State.FAILED, State.CRASHED}:
         _complain(run, progress, returned)
     if not request.as_json:
         try:
             out(summary(run, progress, state))
         except OutputError as error:  # the exit code tells of the run
             complain(error.message)
-    return exit_code(returned, said_goodbye=end is not None)
+    return EXIT_INTERRUPTED if killed else exit_code(returned, said_goodbye=end is not None)
 
 
 def _complain(run: RunFolder, progress: Progress, returned: int) -> None:

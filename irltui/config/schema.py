@@ -220,7 +220,7 @@ class RewardOptimizerSection(OptimizerSection):
 
 
 class EarlyStopSection(Section):
-    """When an inner loop has learned enough; the next outer iteration then begins (F2 of the method notes)."""
+    """When an inner loop has learned enough; the next outer iteration then begins (F2 in docs/method.md)."""
 
     held_out_patience: int = Field(default=0, ge=0)
     """End after so many held-out checks in a row without a lower loss; 0 does not look."""

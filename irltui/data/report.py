@@ -67,8 +67,11 @@ class DataReport:
             f"responses {self.responses.mean:.0f}, longest {self.responses.longest}",
             f"chat template: {self.template}; responses end with {self.end_token}",
         ]
-        found += [f"dropped, {reason}: {tally}" for reason, tally in self.dropped.items()]
-        return found + [f"cut, {reason}: {tally}" for reason, tally in self.cut.items()]
+        return [*found, *self.losses(), *(f"cut, {reason}: {tally}" for reason, tally in self.cut.items())]
+
+    def losses(self) -> list[str]:
+        """For people: which rows were dropped, and why."""
+        return [f"dropped, {reason}: {tally}" for reason, tally in self.dropped.items()]
 
 
 def lengths(values: Sequence[int]) -> Lengths:

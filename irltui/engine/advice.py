@@ -194,7 +194,7 @@ def _no_signal(case: _Case) -> Advice | None:
 
 def _far_for_nothing(case: _Case) -> Advice | None:
     distance = case.last.get("kl/initial", 0.0)
-    if distance <= FAR or _gained(case):
+    if distance <= FAR or _gained(case) or case.setting.algorithm == "sft":  # which has no beta
         return None
     return Advice(
         Verdict.RAISE_BETA,

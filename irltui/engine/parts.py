@@ -22,7 +22,7 @@ from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
 from irltui.engine.guard import build_benchmarks, build_reward, build_sampler
 from irltui.engine.lower import Lower, make_lower
-from irltui.engine.plan import Plan, make_plan
+from irltui.engine.plan import Plan, plan_of
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
 from irltui.engine.under_test import ModelUnderTest, RewardOfRun
@@ -118,13 +118,7 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None], notice: Cal
     ends = eos_ids(tokenizer, generation_config.eos_token_id)
     data = load_demonstrations(config.data, tokenizer, ends)
     learns_reward = config.algorithm != "sft"
-    plan = make_plan(
-        config.loop,
-        len(data.train),
-        config.seed,
-        config.reward.window if learns_reward else 1,
-        learns=not learns_reward or config.reward.learns,
-    )
+    plan = plan_of(config, data)
     decoding = Decoding(
         config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
     )

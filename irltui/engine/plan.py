@@ -6,12 +6,13 @@ Pure arithmetic over counts and the seed: a resumed run computes the same plan.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
-from irltui.config.schema import LoopSection
+from irltui.config.schema import LoopSection, RunConfig
+from irltui.data.demonstrations import DemonstrationData
 from irltui.data.order import batches, chunk, mixed
 from irltui.errors import ConfigError
 
@@ -87,8 +88,18 @@ class Plan:
         return self.steps_before(self.outer_iterations)
 
 
-def make_plan(loop: LoopSection, count: int, seed: int, window: int | None = 1, *, learns: bool = True) -> Plan:
+def make_plan(
+    loop: LoopSection,
+    count: int,
+    seed: int,
+    window: int | None = 1,
+    *,
+    learns: bool = True,
+    losses: Sequence[str] = (),
+) -> Plan:
     """The plan for `count` training demonstrations; `window` and `learns` as in `Plan`.
+
+    `losses` says what became of the others, for a message.
 
     Raises:
         ConfigError: more outer iterations than demonstrations.
@@ -98,8 +109,23 @@ def make_plan(loop: LoopSection, count: int, seed: int, window: int | None = 1, 
         steps = loop.inner_steps if loop.inner_steps != "auto" else 1
         per_pass = max(1, round(count / (steps * loop.batch)))
     if per_pass > count:
-        raise ConfigError(
-            f"loop.outer_iterations: {per_pass} outer iterations, but only {count} training demonstrations",
-            "Lower loop.outer_iterations or give more data.",
-        )
+        few = f"loop.outer_iterations: {per_pass} outer iterations, but training demonstrations: {count}"
+        raise ConfigError("\n  ".join([few, *losses]), "Lower loop.outer_iterations or give more data.")
     return Plan(loop, count, seed, per_pass, window, learns)
+
+
+def plan_of(config: RunConfig, data: DemonstrationData) -> Plan:
+    """The plan of a run with its data.
+
+    Raises:
+        ConfigError: more outer iterations than demonstrations.
+    """
+    learns_reward = config.algorithm != "sft"
+    return make_plan(
+        config.loop,
+        len(data.train),
+        config.seed,
+        config.reward.window if learns_reward else 1,
+        learns=not learns_reward or config.reward.learns,
+        losses=data.report.losses(),
+    )

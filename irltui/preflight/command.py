@@ -14,7 +14,7 @@ from irltui.console import out_json, talk
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.mask import masked_rows
 from irltui.data.template import eos_ids
-from irltui.engine.plan import Plan, make_plan
+from irltui.engine.plan import Plan, plan_of
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
 from irltui.lm.precision import compute_precision
 from irltui.preflight import seconds as timing
@@ -48,7 +48,7 @@ def main(config: dict[str, Any], on: str = "", *, tries: bool = True) -> None:
     data = load_demonstrations(
         checked.data, tokenizer, eos_ids(tokenizer, generation_defaults(checked.model).eos_token_id)
     )
-    facts, plan, shape = row_facts(data), _plan(checked, data), shapes(checked.model, checked.adapter)
+    facts, plan, shape = row_facts(data), plan_of(checked, data), shapes(checked.model, checked.adapter)
     tried = probe(checked, talk) if tries else None
     found = find(checked, data.report, facts, plan, shape.parameters, tried.seen if tried else None)
     estimate = _estimate(checked, data, plan, shape, facts, tried, wanted)
@@ -69,13 +69,6 @@ def main(config: dict[str, Any], on: str = "", *, tries: bool = True) -> None:
             "estimate": estimate,
         }
     )
-
-
-def _plan(config: RunConfig, data: DemonstrationData) -> Plan:
-    learns_reward = config.algorithm != "sft"
-    window = config.reward.window if learns_reward else 1
-    learns = not learns_reward or config.reward.learns
-    return make_plan(config.loop, len(data.train), config.seed, window, learns=learns)
 
 
 def _estimate(

@@ -151,5 +151,8 @@ def open_run_folder(path: Path) -> RunFolder:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a run."""
-    return RunFolder(path).manifest.is_file()
+    """Whether a folder holds a run, and we may look at it: on a shared disk others keep theirs to themselves."""
+    try:
+        return RunFolder(path).manifest.is_file()
+    except PermissionError:
+        return False

@@ -152,7 +152,7 @@ TERMINABLE = "signal.signal(signal.SIGTERM, lambda *_: end('preempted', 75))\nst
     ("lines", "signals", "code", "said"),
     [
         (STOPPABLE, [signal.SIGINT], 0, "stopped: stop"),
-        (STUBBORN, [signal.SIGINT, signal.SIGINT], 1, "error: the engine was killed (SIGKILL)"),
+        (STUBBORN, [signal.SIGINT, signal.SIGINT], 130, "error: the engine was killed by Ctrl-C; "),
         (TERMINABLE, [signal.SIGTERM], 75, "preempted"),
     ],
     ids=["ctrl-c stops", "twice kills", "sigterm is passed on"],

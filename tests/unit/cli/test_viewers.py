@@ -11,9 +11,11 @@ import pytest
 import typer
 
 from irltui.cli import ctl as ctl_module
+from irltui.cli.listing import fitting
 from irltui.cli.main import app
 from irltui.config.layers import file_layer, value_layer
 from irltui.config.load import load, load_layers
+from irltui.console import columns
 from irltui.runs import study
 from irltui.runs.control import take
 from irltui.runs.events import Kind
@@ -96,6 +98,16 @@ def test_folders_that_may_not_be_looked_into_hide_no_other_run(irltui, make_run,
     assert [row["run"] for row in json.loads(irltui("runs", tmp_path, "--json").out)] == [f"{tmp_path}/mine"]
 
 
+def test_a_list_too_wide_for_the_terminal_goes_without_what_can_be_spared(irltui, make_run, tmp_path) -> None:
+    make_run("a")
+    table = [line.split("  ") for line in irltui("runs", tmp_path).out.splitlines()]
+    table = [[cell.strip() for cell in line if cell.strip()] for line in table]
+    whole = max(len(line) for line in columns(table).splitlines())
+    assert fitting(table, whole) == table
+    assert set(table[0]) - set(fitting(table, whole - 1)[0]) == {"outer"}
+    assert fitting(table, 10)[0] == ["run", "state", "step", "gap", "held-out loss"]
+
+
 def test_runs_of_a_grid_are_listed_beside_others(irltui, make_run, tmp_path) -> None:
     names = ["single", "grid/loop.batch=4", "both/loop.batch=4/seed-0", "both/loop.batch=4/seed-1"]
     for name in names:
@@ -159,6 +171,15 @@ def test_damaged_lines_are_counted_not_fatal(irltui, make_run) -> None:
 def test_what_is_no_run_exits_with_3(irltui, words) -> None:
     result = irltui(*words, "nowhere", *(["stop"] if words == ["ctl"] else []))
     assert (result.code, result.err) == (3, "error: nowhere: no run here (run.json is missing)\n")
+
+
+def test_what_may_not_be_read_is_named(irltui, make_run, monkeypatch) -> None:
+    def refuse(folder: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(folder / "study.json"))
+
+    monkeypatch.setattr("irltui.cli.bench.is_study", refuse)  # no permission stops root, this does
+    result = irltui("bench", make_run().path.name, "--benchmark", "quickstart")
+    assert (result.code, result.err) == (1, "error: a/study.json: Permission denied\n")
 
 
 def test_a_folder_of_runs_is_no_run_and_how_to_list_it_is_said(irltui, make_run, tmp_path) -> None:

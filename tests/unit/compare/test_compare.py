@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from array import array
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dashboard.written_run import HOSTILE, write_run
 from typer.testing import CliRunner
 
 from irltui.cli.main import app
+from irltui.cli.overlay import overlays
 from irltui.compare.answers import answers
 from irltui.compare.final import ITEMS, SEEDS, final_rows, over_seeds, read_stored
 from irltui.compare.loaded import ComparedRun, load_runs
@@ -202,3 +204,12 @@ def test_a_run_without_events_is_compared_as_far_as_it_goes(tmp_path: Path) -> N
     done = CliRunner().invoke(app, ["compare", str(empty.path), str(good.path)], catch_exceptions=False)
     assert done.exit_code == 0
     assert isinstance(load_runs([empty.path])[0], ComparedRun)
+
+
+def test_a_tiny_value_beside_a_chart_does_not_push_it_aside(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name, SHORT) for name in ("a", "b")]
+    sides = [Side(run.name, (run,)) for run in load_runs([run.path for run in runs])]
+    for side in sides:
+        values = side.runs[0].history.metrics["reward/gap"].values
+        values[:] = array("d", [-1.6964e-05 * (step + 1) for step in range(len(values))])
+    assert len({len(line) for line in overlays(sides, 100) if line.plain}) == 1

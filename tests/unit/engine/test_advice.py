@@ -62,6 +62,7 @@ def test_the_last_iteration_is_told_so() -> None:
         (IRFT, {"heldout/nll": 2.2}, Verdict.STOP, "held-out NLL turned up, from 2.000 (before training) to 2.200"),
         (IRFT, {"heldout/nll": 2.05}, Verdict.GO_ON, "held-out NLL 2.050"),
         (SFT, {"heldout/nll": 2.05}, Verdict.STOP, "held-out NLL turned up"),
+        (SFT, {"heldout/nll": 2.05, "kl/initial": 1.5}, Verdict.STOP, "held-out NLL turned up"),
     ],
 )
 def test_a_sick_figure_is_named_with_its_cure(

@@ -172,3 +172,11 @@ def test_an_ended_run_stays_what_it_was(run: RunFolder, state: str) -> None:
 def test_a_damaged_status_is_no_error(run: RunFolder, content: str) -> None:
     run.status.write_text(content)
     assert read_status(run).values == {}
+
+
+def test_a_folder_that_may_not_be_looked_into_holds_no_run_of_ours(tmp_path: Path, monkeypatch) -> None:
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refuse)  # no permission stops root, this does
+    assert not is_run(tmp_path)
