@@ -44,8 +44,7 @@ def submit_each(wanted: Variants, group: Path, options: Sequence[str], *, as_jso
     if to_do:
         executor = executors(group.absolute() / "submitit", max_num_timeout=job.requeues)
         ids = _submit(executor, _parameters(job, group.name), list(to_do.values()))
-    for run, number in zip(to_do.values(), ids, strict=True):
-        replace_json(run.job, {"cluster": job.cluster, "id": number})
+    _remember(job.cluster, dict(zip(ids, to_do.values(), strict=True)))
     told = {**under_way, **{label: f"job {number}" for label, number in zip(to_do, ids, strict=True)}}
     rows = [[label or safe(run.path.name), told[label], safe(run.path)] for label, run in runs.items()]
     if as_json:
@@ -54,6 +53,22 @@ def submit_each(wanted: Variants, group: Path, options: Sequence[str], *, as_jso
         out(columns(rows))
     talk(f"{len(ids)} of {len(runs)} submitted; look with `irltui runs {safe(group)}` and `irltui watch RUN`")
     return EXIT_OK
+
+
+def _remember(cluster: str, runs: Mapping[str, RunFolder]) -> None:
+    """Note each run's job in its folder, so that none is submitted twice.
+
+    Raises:
+        SubmitError: it cannot be noted; the jobs are there.
+    """
+    for number, run in runs.items():
+        try:
+            replace_json(run.job, {"cluster": cluster, "id": number})
+        except OSError as error:
+            raise SubmitError(
+                f"{safe(run.job)}: cannot be written: {safe(error)}; submitted: {', '.join(runs)}",
+                "These jobs will run. Submit no more of these runs before they have ended: it would not see them.",
+            ) from error
 
 
 def _executors(job: Job) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from irltui.cli import submit
 from irltui.config.submit import Job, read_job
 from irltui.errors import ConfigError
 from irltui.runs.durable import replace_json
@@ -102,6 +103,16 @@ def test_options_of_ours_may_be_written_with_hyphens_as_sbatch_has_them() -> Non
     job = read_job(["time=60", "gpus-per-node=8", "cpus-per-task=6", "at-once=2", "mail-user=me"])
     assert job == read_job(["time=60", "gpus_per_node=8", "cpus_per_task=6", "at_once=2", "mail-user=me"])
     assert (job.tasks, job.sbatch) == (8, {"mail-user": "me"})
+
+
+def test_a_job_that_was_taken_and_cannot_be_noted_is_told_with_its_number(irltui, slurm, monkeypatch) -> None:
+    def full(_path: Path, _value: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(submit, "replace_json", full)
+    result = irltui(*RUN)
+    assert result.code == 1
+    assert "five/job.json: cannot be written: [Errno 28] No space left on device; submitted: 41\n" in result.err
 
 
 def test_what_sbatch_or_squeue_refuses_is_told(irltui, slurm, tmp_path) -> None:
