@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import psutil
 import torch
 
 from irltui.engine.diagnostics import Values, advice
@@ -19,6 +20,7 @@ from irltui.runs.writer import RunWriter
 
 _SHOWN = ("reward/gap", "heldout/loss", "heldout/nll", "train/loss", "speed/pairs_per_second")
 PROGRESS_EVERY = 0.5  # seconds between progress events of one phase
+SYSTEM_EVERY = 10.0  # seconds between looks at the memory
 
 
 Track = Callable[[Mapping[str, float], int], None]
@@ -48,6 +50,7 @@ class Journal:
         self._phase: Phase | None = None
         self._said: tuple[int, int, int, str] | None = None  # of the phase: outer iteration, done, total, unit
         self._progress_at = 0.0
+        self._looked_at = time.monotonic()
         self._alerted: set[str] = set()  # in outer iteration `_alerted_in`
         self._alerted_in = -1
 
@@ -68,6 +71,9 @@ class Journal:
     def phase(self, phase: Phase, done: int = 0, total: int = 0, unit: str = "") -> None:
         """Say what is being done; progress within a phase at most twice a second, but always its end (once)."""
         now = time.monotonic()
+        if now - self._looked_at >= SYSTEM_EVERY:
+            self._looked_at = now
+            self._writer.write(Kind.SYSTEM, step=self.position.step, values=memory_now())
         changed, says = phase is not self._phase, (self.position.t, done, total, unit)
         if not changed and (says == self._said or not (done == total or now - self._progress_at >= PROGRESS_EVERY)):
             return
@@ -132,6 +138,14 @@ class Journal:
     def system(self) -> None:
         """Write what the process uses."""
         self.metrics({"memory/peak_bytes": float(peak_memory())})
+
+
+def memory_now() -> dict[str, float]:
+    """Bytes this process holds: resident, and of GPU memory if it computes there."""
+    held = {"memory_bytes": float(psutil.Process().memory_info().rss)}
+    if torch.cuda.is_available():
+        held["gpu_memory_bytes"] = float(torch.cuda.memory_allocated())
+    return held
 
 
 def peak_memory() -> int:

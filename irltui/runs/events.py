@@ -46,7 +46,7 @@ class Kind(StrEnum):
     ADVICE = "advice"
     """step, outer_iteration (that ended), verdict (go_on | stop | raise_beta | add_gamma), text"""
     SYSTEM = "system"
-    """step, values (cpu_percent, memory_bytes, gpu_memory_bytes ...)"""
+    """step, values (memory_bytes, and gpu_memory_bytes on one)"""
     CONTROL = "control"
     """id, command, state (accepted | applied | rejected | expired), detail"""
     LOG = "log"
