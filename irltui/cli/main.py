@@ -20,6 +20,7 @@ from irltui.cli.results import results_app
 _RUNS, _CONFIGURATION = "Runs", "Configuration"
 
 app = App(
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, configuration, data or model, 3 no such run, 75 preempted, "

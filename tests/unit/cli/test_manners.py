@@ -70,6 +70,13 @@ def test_every_help_has_examples_that_fit_eighty_columns_and_names_no_types(word
     assert not re.search(r"<(str|bool|int|path|float)", told)
 
 
+def test_the_short_form_of_help_serves_every_command() -> None:
+    for words in (["-h"], ["run", "-h"], ["config", "show", "-h"]):
+        told = CliRunner(env={"COLUMNS": "80"}).invoke(app, words)
+        assert told.exit_code == 0
+        assert "Examples:" in told.output
+
+
 def test_every_exit_code_is_in_the_one_table_and_means_one_thing() -> None:
     constants = {name: value for name, value in vars(errors).items() if name.startswith("EXIT_") and name.isupper()}
     codes = constants.pop("EXIT_CODES")
