@@ -109,7 +109,8 @@ def make_plan(
         steps = loop.inner_steps if loop.inner_steps != "auto" else 1
         per_pass = max(1, round(count / (steps * loop.batch)))
     if per_pass > count:
-        few = f"loop.outer_iterations: {per_pass} outer iterations, but training demonstrations: {count}"
+        rows = f"only {count} training demonstration{'s' * (count != 1)}"
+        few = f"loop.outer_iterations: {per_pass} outer iterations, but {rows}"
         raise ConfigError("\n  ".join([few, *losses]), "Lower loop.outer_iterations or give more data.")
     return Plan(loop, count, seed, per_pass, window, learns)
 

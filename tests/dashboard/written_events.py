@@ -237,7 +237,7 @@ class Events:
             self.writer.write(
                 Kind.SYSTEM,
                 step=self.step,
-                values={"memory_bytes": 2.1e9, "gpu_memory_bytes": 5.5e9},
+                values={"memory_bytes": 2.1e9 + self.noise(5), "gpu_memory_bytes": 5.5e9},
             )
 
     def measure(self, t: int) -> None:

@@ -121,13 +121,20 @@ def test_two_processes_hold_half_of_it_each_and_learn_what_one_learns(
     assert sorted(f.name for f in run.model.iterdir()) == sorted(f.name for f in alone.model.iterdir())
 
 
-@pytest.mark.parametrize("change", [{}, rft({**LORA, "model": {"gradient_checkpointing": True}})], ids=["irft", "rft"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({}, id="irft"),
+        pytest.param(rft({**LORA, "model": {"gradient_checkpointing": True}}), id="rft", marks=pytest.mark.slow),
+    ],
+)
 def test_the_first_process_alone_reads_models(change: Change, material: tuple[Path, Path], tmp_path: Path) -> None:
     alone, run = both(material, tmp_path, change, before=lambda rank: count_reads(rank, tmp_path))
     assert_same_result(alone, run, TOLERANCE)
     assert [path.name for path in tmp_path.glob("*.reads")] == ["0.reads"]
 
 
+@pytest.mark.slow
 def test_so_it_is_with_a_class_that_the_models_folder_brings(
     material: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,5 +86,5 @@ def test_fresh_generations_at_every_step_still_see_every_demonstration_once() ->
 
 
 def test_more_outer_iterations_than_demonstrations_is_an_error_with_both_numbers() -> None:
-    with pytest.raises(ConfigError, match="but training demonstrations: 5\n  dropped, duplicate: 4"):
+    with pytest.raises(ConfigError, match="but only 5 training demonstrations\n  dropped, duplicate: 4"):
         make_plan(LoopSection(outer_iterations=9), 5, 0, losses=["dropped, duplicate: 4 (rows 1, 2, 3, 4)"])
