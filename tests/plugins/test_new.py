@@ -10,8 +10,10 @@ import pytest
 
 from support.site import Site
 
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("sampler", "benchmark")]
 
-@pytest.mark.parametrize("kind", ["reward", "sampler", "benchmark"])
+
+@pytest.mark.parametrize("kind", ["reward", *SLOW])
 def test_a_new_plugin_passes_its_own_tests_unchanged(make_site: Callable[[], Site], tmp_path: Path, kind: str) -> None:
     site = make_site()
     done = site.irltui("plugins", "new", "my-acme", "--kind", kind, cwd=tmp_path)

@@ -63,6 +63,7 @@ def test_every_part_of_the_template_works_in_a_run(shipped: Site, tmp_path: Path
     assert [event.fields["benchmark"] for event in measured] == ["words"] * 3
 
 
+@pytest.mark.slow
 def test_the_dense_reward_moves_the_policy_without_reward_training_and_survives_resume(
     shipped: Site, tmp_path: Path
 ) -> None:
