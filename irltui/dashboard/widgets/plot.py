@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,10 +40,11 @@ class Ticks(AxisFormatter):
         return found
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
-        """What stands beside them."""
-        return [self._label(tick) for tick in ticks]
+        """What stands beside them: with the digits that tell them apart, as far as there is room; no label twice."""
+        labels = [self._label(tick, _digits(ticks)) for tick in ticks]
+        return ["" if label in labels[:i] else label for i, label in enumerate(labels)]
 
-    def _label(self, tick: float) -> str:
+    def _label(self, tick: float, digits: int) -> str:
         match self.kind:
             case "count":
                 return compact(tick)
@@ -51,13 +53,18 @@ class Ticks(AxisFormatter):
             case "log":
                 return figure(10.0**tick, 2) if -300 < tick < 300 else ""
             case _:
-                return (
-                    "0"
-                    if abs(tick) < 1e-12
-                    else figure(tick).rstrip("0").rstrip(".")
-                    if "." in figure(tick) and ("e" not in figure(tick))
-                    else figure(tick)
-                )
+                if abs(tick) < 1e-12:
+                    return "0"
+                label = figure(tick, digits)
+                return label.rstrip("0").rstrip(".") if "." in label and "e" not in label else label
+
+
+def _digits(ticks: Sequence[float]) -> int:
+    """How many significant digits the largest needs to show the step between two."""
+    largest, step = max(map(abs, ticks), default=0.0), abs(ticks[1] - ticks[0]) if len(ticks) > 1 else 0.0
+    if not (0 < step < math.inf and largest < math.inf):
+        return 3
+    return min(5, max(3, math.floor(math.log10(largest)) - math.floor(math.log10(step)) + 1))
 
 
 @dataclass(frozen=True)
