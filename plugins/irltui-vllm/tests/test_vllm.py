@@ -6,12 +6,9 @@ import copy
 import importlib.util
 import socket
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,7 +31,6 @@ from irltui.testing import check_sampler
 from irltui.testing.case import Case, make_case
 from irltui_vllm import Local, Server
 from irltui_vllm.errors import VllmError
-from irltui_vllm.weights import weight_source
 from support.runs import Change, config, demonstrations, finish, rft
 
 _found = importlib.util.spec_from_file_location("irltui_vllm_standin", Path(__file__).with_name("standin.py"))
@@ -326,41 +322,6 @@ def test_options_that_cannot_be_are_refused(server: tuple[str, Any]) -> None:
         pytest.raises(VllmError, match=r"sampler\.folder is missing"),
     ):
         case.spec.build(case.context)
-
-
-class OldSource(ABC):
-    """As vLLM 0.29 to 0.32 declare it."""
-
-    @abstractmethod
-    def metadata(self) -> list[Any]: ...
-
-    @abstractmethod
-    def __iter__(self) -> Any: ...
-
-
-class NewSource(ABC):
-    """As vLLM 0.33 does."""
-
-    def __init_subclass__(cls) -> None:
-        assert isinstance(vars(cls)["metadata"], cached_property)
-
-    @property
-    @abstractmethod
-    def metadata(self) -> list[Any]: ...
-
-    def iter_full(self) -> Any:
-        raise NotImplementedError
-
-
-@pytest.mark.parametrize("declared", [OldSource, NewSource])
-def test_weights_are_declared_and_sent_as_each_version_of_vllm_asks(declared: Any) -> None:
-    base = SimpleNamespace(WeightSource=declared, ParamMeta=lambda *row: row)
-    source = weight_source(base)
-    source.named = {"a": torch.ones(2, 3), "b": torch.zeros(1, dtype=torch.bfloat16)}
-    metadata = source.metadata if declared is NewSource else source.metadata()
-    assert metadata == [("a", torch.float32, (2, 3)), ("b", torch.bfloat16, (1,))]
-    sent = source.iter_full() if declared is NewSource else iter(source)
-    assert [(name, tensor.tolist()) for name, tensor in sent] == [("a", [[1.0] * 3] * 2), ("b", [0.0])]
 
 
 # -- in the process --------------------------------------------------------------------------
