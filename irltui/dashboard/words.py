@@ -81,6 +81,11 @@ def cell(text: object, style: str = "", limit: int = 60) -> Text:
     return Text(safe(text, limit=limit), style=style, no_wrap=True, overflow="ellipsis")
 
 
+def tail(name: str, room: int) -> str:
+    """A name in so many columns; of a long one the end, which tells more."""
+    return name if len(name) <= room else f"…{name[1 - room :]}" if room > 1 else "…"
+
+
 def phase_words(phase: str, algorithm: str = "") -> str:
     """What a phase does; a newer irltui's phase is called by its own name."""
     if phase == Phase.UPDATE and algorithm == "sft":

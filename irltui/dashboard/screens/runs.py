@@ -17,9 +17,10 @@ from irltui.dashboard.messages import LineEntered, LineLeft
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.store import ALIVE, Line
 from irltui.dashboard.widgets.filter_line import FilterLine
-from irltui.dashboard.words import STATE_MARKS, cell, joined, shown
+from irltui.dashboard.words import STATE_MARKS, cell, joined, shown, tail
 from irltui.runs.events import number
 from irltui.runs.status import State
+from irltui.text import safe
 
 _WIDE = 110
 _COLOURS = {
@@ -137,7 +138,7 @@ class RunsScreen(MainScreen):
             case "":
                 return Text("*" if line.path in self.store.marked else " ", style="bold")
             case "run":
-                return cell(line.name, limit=30 if self.size.width < _WIDE else 40)
+                return cell(tail(safe(line.name), 30 if self.size.width < _WIDE else 40))
             case "state":
                 colour = self._colour(status.state)
                 return Text(f"{STATE_MARKS[status.state]} {status.state}", style=colour)

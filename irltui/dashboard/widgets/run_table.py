@@ -9,7 +9,7 @@ from textual.content import Content
 from irltui.compare.final import Estimate, FinalRow
 from irltui.dashboard.figures import figure
 from irltui.dashboard.palette import Ink
-from irltui.dashboard.words import shown
+from irltui.dashboard.words import shown, tail
 from irltui.strokes import LINES
 
 _LABEL, _VALUE, _NARROWEST = 24, 36, 5
@@ -20,8 +20,7 @@ Row = Sequence[Content]
 def name_of(number: int, name: str, dark: bool, room: int = _VALUE) -> Content:
     """A run's mark and name; of a long name the end, which tells more."""
     ink = Ink("#000000", dark)
-    left = max(1, room - _TAIL)
-    short = name if len(name) <= left else f"…{name[1 - left :]}" if left > 1 else "…"
+    short = tail(name, max(1, room - _TAIL))
     return Content.assemble((LINES[number % len(LINES)], ink.curve(number)), " ", shown(short, "bold"))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from irltui.compare.config_diff import differences
 from irltui.compare.worddiff import ADDED, KEPT, REMOVED, word_diff
 from irltui.dashboard.figures import age, bytes_, compact, duration, figure
-from irltui.dashboard.words import cell, shown
+from irltui.dashboard.words import cell, shown, tail
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,11 @@ from irltui.dashboard.words import cell, shown
 )
 def test_durations_are_short(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("room", "text"), [(17, "study/seed-0/irft"), (10, "…ed-0/irft"), (2, "…t"), (1, "…")])
+def test_of_a_long_name_the_end_is_shown(room: int, text: str) -> None:
+    assert tail("study/seed-0/irft", room) == text
 
 
 @given(st.floats())
