@@ -9,16 +9,16 @@ from typing import Any
 
 from irltui import quickstart
 from irltui.api import BenchmarkSpec
-from irltui.cli import apply
+from irltui.api.registry import Registry
+from irltui.cli import worker
 from irltui.config.layers import Layer, set_layers, value_layer
 from irltui.config.load import load_layers
-from irltui.config.local import localise
+from irltui.config.paths import localise
+from irltui.config.run_source import target_layers
 from irltui.config.schema import RunConfig
-from irltui.config.target import target_layers
 from irltui.errors import ConfigError, RunFolderError
-from irltui.registry import Registry
+from irltui.experiments.study_folder import is_study
 from irltui.runs.folder import is_run
-from irltui.runs.study import is_study
 from irltui.text import safe
 
 
@@ -48,7 +48,7 @@ def bench(request: BenchRequest) -> None:
         raise RunFolderError(f"--items {safe(request.items)}: is there already", "Choose another file.")
     config = _config(request, from_run=is_run(path))
     _check_rewards(request, config.benchmarks, from_run=is_run(path))
-    apply.become(
+    worker.become(
         "bench",
         config=config.model_dump(mode="json"),
         run=str(path.absolute()) if is_run(path) else "",

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from irltui.cli.apply import ask, line_of
 from irltui.cli.engine import death
 from irltui.cli.sources import Sources
+from irltui.cli.worker import ask, line_of
 from irltui.config.layers import Layer
 from irltui.config.load import Loaded
-from irltui.config.study import Study, study_of
 from irltui.console import out_json, talk
 from irltui.errors import EXIT_OK, ConfigError, IrltuiError
+from irltui.experiments.study_file import Study, study_of
 from irltui.preflight.devices import devices
 from irltui.text import safe
 
@@ -50,7 +50,7 @@ def check(request: CheckRequest) -> int:
         return EXIT_OK
     from rich.console import Console
 
-    from irltui.cli.check_view import check_text
+    from irltui.views.check import check_text
 
     console = Console(highlight=False)
     for text in check_text(found, loaded.config, console.width):

@@ -13,15 +13,15 @@ from typing import Any
 from rich.console import Console
 
 from irltui.benchmarks.comparison import Difference
-from irltui.cli.compare_view import comparison_text
-from irltui.compare.answers import Answers, answers
-from irltui.compare.final import Estimate, FinalRow, final_rows, read_stored
-from irltui.compare.loaded import load_runs
-from irltui.compare.sides import Side, side_differences, sides_of
 from irltui.console import out_json
-from irltui.dashboard.moment import Moment
 from irltui.errors import ConfigError
 from irltui.runs.records import Sample
+from irltui.views.answers import Answers, answers
+from irltui.views.arms import Side, side_differences, sides_of
+from irltui.views.comparison import comparison_text
+from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stored
+from irltui.views.loaded_runs import load_runs
+from irltui.views.replay import Moment
 
 _WIDTH = 120  # columns, where there is no terminal
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from irltui.config.load import Loaded
-    from irltui.config.study import Study
     from irltui.dashboard.form import Offers
+    from irltui.experiments.study_file import Study
 
 _APP = "irltui.dashboard.app"
 RUNS = Path("runs")
@@ -62,7 +62,7 @@ async def check(loaded: Loaded | Study, width: int) -> Text:
     from rich.text import Text
 
     from irltui.cli.check import look_at
-    from irltui.cli.check_view import check_text
+    from irltui.views.check import check_text
 
     run, found = await look_at(loaded)
     return Text("\n").join(check_text(found, run.config, width))
@@ -77,7 +77,7 @@ def launch(loaded: Loaded | Study, name: str) -> Path:
         IrltuiError: a folder cannot be made.
     """
     from irltui.cli.run import new_folder
-    from irltui.config.study import Study
+    from irltui.experiments.study_file import Study
 
     if isinstance(loaded, Study):
         return _launch_study(loaded, name, new_folder(name))
@@ -90,7 +90,7 @@ def launch(loaded: Loaded | Study, name: str) -> Path:
 def _launch_study(study: Study, name: str, folder: Path) -> Path:
     from irltui.cli.sources import Sources
     from irltui.cli.study import create_study
-    from irltui.runs.study import run_folder
+    from irltui.experiments.study_folder import run_folder
 
     plan = create_study(study, Sources(name, "", "", "", None, ()), folder)
     with (folder / "console.log").open("ab") as console:

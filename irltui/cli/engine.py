@@ -13,8 +13,8 @@ from types import FrameType
 from typing import NoReturn
 
 from irltui.console import talk
+from irltui.distributed.launch import complete_environment
 from irltui.errors import EXIT_FAILED, RunFolderError
-from irltui.launch import complete_environment
 from irltui.runs.control import Command, send
 from irltui.runs.folder import RunFolder
 from irltui.text import safe

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from irltui.cli import apply
+from irltui.cli import worker
 from irltui.errors import RunFolderError
 from irltui.runs.folder import open_run_folder
 from irltui.text import safe
@@ -51,7 +51,7 @@ def export(request: ExportRequest) -> None:
         raise typer.BadParameter(f"{safe(request.hub)}: write it as OWNER/NAME", param_hint="--push-to-hub")
     if request.public and not request.hub:
         raise typer.BadParameter("says who may read what --push-to-hub pushes", param_hint="--public")
-    apply.become(
+    worker.become(
         "export",
         run=str(request.run),
         iteration=request.iteration,

@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
-from irltui.cli.apply import ask
 from irltui.cli.init_text import Begun, config_text
+from irltui.cli.worker import ask
 from irltui.config.layers import file_layer
 from irltui.config.load import load_layers
 from irltui.config.presets import presets
@@ -111,7 +111,7 @@ def _choose(question: str, among: Collection[str], default: str | None = None) -
 def _look(request: InitRequest) -> tuple[int, dict[str, Any]]:
     """The exit code of the process that looked, and what it found."""
     named = {key: value for key in ("prompt", "completion") if (value := getattr(request, key))}
-    return ask("look", model=request.model, data={"source": request.data, "columns": named})
+    return ask("inspect", model=request.model, data={"source": request.data, "columns": named})
 
 
 def _with_columns(request: InitRequest, found: Mapping[str, Any]) -> InitRequest:

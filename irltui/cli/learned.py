@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from irltui.cli.apply import work
 from irltui.cli.learned_view import sample_view, score_view, triage_view
+from irltui.cli.worker import work
 from irltui.config.layers import Layer, set_layers, value_layer
 from irltui.config.lines import split_key
 from irltui.config.load import load_layers
-from irltui.config.local import localise
-from irltui.config.target import target_layers
+from irltui.config.paths import localise
+from irltui.config.run_source import target_layers
 from irltui.console import out, out_json
 from irltui.errors import EXIT_OK, ConfigError, RunFolderError
 from irltui.runs.folder import RunFolder, open_run_folder
@@ -108,7 +108,7 @@ def _finished(path: Path, *, needs_reward: bool) -> RunFolder:
 def _request(
     run: RunFolder, common: Common, path: Path, source: str, assignments: Sequence[str], allowed: Sequence[str]
 ) -> dict[str, Any]:
-    """The options of `irltui.apply` on other data than the run's, which is read as the run's was."""
+    """The options of `irltui.use` on other data than the run's, which is read as the run's was."""
     given = _checked(assignments, allowed)
     own = read_manifest(run).config["data"]["source"]
     layers = [value_layer("--data", ("data", "source"), source)]

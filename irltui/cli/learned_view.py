@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from irltui.cli.say import figure
 from irltui.errors import RunFolderError
 from irltui.text import safe
+from irltui.views.terminal import figure
 
 _ENDS = 3  # rows shown of each end of an order
 _SNIPPET = 300

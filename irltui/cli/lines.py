@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from irltui.cli.progress import table, whole
-from irltui.cli.say import figure
 from irltui.runs.events import Event, Kind
 from irltui.text import safe
+from irltui.views.terminal import figure
 
 PROGRESS_EVERY = 10.0  # seconds of a run between two lines on the progress of one phase
 _SHORT = 60

@@ -8,18 +8,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-from irltui.cli.say import duration, figure
 from irltui.cli.sources import Sources
 from irltui.config.presets import presets
 from irltui.config.render import render
-from irltui.config.study import Study, study_of
 from irltui.console import columns, out, out_json, talk
 from irltui.errors import NoRunError, RunFolderError
+from irltui.experiments.study_file import Study, study_of
+from irltui.experiments.study_folder import runs_in
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
 from irltui.runs.status import Status, read_status
-from irltui.runs.study import runs_in
 from irltui.text import safe
+from irltui.views.terminal import duration, figure
 
 _HEAD = ["run", "state", "algorithm", "outer", "step", "gap", "held-out loss", "held-out NLL", "seen"]
 _EXPENDABLE = ("outer", "algorithm", "seen", "held-out NLL")  # in this order, where a terminal is too narrow

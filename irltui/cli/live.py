@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from irltui.cli.progress import Alert, Progress
-from irltui.cli.say import duration, figure
 from irltui.text import safe
+from irltui.views.terminal import duration, figure
 
 _ALERTS = 3
 _METRICS = {

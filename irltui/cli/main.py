@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
+from irltui.cli.help_style import App
 from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Run, Seed, Target
-from irltui.cli.plain import App
 from irltui.cli.reports import reports_app
 from irltui.cli.results import results_app
 
@@ -45,10 +45,10 @@ app.add_typer(debug_app, name="debug", rich_help_panel=_RUNS)
 
 def main() -> None:
     """Run the command line and end the process; errors of ours become a message and a hint."""
-    from irltui.cli.say import error_text, prepare_streams, refuse_odd_options
     from irltui.console import complain, is_verbose
     from irltui.errors import EXIT_FAILED, IrltuiError
     from irltui.text import safe
+    from irltui.views.terminal import error_text, prepare_streams, refuse_odd_options
 
     prepare_streams()
     try:
@@ -96,8 +96,8 @@ def irltui(
         out(f"irltui {__version__}")
     elif context.invoked_subcommand is None:
         from irltui.cli.dashboard import open_dashboard
-        from irltui.cli.say import has_screen
         from irltui.console import out
+        from irltui.views.terminal import has_screen
 
         if not (has_screen() and open_dashboard(None)):
             out(context.get_help())
@@ -302,9 +302,9 @@ def config_schema() -> None:
     Examples:
       irltui config schema > irltui.schema.json
     """
+    from irltui.api.registry import Registry
     from irltui.config.json_schema import json_schema
     from irltui.console import out_json
-    from irltui.registry import Registry
 
     out_json(json_schema(Registry()))
 
@@ -394,6 +394,6 @@ def debug_batch(
       irltui debug batch runs/first/faults/0001-000004
       irltui debug batch runs/first/faults/0001-000004 --json
     """
-    from irltui.cli.apply import become
+    from irltui.cli.worker import become
 
     become("debug", folder=folder, as_json=as_json)

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from irltui import __version__
-from irltui.cli.apply import line_of
+from irltui.api.registry import HOOKS, Registry, installed, owners, read_plugin_file
+from irltui.cli.worker import line_of
 from irltui.config.layers import set_layers
 from irltui.console import columns, out, out_json, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, PluginError
-from irltui.registry import HOOKS, Registry, installed, owners, read_plugin_file
 from irltui.text import safe
 
 _BUILT_IN = "irltui"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from irltui.compare.loaded import load_runs
-from irltui.compare.sides import sides_of
 from irltui.console import out, out_json
 from irltui.errors import RunFolderError
 from irltui.report.page import MARK, page
 from irltui.runs.durable import replace_file
 from irltui.text import masked, safe
+from irltui.views.arms import sides_of
+from irltui.views.loaded_runs import load_runs
 
 
 def report(paths: Sequence[Path], to: Path | None, figures: Path | None, samples: int, *, as_json: bool) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from irltui.cli.help_style import App
 from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Seed, Target
-from irltui.cli.plain import App
 
 RUNS = "Runs"
 reports_app = App()

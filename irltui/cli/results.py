@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from irltui.cli.help_style import App
 from irltui.cli.options import Assignments, Batch, Data, Json, Out, Overwrite, Reading, Run
-from irltui.cli.plain import App
 
 RESULTS = "Results"
 results_app = App()

@@ -21,21 +21,21 @@ from irltui.cli.engine import (
 )
 from irltui.cli.follow import Show, follow, json_lines, live, text_lines
 from irltui.cli.progress import Progress
-from irltui.cli.say import can_draw, has_screen
 from irltui.cli.seeds import run_each, variants
 from irltui.cli.sources import Sources
 from irltui.cli.study import create_study, follow_study
 from irltui.cli.submit import submit_each
 from irltui.cli.summary import replay, summary
-from irltui.config.study import study_of
 from irltui.console import complain, out, talk
+from irltui.distributed.launch import rank, refuse_sharding, under_launcher
 from irltui.errors import EXIT_INTERRUPTED, EXIT_OK, NoRunError, OutputError
-from irltui.launch import rank, refuse_sharding, under_launcher
+from irltui.experiments.study_file import study_of
+from irltui.experiments.study_folder import is_study
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
 from irltui.runs.status import State
-from irltui.runs.study import is_study
 from irltui.text import safe
+from irltui.views.terminal import can_draw, has_screen
 
 RANKS_WAIT = 60.0  # seconds in which the first rank must have made the run folder
 

@@ -16,10 +16,10 @@ from irltui.cli.sources import Sources
 from irltui.config.load import Loaded
 from irltui.console import complain, talk
 from irltui.errors import EXIT_OK, ConfigError, RunFolderError
+from irltui.experiments.study_folder import seed_folder
 from irltui.runs.folder import RunFolder, create_run_folder, is_run
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
 from irltui.runs.status import State, read_status
-from irltui.runs.study import seed_folder
 from irltui.text import safe
 
 Variants = Mapping[str, tuple[Path, Sources]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from irltui.config.layers import Layer, value_layer
 from irltui.config.load import Loaded, load
-from irltui.config.local import localise
+from irltui.config.paths import localise
 from irltui.text import safe
 
 

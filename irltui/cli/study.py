@@ -14,14 +14,14 @@ from types import FrameType
 
 from irltui.cli.engine import console_tail, start_engine
 from irltui.cli.progress import Progress
-from irltui.cli.say import can_draw
 from irltui.cli.sources import Sources
 from irltui.cli.study_report import study_report
 from irltui.cli.study_table import draw
 from irltui.cli.summary import replay
-from irltui.config.study import Study
 from irltui.console import complain, out, out_json, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, RunFolderError
+from irltui.experiments.study_file import Study
+from irltui.experiments.study_folder import StudyPlan, StudyRun, is_study, read_plan, run_folder, write_plan
 from irltui.runs.control import Command, send
 from irltui.runs.durable import sync_folder
 from irltui.runs.events import Event
@@ -29,8 +29,8 @@ from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.reader import EventReader
 from irltui.runs.status import State, read_status
-from irltui.runs.study import StudyPlan, StudyRun, is_study, read_plan, run_folder, write_plan
 from irltui.text import safe
+from irltui.views.terminal import can_draw
 
 POLL = 0.2  # seconds between looks at the runs
 

@@ -10,15 +10,15 @@ from typing import Any
 
 from irltui.benchmarks.comparison import Difference, compare, read_items
 from irltui.cli.progress import Progress
-from irltui.cli.say import figure
 from irltui.cli.summary import replay
 from irltui.console import columns
 from irltui.errors import RunFolderError
+from irltui.experiments.study_folder import StudyPlan, run_folder
 from irltui.runs.events import Kind, number
 from irltui.runs.folder import RunFolder
 from irltui.runs.reader import read_events
-from irltui.runs.study import StudyPlan, run_folder
 from irltui.text import safe
+from irltui.views.terminal import figure
 
 
 @dataclass(frozen=True)

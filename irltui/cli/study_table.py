@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from irltui.cli.say import figure
 from irltui.text import safe
+from irltui.views.terminal import figure
 
 if TYPE_CHECKING:
     from irltui.cli.study import Job

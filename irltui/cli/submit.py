@@ -14,13 +14,13 @@ from typing import Any
 import psutil
 
 from irltui.cli.seeds import Variants, load_all, make_all
-from irltui.config.submit import Job, read_job
 from irltui.console import columns, out, out_json, talk
 from irltui.errors import EXIT_OK, SubmitError
+from irltui.experiments.slurm_job import SubmittedRun
+from irltui.experiments.slurm_options import Job, read_job
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import ENDED, State, read_status
-from irltui.submitted import SubmittedRun
 from irltui.text import safe
 
 _SRUN = ["--kill-on-bad-exit=0", "--wait=60"]  # the ranks that are left say why one went

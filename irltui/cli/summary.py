@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from irltui.cli.charts import charts
 from irltui.cli.lines import interval
 from irltui.cli.progress import Progress
-from irltui.cli.say import duration, figure
 from irltui.console import columns, out, out_json
 from irltui.errors import EXIT_USAGE
 from irltui.runs.folder import RunFolder, open_run_folder
@@ -19,6 +17,8 @@ from irltui.runs.manifest import Manifest, read_manifest
 from irltui.runs.reader import EventReader
 from irltui.runs.status import State, read_status
 from irltui.text import safe
+from irltui.views.terminal import duration, figure
+from irltui.views.text_charts import charts
 
 _FIGURES = {
     "heldout/nll": "held-out NLL, nats a token",

@@ -12,7 +12,6 @@ from pathlib import Path
 from irltui.cli.dashboard import open_dashboard
 from irltui.cli.follow import json_lines, text_lines
 from irltui.cli.progress import Progress
-from irltui.cli.say import error_text, has_screen
 from irltui.cli.summary import summary
 from irltui.console import out, talk
 from irltui.errors import EXIT_OK, RunFolderError
@@ -20,6 +19,7 @@ from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.mirror import SCHEME, Mirror, parse_place
 from irltui.runs.reader import EventReader
 from irltui.runs.status import ENDED, State, read_status
+from irltui.views.terminal import error_text, has_screen
 
 REMOTE_POLL, LOCAL_POLL = 2.0, 0.3  # seconds; over a network every look is an exchange
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from irltui.api import Spec
+from irltui.api.registry import Registry
+from irltui.config.keys import PARTS
 from irltui.config.schema import RunConfig
-from irltui.config.shape import PARTS
-from irltui.registry import Registry
 
 _REF = "#/$defs/{model}"
 

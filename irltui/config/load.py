@@ -11,14 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from irltui.api.registry import Registry
+from irltui.config.keys import defaults, value_at
 from irltui.config.layers import Layer, Merged, merge, set_layers
 from irltui.config.messages import explain
+from irltui.config.run_source import target_layers
 from irltui.config.schema import RunConfig
-from irltui.config.shape import defaults, value_at
-from irltui.config.target import target_layers
 from irltui.config.toml import dotted
 from irltui.errors import ConfigError
-from irltui.registry import Registry
 
 _LARGEST = 1 << 63  # TOML's integers have 64 bits; longer ones do not even print
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from irltui.api.registry import Registry
+from irltui.config.keys import known_keys, tables, value_at
 from irltui.config.layers import Merged
 from irltui.config.lines import Keys
-from irltui.config.shape import known_keys, tables, value_at
 from irltui.config.toml import dotted, value
-from irltui.registry import Registry
 from irltui.text import safe
 
 REMEDIES: dict[Keys, str] = {("model", "name"): "give --model", ("data", "source"): "give --data"}

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from irltui import api, hooks
-from irltui.api import Spec
-from irltui.registry import HOOKS
+from irltui import api
+from irltui.api import Spec, hooks
+from irltui.api.registry import HOOKS
 
 _INTRODUCTION = """\
 # Plugin reference

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from irltui.api.registry import Registry
+from irltui.config.keys import tables
 from irltui.config.messages import REMEDIES
-from irltui.config.shape import tables
 from irltui.config.toml import dotted, value
-from irltui.registry import Registry
 
 _INTRODUCTION = """\
 # Configuration
@@ -26,7 +26,7 @@ Values come in layers, and later ones win:
 - `irltui run irft --model M --data D` starts from a preset, `irltui run my.toml` from a file, `irltui run my.toml
   --preset irft` from a file above a preset; `irltui run RUN/run.json` repeats a run.
 - The right side of `--set` is TOML (`--set loop.batch=8`, `--set 'adapter.targets=["q_proj"]'`), else plain text
-  (`--set loss.link=linear`).
+  (`--set loss.kind=linear`).
 - A new `kind` in a higher layer empties its table first: another kind has other options.
 - Nothing is null: absent is `"auto"` or `"off"`. Nothing is read from the environment but
   `IRLTUI_DISABLE_PLUGINS`, names of plugins with commas between (or `all`) that must not be imported.
@@ -97,7 +97,9 @@ def _values(shape: Mapping[str, Any]) -> str:
         case "boolean":
             return "`true`, `false`"
         case "array":
-            return "list of text"
+            item = shape.get("items", {})
+            of = "text" if item.get("type") in (None, "string") else "numbers"
+            return f"list of {shape['minItems']} {of}" if "minItems" in shape else f"list of {of}"
         case _:
             return "text"
 

@@ -23,13 +23,14 @@ from pydantic import (
 )
 
 from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
+from irltui.api.registry import Registry, read_plugin_file
 from irltui.errors import PluginError
-from irltui.registry import Registry, read_plugin_file
 
 Auto = Literal["auto"]
 Off = Literal["off"]
 _FILE_NAME = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")  # results are stored under a benchmark's name
 PositiveInt = Annotated[int, Field(ge=1)]
+Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
 
 
 class Section(BaseModel):
@@ -122,7 +123,7 @@ class DataSection(Section):
     """What happens to rows that repeat a prompt and its completion."""
     held_out: float = Field(default=0.1, ge=0, lt=1)
     """Share of prompts kept out of training, for held-out loss and early stopping; split by prompt."""
-    held_out_limit: int = Field(default=128, ge=0)
+    max_held_out: int = Field(default=128, ge=0)
     """At most so many held-out demonstrations; the rest of that share trains."""
 
 
@@ -141,11 +142,11 @@ class LoopSection(Section):
     """Pairs (demonstrations, for SFT) an optimizer step."""
     micro_batch: PositiveInt | Auto = "auto"
     """Pairs a forward pass; the result does not depend on it. auto is 4."""
-    share_prompts: bool = True
+    share_prefix: bool = True
     """Compute the prompt of a pair once for both responses, where that is less work; the result is the same."""
     shuffle: bool = True
     """Shuffle the demonstrations anew in every pass."""
-    skip_not_finite: int = Field(default=0, ge=0)
+    max_nonfinite_steps: int = Field(default=0, ge=0)
     """Inner steps whose loss or gradient is NaN or infinite to skip, in the whole run, before it stops; 0 stops."""
 
 
@@ -161,7 +162,7 @@ class ReferenceSection(Section):
 class LossSection(Section):
     """h, what is made of the reward gap."""
 
-    link: Literal["sigmoid", "linear", "hinge", "ipo", "robust", "sigmoid_norm"] = "sigmoid"
+    kind: Literal["sigmoid", "linear", "hinge", "ipo", "robust", "sigmoid_norm"] = "sigmoid"
     """h: sigmoid is SPIN's and DPO's, linear the exact IRL gradient, sigmoid_norm takes log-ratios per token."""
     noise: float = Field(default=0.1, ge=0, lt=0.5)
     """robust: share of pairs believed to be the wrong way round (e)."""
@@ -202,10 +203,8 @@ class OptimizerSection(Section):
     """Share of all steps spent warming up."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled for adamw, plain for rmsprop."""
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    """adamw: decay of the first moment."""
-    beta2: float = Field(default=0.999, ge=0, lt=1)
-    """adamw: decay of the second moment; rmsprop: its smoothing (alpha)."""
+    betas: Betas = [0.9, 0.999]
+    """adamw: decay of the first and of the second moment; rmsprop reads the second alone, as its smoothing (alpha)."""
     epsilon: float = Field(default=1e-8, gt=0)
     """Added to the denominator."""
     max_grad_norm: float = Field(default=1.0, ge=0)
@@ -253,7 +252,7 @@ class CheckpointSection(Section):
 class TrackingSection(Section):
     """Experiment trackers that get the metrics, too, by accelerate; `pip install 'irltui[wandb]'` and so on."""
 
-    to: list[Literal["tensorboard", "wandb", "trackio", "mlflow"]] = []
+    trackers: list[Literal["tensorboard", "wandb", "trackio", "mlflow"]] = []
     """Of tensorboard, wandb, trackio and mlflow; the run folder holds everything without any."""
     project: str = Field(default="irltui", min_length=1)
     """Project (MLflow: experiment) that the run is filed under, by the name of its folder."""
@@ -360,7 +359,7 @@ class RunConfig(Section):
     def _consistent(self) -> RunConfig:
         if self.loop.outer_iterations == "auto" and self.loop.inner_steps == "auto":
             raise ValueError("loop.outer_iterations = auto needs a number in loop.inner_steps")
-        held_out = self.data.held_out and self.data.held_out_limit and self.evaluation.held_out_pairs
+        held_out = self.data.held_out and self.data.max_held_out and self.evaluation.held_out_pairs
         if self.early_stop.held_out_patience and not held_out:
             raise ValueError("early_stop.held_out_patience needs held-out pairs: raise data.held_out")
         if self.algorithm == "irft" and not self.reward.implicit:
@@ -375,8 +374,8 @@ class RunConfig(Section):
             raise ValueError("reward.kind must be a reward of its own for rft, such as 'explicit'")
         if self.reference.kind != "fixed":
             raise ValueError("reference.kind must be 'fixed' for rft: its pi_ref is the initial policy")
-        if self.loss.link == "sigmoid_norm":
-            raise ValueError("loss.link 'sigmoid_norm' is for log-ratios: rft takes 'linear' or 'sigmoid'")
+        if self.loss.kind == "sigmoid_norm":
+            raise ValueError("loss.kind 'sigmoid_norm' is for log-ratios: rft takes 'linear' or 'sigmoid'")
         if self.loss.gamma:
             raise ValueError("loss.gamma must be 0 for rft: reward steps leave the policy alone")
 

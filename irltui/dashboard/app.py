@@ -18,8 +18,8 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
-from irltui.dashboard.colourless import Styled
 from irltui.dashboard.keymap import KEYS
+from irltui.dashboard.no_color import Styled
 from irltui.dashboard.palette import DARK, LIGHT, THEMES
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.screens.check import CheckScreen

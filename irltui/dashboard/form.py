@@ -15,16 +15,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from irltui.api import Spec
+from irltui.api.registry import Registry
+from irltui.config.keys import component_at, defaults, tables, value_at
 from irltui.config.layers import Layer, merge, set_layers
 from irltui.config.load import Loaded, load
-from irltui.config.local import localise
-from irltui.config.shape import component_at, defaults, tables, value_at
-from irltui.config.study import Study, StudySection, study_of
-from irltui.config.target import target_layers
+from irltui.config.paths import localise
+from irltui.config.run_source import target_layers
 from irltui.config.toml import dotted
 from irltui.config.toml import value as as_toml
 from irltui.errors import IrltuiError, PluginError
-from irltui.registry import Registry
+from irltui.experiments.study_file import Study, StudySection, study_of
 
 FIRST = ("model.name", "data.source", "algorithm", "seed", "study.seeds", "study.jobs")
 

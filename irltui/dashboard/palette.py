@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
-from irltui.strokes import BLUE, CURVES_ON_DARK, CURVES_ON_LIGHT, ORANGE, SKY, VERMILLION
+from irltui.views.curve_styles import BLUE, CURVES_ON_DARK, CURVES_ON_LIGHT, ORANGE, SKY, VERMILLION
 
 _GREY = "#8A8A8A"
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from irltui.dashboard.moment import Replay
 from irltui.errors import IrltuiError
 from irltui.runs.control import Command, send
 from irltui.runs.folder import RunFolder, is_run
@@ -24,6 +23,7 @@ from irltui.runs.history import RunHistory
 from irltui.runs.manifest import read_manifest
 from irltui.runs.reader import EventReader
 from irltui.runs.status import State, Status, read_status
+from irltui.views.replay import Replay
 
 POLL = 0.5  # seconds between looks at an open run
 LIST_EVERY = 2.0  # seconds between looks at the folder

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from irltui.dashboard.keymap import KEYS, scopes
-from irltui.dashboard.panels import PANELS
+from irltui.views.panels import PANELS
 
 
 def key_table(scope: str) -> str:

@@ -209,14 +209,14 @@ def _split(rows: _Rows, section: DataSection) -> tuple[list[int], list[int]]:
         digest = hashlib.blake2b(repr(rows.tokens(i)[0]).encode(), digest_size=16).digest()
         by_prompt.setdefault(digest, []).append(i)
     wanted = 0
-    if section.held_out and section.held_out_limit and len(by_prompt) > 1:
+    if section.held_out and section.max_held_out and len(by_prompt) > 1:
         wanted = min(max(1, round(section.held_out * len(by_prompt))), len(by_prompt) - 1)
     held_out: list[int] = []
     taken = 0
     for digest in sorted(by_prompt):
-        if taken == wanted or len(held_out) == section.held_out_limit:
+        if taken == wanted or len(held_out) == section.max_held_out:
             break
-        if len(held_out) + len(by_prompt[digest]) <= section.held_out_limit:
+        if len(held_out) + len(by_prompt[digest]) <= section.max_held_out:
             held_out += by_prompt[digest]
             taken += 1
     kept_out = set(held_out)

@@ -13,12 +13,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from irltui import launch
+from irltui.distributed import launch
+from irltui.distributed.presence import RankEnd, console_of, leave_word, missing, present
 from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError, RunFolderError
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.lock import hold
-from irltui.runs.ranks import RankEnd, console_of, leave_word, missing, present
 from irltui.runs.status import State
 from irltui.runs.writer import RunWriter, SilentWriter
 from irltui.text import masked
@@ -90,9 +90,9 @@ def _console(run: RunFolder, rank: int) -> Generator[None]:
 
 def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
     """Every way a run may end is one run_end event and one exit code."""
+    from irltui.distributed.ranks import RankLostError, leave
     from irltui.engine.safepoint import SafePoint, Stop
     from irltui.engine.session import train
-    from irltui.ranks import RankLostError, leave
 
     writer.status(now=True, state=State.STARTING)
     safepoint = SafePoint(run, writer)
@@ -129,7 +129,7 @@ def _told(writer: RunWriter, end: End) -> End:
 
 
 def _rank_lost(run: RunFolder, error: IrltuiError) -> End:
-    from irltui import ranks
+    from irltui.distributed import ranks
 
     _print(traceback.format_exc())
     gone = missing(run, ranks.count(), ranks.index())

@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from irltui import ranks
 from irltui.api import Reward
+from irltui.distributed import ranks
 from irltui.engine.position import Position
 from irltui.errors import CheckpointError
 from irltui.runs.checkpoints import FORMAT, damage, digest, newest_first

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from irltui import ranks
 from irltui.api import Benchmark, Demonstration, Generation, Prompt, Score
 from irltui.benchmarks.intervals import Interval, mean_interval
 from irltui.data.tokens import token_texts
+from irltui.distributed import ranks
 from irltui.engine import diagnostics
+from irltui.engine.assemble import Parts
 from irltui.engine.journal import Journal
-from irltui.engine.parts import Parts
-from irltui.engine.rounds import Pair, Round
+from irltui.engine.pairs import Pair, Round
 from irltui.errors import IrltuiError, RunFolderError, TrainingError
 from irltui.lm.policy import score_all
 from irltui.rewards.scoring import score_rewards

@@ -10,9 +10,9 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from irltui import ranks
 from irltui.config.schema import RunConfig
-from irltui.engine.parts import Parts
+from irltui.distributed import ranks
+from irltui.engine.assemble import Parts
 from irltui.errors import RunFolderError
 from irltui.runs.durable import room, sync_file, sync_folder
 from irltui.runs.folder import RunFolder

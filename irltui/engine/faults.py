@@ -14,13 +14,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from irltui import ranks
 from irltui.algorithm import Pairs
 from irltui.api import Responses
-from irltui.baselines import Demonstrated
+from irltui.distributed import ranks
 from irltui.engine.checkpoint import Trained, Whole
 from irltui.engine.position import Position
 from irltui.errors import IrltuiError, RunFolderError
+from irltui.objectives.sft import Demonstrated
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
 

@@ -17,7 +17,6 @@ import torch
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
-from irltui import ranks
 from irltui.api import (
     Benchmark,
     BenchmarkSpec,
@@ -39,6 +38,7 @@ from irltui.api import (
     UpdateSpec,
 )
 from irltui.benchmarks import build as benchmarks
+from irltui.distributed import ranks
 from irltui.engine.timelimit import Late, TimeLimit
 from irltui.errors import IrltuiError, NotFiniteError, TrainingError
 from irltui.lm.policy import LanguageModelPolicy

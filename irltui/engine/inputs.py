@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 
-from irltui import ranks
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData
+from irltui.distributed import ranks
 from irltui.errors import DataError, ModelError, RunFolderError
 from irltui.lm.initial import weights_digest
 from irltui.runs.durable import replace_json

@@ -15,9 +15,9 @@ from types import FrameType
 
 import psutil
 
-from irltui import ranks
+from irltui.distributed import ranks
+from irltui.distributed.launch import Signals
 from irltui.errors import EXIT_OK, EXIT_PREEMPTED
-from irltui.launch import Signals
 from irltui.runs.control import Command, Request, take
 from irltui.runs.events import Kind, Phase
 from irltui.runs.folder import RunFolder

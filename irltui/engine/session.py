@@ -6,17 +6,17 @@ import os
 
 import torch
 
-from irltui import ranks
 from irltui.config.load import recorded
 from irltui.data.mask import masked_rows
+from irltui.distributed import ranks
 from irltui.engine import checkpoint
-from irltui.engine.drive import Drive
+from irltui.engine.assemble import Parts, build, derived_seed
 from irltui.engine.inputs import check_inputs
 from irltui.engine.journal import Journal
-from irltui.engine.parts import Parts, build, derived_seed
 from irltui.engine.position import Position
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.engine.tracking import require_trackers, start_tracking
+from irltui.engine.trainer import Drive
 from irltui.errors import CheckpointError, RunFolderError
 from irltui.lm.load import check_kernels, quiet_transformers
 from irltui.runs.events import Kind, Phase

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from irltui import ranks
 from irltui.config.schema import OptimizerSection
+from irltui.distributed import ranks
 from irltui.errors import NotFiniteError
 
 _NOT_FINITE = "Lower optimizer.learning_rate or raise reward.beta; the last checkpoint is still good (--resume)."
@@ -22,14 +22,14 @@ def make_optimizer(section: OptimizerSection, parameters: Iterable[nn.Parameter]
         return torch.optim.RMSprop(
             parameters,
             lr=section.learning_rate,
-            alpha=section.beta2,
+            alpha=section.betas[1],
             eps=section.epsilon,
             weight_decay=section.weight_decay,
         )
     return torch.optim.AdamW(
         parameters,
         lr=section.learning_rate,
-        betas=(section.beta1, section.beta2),
+        betas=(section.betas[0], section.betas[1]),
         eps=section.epsilon,
         weight_decay=section.weight_decay,
     )

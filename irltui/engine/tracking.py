@@ -57,10 +57,10 @@ def require_trackers(section: TrackingSection) -> None:
         ConfigError: one is not.
     """
     there = {str(name) for name in get_available_trackers()}
-    if missing := [name for name in section.to if name not in there]:
+    if missing := [name for name in section.trackers if name not in there]:
         raise ConfigError(
-            f"tracking.to: {missing[0]!r} is not installed",
-            f"pip install 'irltui[{missing[0]}]', or take it out of tracking.to.",
+            f"tracking.trackers: {missing[0]!r} is not installed",
+            f"pip install 'irltui[{missing[0]}]', or take it out of it.",
         )
 
 
@@ -78,12 +78,12 @@ def start_tracking(run: RunFolder, config: RunConfig, mark: str, step: int, tell
         TrainingError: a tracker does not begin.
     """
     trackers: dict[str, GeneralTracker] = {}
-    for name in config.tracking.to:
+    for name in config.tracking.trackers:
         try:
             trackers[name] = _begin(name, run, config, mark, step)
         except Exception as error:
-            hint = f"Look at its own configuration (WANDB_MODE=offline, ...), or take {name!r} out of tracking.to."
-            raise TrainingError(f"tracking.to: {name!r} does not start: {error!r}", hint) from error
+            hint = f"Look at its own configuration (WANDB_MODE=offline, ...), or take {name!r} out of it."
+            raise TrainingError(f"tracking.trackers: {name!r} does not start: {error!r}", hint) from error
     return Tracking(trackers, tell)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from irltui import ranks
+from irltui.distributed import ranks
 
 
 def low_precision_copy(model: Any, dtype: torch.dtype) -> Any:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from irltui import ranks
 from irltui.api import Responses
+from irltui.distributed import ranks
 from irltui.lm.logprobs import Rows, token_log_probs
 from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form
 

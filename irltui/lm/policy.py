@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from irltui import ranks
 from irltui.api import Prompt, Responses
+from irltui.distributed import ranks
+from irltui.distributed.load_once import read_by_first
+from irltui.distributed.sharding import Sharding
 from irltui.lm.logprobs import sequence_log_probs, token_log_probs
-from irltui.lm.one_reader import read_by_first
 from irltui.lm.pairs import SharedPrompts
-from irltui.lm.sharding import Sharding
 
 # Autocast keeps low-precision copies of the weights for as long as it is entered.
 Autocast = Callable[[], AbstractContextManager[None]]

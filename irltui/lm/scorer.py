@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from irltui import ranks
 from irltui.api import Responses
 from irltui.config.schema import AdapterSection, ModelSection
+from irltui.distributed import ranks
+from irltui.distributed.sharding import Sharding, Shards
 from irltui.errors import ModelError
 from irltui.lm.load import add_adapter, decoder_layers, load_classifier
 from irltui.lm.policy import Autocast
-from irltui.lm.sharding import Sharding, Shards
 
 _HEAD = "score"  # what transformers calls a head over every token; heads behind a pooler have other names
 

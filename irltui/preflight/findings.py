@@ -130,7 +130,7 @@ def _of_held_out(config: RunConfig, rows: RowFacts) -> Iterator[Finding]:
             "note",
             "data.held_out",
             f"{rows.held_out_prompts} held-out prompts: intervals over them will be wide",
-            "Raise data.held_out (and data.held_out_limit), or bring benchmarks with data of their own.",
+            "Raise data.held_out (and data.max_held_out), or bring benchmarks with data of their own.",
         )
 
 

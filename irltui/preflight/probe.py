@@ -16,7 +16,7 @@ import torch
 from irltui.api import Demonstration, Generation
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import Demonstrations
-from irltui.engine.parts import Parts, build
+from irltui.engine.assemble import Parts, build
 from irltui.engine.stepper import make_optimizer
 from irltui.errors import TrainingError
 from irltui.lm.policy import score_all

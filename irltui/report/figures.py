@@ -12,11 +12,11 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from irltui.compare.sides import Side
-from irltui.dashboard.curves import Curve, thin
 from irltui.report.specs import ChartSpec, charts, reward_game
-from irltui.strokes import CURVES_ON_LIGHT, DASHES
 from irltui.text import safe
+from irltui.views.arms import Side
+from irltui.views.curve_styles import CURVES_ON_LIGHT, DASHES
+from irltui.views.curves import Curve, thin
 
 FORMATS = ("png", "svg")
 _NO_METADATA: dict[str, dict[str, str | None]] = {"png": {"Software": None}, "svg": {"Date": None}}

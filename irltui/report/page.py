@@ -7,14 +7,14 @@ import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 
-from irltui.compare.final import final_rows, read_stored
-from irltui.compare.sides import Side
 from irltui.report import sections
 from irltui.report.markup import details, section, text
 from irltui.report.samples import over_iterations, side_by_side
 from irltui.report.specs import ChartSpec, charts, reward_game
 from irltui.report.svg import chart
 from irltui.runs.manifest import read_manifest
+from irltui.views.arms import Side
+from irltui.views.final_figures import final_rows, read_stored
 
 MARK = "<!-- written by irltui report -->"
 """The second line of every page: what has it may be written anew."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from irltui.compare.answers import answers
-from irltui.compare.sides import Side
-from irltui.compare.worddiff import ADDED, KEPT, REMOVED, word_diff
-from irltui.dashboard.figures import figure
 from irltui.report.markup import LONGEST, details, swatch, text
 from irltui.runs.history import RunHistory
 from irltui.runs.records import BEFORE_TRAINING, Sample
 from irltui.text import safe
+from irltui.views.answers import answers
+from irltui.views.arms import Side
+from irltui.views.numbers import figure
+from irltui.views.word_diff import ADDED, KEPT, REMOVED, word_diff
 
 _TAGS = {ADDED: "ins", REMOVED: "del"}
 _SHADES = 8  # of a token's reward, each way

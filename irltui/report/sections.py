@@ -9,17 +9,17 @@ from statistics import fmean
 
 from irltui import __version__
 from irltui.benchmarks.comparison import Difference
-from irltui.compare.config_diff import flat
-from irltui.compare.final import FINAL, Estimate, FinalRow
-from irltui.compare.loaded import ComparedRun
-from irltui.compare.sides import Side, side_differences
 from irltui.config.render import render_values
-from irltui.dashboard.figures import duration, figure
-from irltui.dashboard.moment import Moment
 from irltui.report.markup import details, swatch, table, text
 from irltui.runs.manifest import Manifest
 from irltui.runs.metrics import METRICS
 from irltui.runs.records import Counted, Evaluation
+from irltui.views.arms import Side, side_differences
+from irltui.views.config_diff import flat
+from irltui.views.final_figures import FINAL, Estimate, FinalRow
+from irltui.views.loaded_runs import ComparedRun
+from irltui.views.numbers import duration, figure
+from irltui.views.replay import Moment
 
 _MOST_ALERTS = 40
 _VERDICTS = {0: "no effect found", 1: "higher", -1: "lower"}

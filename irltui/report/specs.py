@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from irltui.compare.final import FINAL
-from irltui.compare.loaded import ComparedRun
-from irltui.compare.sides import Side
-from irltui.dashboard.curves import Curve, limits, smooth
-from irltui.dashboard.moment import Moment
-from irltui.dashboard.panels import PANELS, Level, Panel, chosen
+from irltui.views.arms import Side
+from irltui.views.curves import Curve, limits, smooth
+from irltui.views.final_figures import FINAL
+from irltui.views.loaded_runs import ComparedRun
+from irltui.views.panels import PANELS, Level, Panel, chosen
+from irltui.views.replay import Moment
 
 _FEWEST = 2  # points that make a curve
 _MANY = 40  # points from which on a smoothed curve says more

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from irltui.dashboard.curves import GAP, Curve, thin, ticks
-from irltui.dashboard.figures import compact, figure
 from irltui.report.markup import swatch, text
 from irltui.report.specs import ChartSpec, Line
+from irltui.views.curves import GAP, Curve, thin, ticks
+from irltui.views.numbers import compact, figure
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 420, 230, 46, 8, 8, 22
 _DOTS = 60  # most values of a curve that can be pointed at

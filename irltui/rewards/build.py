@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from irltui.api import BuildContext
 from irltui.config.schema import AdapterSection, ModelSection
+from irltui.distributed.load_once import read_by_first
 from irltui.errors import ModelError
 from irltui.lm.load import checkpoint_activations, decoder_layers, load_tokenizer
-from irltui.lm.one_reader import read_by_first
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.scorer import Scorer, freeze_lowest, load_scorer
 from irltui.rewards.explicit import ExplicitReward

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from irltui import ranks
 from irltui.api import Responses, Reward
+from irltui.distributed import ranks
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.scorer import Scorer, export_scorer
 

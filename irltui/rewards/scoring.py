@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from irltui import ranks
 from irltui.api import Policy, Prompt, Reward
+from irltui.distributed import ranks
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ _GROUPS: dict[str, tuple[Metric, ...]] = {
         Metric("train/nll", "negative log-likelihood of the step's demonstrations, nats a token"),
         Metric("train/learning_rate", "learning rate of the step"),
         Metric("train/gradient_norm", "norm of the gradient before clipping"),
-        Metric("train/skipped", "inner steps skipped so far (loop.skip_not_finite); only at such a step", "absent"),
+        Metric("train/skipped", "inner steps skipped so far (loop.max_nonfinite_steps); only at such a step", "absent"),
     ),
     "Speed": (
         Metric("speed/generated_tokens_per_second", "tokens sampled a second in the sampling phase"),

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from irltui import ranks
 from irltui.api import Generation
+from irltui.distributed import ranks
 from irltui.errors import RunFolderError
 from irltui.runs.lines import checked_line, checked_row
 from irltui.runs.packed import pack, packed, read_packed

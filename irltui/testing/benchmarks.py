@@ -6,8 +6,8 @@ from collections import Counter
 
 from irltui.api import Benchmark, BenchmarkSpec, Score
 from irltui.data.template import PromptTemplate
+from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
 from irltui.engine.evaluate import summarise
-from irltui.engine.under_test import ModelUnderTest, RewardOfRun
 from irltui.rewards.implicit import ImplicitReward
 from irltui.samplers.transformers import TransformersSampler
 from irltui.testing.case import Case, ends_when_told, require

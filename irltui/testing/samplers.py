@@ -8,7 +8,7 @@ import torch
 
 from irltui.api import Decoding, Generation, Prompt, Sampler, SamplerSpec
 from irltui.engine.guard import GuardedSampler
-from irltui.engine.rounds import generation_problem
+from irltui.engine.pairs import generation_problem
 from irltui.lm.policy import score_all
 from irltui.testing.case import CAP, SEED, TOLERANCE, Case, ends_when_told, require
 

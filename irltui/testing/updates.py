@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from irltui.api import LowerLevel, PolicyStep, PolicyUpdate, Responses, Reward, Sampler, UpdateSpec
 from irltui.engine.guard import GuardedUpdate
-from irltui.engine.lower import InitialReference
+from irltui.engine.lower_level import InitialReference
 from irltui.samplers.transformers import TransformersSampler
 from irltui.testing.case import Case, ends_when_told, require
 

@@ -13,9 +13,9 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from irltui import ranks
 from irltui.api import BuildContext, Generation, LowerLevel, Policy, Prompt, Responses, Reward
 from irltui.data.order import batches
+from irltui.distributed import ranks
 
 
 def lower_level(context: BuildContext) -> LowerLevel:

@@ -13,10 +13,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from irltui import ranks
 from irltui.config.load import load
 from irltui.data.template import eos_ids
-from irltui.engine.parts import make_policy
+from irltui.distributed import ranks
+from irltui.engine.assemble import make_policy
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
 
 

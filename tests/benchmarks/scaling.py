@@ -28,7 +28,7 @@ def measure(root: Path, model: Path, factor: int, repeat: int) -> tuple[float, f
     data = demonstrations(root / f"{factor}.jsonl", BASE * factor)
     change = {
         "loop": {"outer_iterations": 1, "batch": 16, "micro_batch": 16},
-        "data": {"held_out_limit": 16},
+        "data": {"max_held_out": 16},
         "evaluation": {"samples": 0, "before_training": False},
         "sampler": {"kind": "slots", "slots": 64},
     }

@@ -17,7 +17,7 @@ from typing import Any
 
 from torch.profiler import ProfilerActivity, profile
 
-import irltui.engine.drive as drive
+import irltui.engine.trainer as drive
 from irltui.engine.__main__ import main
 from irltui.engine.journal import Journal
 from irltui.runs.events import Kind, Phase

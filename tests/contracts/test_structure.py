@@ -55,10 +55,10 @@ def imported(code: str) -> set[str]:
 
 
 VIEWERS = """
-import irltui.api, irltui.registry, irltui.text, irltui.errors, irltui.quickstart
-import irltui.config.load, irltui.config.presets, irltui.compare.final, irltui.report.page, irltui.report.figures
+import irltui.api, irltui.api.registry, irltui.text, irltui.errors, irltui.quickstart
+import irltui.config.load, irltui.config.presets, irltui.views.final_figures, irltui.report.page, irltui.report.figures
 import irltui.runs.reader, irltui.runs.writer, irltui.runs.control, irltui.runs.manifest, irltui.runs.status
-from irltui.registry import Registry
+from irltui.api.registry import Registry
 Registry().resolve("reward", "implicit"); Registry().resolve("sampler", "slots")
 Registry().resolve("benchmark", "quickstart"); Registry().resolve("reward", "explicit")
 Registry().resolve("update", "rloo")
@@ -77,7 +77,7 @@ def test_the_engine_never_imports_a_screen() -> None:
         path.name
         for folder in (
             "engine",
-            "apply",
+            "use",
             "data",
             "lm",
             "rewards",
@@ -103,7 +103,7 @@ def test_the_built_in_parts_are_registered_through_the_hooks() -> None:
     import irltui.rewards
     import irltui.samplers
     import irltui.updates
-    from irltui.registry import Registry
+    from irltui.api.registry import Registry
 
     registry = Registry()
     assert registry.kinds("reward") == irltui.rewards.irltui_rewards()

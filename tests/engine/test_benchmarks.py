@@ -54,7 +54,7 @@ def evaluations(run: RunFolder) -> dict[tuple[str, int], dict[str, dict[str, flo
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"adapter": {"kind": "lora", "rank": 4}}, {"loss": {"link": "sigmoid_norm"}}, rft()],
+    [{}, {"adapter": {"kind": "lora", "rank": 4}}, {"loss": {"kind": "sigmoid_norm"}}, rft()],
     ids=["irft", "lora", "per token", "rft"],
 )
 def test_every_benchmark_is_measured_at_the_start_and_after_each_iteration(

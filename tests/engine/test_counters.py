@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from irltui.engine import parts
+from irltui.engine import assemble as parts
 from irltui.engine.journal import Journal
 from irltui.lm import logprobs
 from irltui.runs.folder import RunFolder
@@ -92,7 +92,7 @@ def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tu
         monkeypatch.setattr(Journal, "phase", told)
         change = {
             "data": {"max_response_tokens": 12, "held_out": 0.0},
-            "loop": {"batch": STEP, "micro_batch": MICRO_BATCH, "shuffle": False, "share_prompts": share},
+            "loop": {"batch": STEP, "micro_batch": MICRO_BATCH, "shuffle": False, "share_prefix": share},
             "sampler": {"slots": SLOTS},
             "evaluation": {"samples": 0, "before_training": False},
         }

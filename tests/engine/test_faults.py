@@ -68,7 +68,7 @@ def test_bad_data_is_told_before_the_model_is_loaded(
     def refuse(*_: object) -> None:
         pytest.fail("the model was loaded")
 
-    monkeypatch.setattr("irltui.engine.parts.load_model", refuse)
+    monkeypatch.setattr("irltui.engine.assemble.load_model", refuse)
     inputs[1].write_text('{"prompt": "the"\n')
     assert "demos.jsonl:1: not JSON" in failed(tmp_path, config(*inputs), 2)["reason"]
 
@@ -129,7 +129,7 @@ def test_a_sampler_that_breaks_its_contract_is_named(
 def test_when_every_generation_equals_its_demonstration_the_run_says_so(
     tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from irltui.engine.rounds import Pair
+    from irltui.engine.pairs import Pair
 
     monkeypatch.setattr(Pair, "is_equal", True)
     told = failed(tmp_path, config(*inputs), 1)

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from irltui import ranks
 from irltui.api import UpdateSpec
+from irltui.distributed import ranks
+from irltui.distributed.launch import complete_environment
 from irltui.engine import guard
 from irltui.engine.stepper import Stepper
 from irltui.errors import TrainingError
-from irltui.launch import complete_environment
 from irltui.runs.control import Command, send
 from irltui.runs.events import Kind
 from irltui.updates import groups
@@ -136,7 +136,7 @@ def test_a_number_that_is_not_finite_in_one_process_ends_all_and_keeps_its_batch
 def test_a_step_that_one_process_cannot_take_is_skipped_by_all(
     material: tuple[Path, Path], tmp_path: Path, algorithm: str
 ) -> None:
-    change: Change = {"algorithm": algorithm, "loop": {"skip_not_finite": 1}}
+    change: Change = {"algorithm": algorithm, "loop": {"max_nonfinite_steps": 1}}
     run = prepare(tmp_path / "run", config(*material, change))
 
     def poison(rank: int) -> None:

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from irltui.api import PolicyStep, Prompt, Reward, Sampler
+from irltui.api.registry import Registry
 from irltui.config.schema import RunConfig
-from irltui.registry import Registry
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.metrics import METRICS
@@ -37,7 +37,7 @@ def values_of(run: RunFolder, name: str) -> list[float]:
     [
         {},
         {"update": {"kind": "boltzmann", "prompts": 4, "generations": 4}},
-        {"loss": {"link": "linear"}, "reward": {"bound": 1.0}},
+        {"loss": {"kind": "linear"}, "reward": {"bound": 1.0}},
         {"reward": {"freeze": 1, "init": "restart", "history": 2}, "loop": {"outer_iterations": 3}},
         {"reward": {"lora_rank": 2}, "adapter": {"kind": "lora", "rank": 2}},
         {"update": {"kind": "rloo", "steps": 1}, "evaluation": {"samples": 0}},
@@ -179,7 +179,7 @@ def test_too_many_frozen_layers_are_told_with_the_key(tmp_path: Path, inputs: tu
     [
         ({"reward": {"kind": "implicit"}}, "reward of its own for rft"),
         ({"reference": {"kind": "rolling"}}, "must be 'fixed' for rft"),
-        ({"loss": {"link": "sigmoid_norm"}}, "is for log-ratios"),
+        ({"loss": {"kind": "sigmoid_norm"}}, "is for log-ratios"),
         ({"loss": {"gamma": 0.1}}, "must be 0 for rft"),
         ({"algorithm": "irft"}, "must be an implicit reward for irft"),
         ({"update": {"kind": "rloo", "generations": 1}}, "greater than or equal to 2"),

@@ -24,10 +24,11 @@ from transformers import (
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from irltui import ranks
 from irltui.api import UpdateSpec
 from irltui.config.schema import ModelSection
-from irltui.engine import guard, parts
+from irltui.distributed import ranks
+from irltui.engine import assemble as parts
+from irltui.engine import guard
 from irltui.engine.stepper import Stepper
 from irltui.lm import logprobs
 from irltui.lm.load import load_model
@@ -57,7 +58,7 @@ VARIANTS: dict[str, Change] = {
     "gradient checkpointing and adapters": {**LORA, "model": {"gradient_checkpointing": True}},
     "a frozen reward that restarts": rft({"reward": {"kind": "explicit", "freeze": 1, "init": "restart"}}),
     "adapters everywhere": rft({**LORA, "reward": {"kind": "explicit", "lora_rank": 4}}),
-    "separate rows": {"loop": {"share_prompts": False}},
+    "separate rows": {"loop": {"share_prefix": False}},
 }
 
 
@@ -303,7 +304,7 @@ def poisoned(at: int) -> Callable[[int], None]:
 def test_a_step_that_one_process_cannot_take_is_skipped_by_all(
     algorithm: str, material: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    change: Change = sharded({"algorithm": algorithm, "loop": {"skip_not_finite": 1}})
+    change: Change = sharded({"algorithm": algorithm, "loop": {"max_nonfinite_steps": 1}})
     run = prepare(tmp_path / "run", config(*material, change))
     assert work_together(run, before=poisoned(0)) == [0, 0]
     skipped = events(run, Kind.METRICS, where=lambda event: "train/skipped" in event.fields["values"])

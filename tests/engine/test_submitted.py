@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from irltui.distributed.launch import Signals
 from irltui.engine import __main__ as engine
-from irltui.launch import Signals
+from irltui.experiments.slurm_job import SubmittedRun
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
 from irltui.runs.reader import read_events
-from irltui.submitted import SubmittedRun
 from support.compare import assert_same
 from support.runs import config, demonstrations, finish, prepare, results
 from support.tiny import folder as tiny
@@ -103,7 +103,7 @@ def test_what_the_engine_of_a_job_prints_is_in_the_run_folder_and_how_it_ended_i
         "from irltui.engine import session\n"
         "def train(*arguments): raise RuntimeError('odd')\n"
         "session.train = train\n"
-        "from irltui.submitted import SubmittedRun\n"
+        "from irltui.experiments.slurm_job import SubmittedRun\n"
         "SubmittedRun(pathlib.Path(sys.argv[1]))()\n"
     )
     job = {"SUBMITIT_EXECUTOR": "local", "SUBMITIT_LOCAL_JOB_ID": "7", "SUBMITIT_LOCAL_NTASKS": "1"}

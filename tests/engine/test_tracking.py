@@ -26,7 +26,7 @@ def values(tmp_path: Path) -> dict[str, Any]:
     inputs = folder(tmp_path / "model"), demonstrations(tmp_path / "demos.jsonl", 14)
     (tmp_path / "held.jsonl").write_text('{"prompt": "a?", "completion": "the cat"}\n' * 2)
     nll = {"kind": "heldout_nll", "data": str(tmp_path / "held.jsonl")}
-    return config(*inputs, {"tracking": {"to": ["tensorboard"]}, "benchmarks": {"nll": nll}})
+    return config(*inputs, {"tracking": {"trackers": ["tensorboard"]}, "benchmarks": {"nll": nll}})
 
 
 def tracked(run: RunFolder) -> Series:
@@ -61,7 +61,7 @@ def test_tensorboard_shows_every_metric_of_a_run_under_its_name(tmp_path: Path, 
         assert shown[name] == pytest.approx(steps, rel=1e-6), name
     (stored,) = (run.path / "tracking" / "tensorboard").rglob("hparams.yml")
     assert "loop.batch: 4\n" in stored.read_text()
-    assert "tracking.to: '[\"tensorboard\"]'\n" in stored.read_text()
+    assert "tracking.trackers: '[\"tensorboard\"]'\n" in stored.read_text()
 
 
 @pytest.mark.parametrize("lost", [True, False], ids=["crashed", "stopped"])
@@ -96,11 +96,11 @@ def test_a_tracker_whose_package_is_missing_is_told_before_anything_is_loaded(
     if not missing:
         pytest.skip("every tracker is installed here")
     name = min(missing)
-    values["tracking"] = {"to": [name]}
+    values["tracking"] = {"trackers": [name]}
     run = prepare(tmp_path / "run", values)
     assert work(run) == EXIT_USAGE
     end = read_events(run.events)[-1].fields
-    assert end["reason"] == f"tracking.to: {name!r} is not installed"
+    assert end["reason"] == f"tracking.trackers: {name!r} is not installed"
     assert f"pip install 'irltui[{name}]'" in end["hint"]
 
 
@@ -109,7 +109,7 @@ def test_a_tracker_that_does_not_start_is_named(tmp_path: Path, values: dict[str
     (run.path / "tracking").mkdir()
     (run.path / "tracking" / "tensorboard").write_text("a file where a folder should be")
     assert work(run) == 1
-    assert read_events(run.events)[-1].fields["reason"].startswith("tracking.to: 'tensorboard' does not start: ")
+    assert read_events(run.events)[-1].fields["reason"].startswith("tracking.trackers: 'tensorboard' does not start: ")
 
 
 class Unreachable(GeneralTracker):

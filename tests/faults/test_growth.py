@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
-from irltui.engine.drive import Drive
+from irltui.engine.trainer import Drive
 from irltui.runs.folder import RunFolder
 from support.runs import config, demonstrations, finish
 from support.tiny import folder

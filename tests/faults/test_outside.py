@@ -14,11 +14,11 @@ from dashboard.written_run import write_run
 from typer.testing import CliRunner
 
 from irltui.cli.main import app
-from irltui.dashboard.moment import Moment
 from irltui.runs.events import Kind
 from irltui.runs.history import RunHistory
 from irltui.runs.reader import EventReader, read_events
 from irltui.runs.writer import RunWriter
+from irltui.views.replay import Moment
 from support.compare import assert_same
 from support.runs import config, demonstrations, finish, prepare, work
 from support.tiny import folder

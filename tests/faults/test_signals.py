@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from faults import kills
-from irltui.engine.drive import Drive
+from irltui.engine.trainer import Drive
 from irltui.runs.control import Command, send
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder

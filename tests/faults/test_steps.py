@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from irltui.api import Responses
-from irltui.apply import debug
 from irltui.engine.stepper import Stepper
 from irltui.errors import RunFolderError
 from irltui.lm.policy import LanguageModelPolicy
@@ -21,6 +20,7 @@ from irltui.rewards.implicit import ImplicitReward
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.samplers.slots import SlotSampler
+from irltui.use import debug
 from support.runs import Change, config, demonstrations, events, finish, prepare, rft, work
 from support.tiny import folder
 
@@ -131,7 +131,7 @@ def test_a_step_that_is_not_finite_is_skipped_counted_and_kept_if_that_is_allowe
     name: str,
     broken: Callable[[Tensor], Tensor],
 ) -> None:
-    loop = {"loop": {"skip_not_finite": 1}}
+    loop = {"loop": {"max_nonfinite_steps": 1}}
     expected = finish(tmp_path / "whole", config(*inputs, change))
     true, maybe = getattr(where, name), once(broken, 3)
     monkeypatch.setattr(where, name, lambda self, responses: maybe(true(self, responses)))
@@ -150,7 +150,7 @@ def test_a_step_that_is_not_finite_is_skipped_counted_and_kept_if_that_is_allowe
 def test_more_steps_that_are_not_finite_than_allowed_end_the_run_also_over_a_resume(
     tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change = {"loop": {"skip_not_finite": 1}, "checkpoint": {"every_steps": 1}}
+    change = {"loop": {"max_nonfinite_steps": 1}, "checkpoint": {"every_steps": 1}}
     run = prepare(tmp_path / "run", config(*inputs, change))
     poison(monkeypatch, ImplicitReward, "score", nan_forward)
     assert work(run) == 1

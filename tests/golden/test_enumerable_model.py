@@ -8,8 +8,8 @@ import torch
 
 from irltui.algorithm import Pairs, learn, link
 from irltui.api import Prompt
-from irltui.baselines import Demonstrated, sft
 from irltui.lm.policy import LanguageModelPolicy
+from irltui.objectives.sft import Demonstrated, sft
 from irltui.rewards.implicit import ImplicitReward
 from support import tiny
 

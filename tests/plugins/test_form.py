@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from dashboard.conftest import settle, text_of
 
+from irltui.api.registry import Registry
 from irltui.cli.dashboard import look
 from irltui.config.load import Loaded
 from irltui.dashboard.app import Dashboard
 from irltui.dashboard.form import Form, Offers
-from irltui.registry import Registry
 from support.site import ROOT, Site
 
 BROKEN = "[irltui]\nbroken = no_such_module\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from irltui import hooks
+from irltui.api import hooks
+from irltui.api.registry import DISABLE_VARIABLE, Registry, read_plugin_file
 from irltui.errors import ConfigError, PluginError
-from irltui.registry import DISABLE_VARIABLE, Registry, read_plugin_file
 from irltui.runs.events import Kind
 from irltui.runs.reader import read_events
 from support.runs import config, demonstrations, events, finish, prepare, rft, stored, work
@@ -82,7 +82,7 @@ def test_a_plugin_that_does_not_load_is_named_with_the_reason(tmp_path: Path, te
 
 
 def test_every_hook_is_known_to_the_registry() -> None:
-    from irltui.registry import HOOKS
+    from irltui.api.registry import HOOKS
 
     assert set(HOOKS.values()) == {name for name in vars(hooks) if name.startswith("irltui_")}
 

@@ -1,6 +1,6 @@
 """irltui's processes forked from this one, which has imported torch and transformers: it saves them the seconds.
 
-`start` is the real command line, and what it starts (engine, apply) are processes, too; only their imports are shared.
+`start` is the real command line, and what it starts (engine, use) are processes, too; only their imports are shared.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-_OURS = ("irltui", "irltui.engine", "irltui.apply")
+_OURS = ("irltui", "irltui.engine", "irltui.use")
 _DESCRIPTORS = 4096
 
 
@@ -33,13 +33,6 @@ class Forked(subprocess.Popen):
 
 def preload() -> None:
     """Import what the processes will need."""
-    import irltui.apply.bench
-    import irltui.apply.export
-    import irltui.apply.plugin
-    import irltui.apply.triage
-    import irltui.cli.main
-    import irltui.engine.session
-    import irltui.preflight.command  # noqa: F401
 
 
 def start(words: Sequence[str], *, cwd: Path, said: Path, **environment: str) -> subprocess.Popen[bytes]:

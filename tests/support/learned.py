@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from irltui.apply import sample, score
-from irltui.apply.learned import Learned
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
+from irltui.use import sample, score
+from irltui.use.learned import Learned
 
 TOLERANCE = 2e-5  # float32 sums in another order
 

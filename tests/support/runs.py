@@ -10,9 +10,9 @@ from typing import Any
 
 from accelerate.state import AcceleratorState
 
+from irltui.api.registry import Registry
 from irltui.config.schema import RunConfig
 from irltui.engine.__main__ import main
-from irltui.registry import Registry
 from irltui.runs.events import Event, Kind
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from irltui.dashboard.moment import X_AXES
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.widgets.chart import SMOOTHINGS, Chart, Lens
+from irltui.views.replay import X_AXES
 
 
 class ChartedScreen(MainScreen):

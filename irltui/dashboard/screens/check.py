@@ -11,11 +11,11 @@ from textual.content import Content
 from textual.widgets import Footer, Static
 
 from irltui.dashboard.keymap import CHECK, ENGINE, EVERYWHERE, bindings
-from irltui.dashboard.moment import Moment
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.check_text import config_lines, cost_line, mask_lines, report_lines, without_report
 from irltui.dashboard.widgets.status_line import NARROW, StatusLine
+from irltui.views.replay import Moment
 
 _BOTH_FROM, _ALL_ROWS_FROM = 120, 30
 

@@ -10,19 +10,19 @@ from textual.containers import Grid, Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Footer, Static
 
-from irltui.compare.answers import answers
-from irltui.compare.final import final_rows
-from irltui.compare.loaded import ComparedRun, short_names
-from irltui.compare.sides import Side, side_differences, sides_of
+from irltui.dashboard.content import joined, shown
 from irltui.dashboard.keymap import CHARTS, COMPARE, EVERYWHERE, bindings
-from irltui.dashboard.moment import Moment
-from irltui.dashboard.panels import PANELS
 from irltui.dashboard.screens.charted import ChartedScreen
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.chart import Chart, Drawn, Subject
 from irltui.dashboard.widgets.run_table import differences_table, final_table, name_of
 from irltui.dashboard.widgets.sample_text import caption, plain
-from irltui.dashboard.words import joined, shown
+from irltui.views.answers import answers
+from irltui.views.arms import Side, side_differences, sides_of
+from irltui.views.final_figures import final_rows
+from irltui.views.loaded_runs import ComparedRun, short_names
+from irltui.views.panels import PANELS
+from irltui.views.replay import Moment
 
 _LABEL = 16
 _WIDE, _SHORT = 120, 16

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from irltui.dashboard.words import shown
+from irltui.dashboard.content import shown
 
 
 class Leave(StrEnum):

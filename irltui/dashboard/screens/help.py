@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from irltui.dashboard.keymap import KEYS, scopes
-from irltui.dashboard.panels import PANELS
+from irltui.views.panels import PANELS
 
 _KEY = 10
 

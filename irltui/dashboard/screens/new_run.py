@@ -15,14 +15,14 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Input, Static
 
+from irltui.api.registry import Registry
 from irltui.config.load import Loaded
 from irltui.config.presets import presets
-from irltui.config.study import Study
+from irltui.dashboard.content import cell, joined, shown
 from irltui.dashboard.form import NO_OFFERS, Form, Offers, Option
 from irltui.dashboard.screens.preview import Check, PreviewScreen
-from irltui.dashboard.words import cell, joined, shown
 from irltui.errors import IrltuiError
-from irltui.registry import Registry
+from irltui.experiments.study_file import Study
 
 Launch = Callable[[Loaded | Study, str], Path]
 """Makes the folder of a run, or of all runs of a study, starts the work and returns the (first) run's folder; the name

@@ -15,10 +15,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from irltui.config.load import Loaded
-from irltui.config.study import Study
-from irltui.dashboard.figures import duration
-from irltui.dashboard.words import shown
+from irltui.dashboard.content import shown
 from irltui.errors import IrltuiError
+from irltui.experiments.study_file import Study
+from irltui.views.numbers import duration
 
 Check = Callable[[Loaded | Study, int], Awaitable[Text]]
 """Looks at a configuration and tells in lines of so many columns what it found; cancelled, it stops looking."""

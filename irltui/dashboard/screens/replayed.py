@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from irltui.dashboard.moment import Moment, Replay
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.widgets.status_line import StatusLine
+from irltui.views.replay import Moment, Replay
 
 TICK = 0.25  # seconds between two movements
 

@@ -10,9 +10,8 @@ from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Footer, Static
 
+from irltui.dashboard.content import tell
 from irltui.dashboard.keymap import CHARTS, ENGINE, EVERYWHERE, REPLAY, RUN, bindings
-from irltui.dashboard.moment import Moment
-from irltui.dashboard.panels import PANELS, Panel, chosen
 from irltui.dashboard.screens.charted import ChartedScreen
 from irltui.dashboard.screens.replayed import Replayed
 from irltui.dashboard.store import OpenRun
@@ -21,7 +20,8 @@ from irltui.dashboard.widgets.notices import everything, notices
 from irltui.dashboard.widgets.sample_text import preview
 from irltui.dashboard.widgets.sparklines import Sparklines
 from irltui.dashboard.widgets.status_line import StatusLine
-from irltui.dashboard.words import tell
+from irltui.views.panels import PANELS, Panel, chosen
+from irltui.views.replay import Moment
 
 MOST_CHARTS = 9
 _CHART_WIDTH, _CHART_HEIGHT = 38, 9

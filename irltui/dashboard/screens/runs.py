@@ -11,16 +11,16 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import DataTable, Footer, Static
 
-from irltui.dashboard.figures import age, figure
+from irltui.dashboard.content import STATE_MARKS, cell, joined, shown, tail
 from irltui.dashboard.keymap import EVERYWHERE, RUNS, bindings
 from irltui.dashboard.messages import LineEntered, LineLeft
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.store import ALIVE, Line
 from irltui.dashboard.widgets.filter_line import FilterLine
-from irltui.dashboard.words import STATE_MARKS, cell, joined, shown, tail
 from irltui.runs.events import number
 from irltui.runs.status import State
 from irltui.text import safe
+from irltui.views.numbers import age, figure
 
 _WIDE = 110
 _COLOURS = {

@@ -11,16 +11,16 @@ from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Footer, Static
 
+from irltui.dashboard.content import joined, shown
 from irltui.dashboard.keymap import ENGINE, EVERYWHERE, REPLAY, SAMPLES, bindings
 from irltui.dashboard.messages import LineEntered, LineLeft
-from irltui.dashboard.moment import Moment
 from irltui.dashboard.palette import Ink
 from irltui.dashboard.screens.replayed import Replayed
 from irltui.dashboard.widgets.filter_line import FilterLine
 from irltui.dashboard.widgets.sample_text import caption, changes, coloured, iteration, plain
 from irltui.dashboard.widgets.status_line import StatusLine
-from irltui.dashboard.words import joined, shown
 from irltui.runs.records import Sample
+from irltui.views.replay import Moment
 
 _WIDE, _LIST_FROM, _SHORT = 120, 100, 16
 DIFFS = ("off", "since previous", "against demonstration")

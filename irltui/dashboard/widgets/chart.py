@@ -13,13 +13,13 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.widgets import Static
 
-from irltui.dashboard.curves import GAP, Curve, Floats, limits, logarithmic, smooth, thin, value_at
-from irltui.dashboard.figures import bytes_, compact, duration, figure
+from irltui.dashboard.content import joined, shown, tell
 from irltui.dashboard.palette import Ink
-from irltui.dashboard.panels import Level
 from irltui.dashboard.widgets.plot import Frame, Plot
-from irltui.dashboard.words import joined, shown, tell
-from irltui.strokes import LINES
+from irltui.views.curve_styles import LINES
+from irltui.views.curves import GAP, Curve, Floats, limits, logarithmic, smooth, thin, value_at
+from irltui.views.numbers import bytes_, compact, duration, figure
+from irltui.views.panels import Level
 
 SMOOTHINGS = (1, 5, 20, 100)
 X_KINDS = {"step": "count", "tokens": "count", "elapsed": "time"}

@@ -10,12 +10,12 @@ from typing import Any
 
 from textual.content import Content
 
-from irltui.compare.config_diff import flat
-from irltui.dashboard.figures import bytes_, duration
-from irltui.dashboard.moment import Moment
-from irltui.dashboard.words import joined, shown
+from irltui.dashboard.content import joined, shown
 from irltui.runs.records import Counted, Data, Lengths, Masked
 from irltui.text import safe
+from irltui.views.config_diff import flat
+from irltui.views.numbers import bytes_, duration
+from irltui.views.replay import Moment
 
 _MANY = 0.1  # share of rows whose loss deserves a warning
 _LOG_LINES = 12

@@ -6,10 +6,10 @@ import time
 
 from textual.content import Content
 
-from irltui.dashboard.moment import Moment
+from irltui.dashboard.content import shown
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.words import shown
 from irltui.runs.status import State
+from irltui.views.replay import Moment
 
 _LEVELS = {
     "critical": ("!!", "bold $error"),

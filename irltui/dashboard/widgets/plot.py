@@ -15,10 +15,10 @@ from textual_hires_canvas import Canvas
 from textual_plot import PlotWidget
 from textual_plot.axis_formatter import AxisFormatter
 
-from irltui.dashboard import dots
-from irltui.dashboard.curves import GAP, Curve, Floats, ticks
-from irltui.dashboard.figures import compact, duration, figure
-from irltui.strokes import DASHES
+from irltui.views import braille as dots
+from irltui.views.curve_styles import DASHES
+from irltui.views.curves import GAP, Curve, Floats, ticks
+from irltui.views.numbers import compact, duration, figure
 
 
 class Ticks(AxisFormatter):

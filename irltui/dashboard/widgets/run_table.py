@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from textual.content import Content
 
-from irltui.compare.final import Estimate, FinalRow
-from irltui.dashboard.figures import figure
+from irltui.dashboard.content import shown, tail
 from irltui.dashboard.palette import Ink
-from irltui.dashboard.words import shown, tail
-from irltui.strokes import LINES
+from irltui.views.curve_styles import LINES
+from irltui.views.final_figures import Estimate, FinalRow
+from irltui.views.numbers import figure
 
 _LABEL, _VALUE, _NARROWEST = 24, 36, 5
 _TAIL = 3  # columns of a name before its end that a narrow column gives to the mark

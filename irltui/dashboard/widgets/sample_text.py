@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from irltui.compare.worddiff import ADDED, KEPT, REMOVED, word_diff
-from irltui.dashboard.figures import figure
-from irltui.dashboard.moment import Moment
+from irltui.dashboard.content import shown
 from irltui.dashboard.palette import Ink
-from irltui.dashboard.words import shown
 from irltui.runs.records import BEFORE_TRAINING, Sample
 from irltui.text import safe
+from irltui.views.numbers import figure
+from irltui.views.replay import Moment
+from irltui.views.word_diff import ADDED, KEPT, REMOVED, word_diff
 
 LONGEST = 8_000
 _STYLES = {ADDED: "bold $success underline", REMOVED: "$error strike"}

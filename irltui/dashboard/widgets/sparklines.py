@@ -5,11 +5,11 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from irltui.dashboard.curves import spark
-from irltui.dashboard.figures import figure
-from irltui.dashboard.moment import Moment
-from irltui.dashboard.panels import KEY_METRICS
-from irltui.dashboard.words import tell
+from irltui.dashboard.content import tell
+from irltui.views.curves import spark
+from irltui.views.numbers import figure
+from irltui.views.panels import KEY_METRICS
+from irltui.views.replay import Moment
 
 _LABEL, _VALUE = 14, 9
 

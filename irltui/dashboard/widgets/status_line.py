@@ -5,12 +5,12 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from irltui.dashboard.figures import age, compact, duration
-from irltui.dashboard.moment import Moment, Replay
+from irltui.dashboard.content import STATE_MARKS, STATE_STYLES, joined, phase_words, shown, tell
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.words import STATE_MARKS, STATE_STYLES, joined, phase_words, shown, tell
 from irltui.runs.records import Progress
 from irltui.runs.status import State
+from irltui.views.numbers import age, compact, duration
+from irltui.views.replay import Moment, Replay
 
 _WORKING = frozenset({State.STARTING, State.RUNNING, State.PAUSED})
 _BAR = 12

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from irltui import ranks
 from irltui.api import BuildContext, Decoding, Generation, Policy, Prompt, Sampler
+from irltui.distributed import ranks
 from irltui_vllm.errors import VllmError, imported
 from irltui_vllm.request import generation, sampling
 from irltui_vllm.weights import Engine, InStep, by_disk, transfer

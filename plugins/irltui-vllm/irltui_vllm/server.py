@@ -10,8 +10,8 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from irltui import ranks
 from irltui.api import BuildContext, Decoding, Generation, Policy, Prompt, Sampler
+from irltui.distributed import ranks
 from irltui_vllm.errors import VllmError, imported
 from irltui_vllm.http import Http
 from irltui_vllm.request import generation, sampling

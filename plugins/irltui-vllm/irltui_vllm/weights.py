@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers.core_model_loading import revert_weight_conversion
 
-from irltui import ranks
 from irltui.api import Policy
+from irltui.distributed import ranks
 from irltui_vllm.errors import VllmError, imported
 
 _sent_last: dict[str, object] = {}  # to each address: by which `InStep`

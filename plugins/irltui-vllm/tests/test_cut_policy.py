@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from irltui import ranks
 from irltui.config.schema import AdapterSection, ModelSection
+from irltui.distributed import ranks
+from irltui.distributed.sharding import make_sharding
 from irltui.lm.load import add_adapter, load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy
-from irltui.lm.sharding import make_sharding
 from irltui_vllm.weights import Engine, InStep, checkpoint
 from support.launched import start_processes
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from irltui.cli import apply
+from irltui.cli import worker
 from irltui.runs.folder import create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 
@@ -21,7 +21,7 @@ def became(monkeypatch) -> dict[str, Any]:
         found.update(json.loads(json.dumps({"command": command, **options})))
         raise SystemExit(0)
 
-    monkeypatch.setattr(apply, "become", become)
+    monkeypatch.setattr(worker, "become", become)
     return found
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from irltui.cli import dashboard
 from irltui.dashboard.form import Form
+from irltui.experiments.study_folder import is_study, read_plan
 from irltui.runs.folder import is_run
-from irltui.runs.study import is_study, read_plan
 
 
 def test_a_study_gets_all_its_run_folders_and_a_process_that_works_it_off(

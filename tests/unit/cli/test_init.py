@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from irltui.apply.__main__ import main as look
 from irltui.config.load import load
 from irltui.data.guess import guess_columns
+from irltui.use.__main__ import main as look
 from support.runs import demonstrations
 from support.tiny import folder
 

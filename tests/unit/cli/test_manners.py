@@ -86,7 +86,7 @@ def test_every_exit_code_is_in_the_one_table_and_means_one_thing() -> None:
 
 
 def test_no_command_ends_with_a_number_of_its_own() -> None:
-    for file in [*(ROOT / "irltui" / "cli").glob("*.py"), *(ROOT / "irltui" / "apply").glob("*.py")]:
+    for file in [*(ROOT / "irltui" / "cli").glob("*.py"), *(ROOT / "irltui" / "use").glob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in {"sys.exit", "typer.Exit"}:
                 assert not any(isinstance(argument, ast.Constant) for argument in node.args), f"{file}:{node.lineno}"

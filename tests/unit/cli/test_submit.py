@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from irltui.cli import submit
-from irltui.config.submit import Job, read_job
 from irltui.errors import ConfigError
+from irltui.experiments.slurm_options import Job, read_job
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State

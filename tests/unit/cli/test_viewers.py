@@ -16,7 +16,7 @@ from irltui.cli.main import app
 from irltui.config.layers import file_layer, value_layer
 from irltui.config.load import load, load_layers
 from irltui.console import columns
-from irltui.runs import study
+from irltui.experiments import study_folder as study
 from irltui.runs.control import take
 from irltui.runs.events import Kind
 from irltui.runs.lock import hold
@@ -284,8 +284,9 @@ try:
 except SystemExit:
     pass
 ours = {name for name in sys.modules if name.startswith("irltui.")}
-declared = {f"irltui.cli.{name}" for name in ("main", "options", "plain", "reports", "results", "say")}
-assert ours == {*declared, "irltui.cli", "irltui.console", "irltui.errors", "irltui.text"}, ours
+declared = {f"irltui.cli.{name}" for name in ("main", "options", "help_style", "reports", "results")}
+around = {f"irltui.{name}" for name in ("cli", "console", "errors", "text", "views", "views.terminal")}
+assert ours == declared | around, ours
 assert "pydantic" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

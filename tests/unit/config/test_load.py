@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irltui import registry as registry_module
+from irltui.api import registry as registry_module
 from irltui.config.layers import file_layer, set_layers, value_layer
 from irltui.config.load import Loaded, load, load_layers
 from irltui.config.render import render
@@ -49,8 +49,8 @@ def problems(*layers) -> list[str]:
         ("loop = 3", "loop: must be a table (got 3)"),
         ("reward = 3", "reward: expected a table with a 'kind'"),
         (
-            "loss.link = 'sigmod'",
-            "loss.link: must be one of 'sigmoid', 'linear', 'hinge', 'ipo', 'robust', 'sigmoid_norm' (got 'sigmod');"
+            "loss.kind = 'sigmod'",
+            "loss.kind: must be one of 'sigmoid', 'linear', 'hinge', 'ipo', 'robust', 'sigmoid_norm' (got 'sigmod');"
             " did you mean 'sigmoid'?",
         ),
         ("data.overlong = 5", "data.overlong: must be one of 'drop', 'truncate', 'error' (got 5)"),
@@ -156,12 +156,12 @@ def test_without_any_kind_the_reward_is_implicit_and_transformers_samples() -> N
 
 
 def test_another_kind_forgets_the_options_of_the_old_one() -> None:
-    file = file_layer("run.toml", '[optimizer]\nkind = "rmsprop"\nlearning_rate = 0.5\nbeta2 = 0.5\n')
+    file = file_layer("run.toml", '[optimizer]\nkind = "rmsprop"\nlearning_rate = 0.5\nbetas = [0.9, 0.5]\n')
     assignments = set_layers(["optimizer.learning_rate=0.25", "optimizer.kind=adamw"])
     loaded = load_layers([*GIVEN, file, *assignments])
-    assert loaded.config.optimizer.beta2 == 0.999  # the default, not the file's
+    assert loaded.config.optimizer.betas == [0.9, 0.999]  # the default, not the file's
     assert loaded.config.optimizer.learning_rate == 0.25  # kinds are set first
-    assert "optimizer.beta2" not in loaded.origins
+    assert "optimizer.betas" not in loaded.origins
 
 
 def test_naming_the_kind_that_is_there_already_forgets_nothing() -> None:

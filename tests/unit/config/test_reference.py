@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
+from irltui.api.registry import Registry
 from irltui.config.json_schema import json_schema
+from irltui.config.keys import tables
 from irltui.config.load import load
 from irltui.config.reference import reference
-from irltui.config.shape import tables
-from irltui.registry import Registry
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from irltui.config.shape import tables
-from irltui.config.study import Study
+from irltui.api.registry import Registry
+from irltui.config.keys import tables
 from irltui.dashboard.form import Form
-from irltui.registry import Registry
+from irltui.experiments.study_file import Study
 
 
 def option_of(form: Form, key: str):

@@ -177,7 +177,7 @@ def test_new_rows_do_not_move_old_ones_between_train_and_held_out_by_much(tmp_pa
 
 
 def test_held_out_rows_are_capped_and_the_rest_trains(tmp_path: Path) -> None:
-    data = load(write(tmp_path / "a.jsonl", ROWS), held_out=0.5, held_out_limit=4)
+    data = load(write(tmp_path / "a.jsonl", ROWS), held_out=0.5, max_held_out=4)
     assert len(data.held_out) == 4
     assert len(data.train) == len(ROWS) - 4
     assert len(load(write(tmp_path / "a.jsonl", ROWS), held_out=0.0).held_out) == 0
@@ -231,7 +231,7 @@ def test_no_merge_crosses_from_prompt_to_response(prompt: str, response: str, ot
 
 def test_held_out_rows_stay_under_their_limit_when_a_prompt_has_many(tmp_path: Path) -> None:
     many = [{"prompt": "the cat?", "completion": f"{a} {b}"} for a in tiny.WORDS for b in tiny.WORDS[:3]]
-    data = load(write(tmp_path / "a.jsonl", [*many, *ROWS]), held_out=0.9, held_out_limit=5)
+    data = load(write(tmp_path / "a.jsonl", [*many, *ROWS]), held_out=0.9, max_held_out=5)
     assert len(data.held_out) == 5
     assert "the cat?" not in {d.prompt.text for d in data.held_out}
 

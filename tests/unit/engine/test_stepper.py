@@ -71,7 +71,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_and_moves_nothing() -> None
 
 def test_rmsprop_and_adamw_are_torchs_own() -> None:
     parameter = torch.nn.Parameter(torch.ones(1))
-    rmsprop = make_optimizer(OptimizerSection(kind="rmsprop", beta2=0.99), [parameter])
+    rmsprop = make_optimizer(OptimizerSection(kind="rmsprop", betas=[0.9, 0.99]), [parameter])
     assert isinstance(rmsprop, torch.optim.RMSprop)
     assert rmsprop.defaults["alpha"] == 0.99
     assert isinstance(make_optimizer(OptimizerSection(), [parameter]), torch.optim.AdamW)

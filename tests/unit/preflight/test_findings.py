@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from irltui.api.registry import Registry
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.engine.plan import make_plan
 from irltui.preflight.findings import Finding, Seen, find
 from irltui.preflight.rows import histogram, row_facts
-from irltui.registry import Registry
 from support import runs, tiny
 from support.tiny import WORDS
 

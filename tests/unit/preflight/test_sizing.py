@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from irltui.api.registry import Registry
 from irltui.config.schema import AdapterSection, ModelSection, RunConfig
 from irltui.data.report import DataReport, Lengths
 from irltui.engine.plan import make_plan
@@ -17,7 +18,6 @@ from irltui.preflight.devices import devices
 from irltui.preflight.memory import Memory, memory
 from irltui.preflight.shapes import Shapes, shapes
 from irltui.preflight.work import Work, work
-from irltui.registry import Registry
 from support import runs, tiny
 
 SEVENTY = {

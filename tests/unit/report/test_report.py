@@ -16,11 +16,11 @@ from dashboard.written_run import HOSTILE, write_run
 from typer.testing import CliRunner
 
 from irltui.cli.main import app
-from irltui.compare.loaded import load_runs
-from irltui.compare.sides import sides_of
 from irltui.report.page import page
 from irltui.report.specs import boundaries, charts, reward_game
 from irltui.report.svg import chart
+from irltui.views.arms import sides_of
+from irltui.views.loaded_runs import load_runs
 
 SHORT = Script(outer_iterations=2, inner_steps=4, nan_at=(3,))
 EVIL = f"<script>alert(1)</script>\"'><img src=x onerror=alert(1)> &lt; {HOSTILE}"

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from irltui.errors import IrltuiError
+from irltui.experiments.study_folder import read_plan
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.control import take
 from irltui.runs.doctor import diagnose
@@ -22,7 +23,6 @@ from irltui.runs.lines import checked_line
 from irltui.runs.manifest import has_changed, new_manifest, read_manifest, write_manifest
 from irltui.runs.reader import read_events
 from irltui.runs.status import read_status
-from irltui.runs.study import read_plan
 from irltui.runs.writer import RunWriter
 from irltui.samplers.store import SampleStore
 

@@ -1,0 +1,75 @@
+"""Which keys the configuration has where: tables of fixed shape, and component tables whose `kind` says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeGuard
+
+from pydantic import BaseModel
+
+from irltui.api import Spec
+from irltui.api.registry import Registry
+from irltui.config.lines import Keys
+from irltui.config.schema import RunConfig
+from irltui.errors import PluginError
+
+PARTS = {"reward": "implicit", "sampler": "slots", "update": "rloo"}
+"""Component tables, with the kind each has where nothing names one."""
+
+
+def defaults() -> dict[str, Any]:
+    """The lowest layer: the tables that must be there, and every `kind` that a higher layer may replace."""
+    kinds = {keys[0]: table.model_fields["kind"].default for keys, table in tables() if "kind" in table.model_fields}
+    return {"model": {}, "data": {}, **{table: {"kind": kind} for table, kind in (kinds | PARTS).items()}}
+
+
+def tables() -> Iterator[tuple[Keys, type[BaseModel]]]:
+    """Keys and model of every table of fixed shape, the top first."""
+    return _tables((), RunConfig)
+
+
+def component_at(keys: Keys) -> str:
+    """Which kind of part the table at `keys` describes: reward, sampler, benchmark; "" for none."""
+    if len(keys) == 2 and keys[0] == "benchmarks":
+        return "benchmark"
+    return keys[0] if len(keys) == 1 and keys[0] in PARTS else ""
+
+
+def known_keys(keys: Keys, values: Mapping[str, Any], registry: Registry) -> list[str]:
+    """The keys that may stand in the table at `keys`, [] if that cannot be known.
+
+    Args:
+        keys: the table; () is the top.
+        values: the configuration, for the kinds that it names.
+        registry: where kinds are looked up.
+    """
+    if component := component_at(keys):
+        return _options(component, value_at(values, (*keys, "kind")), registry)
+    return next((list(model.model_fields) for place, model in tables() if place == keys), [])
+
+
+def value_at(values: Mapping[str, Any], keys: Keys) -> Any:
+    """What stands at `keys`, None if nothing does."""
+    here: Any = values
+    for key in keys:
+        here = here.get(key) if isinstance(here, Mapping) else None
+    return here
+
+
+def _options(component: str, kind: Any, registry: Registry) -> list[str]:
+    try:
+        spec: type[Spec] = registry.resolve(component, str(kind))
+    except PluginError:
+        return []
+    return list(spec.model_fields)
+
+
+def _tables(keys: Keys, model: type[BaseModel]) -> Iterator[tuple[Keys, type[BaseModel]]]:
+    yield keys, model
+    for name, field in model.model_fields.items():
+        if _is_table(field.annotation) and not component_at((*keys, name)):
+            yield from _tables((*keys, name), field.annotation)
+
+
+def _is_table(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

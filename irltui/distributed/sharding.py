@@ -1,0 +1,159 @@
+"""Models cut over the ranks by FSDP2: every rank holds a part of each parameter, of its gradient and its moments.
+
+A pass through such a model gathers one layer after the other, so all ranks take their passes in step. Layers are
+gathered in the type they are multiplied in; what lies around them (embeddings, the last norm, the output layer) stays
+as it is and stays gathered until the backward pass has ended: it may be called in pieces, as many as a rank needs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate.utils import FullyShardedDataParallelPlugin
+from torch import nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+
+from irltui.distributed import ranks
+from irltui.distributed.load_once import blank_copy
+from irltui.errors import ConfigError
+from irltui.lm.copy import whole_copy
+from irltui.lm.load import decoder_layers
+
+
+@dataclass(frozen=True)
+class Sharding:
+    """How models are cut.
+
+    Attributes:
+        mesh: the ranks.
+        dtype: what layers are gathered and multiplied in; None for their own type.
+        reshard_after_forward: give a layer's weights back between its forward and its backward pass.
+    """
+
+    mesh: DeviceMesh
+    dtype: torch.dtype | None
+    reshard_after_forward: bool = True
+
+    def cut(self, model: Any, *roots: nn.Module) -> Shards:
+        """Cut a model that lies whole on the first rank's CPU, and put the parts on their devices. Collective.
+
+        Args:
+            model: of transformers, or its peft wrapping; changed in place. Weights of other ranks do not count.
+            roots: the modules that are called from outside, and together hold all parameters; none for the model.
+
+        Raises:
+            RankLostError: a rank has left.
+        """
+        blank = blank_copy(model)
+        layers = MixedPrecisionPolicy(self.dtype, torch.float32, cast_forward_inputs=False)
+        around = MixedPrecisionPolicy(None, torch.float32, cast_forward_inputs=False)
+        for layer in decoder_layers(model):
+            self._hand_out(layer)
+            fully_shard(layer, mesh=self.mesh, reshard_after_forward=self.reshard_after_forward, mp_policy=layers)
+        for root in roots or (model,):
+            self._hand_out(root)
+            fully_shard(root, mesh=self.mesh, reshard_after_forward=False, mp_policy=around)
+        shards = Shards(model, blank, self.dtype)
+        for part in shards.parts():
+            part.set_gradient_divide_factor(1.0)  # losses say their share of the step: the sum is the gradient
+            part.set_force_sum_reduction_for_comms(True)  # gloo knows no other
+            part.set_reduce_scatter_unused_params(True)  # what one rank's rows left out, another's may have used
+        return shards
+
+    def _hand_out(self, module: nn.Module) -> None:
+        """Give all ranks the first's weights of what is not cut yet: one layer at a time lies whole anywhere else."""
+        made: dict[nn.Parameter, nn.Parameter] = {}  # tied ones stay tied
+        for owner in module.modules():
+            for leaf, parameter in list(owner.named_parameters(recurse=False)):
+                if ranks.is_cut(parameter):
+                    continue
+                if parameter not in made:
+                    full = ranks.handed_out(parameter.detach(), torch.device(self.mesh.device_type))
+                    made[parameter] = nn.Parameter(full, parameter.requires_grad)
+                owner.register_parameter(leaf, made[parameter])
+
+
+class Shards:
+    """A model that has been cut.
+
+    Args:
+        model: as it is called.
+        blank: the same without weights, never cut.
+        dtype: what its matrices are multiplied in.
+    """
+
+    def __init__(self, model: Any, blank: Any, dtype: torch.dtype | None) -> None:
+        self.model, self._blank, self._dtype = model, blank, dtype
+        # Later a root may lie gathered, and the module would name what it has for a moment.
+        self._parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
+        self.trained = {name: p for name, p in self._parameters.items() if p.requires_grad}
+
+    def parts(self) -> Iterator[FSDPModule]:
+        """What is gathered together."""
+        return (module for module in self.model.modules() if isinstance(module, FSDPModule))
+
+    def everything(self) -> Iterator[nn.Parameter]:
+        """All parameters, this rank's part of each."""
+        return iter(self._parameters.values())
+
+    def reshard(self) -> None:
+        """Give back what lies gathered."""
+        for part in self.parts():
+            part.reshard()
+
+    def release(self) -> None:
+        """Give the memory back at once; the model is of no use then. Its parts refer to each other and would stay."""
+        self.reshard()
+        for parameter in self._parameters.values():
+            ranks.local(parameter).detach().untyped_storage().resize_(0)
+
+    def copy(self) -> Any:
+        """A plain model of the present weights on every rank, in the types it computes in, adapters merged. Collective.
+
+        Raises:
+            RankLostError: a rank has left.
+        """
+        self.reshard()
+        return whole_copy(self.model, self._blank, self._dtype)
+
+    def on_first(self) -> Any | None:
+        """A plain model of the present weights in their own types on the first rank's CPU, None elsewhere. Collective.
+
+        Raises:
+            RankLostError: a rank has left.
+        """
+        full = ranks.collected(self._parameters, keep=ranks.is_first())
+        if not ranks.is_first():
+            return None
+        plain = copy.deepcopy(self._blank)
+        made = {
+            id(blank): nn.Parameter(full[name], requires_grad=blank.requires_grad)
+            for name, blank in plain.named_parameters()
+        }
+        for module, cut in zip(plain.modules(), self.model.modules(), strict=True):
+            for leaf, blank in module.named_parameters(recurse=False):
+                module.register_parameter(leaf, made[id(blank)])  # tied ones stay tied
+            if hasattr(module, "get_delta_weight") and cut.disable_adapters:
+                module.enable_adapters(enabled=False)
+        return plain
+
+
+def make_sharding(device: torch.device, dtype: torch.dtype | None) -> Sharding:
+    """Over all ranks; the rest is what `accelerate launch` was told, or its defaults.
+
+    Raises:
+        ConfigError: this torch cannot, or the launcher wants what is not done.
+    """
+    if not hasattr(FSDPModule, "set_reduce_scatter_unused_params"):
+        raise ConfigError(
+            f'model.shard = "fsdp2" needs torch 2.13 or later; this is {torch.__version__}',
+            "Update torch, or train LoRA adapters with whole copies.",
+        )
+    plugin = FullyShardedDataParallelPlugin(fsdp_version=2, auto_wrap_policy="no_wrap")
+    mesh = init_device_mesh(device.type, (ranks.count(),))
+    return Sharding(mesh, dtype, reshard_after_forward=bool(plugin.reshard_after_forward))

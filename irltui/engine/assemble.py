@@ -1,0 +1,246 @@
+"""The parts of a run, made once from its configuration. Knows how they fit, not what they do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from irltui.algorithm import PER_TOKEN, Link, link
+from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
+from irltui.config.schema import RunConfig
+from irltui.data.demonstrations import DemonstrationData, load_demonstrations
+from irltui.data.template import PromptTemplate, eos_ids
+from irltui.distributed import launch, ranks
+from irltui.distributed.load_once import read_by_first
+from irltui.distributed.sharding import Sharding, make_sharding
+from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
+from irltui.engine.checkpoint import Trained
+from irltui.engine.faults import MicroBatch
+from irltui.engine.guard import build_benchmarks, build_reward, build_sampler
+from irltui.engine.lower_level import Lower, make_lower
+from irltui.engine.plan import Plan, plan_of
+from irltui.engine.stepper import Stepper, make_optimizer
+from irltui.engine.timelimit import TimeLimit
+from irltui.errors import PluginError
+from irltui.lm.initial import initial_loader
+from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
+from irltui.lm.pairs import SharedPrompts
+from irltui.lm.policy import LanguageModelPolicy
+from irltui.lm.precision import compute_precision
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a run is made of.
+
+    `reward` is None for supervised fine-tuning; `lower` is there for RFT alone, whose `stepper` moves the reward.
+    """
+
+    config: RunConfig
+    data: DemonstrationData
+    plan: Plan
+    policy: LanguageModelPolicy
+    reward: Reward | None
+    h: Link
+    sampler: Sampler
+    decoding: Decoding
+    stepper: Stepper
+    lower: Lower | None
+    benchmarks: dict[str, Benchmark]
+    model_under_test: ModelUnderTest
+    generation_config: Any
+    poll: Callable[[], None]
+    forward: MicroBatch
+
+    @property
+    def total_steps(self) -> int:
+        """Planned optimizer steps, of reward and policy."""
+        return self.plan.total_steps + (self.lower.total_steps if self.lower is not None else 0)
+
+    @property
+    def micro_batch(self) -> int:
+        """Pairs a forward pass."""
+        return self.forward.size
+
+    @property
+    def held_out_pairs(self) -> int:
+        """Held-out demonstrations that get a generation in every outer iteration."""
+        return min(self.config.evaluation.held_out_pairs, len(self.data.held_out))
+
+    @property
+    def samples_seed(self) -> int:
+        """Of the fixed prompts: the same in every iteration, so that a change is the policy's."""
+        return derived_seed(self.config.seed, "samples")
+
+    def iteration_seed(self, t: int) -> int:
+        """Of the generations of outer iteration t."""
+        return derived_seed(self.config.seed, f"generations {t}")
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of a response without the token that ended it."""
+        shown = tokens[:-1] if tokens and tokens[-1] in self.policy.eos_ids else tokens
+        return self.policy.tokenizer.decode(shown, skip_special_tokens=False)
+
+    def trained(self) -> Trained:
+        """What changes, as a checkpoint holds it."""
+        parameters = self.policy.trained()
+        lower = self.lower.stepper.optimizer if self.lower is not None else None
+        return Trained(parameters, self.stepper.optimizer, self.reward, lower)
+
+
+def derived_seed(seed: int, purpose: str) -> int:
+    """63 bits of the run's seed for one purpose; two purposes never share a stream."""
+    digest = hashlib.blake2b(f"{seed}\0{purpose}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def build(config: RunConfig, folder: Path, poll: Callable[[], None], notice: Callable[[str], None]) -> Parts:
+    """Load data, tokenizer and model, and make every part; the data comes first, for its errors are cheap.
+
+    Args:
+        config: of the run.
+        folder: its samples/.
+        poll: the safe point.
+        notice: tells the user something once.
+
+    Raises:
+        IrltuiError: whatever cannot be used, with place and remedy.
+    """
+    tokenizer = load_tokenizer(config.model)
+    generation_config = generation_defaults(config.model)
+    ends = eos_ids(tokenizer, generation_config.eos_token_id)
+    data = load_demonstrations(config.data, tokenizer, ends)
+    learns_reward = config.algorithm != "sft"
+    plan = plan_of(config, data)
+    decoding = Decoding(
+        config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
+    )
+    torch.manual_seed(derived_seed(config.seed, "torch"))
+    policy, accelerator = make_policy(config, tokenizer, ends, notice)
+    limit = TimeLimit(config.plugins.time_limit)
+    context = BuildContext(
+        policy,
+        seed=derived_seed(config.seed, "parts"),
+        poll=limit.outside(poll),
+        notice=notice,
+        options={"per_token": config.loss.kind == PER_TOKEN, "model": config.model},
+        decoding=decoding,
+        batch=2 * config.micro_batch,
+    )
+    sampler = build_sampler(config.sampler, context, limit)
+    reward = build_reward(config.reward, context, limit) if learns_reward else None
+    lower = None
+    if config.algorithm == "rft" and reward is not None:
+        lower = make_lower(config, context, plan, folder, accelerator.backward, limit)
+    return Parts(
+        config=config,
+        data=data,
+        plan=plan,
+        policy=policy,
+        reward=reward,
+        h=link(config.loss.kind, beta=getattr(config.reward, "beta", 1.0), noise=config.loss.noise),
+        sampler=sampler,
+        decoding=decoding,
+        stepper=_stepper(config, policy, reward, lower, plan, accelerator),
+        lower=lower,
+        benchmarks=build_benchmarks(config.benchmarks, context, limit),
+        model_under_test=_under_test(config, context, policy, sampler, reward, data.template),
+        generation_config=generation_config,
+        poll=poll,
+        forward=MicroBatch(config.micro_batch),
+    )
+
+
+def _stepper(
+    config: RunConfig,
+    policy: LanguageModelPolicy,
+    reward: Reward | None,
+    lower: Lower | None,
+    plan: Plan,
+    accelerator: Accelerator,
+) -> Stepper:
+    """What moves in the inner steps: the policy, or a reward of its own.
+
+    Raises:
+        PluginError: the reward learns, and has no parameters.
+    """
+    trains, section = policy.parameters(), config.optimizer
+    if lower is not None and reward is not None:
+        if not config.reward.learns:
+            return lower.stepper  # there are no inner steps
+        trains, section = list(reward.parameters()), config.reward_optimizer
+        if not trains:
+            raise PluginError(
+                f"reward.kind {config.reward.kind}: parameters() is empty, so the inner steps have nothing to train",
+                "Return what learns; for a reward that is given, say `learns = False` in its spec.",
+            )
+    together = policy.sharding is not None
+    return Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward, together=together)
+
+
+def _under_test(
+    config: RunConfig,
+    context: BuildContext,
+    policy: LanguageModelPolicy,
+    sampler: Sampler,
+    reward: Reward | None,
+    template: PromptTemplate,
+) -> ModelUnderTest:
+    size, poll = config.micro_batch, context.poll
+    rewards = None
+    if reward is not None:
+        rewards = RewardOfRun(reward, policy, implicit=config.reward.implicit, batch=size, poll=poll)
+    return ModelUnderTest(policy, sampler, context.decoding, template, batch=size, poll=poll, rewards=rewards)
+
+
+def make_policy(
+    config: RunConfig, tokenizer: Any, ends: frozenset[int], notice: Callable[[str], None] = lambda _: None
+) -> tuple[LanguageModelPolicy, Accelerator]:
+    """The policy as it begins, adapters included, on its device; and what computes its gradients.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    shard = launch.take_fsdp() or config.model.shard == "fsdp2"
+    device = ranks.start().device or torch.device("cpu")
+    together = shard and ranks.count() > 1
+    load = partial(load_model, config.model)
+    model = read_by_first(load) if together else load()
+    load_initial = initial_loader(config.model, model)
+    size = model.num_parameters()
+    if config.adapter.kind == "lora":
+        model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
+    accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, device))
+    shared = SharedPrompts(notice) if config.loop.share_prefix else None
+    sharding = _sharding(accelerator, notice) if shard else None
+    if sharding is None:
+        model.to(accelerator.device)
+    elif shared is not None:
+        shared.try_on_first(model)  # while it is whole: which rank meets the first pairs depends on the data
+    if config.model.gradient_checkpointing:
+        checkpoint_activations(model)
+    policy = LanguageModelPolicy(
+        model,
+        tokenizer,
+        ends,
+        load_initial,
+        autocast=accelerator.autocast,
+        sharding=sharding,
+        shared=shared,
+    )
+    return policy, accelerator
+
+
+def _sharding(accelerator: Accelerator, notice: Callable[[str], None]) -> Sharding | None:
+    if ranks.count() == 1:
+        notice("One process has nobody to share the model with: it is not cut.")
+        return None
+    dtype = torch.bfloat16 if accelerator.mixed_precision == "bf16" else None
+    return make_sharding(accelerator.device, dtype)

@@ -1,0 +1,353 @@
+"""The sampling and reference phases: from demonstrations to pairs, once an outer iteration.
+
+Everything drawn or scored is stored at once (samples/), in groups whose composition depends on the plan alone:
+a resumed run draws what is missing and gets the numbers it would have got.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from irltui.algorithm import Pairs, reference_mix
+from irltui.api import Demonstration, Generation, Prompt
+from irltui.distributed import ranks
+from irltui.engine import diagnostics
+from irltui.engine.assemble import Parts
+from irltui.engine.journal import Journal
+from irltui.engine.micro_batches import Micro, micro_batches
+from irltui.engine.position import Position
+from irltui.errors import RunFolderError, TrainingError
+from irltui.lm.policy import LanguageModelPolicy, score_all
+from irltui.runs.events import Phase
+from irltui.runs.folder import RunFolder
+from irltui.samplers.store import (
+    ReferenceScore,
+    SampleStore,
+    iteration_name,
+    open_store,
+    pack_before,
+    pack_iteration,
+)
+
+SCORE_GROUP = 64  # pairs scored between two writes of reference log-probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A demonstration, the generation for its prompt, and both log-probabilities under the reference."""
+
+    demonstration: Demonstration
+    generation: Generation
+    reference: ReferenceScore
+
+    @property
+    def is_equal(self) -> bool:
+        """y~ == y: no gradient."""
+        return self.demonstration.tokens == self.generation.tokens
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt and both responses."""
+        return len(self.demonstration.prompt.tokens) + len(self.demonstration.tokens) + len(self.generation.tokens)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What outer iteration `t` learns from: pairs by the iteration that drew them and their demonstration's index.
+
+    `held_out` are the pairs that only measure.
+    """
+
+    t: int
+    train: dict[tuple[int, int], Pair]
+    held_out: list[Pair]
+
+    @property
+    def fresh(self) -> list[Pair]:
+        """The pairs that this iteration drew."""
+        return [pair for (s, _), pair in self.train.items() if s == self.t]
+
+
+class Rounds:
+    """Draws and scores one outer iteration after another."""
+
+    def __init__(self, run: RunFolder, parts: Parts, journal: Journal) -> None:
+        self._run, self._parts, self._journal = run, parts, journal
+        if ranks.is_first():
+            pack_before(run.samples, journal.position.t)
+
+    def end(self, t: int) -> None:
+        """Iteration t is over, and a checkpoint says so: what it has drawn is compressed."""
+        if ranks.is_first():
+            pack_iteration(self._run.samples, t)
+
+    def begin(self, t: int, *, announce: bool) -> Round:
+        """The round of iteration t, drawn by the policy as it is; `announce` writes its metrics.
+
+        Raises:
+            TrainingError: the sampler broke its contract, or every generation equals its demonstration.
+            RunFolderError: generations are gone, and so is the policy that drew them.
+            Stop: the run is to end; what is drawn is stored.
+        """
+        parts = self._parts
+        indices = self._learned(t)
+        train = [parts.data.train[i] for i in indices]
+        held_out = [parts.data.held_out[i] for i in range(parts.held_out_pairs)]
+        store = open_store(self._run.samples, iteration_name(t))
+        if self._has_moved(t):
+            self._require(store, [*train, *held_out], t)
+        self._sample(store, [*train, *held_out], t, announce=announce)
+        self._score_reference(store, [*train, *held_out])
+        earlier = {(s, i): pair for s in parts.plan.iterations(t)[:-1] for i, pair in self._stored(s).items()}
+        fresh = {(t, i): pair for i, pair in zip(indices, _pairs(store, train), strict=True)}
+        current = Round(t, earlier | fresh, _pairs(store, held_out))
+        if announce:
+            self._announce(current, store)
+        if current.train and all(pair.is_equal for pair in current.train.values()):
+            raise TrainingError(
+                f"outer iteration {t}: every generation equals its demonstration, nothing is left to learn",
+                "The policy has memorised the data: take the result of the iteration before.",
+            )
+        return current
+
+    def _learned(self, t: int) -> list[int]:
+        """Demonstrations of iteration t that need a generation: none if the reward is given and learns from no pair."""
+        return self._parts.plan.demonstrations(t) if self._parts.plan.learns else []
+
+    def _stored(self, s: int) -> dict[int, Pair]:
+        """The training pairs of an earlier iteration, by index."""
+        indices = self._learned(s)
+        demonstrations = [self._parts.data.train[i] for i in indices]
+        store = open_store(self._run.samples, iteration_name(s))
+        self._require(store, demonstrations, s)
+        return dict(zip(indices, _pairs(store, demonstrations), strict=True))
+
+    def _has_moved(self, t: int) -> bool:
+        """Whether the policy is not the one any more that iteration t draws from."""
+        position = self._journal.position
+        return position.t == t and bool(position.s or (position.k and self._parts.lower is None))
+
+    def _require(self, store: SampleStore, demonstrations: Sequence[Demonstration], t: int) -> None:
+        """Refuse an iteration that has lost pairs: the policy as it is would draw others.
+
+        Raises:
+            RunFolderError: there is one without generation or reference.
+        """
+        ids = [demonstration.prompt.id for demonstration in demonstrations]
+        if lost := [name for name in ids if not (name in store.generations and name in store.reference)]:
+            place = Position(t).name
+            raise RunFolderError(
+                f"{self._run.samples}: {len(lost)} of {len(ids)} pairs of outer iteration {t} are gone, and the policy "
+                "that drew them has moved on",
+                f"Put the files {iteration_name(t)}.* back; or delete the checkpoints behind {place} (if it is not "
+                "there, all of them), and --resume draws them again.",
+            )
+
+    def batches(self, t: int, k: int, current: Round) -> Iterator[list[Pairs]]:
+        """Inner steps k, k + 1, ... of the round as micro-batches on the device; equal pairs are left out.
+
+        A pair weighs 1 / (pairs of its step, equal ones included): they belong to the mean, with gradient zero.
+        """
+        parts = self._parts
+        for batch in parts.plan.pair_batches(t, k):
+            if self._journal.position.ended_early:
+                return
+            pairs = [pair for pair in (current.train[key] for key in batch) if not pair.is_equal]
+            micros = micro_batches(pairs, 1 / len(batch), parts.micro_batch, lambda pair: pair.length)
+            yield [self._collate(micro) for micro in micros]
+
+    def _collate(self, micro: Micro[Pair]) -> Pairs:
+        pairs = micro.rows
+        prompts = [pair.demonstration.prompt for pair in pairs]
+        responses = self._parts.policy.collate(
+            prompts * 2,
+            [p.demonstration.tokens for p in pairs] + [p.generation.tokens for p in pairs],
+            [p.reference.demonstration for p in pairs] + [p.reference.generation for p in pairs],
+        )
+        return Pairs(responses, responses.logp_ref.new_tensor(micro.weights), micro.last)
+
+    # -- sampling ----------------------------------------------------------------------------
+
+    def _sample(self, store: SampleStore, wanted: Sequence[Demonstration], t: int, *, announce: bool) -> None:
+        parts, journal = self._parts, self._journal
+        prompts = sorted((d.prompt for d in wanted), key=lambda prompt: (len(prompt.tokens), prompt.id))
+        began, tokens = time.monotonic(), 0
+        parts.sampler.refresh()
+        for at in range(0, len(prompts), parts.sampler.group):
+            group = prompts[at : at + parts.sampler.group]
+            journal.phase(Phase.SAMPLE, at, len(prompts), "prompts")
+            if all(prompt.id in store.generations for prompt in group):
+                continue
+            generations = self._draw(group, t, at, len(prompts))
+            tokens += sum(len(generation.tokens) for generation in generations)
+            store.add_generations(generations, (parts.decode(g.tokens) for g in generations))
+            parts.poll()
+        journal.phase(Phase.SAMPLE, len(prompts), len(prompts), "prompts")
+        if tokens and announce:
+            journal.metrics({"speed/generated_tokens_per_second": tokens / (time.monotonic() - began)})
+
+    def _draw(self, prompts: Sequence[Prompt], t: int, done: int, total: int) -> list[Generation]:
+        """One group, checked against the sampler's contract; `done` of `total` came before it."""
+        parts = self._parts
+        generations: list[Generation] = []
+        for generation in parts.sampler.sample(prompts, parts.decoding, parts.iteration_seed(t)):
+            generations.append(generation)
+            self._journal.phase(Phase.SAMPLE, min(done + len(generations), total), total, "prompts")
+        if sorted(g.prompt_id for g in generations) != sorted(prompt.id for prompt in prompts):
+            raise self._broken(f"{len(generations)} generations for {len(prompts)} prompts, or for other prompts")
+        for generation in generations:
+            problem = generation_problem(generation, parts.policy, parts.decoding.max_new_tokens)
+            if problem:
+                raise self._broken(f"prompt {generation.prompt_id}: {problem}")
+        return generations
+
+    def _broken(self, problem: str) -> TrainingError:
+        return TrainingError(
+            f"sampler {self._parts.config.sampler.kind!r} broke its contract: {problem}",
+            'Report it to its author; sampler.kind = "transformers" is a built-in one.',
+        )
+
+    # -- reference ---------------------------------------------------------------------------
+
+    def _score_reference(self, store: SampleStore, wanted: Sequence[Demonstration]) -> None:
+        """Log pi_ref of both sides of every pair, once, over the exact ids; and how sampler and trainer agree.
+
+        A fixed reference says nothing of that, so the first pairs are scored under the policy for its sake.
+        """
+        parts, journal = self._parts, self._journal
+        rule = parts.config.reference
+        with ExitStack() as stack:
+            initial: LanguageModelPolicy | None = None
+            for at in range(0, len(wanted), SCORE_GROUP):
+                group = wanted[at : at + SCORE_GROUP]
+                journal.phase(Phase.REFERENCE, at, len(wanted), "pairs")
+                if all(d.prompt.id in store.reference for d in group):
+                    continue
+                generations = [store.generations[d.prompt.id] for d in group]
+                if initial is None and rule.kind != "rolling" and not parts.policy.is_adapted:
+                    initial = stack.enter_context(parts.policy.initial())
+                current = None
+                if rule.kind != "fixed" or at == 0:
+                    current = self._score(parts.policy, group, generations)
+                scores = self._combine(group, current, self._initial_scores(initial, group, generations))
+                store.add_reference(_with_agreement(scores, generations, current))
+                parts.poll()
+        journal.phase(Phase.REFERENCE, len(wanted), len(wanted), "pairs")
+
+    def _initial_scores(
+        self,
+        initial: LanguageModelPolicy | None,
+        group: Sequence[Demonstration],
+        generations: Sequence[Generation],
+    ) -> list[list[float]] | None:
+        parts = self._parts
+        if parts.config.reference.kind == "rolling":
+            return None
+        if initial is not None:
+            return self._score(initial, group, generations)
+        with parts.policy.initial() as adapter_off:
+            return self._score(adapter_off, group, generations)
+
+    def _score(
+        self,
+        policy: LanguageModelPolicy,
+        group: Sequence[Demonstration],
+        generations: Sequence[Generation],
+    ) -> list[list[float]]:
+        """Token log-probabilities of the demonstrations, then of the generations."""
+        prompts = [demonstration.prompt for demonstration in group]
+        return score_all(
+            policy,
+            prompts * 2,
+            [d.tokens for d in group] + [g.tokens for g in generations],
+            batch=2 * self._parts.micro_batch,
+            pairs=True,
+        )
+
+    def _combine(
+        self,
+        group: Sequence[Demonstration],
+        current: list[list[float]] | None,
+        initial: list[list[float]] | None,
+    ) -> Iterator[ReferenceScore]:
+        rule, count = self._parts.config.reference, len(group)
+
+        def score(row: int) -> float:
+            if current is None or initial is None:
+                (only,) = (rows for rows in (current, initial) if rows is not None)
+                return sum(only[row])
+            if rule.kind == "fixed":  # the policy's own were for the sampler's sake
+                return sum(initial[row])
+            return reference_mix(sum(initial[row]), sum(current[row]), rule.weight)
+
+        for i, demonstration in enumerate(group):
+            yield ReferenceScore(demonstration.prompt.id, score(i), score(i + count))
+
+    # -- metrics -----------------------------------------------------------------------------
+
+    def _announce(self, current: Round, store: SampleStore) -> None:
+        pairs = current.fresh or current.held_out
+        if not pairs:
+            return
+        equal = sum(pair.is_equal for pair in pairs)
+        empty = sum(len(pair.generation.tokens) == 1 and pair.generation.ended for pair in pairs)
+        values = diagnostics.generation_metrics(
+            [pair.generation.tokens for pair in pairs],
+            [pair.generation.ended for pair in pairs],
+            equal,
+            empty,
+        )
+        values |= _agreement(store)
+        if current.train:
+            values["pairs/dropped"] = float(equal)
+            values |= diagnostics.shortcut_metrics(_ids(pairs), _ids(current.held_out))
+        self._journal.metrics(values)
+        self._journal.check_health(values)
+
+
+def _pairs(store: SampleStore, demonstrations: Sequence[Demonstration]) -> list[Pair]:
+    return [Pair(d, store.generations[d.prompt.id], store.reference[d.prompt.id]) for d in demonstrations]
+
+
+def _with_agreement(
+    scores: Iterable[ReferenceScore], generations: Sequence[Generation], current: list[list[float]] | None
+) -> Iterator[ReferenceScore]:
+    """The scores with what the trainer says of the generations, the second half of `current`, if it does."""
+    if current is None:
+        yield from scores
+        return
+    for score, generation, row in zip(scores, generations, current[len(generations) :], strict=True):
+        total, largest = diagnostics.disagreement(generation.logprobs, row)
+        yield replace(score, logp_error=total, logp_error_max=largest)
+
+
+def _agreement(store: SampleStore) -> diagnostics.Values:
+    """Of all generations that the trainer scored too; stored, so that an interruption does not lose it."""
+    known = {
+        name: (score.logp_error, score.logp_error_max)
+        for name, score in store.reference.items()
+        if score.logp_error is not None and score.logp_error_max is not None
+    }
+    tokens = sum(len(store.generations[name].tokens) for name in known)
+    return diagnostics.agreement_metrics(known.values(), tokens) if known else {}
+
+
+def _ids(pairs: Sequence[Pair]) -> list[tuple[Sequence[int], Sequence[int]]]:
+    return [(pair.demonstration.tokens, pair.generation.tokens) for pair in pairs]
+
+
+def generation_problem(generation: Generation, policy: LanguageModelPolicy, cap: int) -> str:
+    """What breaks the sampler's contract in a generation, "" if nothing does."""
+    tokens, size = generation.tokens, policy.vocabulary
+    if not 0 < len(tokens) <= cap:
+        return f"{len(tokens)} tokens (1 to {cap} are allowed)"
+    if not all(isinstance(token, int) and 0 <= token < size for token in tokens):
+        return f"a token id outside the vocabulary of {size}"
+    if len(generation.logprobs) != len(tokens):
+        return f"{len(generation.logprobs)} log-probabilities for {len(tokens)} tokens"
+    if generation.ended != (tokens[-1] in policy.eos_ids):
+        return "`ended` does not say whether the last token ends the response"
+    return ""

@@ -1,0 +1,87 @@
+"""The policy steps of one outer iteration: RFT's lower level, from where it stands to its end.
+
+Knows no algorithm: the update says what the losses are, here the policy moves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from irltui.api import PolicyStep
+from irltui.distributed import ranks
+from irltui.engine.assemble import Parts
+from irltui.engine.diagnostics import Values
+from irltui.engine.journal import Journal
+from irltui.engine.lower_level import Lower
+from irltui.errors import TrainingError
+from irltui.runs.events import Phase
+
+
+class Improver:
+    """Takes the policy steps.
+
+    Args:
+        parts: with a lower level.
+        journal: for metrics, and the position.
+        save: saves a checkpoint for a reason.
+    """
+
+    def __init__(self, parts: Parts, journal: Journal, save: Callable[[str], str]) -> None:
+        self._parts, self._journal, self._save = parts, journal, save
+
+    def improve(self, t: int, lower: Lower) -> None:
+        """Policy steps of outer iteration t from the position on.
+
+        Raises:
+            TrainingError: the update broke its contract, or its numbers are not finite.
+            Stop: the run is to end.
+        """
+        parts, position = self._parts, self._journal.position
+        if parts.reward is None or position.s >= lower.steps(t):
+            return
+        prompts = [parts.data.train[i].prompt for i in parts.plan.demonstrations(t)]
+        self._journal.phase(Phase.IMPROVE, position.s, lower.steps(t), "steps")
+        parts.sampler.refresh()
+        began, loss = time.monotonic(), 0.0
+        try:
+            for step in lower.update.losses(parts.reward, parts.sampler, prompts, t, position.s):
+                self._check(step, lower.steps(t))
+                loss += lower.stepper.accumulate(step.loss)
+                if step.last:
+                    seconds = max(time.monotonic() - began, 1e-9)
+                    total = sum(ranks.gather([loss]))
+                    self._move(t, step, lower, {"policy/loss": total, "speed/policy_steps_per_second": 1 / seconds})
+                    began, loss = time.monotonic(), 0.0
+        finally:
+            lower.reference.release()
+        if position.s < lower.steps(t):
+            raise self._broken(f"{position.s} of {lower.steps(t)} policy steps")
+
+    def _move(self, t: int, step: PolicyStep, lower: Lower, values: Values) -> None:
+        parts, position = self._parts, self._journal.position
+        planned = lower.steps_before[t] + step.s
+        values |= {name: float(value) for name, value in step.values.items()}
+        values["policy/gradient_norm"], values["policy/learning_rate"] = lower.stepper.step(planned)
+        parts.policy.moved()
+        parts.sampler.refresh()
+        position.s = step.s + 1
+        position.step += 1
+        self._journal.metrics(values)
+        self._journal.check_health(values)
+        self._journal.mark()
+        self._journal.phase(Phase.IMPROVE, position.s, lower.steps(t), "steps")
+        every = parts.config.checkpoint.every_steps
+        if every and position.step % every == 0:
+            self._save("every_steps")
+        parts.poll()
+
+    def _check(self, step: PolicyStep, steps: int) -> None:
+        if step.s != self._journal.position.s or step.s >= steps:
+            raise self._broken(f"step {step.s} where {self._journal.position.s} was due")
+
+    def _broken(self, problem: str) -> TrainingError:
+        return TrainingError(
+            f"update {self._parts.config.update.kind!r} broke its contract: {problem}",
+            'Report it to its author; update.kind = "rloo" and "boltzmann" are built in.',
+        )

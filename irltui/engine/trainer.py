@@ -1,0 +1,306 @@
+"""One run from its configuration to its result: the order of the phases, and what happens between two steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from accelerate.utils.memory import should_reduce_batch_size
+
+from irltui.algorithm import Pairs, Start, Step, learn, no_penalty
+from irltui.api import Demonstration
+from irltui.distributed import ranks
+from irltui.engine import checkpoint, diagnostics, early_stop
+from irltui.engine.advice import Setting, advise, still_matter
+from irltui.engine.assemble import Parts
+from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
+from irltui.engine.export import export
+from irltui.engine.faults import keep_step
+from irltui.engine.journal import Journal
+from irltui.engine.micro_batches import Micro, micro_batches
+from irltui.engine.pairs import Round, Rounds
+from irltui.engine.policy_steps import Improver
+from irltui.engine.position import Position
+from irltui.engine.safepoint import SafePoint
+from irltui.engine.step_sums import Pending, Sums, step_metrics
+from irltui.errors import NotFiniteError, TrainingError
+from irltui.objectives.sft import Demonstrated, SftStep, sft
+from irltui.runs.events import Kind, Phase
+from irltui.runs.folder import RunFolder
+
+
+class Drive:
+    """Consumes the steps of an algorithm and owns everything around them."""
+
+    def __init__(self, run: RunFolder, parts: Parts, journal: Journal, safepoint: SafePoint) -> None:
+        self._run, self._parts, self._journal, self._safepoint = run, parts, journal, safepoint
+        self._rounds = Rounds(run, parts, journal)
+        self._evaluator = Evaluator(run, parts, journal)
+        self._round: Round | None = None
+        self._in_inner_loop = False
+        self._stepped_at = 0.0  # when the last step ended, or the inner loop began
+        safepoint.sample = self._evaluator.answer
+        safepoint.save = self.save
+
+    @property
+    def _position(self) -> Position:
+        return self._journal.position
+
+    def to_the_end(self) -> None:
+        """Train from the position to the plan's end, then export.
+
+        Raises:
+            IrltuiError: training cannot go on.
+            Stop: the run is to end here.
+        """
+        position = self._position
+        if self._parts.config.evaluation.before_training and not position.measured_before:
+            self._remember(0, self._evaluator.outer_iteration(BEFORE_TRAINING, None))
+            position.measured_before = True
+            self._journal.mark()
+        self._parts.poll()
+        while True:
+            try:
+                self._train()
+                break
+            except RuntimeError as error:
+                if not self._go_on_with_less(error):
+                    raise
+        self._journal.phase(Phase.EXPORT)
+        export(self._run, self._parts)
+
+    def _train(self) -> None:
+        """All steps from the position on."""
+        pending = Pending()
+        for step in self._steps(Start(self._position.t, self._position.k)):
+            if not pending.is_skipped:
+                try:
+                    pending.add(step, self._parts)
+                except NotFiniteError as error:
+                    pending.skip(self._kept(pending, error))
+            if step.last:
+                self._move(step.t, step.k, pending)
+                pending = Pending()
+
+    def _kept(self, pending: Pending, error: NotFiniteError) -> str:
+        """Keep a step that failed for replay; why, and where it is.
+
+        Raises:
+            NotFiniteError: it again, where the configuration allows no more of them.
+        """
+        folder = keep_step(self._run, self._parts.trained(), self._position, pending.batches, error)
+        look = f" Look at what it met: irltui debug batch {folder}" if folder else ""
+        skipped, most = self._position.skipped, self._parts.config.loop.max_nonfinite_steps
+        if skipped >= most:
+            error.hint += look
+            raise error
+        return f"{error.message} ({skipped + 1} of at most {most}).{look}"
+
+    def _go_on_with_less(self, error: RuntimeError) -> bool:
+        """Whether the failed step may be tried again with half the micro-batch: memory ran out in it.
+
+        Raises:
+            TrainingError: memory ran out, and less than this cannot be done.
+        """
+        parts, before = self._parts, self._parts.micro_batch
+        if not should_reduce_batch_size(error):
+            return False
+        parts.stepper.optimizer.zero_grad(set_to_none=True)
+        parts.policy.moved()
+        phase = Phase.UPDATE if self._in_inner_loop else self._journal.current_phase
+        # Ranks agree on no other size in the midst of a step: theirs differ in what they met.
+        if not self._in_inner_loop or ranks.count() > 1 or not parts.forward.halve():
+            raise TrainingError(
+                f"out of memory in phase {phase}, micro-batch {before}",
+                "Lower loop.micro_batch, sampler.slots or the lengths in [data]; model.gradient_checkpointing and "
+                'adapter.kind = "lora" save most. Start from RUN/run.json with --set: --resume would run out again.',
+            ) from error
+        self._journal.alert(
+            "memory", f"Out of memory: the micro-batch is now {parts.micro_batch} instead of {before}; batches stay."
+        )
+        return True
+
+    def save(self, reason: str) -> str:
+        """Save a checkpoint of the position and return its name."""
+        self._journal.phase(Phase.CHECKPOINT)
+        saved = checkpoint.save(self._run, self._parts.trained(), self._position)
+        self._journal.event(Kind.CHECKPOINT, name=saved.name, seconds=saved.seconds, bytes=saved.size, reason=reason)
+        if ranks.is_first():
+            checkpoint.prune(self._run, self._parts.config.checkpoint.keep, self._position.best_checkpoint)
+        return saved.name
+
+    # -- the stream of steps -------------------------------------------------------------------
+
+    def _steps(self, start: Start) -> Iterator[Step | SftStep]:
+        parts, T = self._parts, self._parts.plan.outer_iterations
+        K = max(parts.plan.inner_steps(t) for t in range(T))
+        if parts.reward is None:
+            return sft(parts.policy.log_probs, self._demonstrate, self._finish, T=T, K=K, start=start)
+        return learn(
+            parts.reward,
+            self._generate,
+            self._improve,
+            h=parts.h,
+            T=T,
+            K=K,
+            penalty=self._penalty,
+            start=start,
+        )
+
+    def _generate(self, t: int, k: int) -> Iterator[list[Pairs]]:
+        """Sample and score once, then the batches of the inner loop."""
+        self._in_inner_loop = False
+        is_new = self._round is None or self._round.t != t  # not so after memory ran out in the first step
+        self._round = self._rounds.begin(t, announce=k == 0 and self._position.s == 0 and is_new)
+        if t and k == 0 and self._parts.reward is not None and self._parts.reward.restarts:
+            self._parts.stepper.optimizer.state.clear()
+        self._begin_steps(t, k)
+        return self._rounds.batches(t, k, self._round)
+
+    def _begin_steps(self, t: int, k: int) -> None:
+        self._in_inner_loop = True  # the phase does not tell: commands and checkpoints come between two steps
+        self._journal.phase(Phase.UPDATE, k, self._parts.plan.inner_steps(t), "steps")
+        self._stepped_at = time.monotonic()
+
+    def _demonstrate(self, t: int, k: int) -> Iterator[list[Demonstrated]]:
+        """The same batches without generations."""
+        parts = self._parts
+        self._begin_steps(t, k)
+        for batch in parts.plan.batches(t, k):
+            demonstrations = [parts.data.train[i] for i in batch]
+            total = sum(len(d.tokens) for d in demonstrations)
+            weight = 1 / (total if parts.config.sft.weighting == "token" else len(demonstrations))
+            micros = micro_batches(
+                demonstrations, weight, parts.micro_batch, lambda d: len(d.prompt.tokens) + len(d.tokens)
+            )
+            yield [self._collate(micro) for micro in micros]
+
+    def _collate(self, micro: Micro[Demonstration]) -> Demonstrated:
+        rows = micro.rows
+        responses = self._parts.policy.collate([d.prompt for d in rows], [d.tokens for d in rows], [0.0] * len(rows))
+        return Demonstrated(responses, responses.logp_ref.new_tensor(micro.weights), micro.last)
+
+    def _penalty(self, pairs: Pairs) -> Any:
+        """The reward's own, and gamma * NLL(y) / |y|, (B,)."""
+        gamma, reward = self._parts.config.loss.gamma, self._parts.reward
+        own = reward.penalty(pairs.responses) if reward is not None else None
+        total = no_penalty(pairs) if own is None else own
+        if not gamma:
+            return total
+        count = len(pairs.weight)
+        lengths = pairs.responses.response_mask[:count].sum(-1)
+        return total - gamma * self._parts.policy.log_probs(pairs.responses)[:count] / lengths
+
+    # -- between two steps -----------------------------------------------------------------------
+
+    def _move(self, t: int, k: int, pending: Pending) -> None:
+        parts, position = self._parts, self._position
+        sums = pending.of_all_ranks()
+        values = self._step_taken(parts.plan.steps_before(t) + k, pending, sums)
+        position.t, position.k = t, k + 1
+        position.step += 1
+        position.tokens += sums.tokens
+        self._journal.metrics(values)
+        self._journal.check_health(values)
+        self._watch_inner_loop(values)
+        self._journal.mark()
+        self._journal.phase(Phase.UPDATE, k + 1, parts.plan.inner_steps(t), "steps")
+        every = parts.config.checkpoint.every_steps
+        if every and position.step % every == 0:
+            self.save("every_steps")
+        parts.poll()
+
+    def _step_taken(self, planned: int, pending: Pending, sums: Sums) -> diagnostics.Values:
+        """Move the weights, unless a rank has met what is not finite; the step's metrics. Collective."""
+        parts = self._parts
+        values: diagnostics.Values = {}
+        if not sums.skipped:
+            try:
+                values = step_metrics(sums)
+                values["train/gradient_norm"], values["train/learning_rate"] = parts.stepper.step(planned)
+            except NotFiniteError as error:  # the same on all ranks
+                sums.skip(self._kept(pending, error))
+        parts.policy.moved()
+        now = time.monotonic()
+        if sums.skipped:
+            values = self._skip(sums.skipped[0])
+        else:
+            values["speed/pairs_per_second"] = sums.count / max(now - self._stepped_at, 1e-9)
+        self._stepped_at = now
+        return values
+
+    def _skip(self, why: str) -> diagnostics.Values:
+        """Leave the weights as they are."""
+        position = self._position
+        position.skipped += 1
+        self._parts.stepper.optimizer.zero_grad(set_to_none=True)
+        self._journal.alert("not_finite", f"Step {position.step + 1} is skipped: {why}")
+        return {"train/skipped": float(position.skipped)}
+
+    def _watch_inner_loop(self, values: diagnostics.Values) -> None:
+        section, position = self._parts.config.early_stop, self._position
+        if "reward/gap" not in values:
+            return
+        early_stop.take_in(position, values)
+        reason = early_stop.gap_too_wide(section, position)
+        if not reason and early_stop.check_due(section, position) and self._round and self._round.held_out:
+            checked = self._evaluator.held_out_pairs(self._round.held_out)
+            self._journal.metrics(checked)
+            reason = early_stop.loss_turned(section, position, checked["heldout/loss"])
+        if reason:
+            position.ended_early = True
+            self._journal.alert("early_stop", f"Inner loop {position.t} ends at step {position.k}: {reason}.")
+
+    def _improve(self, t: int) -> None:
+        """The reward of outer iteration t has learned: the policy follows, then the iteration ends."""
+        self._in_inner_loop = False
+        if self._parts.lower is not None:
+            Improver(self._parts, self._journal, self.save).improve(t, self._parts.lower)
+        self._finish(t)
+
+    def _finish(self, t: int) -> None:
+        """Outer iteration t has learned: measure, remember the best, save."""
+        self._in_inner_loop = False
+        position = self._position
+        values = self._evaluator.outer_iteration(t, self._round)
+        self._round = None
+        is_comparable = self._one_reference and "heldout/loss" in values
+        loss = values.get("heldout/loss" if is_comparable else "heldout/nll", float("inf"))
+        is_best = loss < position.best_loss
+        self._advise(t, values)
+        position.begin_inner_loop(t + 1)
+        if is_best:
+            position.best_loss, position.best_checkpoint = loss, position.name
+        self._journal.mark()
+        self.save("outer iteration")
+        self._rounds.end(t)
+        self._parts.poll()
+
+    @property
+    def _one_reference(self) -> bool:
+        """Whether the held-out losses of all outer iterations compare.
+
+        Against a reference that rolls on, the losses of two iterations measure different gaps; so do those of RFT,
+        whose reward is set a harder task the better the policy becomes.
+        """
+        config = self._parts.config
+        return config.reference.kind == "fixed" and config.reward.implicit
+
+    def _remember(self, iteration: int, values: diagnostics.Values) -> None:
+        """Keep what an outer iteration ended with (0: before training), as far as JSON can."""
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self._position.ended = [*still_matter(self._position.ended), {"iteration": iteration, **finite}]
+
+    def _advise(self, t: int, values: diagnostics.Values) -> None:
+        config, position = self._parts.config, self._position
+        learned: diagnostics.Values = {}
+        if self._parts.reward is not None:
+            learned["reward/gap"] = position.gap_mean
+            if config.reward.implicit:
+                learned["pairs/both_down"] = position.both_down_mean
+        self._remember(t + 1, values | learned)
+        setting = Setting(config.algorithm, self._one_reference, config.loss.gamma)
+        found = advise(position.ended, setting, left=self._parts.plan.outer_iterations - t - 1)
+        self._journal.event(Kind.ADVICE, outer_iteration=t, verdict=found.verdict, text=found.text)

@@ -1,0 +1,1 @@
+"""Several runs at once: studies, seeds and grids, and the jobs that carry them out."""

@@ -1,0 +1,142 @@
+"""A study: several runs that differ in one thing, over several seeds, and the comparison that they are for.
+
+A TOML file with a [study] table. Every other table is common to all runs; [arms.NAME] holds what an arm has of
+its own, and may say `start = "OTHER"` to begin from that arm's result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from irltui.config.layers import Layer, Merged, merge, set_layers, value_layer
+from irltui.config.load import Loaded, load_layers
+from irltui.config.paths import localise
+from irltui.config.run_source import target_layers
+from irltui.config.schema import PositiveInt, Section
+from irltui.errors import ConfigError
+from irltui.experiments.study_folder import is_arm_name
+
+_OWN = ("study", "arms")
+
+
+class StudySection(Section):
+    """What the runs are compared for."""
+
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    """Each arm runs once with every seed."""
+    compare: list[str] = Field(min_length=2, max_length=2)
+    """Two arms: the difference is the first minus the second."""
+    metric: str = Field(pattern="^[^/]+/[^/]+$")
+    """benchmark/metric that decides, as the last evaluation of each run measured it."""
+    jobs: PositiveInt = 1
+    """Runs at a time; they share the processor's cores."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm: its name, the arm it starts from ("" for none), and what is its own."""
+
+    name: str
+    start: str
+    layer: Layer
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as its file describes it; arms come after the ones they start from, `sets` are the strongest."""
+
+    section: StudySection
+    arms: tuple[Arm, ...]
+    common: Layer
+    sets: tuple[Layer, ...]
+
+    def load(self, arm: Arm, seed: int, *, start: Path | None, flags: Sequence[Layer]) -> Loaded:
+        """The configuration of one run.
+
+        Args:
+            arm: one of `arms`.
+            seed: one of the seeds.
+            start: folder of the run whose result it starts from, which need not exist yet.
+            flags: layers of the command line's own options.
+
+        Raises:
+            ConfigError: every problem at once.
+        """
+        own = [value_layer(f"seed of arm {arm.name}", ("seed",), seed)]
+        if start is not None:
+            own.append(value_layer(f"start of arm {arm.name}", ("model", "name"), str(start / "model")))
+        return localise(load_layers([self.common, arm.layer, *flags, *own, *self.sets]))
+
+
+def study_of(target: str, assignments: Sequence[str] = ()) -> Study | None:
+    """The study that a target describes, None if it describes a run.
+
+    Args:
+        target: as for a run.
+        assignments: `--set` values; those of `study.` change the study, the others every run.
+
+    Raises:
+        ConfigError: a target that is none, or a study with problems.
+    """
+    layers = target_layers(target) if target else []
+    if not any("study" in layer.values for layer in layers):
+        return None
+    (layer,) = layers  # a study is one file
+    sets = set_layers(assignments)
+    merged = merge([layer, *(own for own in sets if "study" in own.values)])
+    section = _section(merged)
+    arms = _arms(layer)
+    _check(merged.sources["study", "compare"], section, arms)
+    values = {key: value for key, value in layer.values.items() if key not in _OWN}
+    above = tuple(own for own in sets if "study" not in own.values)
+    return Study(section, arms, Layer(layer.origin, values, layer.lines), above)
+
+
+def _section(merged: Merged) -> StudySection:
+    try:
+        return StudySection.model_validate(merged.values["study"])
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            keys = ("study", *map(str, problem["loc"]))
+            layer = next(merged.sources[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in merged.sources)
+            got = "" if problem["type"] in {"missing", "extra_forbidden"} else f" (got {problem['input']!r})"
+            lines.append(f"{layer.place(keys)}: {'.'.join(keys)}: {problem['msg']}{got}")
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _arms(layer: Layer) -> tuple[Arm, ...]:
+    tables = layer.values.get("arms")
+    if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
+        raise ConfigError(f"{layer.origin}: a study needs arms: [arms.NAME], a table each")
+    return tuple(_arm(layer, name, table) for name, table in tables.items())
+
+
+def _arm(layer: Layer, name: str, table: Mapping[str, Any]) -> Arm:
+    values = {key: value for key, value in table.items() if key != "start"}
+    prefix = ("arms", name)
+    lines = {keys[2:]: line for keys, line in layer.lines.items() if keys[:2] == prefix and len(keys) > 2}
+    return Arm(name, str(table.get("start", "")), Layer(layer.origin, values, lines))
+
+
+def _check(layer: Layer, section: StudySection, arms: Sequence[Arm]) -> None:
+    names = [arm.name for arm in arms]
+    problems = [
+        f"{layer.place(('study', 'compare'))}: study.compare: there is no arm {name!r} (arms: {', '.join(names)})"
+        for name in section.compare
+        if name not in names
+    ]
+    for place, arm in enumerate(arms):
+        if not is_arm_name(arm.name):
+            where = layer.place(("arms", arm.name))
+            problems.append(f"{where}: arms.{arm.name!r}: no name of an arm: its runs are stored in folders called so")
+        if arm.start and arm.start not in names[:place]:
+            where = layer.place(("arms", arm.name, "start"))
+            problems.append(f"{where}: arms.{arm.name}.start: no arm {arm.start!r} above it")
+    if problems:
+        raise ConfigError("\n".join(problems))

@@ -1,0 +1,127 @@
+"""`irltui bench`: benchmarks on a model or on what a run learned, outside of any run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from irltui.api import Benchmark, BuildContext, Prompt, Score
+from irltui.benchmarks.build import build_benchmarks
+from irltui.benchmarks.intervals import Interval
+from irltui.config.load import recorded
+from irltui.config.schema import RunConfig
+from irltui.console import columns, out, out_json, talk
+from irltui.engine.benchmarked_model import ModelUnderTest
+from irltui.engine.evaluate import summarise
+from irltui.errors import IrltuiError, RunFolderError, TrainingError
+from irltui.lm.load import quiet_transformers
+from irltui.runs.durable import replace_file
+from irltui.runs.folder import RunFolder
+from irltui.use.learned import Learned, Speaker, load_learned, load_speaker
+
+
+def main(config: dict[str, Any], run: str = "", items: str = "", *, as_json: bool = False) -> None:
+    """Measure, and print each metric with its interval.
+
+    Args:
+        config: of a run, resolved; its benchmarks are what is measured, its model is measured unless `run` is given.
+        run: folder of the run whose result is measured.
+        items: file for the values item by item, "" for none.
+        as_json: print JSON.
+
+    Raises:
+        IrltuiError: the model or a benchmark's file cannot be used, or a benchmark fails.
+    """
+    quiet_transformers()
+    checked = recorded(config)
+    talk(f"loading {run or checked.model.name}")
+    model, context = _model(checked, run)
+    results: dict[str, dict[str, Interval]] = {}
+    lines: list[str] = []
+    for name, benchmark in build_benchmarks(checked.benchmarks, context).items():
+        talk(f"measuring {name}")
+        scores = _scores(name, checked.benchmarks[name].kind, benchmark, model)
+        results[name] = summarise(scores)
+        lines += [json.dumps({"benchmark": name, "item": s.item, "metric": s.metric, "value": s.value}) for s in scores]
+    if items:
+        _store(Path(items), lines)
+    if as_json:
+        out_json(_as_json(checked, run, results))
+    else:
+        out(_as_text(results))
+
+
+def _model(config: RunConfig, run: str) -> tuple[ModelUnderTest, BuildContext]:
+    size = config.micro_batch
+    rewards: _Rewards | None = None
+    speaker: Speaker | Learned
+    if run:
+        needs_reward = any(spec.needs_reward for spec in config.benchmarks.values())
+        speaker = load_learned(RunFolder(Path(run)), config=config, with_reward=needs_reward)
+        rewards = _Rewards(speaker, size) if needs_reward else None
+    else:
+        speaker = load_speaker(config, config.model.model_copy(update={"gradient_checkpointing": False}))
+    context = BuildContext(speaker.policy, seed=config.seed, decoding=speaker.decoding, batch=size)
+    model = ModelUnderTest(
+        speaker.policy,
+        speaker.sampler,
+        speaker.decoding,
+        speaker.template,
+        batch=size,
+        poll=context.poll,
+        rewards=rewards,
+    )
+    return model, context
+
+
+class _Rewards:
+    """The learned reward as totals."""
+
+    def __init__(self, learned: Learned, batch: int) -> None:
+        self._learned, self._batch = learned, batch
+
+    def __call__(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
+        return [score.total for score in self._learned.rewards(prompts, responses, batch=self._batch)]
+
+
+def _scores(name: str, kind: str, benchmark: Benchmark, model: ModelUnderTest) -> list[Score]:
+    try:
+        scores = list(benchmark.evaluate(model))
+        summarise(scores)
+    except IrltuiError as error:
+        raise type(error)(f"benchmarks.{name}: {error.message}", error.hint) from error
+    except Exception as error:
+        raise TrainingError(f"benchmark {name} ({kind}): {error!r}", "Report it to its author.") from error
+    return scores
+
+
+def _store(file: Path, lines: list[str]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, "\n".join([*lines, ""]).encode())
+    except OSError as error:
+        raise RunFolderError(f"--items {file}: cannot be written: {error}", "Choose another file.") from error
+
+
+def _as_text(results: Mapping[str, Mapping[str, Interval]]) -> str:
+    rows = [
+        [name, metric, f"{found.mean:.4g}", f"[{found.low:.4g}, {found.high:.4g}]", str(found.n)]
+        for name, metrics in results.items()
+        for metric, found in metrics.items()
+    ]
+    return columns([["benchmark", "metric", "mean", "95 % interval", "n"], *rows])
+
+
+def _as_json(config: RunConfig, run: str, results: Mapping[str, Mapping[str, Interval]]) -> dict[str, Any]:
+    return {
+        "model": run or config.model.name,
+        "benchmarks": {
+            name: {
+                "options": config.benchmarks[name].model_dump(mode="json"),
+                "values": {metric: interval.as_dict() for metric, interval in metrics.items()},
+            }
+            for name, metrics in results.items()
+        },
+    }

@@ -1,0 +1,277 @@
+"""README.md of an exported folder: a model card filled from the run, in Markdown under YAML.
+
+What was not measured is said, and the license is the user's to choose. Knows facts and words, no run folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from irltui import __version__
+from irltui.config.render import render_values
+from irltui.config.toml import text as quoted
+from irltui.runs.folder import RunFolder
+from irltui.runs.history import RunHistory
+from irltui.runs.metrics import METRICS
+from irltui.text import masked
+from irltui.use.card_facts import Exported, Facts, facts, inline, portable
+from irltui.views.arms import Side
+from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stored
+
+_PAPER = "https://arxiv.org/abs/2405.17888"
+_MOST_ALERTS = 5
+_TITLES = {"sft": "SFT", "spin": "SPIN", "irft": "IRFT", "rft": "RFT"}
+_METHODS = {
+    "sft": "supervised fine-tuning (SFT), the likelihood of the demonstrations raised.",
+    "spin": "SPIN, which learns to tell the model's own answers, drawn once a pass, from the demonstrations.",
+    "irft": "implicit-reward fine-tuning (IRFT), which learns again and again to tell the model's fresh answers from "
+    "the demonstrations.",
+    "rft": "reward-learning fine-tuning (RFT): a reward model learns to tell answers from demonstrations, and the "
+    "model follows it.",
+}
+
+
+def write_card(folder: Path, run: RunFolder, exported: Exported) -> None:
+    """Write FOLDER/README.md.
+
+    Args:
+        folder: what was exported, with all else in place.
+        run: where it comes from.
+        exported: which moment of it.
+    """
+    (folder / "README.md").write_text(card(facts(folder, run, exported)), encoding="utf-8")
+
+
+def card(known: Facts) -> str:
+    """The card, Markdown under YAML."""
+    sections = {
+        "": _summary(known),
+        "Use": _usage(known),
+        "Data": _data(known),
+        "Method": _method(known),
+        "Figures": _figures(known),
+        "Limits": _limits(known),
+        "Reproduce": _reproduce(known),
+    }
+    parts = [f"## {title}\n\n{text}" if title else text for title, text in sections.items()]
+    return masked("\n\n".join([_front_matter(known), f"# {_name(known)}", *parts])) + "\n"
+
+
+def _front_matter(known: Facts) -> str:
+    lines = [
+        "---",
+        "# license: name the terms of use; those of the base model and of the data bind you, too",
+    ]
+    if known.base and known.base != "quickstart":
+        lines += [f"base_model: {quoted(known.base)}"]
+        lines += [f"base_model_relation: {'adapter' if known.is_adapter else 'finetune'}"]
+    else:
+        lines += [
+            f"# base_model: OWNER/NAME, if a hub has what is called {quoted(known.base_folder or known.base)} here"
+        ]
+    source = str(known.manifest.config["data"]["source"])
+    if _is_hub_name(source):
+        lines += ["datasets:", f"- {quoted(source)}"]
+    tags = ["irltui", known.method, "inverse-reinforcement-learning"] if known.method != "sft" else ["irltui", "sft"]
+    tags += ["lora"] if known.at("adapter", "kind") == "lora" else []
+    library = "peft" if known.is_adapter else "transformers"
+    lines += [
+        f"library_name: {library}",
+        "pipeline_tag: text-generation",
+        "tags:",
+        *(f"- {tag}" for tag in tags),
+        "---",
+    ]
+    return "\n".join(lines)
+
+
+def _is_hub_name(source: str) -> bool:
+    return source != "quickstart" and not source.startswith(("/", ".", "~")) and not Path(source).exists()
+
+
+def _name(known: Facts) -> str:
+    return f"{inline(known.base or known.base_folder)}, {_TITLES[known.method]}"
+
+
+def _summary(known: Facts) -> str:
+    base = f"[{inline(known.base)}](https://huggingface.co/{known.base})" if "/" in known.base else ""
+    base = base or f"`{inline(known.base or known.base_folder)}`"
+    when = "the end of the run"
+    if known.exported.checkpoint:
+        when = f"checkpoint {known.exported.checkpoint}, after {known.exported.outer_iterations} outer iterations"
+    lines = [f"{base}, fine-tuned from demonstrations with irltui {__version__}: {_METHODS[known.method]}"]
+    lines += [f"These are the weights at {when}."]
+    if known.is_adapter:
+        lines += ["The folder holds a LoRA adapter alone: its base model is needed, too."]
+    if (known.folder / "adapter").is_dir():
+        lines += ["The weights have the LoRA adapter merged in; `adapter/` holds it by itself."]
+    if (known.folder / "reward").is_dir():
+        lines += ["`reward/` holds the reward model that was learned."]
+    return "\n".join(lines)
+
+
+def _data(known: Facts) -> str:
+    source = f"`{inline(known.at('data', 'source'))}`"
+    found = known.run.history.data
+    if found is None:
+        return f"Demonstrations from {source}."
+    lines = [f"Demonstrations from {source}: {found.rows} rows, {found.train} to train on, {found.held_out} held out"]
+    lines[0] += f" ({inline(found.columns)})."
+    losses = [*(("dropped", c) for c in found.dropped), *(("cut", c) for c in found.cut)]
+    lines += [f"- {what} {counted.count}: {inline(counted.reason)}" for what, counted in losses]
+    if found.responses.longest:
+        for what, lengths in (("Prompts", found.prompts), ("Responses", found.responses)):
+            lines += [f"- {what}: {lengths.median} tokens in the middle, {lengths.longest} at most."]
+    template = {"none": "none: prompt and completion are joined as they are", "the tokenizer's": "the tokenizer's"}
+    lines += [f"- Chat template: {template.get(found.template, inline(portable(found.template)))}."]
+    return "\n".join(lines)
+
+
+def _method(known: Facts) -> str:
+    rows = dict(_settings(known))
+    table = ["| | |", "|---|---|", *(f"| {name} | {inline(value)} |" for name, value in rows.items())]
+    return f"[Getting More Juice Out of the SFT Data]({_PAPER}); every value is under Reproduce.\n\n" + "\n".join(table)
+
+
+def _settings(known: Facts) -> Iterator[tuple[str, object]]:
+    yield "algorithm", known.method
+    yield "passes over the demonstrations", known.at("loop", "passes")
+    if known.method != "sft":
+        yield "outer iterations a pass (T)", known.at("loop", "outer_iterations")
+        yield "beta", known.at("reward", "beta")
+        yield "reward", known.at("reward", "kind")
+        yield "reference", known.at("reference", "kind")
+    if known.method == "rft":
+        yield "policy step", known.at("update", "kind")
+        yield "learning rate of the reward", known.at("reward_optimizer", "learning_rate")
+    yield "pairs a step" if known.method != "sft" else "demonstrations a step", known.at("loop", "batch")
+    yield "optimizer", known.at("optimizer", "kind")
+    yield "learning rate", known.at("optimizer", "learning_rate")
+    if known.at("adapter", "kind") == "lora":
+        yield "LoRA rank, alpha", f"{known.at('adapter', 'rank')}, {known.at('adapter', 'alpha')}"
+    yield "optimizer steps", known.run.history.step
+    yield "seed", known.run.seed
+
+
+def _figures(known: Facts) -> str:
+    side = Side(known.run.name, (known.run,))
+    rows = final_rows([side], read_stored)
+    if not rows:
+        return "None: nothing was measured."
+    lines = ["| | first | here | 95 % interval | n |", "|---|---|---|---|---|"]
+    lines += [_row(row, known.run.history) for row in rows]
+    overs = any(row.estimates[0] is not None and row.estimates[0].over for row in rows)
+    note = "Intervals are over held-out items. " if overs else "One run has no intervals of its own. "
+    meanings = [f"- {row.label}: {METRICS[row.name].means}" for row in rows if row.name in METRICS]
+    return "\n".join([*lines, "", f"{note}What they say:", "", *meanings])
+
+
+def _row(row: FinalRow, history: RunHistory) -> str:
+    here = row.estimates[0] or Estimate(float("nan"))
+    interval = f"{here.low:.4g} to {here.high:.4g} | {here.n}" if here.over else " | "
+    return f"| {inline(row.label)} | {_first(row.name, history)} | {here.mean:.4g} | {interval} |"
+
+
+def _first(name: str, history: RunHistory) -> str:
+    if (series := history.metrics.get(name)) is not None and len(series):
+        return f"{series.values[0]:.4g}"
+    benchmark, _, metric = name.partition("/")
+    found = (e.figures[metric].mean for e in history.evaluations if e.benchmark == benchmark and metric in e.figures)
+    return next((f"{value:.4g}" for value in found), "-")
+
+
+def _reproduce(known: Facts) -> str:
+    manifest = known.manifest
+    origins = {key: str(portable(origin)) for key, origin in manifest.origins.items()}
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    lines = [
+        "Save this as `run.toml`, with your own paths for model and data, then `irltui run run.toml`:",
+        "",
+        "<details><summary>run.toml</summary>",
+        "",
+        f"````toml\n{render_values(known.run.config, origins)}````",
+        "",
+        "</details>",
+        "",
+        f"irltui {manifest.irltui}; {versions}; {inline(manifest.platform)}.",
+        "The same machine, versions and data give the same weights; another machine gives other rounding.",
+    ]
+    return "\n".join(lines)
+
+
+def _usage(known: Facts) -> str:
+    found = known.run.history.data
+    chats = found.template != "none" if found is not None else known.at("data", "template") != "none"
+    words = [f"```python\n{_code(known, chats=chats)}```"]
+    if known.run.config.get("data", {}).get("system"):
+        words += ["The model learned under a system message, `data.system` under Reproduce: send it, too."]
+    if not chats:
+        words += ["No chat template was used: a prompt is given as it is."]
+    if known.is_adapter and not known.base:
+        words += [f"`adapter_config.json` names the base by a folder (`{inline(known.base_folder)}`): mend that first."]
+    if (known.folder / "reward").is_dir():
+        words += [
+            "The reward of an answer is the one number that `AutoModelForSequenceClassification` gives for prompt and "
+            "answer, from `reward/`; `irltui_bound` in its config.json is R of R tanh(r / R), 0 if unbounded."
+        ]
+    return "\n\n".join(words)
+
+
+_CHAT = """\
+inputs = tokenizer.apply_chat_template(
+    [{"role": "user", "content": "..."}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+)
+"""
+_PLAIN = """\
+inputs = tokenizer("...", return_tensors="pt")
+"""
+_CODE = """\
+{imports}
+folder = "."  # this folder, or its name on the hub
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = {kind}.from_pretrained(folder)
+{encode}output = model.generate(**inputs, do_sample=True, max_new_tokens={cap})
+print(tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
+"""
+
+
+def _code(known: Facts, *, chats: bool) -> str:
+    kind, imports = "AutoModelForCausalLM", "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+    if known.is_adapter:
+        kind = "AutoPeftModelForCausalLM"
+        imports = "from peft import AutoPeftModelForCausalLM\nfrom transformers import AutoTokenizer\n"
+    return _CODE.format(imports=imports, kind=kind, encode=_CHAT if chats else _PLAIN, cap=_cap(known))
+
+
+def _cap(known: Facts) -> object:
+    cap = known.at("decoding", "max_new_tokens")
+    return cap if isinstance(cap, int) else known.at("data", "max_response_tokens")
+
+
+def _limits(known: Facts) -> str:
+    return "\n".join(f"- {limit}" for limit in _each_limit(known))
+
+
+def _each_limit(known: Facts) -> Iterator[str]:
+    history = known.run.history
+    if not history.evaluations:
+        yield "No benchmark was run: nothing here says how well the model does a task, or whether it forgot another."
+    if "heldout/nll" not in history.metrics:
+        yield "No demonstrations were held out: every figure is of data that the model learned from."
+    elif known.exported.is_best:
+        yield "This iteration was chosen by its held-out figures, so those are a little too good to be true."
+    if known.method != "sft":
+        yield (
+            "The reward was learned from the same demonstrations that the model was trained on. It says how much an "
+            "answer is like them, and nothing of whether it is true, safe or liked by people."
+        )
+    yield "One run from one seed: how far another seed would have ended elsewhere is not known."
+    yield "Nobody looked for harmful, biased or private content, in the data or in what the model says."
+    if known.run.state != "finished":
+        yield f"The run had not finished when this was exported: it was {inline(known.run.state)}."
+    alerts = [alert for alert in history.alerts if alert.level != "advice"]
+    for alert in alerts[-_MOST_ALERTS:]:
+        yield f"The run warned at step {alert.step}: {inline(alert.text)}"
+    if len(alerts) > _MOST_ALERTS:
+        yield f"It warned {len(alerts) - _MOST_ALERTS} times more before."

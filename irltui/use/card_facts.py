@@ -1,0 +1,112 @@
+"""What a model card is written from: a run up to the moment that was exported, without the machine it ran on.
+
+Absolute paths are cut down to their last name, for a card is read by people who never saw the machine. Knows run
+folders, no Markdown but how to keep foreign text out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from irltui.runs.folder import RunFolder, is_run, open_run_folder
+from irltui.runs.history import RunHistory
+from irltui.runs.manifest import Manifest, read_manifest
+from irltui.runs.reader import EventReader
+from irltui.runs.status import read_status
+from irltui.text import safe
+from irltui.views.loaded_runs import ComparedRun
+
+_DEEPEST = 20  # runs on runs
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was exported: a checkpoint with the steps that it had, or ("" and None) the result."""
+
+    checkpoint: str = ""
+    outer_iterations: int | None = None
+    step: int | None = None
+    is_best: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the card is written from; `base` is a hub name, or "" and `base_folder` a local one's last name."""
+
+    run: ComparedRun
+    manifest: Manifest
+    exported: Exported
+    base: str
+    base_folder: str
+    folder: Path
+
+    @property
+    def method(self) -> str:
+        """sft, spin, irft or rft."""
+        algorithm = str(self.run.config.get("algorithm", "irft"))
+        return "spin" if algorithm == "irft" and self.at("loop", "outer_iterations") == 1 else algorithm
+
+    @property
+    def is_adapter(self) -> bool:
+        """Whether the folder is an adapter alone."""
+        return (self.folder / "adapter_config.json").is_file()
+
+    def at(self, table: str, key: str) -> Any:
+        """A value of the run's configuration, "?" if there is none."""
+        found = self.run.config.get(table)
+        return found.get(key, "?") if isinstance(found, Mapping) else "?"
+
+
+def facts(folder: Path, run: RunFolder, exported: Exported) -> Facts:
+    """Read a run up to the exported moment."""
+    manifest = read_manifest(run)
+    config = portable(manifest.config)
+    loaded = ComparedRun(run.path.name, run, config, _history(run, exported.step), str(read_status(run).state))
+    base, base_folder = _base(manifest.config)
+    return Facts(loaded, manifest, exported, base, base_folder, folder)
+
+
+def portable(value: Any) -> Any:
+    """A configuration without the folders of the machine: absolute paths are cut down to their last name."""
+    if isinstance(value, Mapping):
+        return {key: portable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [portable(item) for item in value]
+    if isinstance(value, str) and value.startswith("/") and value.count("/") > 1 and "\n" not in value:
+        return Path(value).name
+    return value
+
+
+def _history(run: RunFolder, step: int | None) -> RunHistory:
+    """The run's events, those after `step` left out."""
+    history, reader = RunHistory(), EventReader(run.events)
+    while events := reader.poll():
+        history.take(e for e in events if step is None or _at_most(e.fields.get("step"), step))
+    return history
+
+
+def _at_most(value: object, step: int) -> bool:
+    return not isinstance(value, int) or value <= step
+
+
+def _base(config: Mapping[str, Any]) -> tuple[str, str]:
+    """The hub name that the model goes back to, through runs on runs; else the last name of a folder."""
+    name = str(config["model"]["name"])
+    for _ in range(_DEEPEST):
+        folder = Path(name).expanduser()
+        folder = folder.parent if folder.name == "model" else folder  # RUN/model is the run's result, too
+        if not is_run(folder):
+            break
+        name = str(read_manifest(open_run_folder(folder)).config["model"]["name"])
+    path = Path(name).expanduser()
+    is_local = path.is_absolute() or path.exists()
+    return ("", path.name) if is_local else (name, "")
+
+
+def inline(value: object) -> str:
+    """Text from a run inside a line or a cell: no markup, no new line."""
+    shown = safe(value, limit=300).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+    return shown.replace("[", "\\[")

@@ -1,0 +1,243 @@
+"""`irltui export`: the result of a run, or of one of its outer iterations, as a folder to use and to share.
+
+A transformers folder with a model card; for LoRA the adapter beside the merged weights, for RFT the reward. Reads the
+run folder, also while an engine works there, and changes nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from irltui.api import BuildContext, Reward
+from irltui.config.load import recorded
+from irltui.config.schema import RunConfig
+from irltui.console import out as say
+from irltui.console import out_json, talk
+from irltui.data.template import eos_ids
+from irltui.engine.assemble import derived_seed, make_policy
+from irltui.engine.checkpoint import load_weights, read_position
+from irltui.engine.export import keep_template, whole, write_model
+from irltui.engine.guard import build_reward
+from irltui.errors import CheckpointError, ModelError, OptionError, RunFolderError
+from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
+from irltui.lm.policy import LanguageModelPolicy
+from irltui.runs.checkpoints import damage, newest_first
+from irltui.runs.durable import room
+from irltui.runs.folder import RunFolder, open_run_folder
+from irltui.runs.manifest import read_manifest
+from irltui.runs.status import read_status
+from irltui.use.card import Exported, write_card
+from irltui.use.hub import check_name, push
+
+RESULT, BEST, LAST = "result", "best", "last"
+_PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}  # loading one runs whatever it says
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How to write and where to push: what `irltui export` was asked for beside run, iteration and folder.
+
+    `merge`: for LoRA, merge the adapter into the weights; otherwise the folder is the adapter alone. `dtype`: float32,
+    bfloat16 or float16, "" keeps what there is. `hub`: OWNER/NAME, "" pushes nowhere; `public` lets anybody read it.
+    """
+
+    merge: bool = True
+    dtype: str = ""
+    hub: str = ""
+    public: bool = False
+
+
+def main(
+    run: str,
+    iteration: str,
+    out: str,
+    *,
+    as_json: bool = False,
+    **options: Any,
+) -> None:
+    """Write OUT: a transformers folder with tokenizer and card; OUT/adapter, OUT/reward where the run has them.
+
+    Args:
+        run: the run's folder.
+        iteration: result, best, last, after how many outer iterations, or a checkpoint's name.
+        out: a folder that is not there yet.
+        as_json: print JSON.
+        options: those of `Wanted`.
+
+    Raises:
+        IrltuiError: no such checkpoint, it cannot be loaded or written, or the hub refuses.
+    """
+    quiet_transformers()
+    folder, target, wanted = open_run_folder(Path(run)), Path(out), Wanted(**options)
+    if target.exists():
+        raise RunFolderError(f"{target}: is there already", "Choose another --out, or delete the folder.")
+    if wanted.hub:
+        check_name(wanted.hub)
+    config = recorded(read_manifest(folder).config)
+    if not wanted.merge and config.adapter.kind == "off":
+        raise RunFolderError(f"{folder.path}: --no-merge: the run has no adapter", "Leave out --no-merge.")
+    exported = _export(folder, config, iteration, target, wanted)
+    told = {"model": str(target), **{p: str(target / p) for p in ("adapter", "reward") if (target / p).is_dir()}}
+    if wanted.hub:
+        talk(f"pushing {target} to {wanted.hub}")
+        told["hub"] = push(target, wanted.hub, private=not wanted.public)
+    if as_json:
+        place = {"checkpoint": exported.checkpoint, "outer_iterations": exported.outer_iterations}
+        out_json({"reward": "", "adapter": "", **told, **place, "card": str(target / "README.md")})
+    else:
+        say("\n".join(f"{what:<8} {where}" for what, where in {**told, "card": target / "README.md"}.items()))
+
+
+def _export(run: RunFolder, config: RunConfig, iteration: str, target: Path, wanted: Wanted) -> Exported:
+    """Write everything beside, then rename: the folder is whole or absent."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with whole(target) as folder:
+            if iteration == RESULT:
+                place = _copy_result(run, folder, wanted)
+            else:
+                name = find_checkpoint(run, iteration)
+                talk(f"exporting checkpoint {name} of {run.path}")
+                _write_checkpoint(folder, config, run.checkpoints / name, wanted)
+                reached = read_position(run.checkpoints / name)
+                place = Exported(name, reached.t, reached.step, is_best=iteration == BEST)
+            for model in (folder, folder / "adapter"):
+                if model.is_dir():
+                    keep_template(config, model)
+            if wanted.dtype:
+                _cast(folder, wanted.dtype)
+            write_card(folder, run, place)
+            for file in folder.rglob("*"):
+                if file.is_file():  # safetensors lets nobody else read what it writes
+                    shutil.copymode(folder / "README.md", file)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(
+            f"{target}: cannot be written: {error}; {room(target.parent)}", "Make room, or choose another --out."
+        ) from error
+    return place
+
+
+def find_checkpoint(run: RunFolder, iteration: str) -> str:
+    """The name of the checkpoint that is meant, verified.
+
+    Raises:
+        CheckpointError: there is none such, or it is damaged.
+        OptionError: what is asked for names none.
+    """
+    names = newest_first(run) if run.checkpoints.is_dir() else []
+    good = [name for name in names if not damage(run.checkpoints / name)]
+    if not good:
+        raise CheckpointError(f"{run.path}: has no usable checkpoint", "One is saved after each outer iteration.")
+    if iteration == LAST:
+        return good[0]
+    wanted = iteration
+    if iteration == BEST:
+        name = read_position(run.checkpoints / good[0]).best_checkpoint
+        if not name:
+            raise CheckpointError(
+                f"{run.path}: no outer iteration with held-out figures has ended, so none is best",
+                "Take --iteration last, or keep demonstrations out with data.held_out.",
+            )
+    elif iteration.isdecimal():
+        name, wanted = f"{int(iteration):04d}-000000", f"after outer iteration {iteration}"
+    elif iteration.replace("-", "").isdecimal():
+        name = iteration
+    else:
+        raise OptionError(
+            f"--iteration {iteration}: no such iteration",
+            "Say result, best, last, a number such as 2, or the name of a checkpoint such as 0002-000000.",
+        )
+    if name in good:
+        return name
+    problem = damage(run.checkpoints / name) if name in names else "not kept"
+    raise CheckpointError(f"{run.path}: the checkpoint {wanted} ({name}): {problem}", _kept(good))
+
+
+def _kept(names: list[str]) -> str:
+    ends = [str(int(name.split("-")[0])) for name in reversed(names) if name.endswith("-000000")]
+    listed = f"Kept after outer iterations: {', '.join(ends) or 'none'}"
+    return f"{listed}; checkpoint.keep says how many of the newest stay."
+
+
+def _copy_result(run: RunFolder, folder: Path, wanted: Wanted) -> Exported:
+    """What the engine wrote when the run ended."""
+    if not run.model.is_dir():
+        raise RunFolderError(
+            f"{run.path}: has no result yet: the run is {read_status(run).state}",
+            f"Finish it (irltui run --resume {run.path}), or take its newest checkpoint: --iteration last.",
+        )
+    talk(f"exporting the result of {run.path}")
+    parts = {"adapter": run.adapter, "reward": run.reward}
+    _copy(run.model if wanted.merge else run.adapter, folder)
+    for name, source in parts.items():
+        if source.is_dir() and (wanted.merge or name != "adapter"):
+            (folder / name).mkdir()
+            _copy(source, folder / name)
+    return Exported()
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Everything but pickled weights, and cards that know nothing of the run."""
+    for file in sorted(source.iterdir()):
+        if file.is_file() and file.suffix not in _PICKLED and file.name != "README.md":
+            shutil.copyfile(file, target / file.name)
+
+
+def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, wanted: Wanted) -> None:
+    policy, reward = _learned(config, checkpoint)
+    defaults = generation_defaults(config.model)
+    if policy.is_adapted:
+        adapter = folder / "adapter" if wanted.merge else folder
+        adapter.mkdir(exist_ok=True)
+        write_model(adapter, policy.model, policy.tokenizer, defaults)
+        (adapter / "README.md").unlink(missing_ok=True)
+    if wanted.merge or not policy.is_adapted:
+        model: Any = policy.model.merge_and_unload() if policy.is_adapted else policy.model
+        write_model(folder, model, policy.tokenizer, defaults)
+    if reward is not None:
+        with whole(folder / "reward") as inner:
+            reward.export(inner)
+
+
+def _learned(config: RunConfig, checkpoint: Path) -> tuple[LanguageModelPolicy, Reward | None]:
+    """The model that the run began with, and over it what it had learned."""
+    try:
+        tokenizer = load_tokenizer(config.model)
+        ends = eos_ids(tokenizer, generation_defaults(config.model).eos_token_id)
+        policy, _ = make_policy(config, tokenizer, ends)
+    except ModelError as error:
+        hint = "A checkpoint holds what was trained alone: the model that the run began with must still be there."
+        raise ModelError(error.message, hint) from error
+    parameters = {name: p for name, p in policy.model.named_parameters() if p.requires_grad}
+    reward = None
+    if config.algorithm != "sft":
+        context = BuildContext(policy, seed=derived_seed(config.seed, "parts"), options={"model": config.model})
+        reward = build_reward(config.reward, context)
+    load_weights(checkpoint, parameters, reward)
+    return policy, reward
+
+
+def _cast(folder: Path, dtype: str) -> None:
+    """All weights of the folder in another type, with the configurations that name it."""
+    wanted: torch.dtype = getattr(torch, dtype)
+    for file in folder.rglob("*.safetensors"):
+        tensors = {n: t.to(wanted) if t.is_floating_point() else t for n, t in load_file(file).items()}
+        save_file(tensors, file, metadata={"format": "pt"})
+    for file in folder.rglob("config.json"):
+        values = json.loads(file.read_text(encoding="utf-8"))
+        values.pop("torch_dtype", None)
+        file.write_text(json.dumps({**values, "dtype": dtype}, indent=2) + "\n", encoding="utf-8")
+    for file in folder.rglob("*.safetensors.index.json"):
+        index = json.loads(file.read_text(encoding="utf-8"))
+        shards = {file.parent / name for name in index["weight_map"].values()}
+        size = sum(t.numel() * t.element_size() for shard in shards for t in load_file(shard).values())
+        index["metadata"] = {**index.get("metadata", {}), "total_size": size}
+        file.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")

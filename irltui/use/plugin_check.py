@@ -1,0 +1,89 @@
+"""Look at one plugin in a process of its own, which may crash or hang: what it provides, and whether it conforms.
+
+Prints one JSON object a line, as soon as it is known; who started this process keeps the time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from irltui.api import Spec
+from irltui.api.registry import Registry, read_plugin_file
+from irltui.errors import PluginError
+
+
+def main(plugin: str, file: str, options: Mapping[str, Mapping[str, Any]], check: bool) -> None:
+    """Print every kind of a plugin, then every check of it.
+
+    Args:
+        plugin: its name.
+        file: its file, "" for an installed one.
+        options: of kinds by their short names, for the checks.
+        check: whether to try the parts, too.
+
+    Raises:
+        PluginError: it does not load, or there is no kind that options are given for.
+    """
+    registry = Registry()
+    if file:
+        registry.add_file(read_plugin_file(Path(file)))
+    registry.load(plugin)
+    provided = registry.provided(plugin)
+    if unknown := options.keys() - {name for kinds in provided.values() for name in kinds}:
+        raise PluginError(f"--set {min(unknown)}: plugin {plugin!r} has no such kind", "Write KIND.OPTION=VALUE.")
+    for component, kinds in provided.items():
+        for name, spec in kinds.items():
+            _say(event="kind", component=component, kind=f"{plugin}/{name}", **_about(spec))
+    if check:
+        for component, kinds in provided.items():
+            for name, spec in kinds.items():
+                for line in _checked(component, f"{plugin}/{name}", spec, options.get(name, {})):
+                    _say(component=component, kind=f"{plugin}/{name}", **line)
+
+
+def _about(spec: type[Spec]) -> dict[str, Any]:
+    fields = {name: info for name, info in spec.model_fields.items() if name != "kind"}
+    return {
+        "description": " ".join((spec.__doc__ or "").split()),
+        "options": {
+            name: {
+                "description": info.description or "",
+                "required": info.is_required(),
+                "default": None if info.is_required() else repr(info.get_default(call_default_factory=True)),
+            }
+            for name, info in fields.items()
+        },
+    }
+
+
+def _checked(component: str, kind: str, spec: type[Spec], options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    from irltui.lm.load import quiet_transformers
+    from irltui.testing import checks
+
+    quiet_transformers()
+    try:
+        made = spec.model_validate({"kind": kind, **options})
+    except ValidationError as error:
+        needed = [".".join(map(str, problem["loc"])) for problem in error.errors() if problem["type"] == "missing"]
+        short = kind.partition("/")[2]
+        hint = f"; give --set {short}.{needed[0]}=VALUE" if needed else ""
+        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+        yield {"event": "check", "check": "Its options can be made", "problem": problems + hint}
+        return
+    except Exception as error:  # noqa: BLE001 - a plugin's class may do anything
+        yield {"event": "check", "check": "Its options can be made", "problem": repr(error)}
+        return
+    begun = ""
+    for says, problem in checks(component, made):
+        is_begin = says != begun
+        yield {"event": "begin" if is_begin else "check", "check": says, "problem": problem}
+        begun = says if is_begin else ""
+
+
+def _say(**line: Any) -> None:
+    print(json.dumps(line), flush=True)  # noqa: T201 - the one who started this process reads it

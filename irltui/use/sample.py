@@ -1,0 +1,137 @@
+"""`irltui sample`: answers of a run's policy, the best of n by the run's reward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from irltui.api import Generation
+from irltui.data.report import Tally
+from irltui.data.tokens import RowTokens
+from irltui.lm.load import quiet_transformers
+from irltui.use.learned import Learned, load_learned, no_reward
+from irltui.use.output import Output
+from irltui.use.progress import Progress
+from irltui.use.request import Request
+from irltui.use.rows import Source, UnusableRow, UsableRow, open_source
+from irltui.use.scoring import gather
+
+_GENERATIONS = 32
+"""About so many generations are drawn, scored and stored together, if the sampler's groups are no larger."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRequest(Request):
+    """`count`: n generations a prompt; `seed`: of what is drawn."""
+
+    count: int = 8
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    completion: str
+    reward: float | None
+    length: int
+    ended: bool
+
+
+def main(**options: Any) -> None:
+    """Answer prompts into a file; the options are those of a `SampleRequest`.
+
+    Raises:
+        IrltuiError: the run learned no reward to choose by, the prompts cannot be used, or the file is another job's.
+    """
+    quiet_transformers()
+    asked = SampleRequest(**options)
+    source = open_source(asked.config.data, prompts=True, named=asked.named)
+    decoding = asked.config.decoding.model_dump(mode="json") | {"max_new_tokens": asked.config.max_new_tokens}
+    drawn = {"count": asked.count, "seed": asked.seed, "decoding": decoding}
+    with asked.output("sample", source, drawn, {}) as output:
+        if output.is_complete:
+            return
+        if output.done < len(source):
+            _gather(output, asked, source)
+        output.finish(output.lines(), _summary(output.lines()))
+
+
+def _gather(output: Output, asked: SampleRequest, source: Source) -> None:
+    has_reward = asked.config.algorithm != "sft"
+    if asked.count > 1 and not has_reward:
+        raise no_reward(asked.folder, asked.config)
+    learned = load_learned(asked.folder, config=asked.config, with_reward=has_reward)
+    tokens = RowTokens(asked.config.data, learned.template, learned.policy.eos_ids)
+
+    def work(places: range) -> list[dict[str, Any]]:
+        return list(_answer(learned, source.read(places, tokens), asked))
+
+    with Progress("answered", "prompts", output.done, len(source)) as progress:
+        together = max(_GENERATIONS, learned.sampler.group) // asked.count
+        gather(output, progress, len(source), max(1, together), work)
+
+
+def _answer(
+    learned: Learned, read: Sequence[UsableRow | UnusableRow], asked: SampleRequest
+) -> Iterator[dict[str, Any]]:
+    """A line for each prompt."""
+    usable = [item.prompt for item in read if isinstance(item, UsableRow)]
+    prompts = [replace(prompt, id=f"{prompt.id}#{i}") for prompt in usable for i in range(asked.count)]
+    drawn = {g.prompt_id: g for g in learned.sampler.sample(prompts, learned.decoding, asked.seed)}
+    generations = [drawn[prompt.id] for prompt in prompts]
+    rewards: list[float | None] = [None] * len(prompts)
+    if learned.reward is not None:
+        tokens = [generation.tokens for generation in generations]
+        rewards = [score.total for score in learned.rewards(prompts, tokens, batch=asked.batch)]
+    candidates = iter([_candidate(learned, g, reward) for g, reward in zip(generations, rewards, strict=True)])
+    for item in read:
+        if isinstance(item, UnusableRow):
+            yield {"row": item.number, "reason": item.reason}
+            continue
+        system = {"system": item.row.system} if item.row.system else {}
+        yield {
+            "row": item.number,
+            **system,
+            "prompt": item.row.prompt,
+            **_best([next(candidates) for _ in range(asked.count)]),
+        }
+
+
+def _candidate(learned: Learned, generation: Generation, reward: float | None) -> _Candidate:
+    tokens = generation.tokens[:-1] if generation.ended else generation.tokens
+    text = learned.policy.tokenizer.decode(tokens, skip_special_tokens=False)
+    return _Candidate(text, reward, len(generation.tokens), generation.ended)
+
+
+def _best(candidates: Sequence[_Candidate]) -> dict[str, Any]:
+    """The best one's fields, its place, and all of them; ties go to the first."""
+    best = max(range(len(candidates)), key=lambda i: (candidates[i].reward or 0.0, -i))
+    chosen = candidates[best]
+    fields = {name: getattr(chosen, name) for name in _Candidate.__dataclass_fields__}
+    rest = [{name: getattr(c, name) for name in _Candidate.__dataclass_fields__} for c in candidates]
+    return {**fields, "best": best, "candidates": rest}
+
+
+def _summary(lines: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
+    """What choosing gained: the mean reward of the best beside that of all."""
+    skipped: dict[str, Tally] = {}
+    chosen: list[float] = []
+    every: list[float] = []
+    cut = answers = 0
+    for line in lines:
+        if "reason" in line:
+            skipped.setdefault(line["reason"], Tally()).add(line["row"])
+            continue
+        answers += 1
+        cut += not line["ended"]
+        if line["reward"] is not None:
+            chosen.append(line["reward"])
+            every += [candidate["reward"] for candidate in line["candidates"]]
+    return {
+        "rows": answers + sum(tally.count for tally in skipped.values()),
+        "answered": answers,
+        "cut": cut,
+        "best_mean": sum(chosen) / len(chosen) if chosen else None,
+        "mean": sum(every) / len(every) if every else None,
+        "skipped": {reason: {"count": tally.count, "rows": tally.rows} for reason, tally in skipped.items()},
+    }

@@ -1,0 +1,68 @@
+"""Which runs are one arm: those whose configurations differ in the seed alone. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from irltui.views.config_diff import flat
+from irltui.views.loaded_runs import ComparedRun
+
+_ANY_SEED = "seed-*"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One arm of a comparison: a run, or one run a seed."""
+
+    name: str
+    runs: tuple[ComparedRun, ...]
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """The seed of each run."""
+        return tuple(run.seed for run in self.runs)
+
+    def last_values(self, metric: str) -> list[float]:
+        """The newest value of every run that has one."""
+        series = [run.history.metrics.get(metric) for run in self.runs]
+        return [found.last() for found in series if found]
+
+
+def sides_of(runs: Sequence[ComparedRun]) -> list[Side]:
+    """Runs that differ in nothing but the seed, together; in the order of their first runs."""
+    arms: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
+    for run in runs:
+        arm = arms.setdefault(tuple(sorted(_without_seed(run).items())), [])
+        if any(run.seed == other.seed for other in arm):  # a repetition is no other seed
+            arm = arms.setdefault((("repeats", str(run.folder.path)),), [])
+        arm.append(run)
+    return [Side(_name(arm), tuple(arm)) for arm in arms.values()]
+
+
+def side_differences(sides: Sequence[Side]) -> dict[str, list[str]]:
+    """Where configurations differ: key -> the value of each side ("-" where there is none, all of them if several)."""
+    tables = [[flat(run.config) for run in side.runs] for side in sides]
+    keys = dict.fromkeys(key for side in tables for table in side for key in table)
+    rows = {
+        key: [", ".join(dict.fromkeys(_seedless(key, t.get(key, "-")) for t in side)) for side in tables]
+        for key in keys
+    }
+    return {key: values for key, values in rows.items() if len(set(values)) > 1}
+
+
+def _without_seed(run: ComparedRun) -> dict[str, str]:
+    return {key: _seedless(key, value) for key, value in flat(run.config).items() if key != "seed"}
+
+
+def _seedless(key: str, value: str) -> str:
+    """A study's runs start from runs of their own seed: that is no difference either."""
+    return re.sub(r"(?<![^/\\])seed-\d+(?=[/\\])", _ANY_SEED, value) if key == "model.name" else value
+
+
+def _name(runs: Sequence[ComparedRun]) -> str:
+    if len(runs) == 1:
+        return runs[0].name
+    names = {re.sub(r"(^|/)seed-\d+/|/seed-\d+$", r"\1", run.name) for run in runs}
+    return names.pop() if len(names) == 1 else f"{runs[0].name} and {len(runs) - 1} more"

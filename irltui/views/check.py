@@ -1,0 +1,161 @@
+"""What `irltui check` found, as text: rows and their mask, what the sampler sees, findings, memory and time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.text import Text
+
+from irltui.config.schema import RunConfig
+from irltui.text import safe
+from irltui.views.terminal import duration
+
+_ROWS, _SIDE, _PROMPT = 2, 700, 160  # rows whose mask is shown, characters of a side, and of a prompt seen before
+_LOSS = ("underline #e8ffe8 on #1f5f2f", "underline #e8ffe8 on #2f7f40")  # neighbours differ: borders of tokens show
+_MARKS = {"warning": ("!", "bold yellow"), "note": ("·", "cyan")}
+_BARS = " ▏▎▍▌▋▊▉█"
+Found = Mapping[str, Any]
+
+
+def check_text(found: Found, config: RunConfig, width: int) -> Iterator[Text]:
+    """The lines."""
+    yield from _section("Data")
+    yield from _data(found["data"])
+    yield from _section("Lengths in tokens")
+    yield from _lengths(found, config, width)
+    yield from _section("What the sampler is given")
+    prompt = found["prompt"]
+    yield Text(f"{_s(prompt['id'])}, {prompt['tokens']} tokens; generations begin where it ends", style="dim")
+    yield Text(_end(prompt["text"]))
+    yield from _section("What the loss sees: coloured tokens, each with its border")
+    for row in found["masked"][:_ROWS]:
+        yield from _masked(row)
+    yield from _section("Cost")
+    yield from _cost(found)
+    yield from _section("Findings")
+    yield from _findings(found["findings"])
+
+
+def _section(title: str) -> Iterator[Text]:
+    yield Text("")
+    yield Text(title, style="bold")
+
+
+def _data(report: Found) -> Iterator[Text]:
+    yield Text(f"{_s(report['source'])}: {report['rows']} rows, {report['train']} train, {report['held_out']} held out")
+    unused = f" (not read: {', '.join(map(_s, report['unused']))})" if report["unused"] else ""
+    yield Text(_s(report["columns"]) + unused)
+    yield Text.assemble(
+        f"chat template: {_s(report['template'])}; a response ends with ", (_s(report["end_token"]), "bold")
+    )
+    for what in ("dropped", "cut"):
+        for reason, tally in report[what].items():
+            rows = ", ".join(map(str, tally["rows"])) + (", ..." if tally["count"] > len(tally["rows"]) else "")
+            yield Text(f"{what} {tally['count']}: {_s(reason)} (rows {rows})", style="yellow")
+    if not report["dropped"] and not report["cut"]:
+        yield Text("no row was dropped, none was cut", style="green")
+
+
+def _lengths(found: Found, config: RunConfig, width: int) -> Iterator[Text]:
+    limits = {"prompts": config.data.max_prompt_tokens, "responses": config.data.max_response_tokens}
+    for name, limit in limits.items():
+        lengths, bins = found["data"][name], found["rows"][name]
+        yield Text(
+            f"{name}: mean {lengths['mean']:.0f}, median {lengths['median']}, 95 % {lengths['p95']}, "
+            f"longest {lengths['longest']}, limit {limit}"
+        )
+        most, room = max(bins["counts"]), max(10, min(40, width - 24))
+        for low, high, count in zip(bins["edges"], bins["edges"][1:], bins["counts"], strict=False):
+            span = f"{low}-{high - 1}" if high - 1 > low else str(low)
+            yield Text.assemble(f"  {span:<10}", (_bar(count / most * room), "cyan"), f" {count}")
+
+
+def _bar(cells: float) -> str:
+    eighths = round(8 * cells)
+    return "█" * (eighths // 8) + (_BARS[eighths % 8] if eighths % 8 else "")
+
+
+def _masked(row: Found) -> Iterator[Text]:
+    end = "" if row["ended"] else "; cut: nothing is learned about stopping"
+    counts = f"{row['prompt_tokens']} tokens of prompt without loss, {row['response_tokens']} of response with{end}"
+    yield Text(f"{_s(row['id'])}: {counts}", style="dim")
+    text = Text(_end("".join(row["prompt"]), _PROMPT), style="dim")
+    shown = 0
+    for i, piece in enumerate(row["response"]):
+        if shown > _SIDE:
+            text.append(" ...")
+            break
+        text.append(_piece(piece), style=_LOSS[i % 2])
+        shown += len(piece)
+    yield text
+
+
+def _cost(found: Found) -> Iterator[Text]:
+    estimate, plan = found["estimate"], found["plan"]
+    share = estimate["trained"] / estimate["parameters"]
+    trained = "all trained" if share == 1 else f"{share:.3g} of them trained"
+    yield Text(
+        f"{_count(estimate['parameters'])} parameters, {trained}; {plan['outer_iterations']} outer iterations, "
+        f"{plan['inner_steps']} inner steps"
+    )
+    memory = estimate["memory"]
+    where = f" of {_bytes(estimate['available'])} ({_s(estimate['device'])})" if "available" in estimate else ""
+    yield Text(f"memory of a process: about {_bytes(memory['peak'])}{where}")
+    parts = [f"{name} {_bytes(value)}" for name, value in memory["parts"].items() if value]
+    phases = [f"{name} {_bytes(value)}" for name, value in memory["phases"].items() if value]
+    yield Text(f"  always: {', '.join(parts)}; then the largest of: {', '.join(phases)}", style="dim")
+    if "seconds" in estimate:
+        seconds = estimate["seconds"]
+        on = f"{estimate['devices']} x {_s(estimate['device'])}"
+        yield Text(
+            f"time on {on}: about {duration(seconds['run'])}; an outer iteration {_seconds(seconds['all'])} "
+            f"(sample {_seconds(seconds['sample'])}, reference {_seconds(seconds['reference'])}, "
+            f"update {_seconds(seconds['update'])})"
+        )
+    if "probe" in estimate:
+        seen = estimate["probe"]["seen"]
+        yield Text(
+            f"probe: {seen['ended']} of {seen['generations']} generations ended within {seen['longest']} tokens; "
+            f"demonstrations {seen['demonstration_nll']:.2f} nats a token; took {duration(estimate['probe']['took'])}"
+        )
+    for assumption in estimate["assumptions"]:
+        yield Text(f"  assumed, {_s(assumption)}", style="dim")
+
+
+def _findings(found: Sequence[Found]) -> Iterator[Text]:
+    if not found:
+        yield Text("nothing to warn of", style="green")
+    for finding in found:
+        mark, style = _MARKS[finding["level"]]
+        yield Text.assemble((f"{mark} {_s(finding['key'])}: ", style), _s(finding["text"]))
+        if finding["remedy"]:
+            yield Text(f"  {_s(finding['remedy'])}")
+
+
+def _s(value: object) -> str:
+    return safe(value, limit=400)
+
+
+def _end(text: str, most: int = _SIDE) -> str:
+    """A prompt is known by its end."""
+    return safe(text if len(text) <= most else f"... {text[-most:]}", lines=True, limit=2 * most)
+
+
+def _piece(text: str) -> str:
+    return safe(text.replace("\n", "↵\n"), lines=True, limit=200)
+
+
+def _count(value: float) -> str:
+    for size, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{name}"
+    return str(int(value))
+
+
+def _bytes(value: float) -> str:
+    return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 60 else duration(value)

@@ -1,0 +1,170 @@
+"""The final table: where each side of a comparison ended, how sure that is, and how far it is from the first side.
+
+Intervals are over held-out items where a benchmark stored them, over seeds (Student's t) where runs differ by seed
+only, and absent where there is one number alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from irltui.runs.records import Evaluation, Figure
+from irltui.views.arms import Side
+from irltui.views.loaded_runs import ComparedRun
+
+if TYPE_CHECKING:  # what benchmarks need takes a dashboard's start too long
+    from irltui.benchmarks.comparison import Difference
+
+FINAL = {
+    "heldout/nll": "held-out NLL",
+    "heldout/loss": "held-out loss",
+    "heldout/gap": "held-out gap",
+    "reward/auc": "reward AUC",
+    "reward/gap": "reward gap",
+    "reward/accuracy": "accuracy",
+    "policy/reward": "policy reward",
+    "reward/probe_mean": "probe reward",
+    "train/loss": "train loss",
+    "kl/initial": "KL initial",
+    "generation/length": "gen. length",
+    "generation/eos_rate": "gen. ended",
+    "generation/distinct_2": "distinct-2",
+    "speed/pairs_per_second": "pairs/s",
+}
+"""Metrics of the final table, and what each is called there."""
+
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+_T += (2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)
+_T_LARGE = 1.960
+
+ITEMS, SEEDS, NOTHING = "items", "seeds", ""
+Items = Mapping[str, float]
+"""Item -> value."""
+ReadItems = Callable[[ComparedRun, Evaluation], Mapping[str, Items]]
+"""Every metric of an evaluation item by item, empty if it is not stored."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95 % interval over `n` items or seeds; without one (`over` is ""), `low` and `high` are NaN."""
+
+    mean: float
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 1
+    over: str = NOTHING
+
+
+@dataclass(frozen=True)
+class FinalRow:
+    """One line: what each side ended at, and what it has more than the first side (None where it cannot be said)."""
+
+    name: str
+    label: str
+    estimates: tuple[Estimate | None, ...]
+    against_first: tuple[Difference | None, ...]
+
+
+def final_rows(sides: Sequence[Side], read: ReadItems | None = None) -> list[FinalRow]:
+    """The table, metrics first, then benchmarks.
+
+    Args:
+        sides: what is compared.
+        read: how to get at stored items; without it benchmarks keep the intervals of their events.
+    """
+    rows = [_metric_row(metric, label, sides) for metric, label in FINAL.items()]
+    found = [_last_evaluations(side) for side in sides]
+    keys = dict.fromkeys((name, metric) for side in found for name, e in side.items() for metric in e[0].figures)
+    rows += [_benchmark_row(key, sides, found, read or _nothing_stored) for key in keys]
+    return [row for row in rows if any(estimate is not None for estimate in row.estimates)]
+
+
+def read_stored(run: ComparedRun, evaluation: Evaluation) -> Mapping[str, Items]:
+    """From the run's evaluations/; what is damaged or gone is not stored."""
+    from irltui.benchmarks.comparison import read_metrics
+
+    try:
+        return read_metrics(run.folder.evaluations / Path(evaluation.file).name) if evaluation.file else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def over_seeds(values: Sequence[float]) -> Estimate | None:
+    """Mean of one value a seed; None if there is none."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite or len(finite) < len(values):
+        return Estimate(math.nan, n=len(values)) if values else None
+    if len(finite) == 1:
+        return Estimate(finite[0])
+    n, mean = len(finite), fmean(finite)
+    half = (_T[n - 2] if n - 2 < len(_T) else _T_LARGE) * stdev(finite) / math.sqrt(n)
+    return Estimate(mean, mean - half, mean + half, n, SEEDS)
+
+
+def _nothing_stored(run: ComparedRun, evaluation: Evaluation) -> Mapping[str, Items]:
+    return {}
+
+
+def _metric_row(metric: str, label: str, sides: Sequence[Side]) -> FinalRow:
+    estimates = tuple(over_seeds(side.last_values(metric)) for side in sides)
+    return FinalRow(metric, label, estimates, (None,) * len(sides))
+
+
+def _last_evaluations(side: Side) -> dict[str, list[Evaluation]]:
+    """The last result of each benchmark that every run of a side was measured on, in the order of its runs."""
+    last = [{e.benchmark: e for e in run.history.evaluations} for run in side.runs]
+    common = [name for name in last[0] if all(name in run for run in last)]
+    return {name: [run[name] for run in last] for name in common}
+
+
+def _benchmark_row(
+    key: tuple[str, str], sides: Sequence[Side], found: Sequence[Mapping[str, list[Evaluation]]], read: ReadItems
+) -> FinalRow:
+    benchmark, metric = key
+    figures: list[list[Figure]] = []
+    stored: list[dict[str, Items]] = []  # seed -> items, of each side
+    for side, evaluations in zip(sides, found, strict=True):
+        here = [e for e in evaluations.get(benchmark, ()) if metric in e.figures]
+        figures.append([e.figures[metric] for e in here])
+        items = [read(run, e).get(metric, {}) for run, e in zip(side.runs, here, strict=False)]
+        stored.append(dict(zip(side.seeds, items, strict=False)) if items and all(items) else {})
+    estimates = tuple(_estimate(f, list(items.values())) for f, items in zip(figures, stored, strict=True))
+    against = tuple(_difference(items, stored[0]) if i else None for i, items in enumerate(stored))
+    return FinalRow(f"{benchmark}/{metric}", f"{benchmark}: {metric}", estimates, against)
+
+
+def _estimate(figures: Sequence[Figure], stored: Sequence[Items]) -> Estimate | None:
+    if len(figures) == 1:
+        one = figures[0]
+        return Estimate(one.mean, one.low, one.high, one.n, ITEMS)
+    common = sorted(set.intersection(*map(set, stored))) if stored else []
+    if not common:
+        return over_seeds([figure.mean for figure in figures])
+    from irltui.benchmarks.intervals import clustered_interval
+
+    values = np.array([[seed[item] for seed in stored] for item in common], dtype=float)  # (items, seeds)
+    found = clustered_interval(values)
+    return Estimate(found.mean, found.low, found.high, found.n, ITEMS)
+
+
+def _difference(side: Mapping[str, Items], first: Mapping[str, Items]) -> Difference | None:
+    """Paired by item, and by seed where both sides have the same ones; of one run each, whatever their seeds."""
+    seeds = [seed for seed in side if seed in first]
+    pairs = [(side[seed], first[seed]) for seed in seeds]
+    if not pairs and len(side) == len(first) == 1:
+        pairs = [(*side.values(), *first.values())]
+    if not pairs:
+        return None
+    from irltui.benchmarks.comparison import compare
+
+    try:
+        return compare([a for a, _ in pairs], [b for _, b in pairs])
+    except ValueError:  # no item in common
+        return None

@@ -1,0 +1,78 @@
+"""Runs read whole, to be compared or reported: configuration, history, state.
+
+A study, all seeds of a run or a grid stand for all of their runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from os.path import commonpath
+from pathlib import Path
+from typing import Any
+
+from irltui.experiments.study_folder import runs_in
+from irltui.runs.folder import RunFolder, open_run_folder
+from irltui.runs.history import RunHistory
+from irltui.runs.manifest import read_manifest
+from irltui.runs.reader import EventReader
+from irltui.runs.status import read_status
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """A run and what it is called among the others."""
+
+    name: str
+    folder: RunFolder
+    config: Mapping[str, Any]
+    history: RunHistory
+    state: str
+
+    @property
+    def seed(self) -> str:
+        """The run's seed, "?" if its configuration has none."""
+        return str(self.config.get("seed", "?"))
+
+
+def load_runs(paths: Sequence[Path]) -> list[ComparedRun]:
+    """The runs at these places, each once, in order.
+
+    Raises:
+        NoRunError: there is none at one of them.
+        RunFolderError: a run.json or study.json is damaged.
+    """
+    folders = list(dict.fromkeys(folder for path in paths for folder in _folders(path)))
+    names = short_names(folders)
+    return [_load(open_run_folder(folder), name) for folder, name in zip(folders, names, strict=True)]
+
+
+def read_history(run: RunFolder) -> RunHistory:
+    """Everything that a run's events add up to now."""
+    history, reader = RunHistory(), EventReader(run.events)
+    while events := reader.poll():
+        history.take(events)
+    history.damaged += reader.malformed
+    return history
+
+
+def _load(run: RunFolder, name: str) -> ComparedRun:
+    config = read_manifest(run).config
+    config = config if isinstance(config, Mapping) else {}
+    return ComparedRun(name, run, config, read_history(run), str(read_status(run).state))
+
+
+def _folders(path: Path) -> list[Path]:
+    with suppress(OSError):
+        return [run.path for run in runs_in(path)] or [path]
+    return [path]
+
+
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """What tells the folders apart: their paths without what they share, the last name at least."""
+    whole = [folder.absolute() for folder in folders]
+    if len(whole) < 2:
+        return [folder.name for folder in whole]
+    shared = Path(commonpath([folder.parent for folder in whole]))
+    return [str(folder.relative_to(shared)) for folder in whole]

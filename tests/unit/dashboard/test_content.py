@@ -1,0 +1,82 @@
+"""Figures, durations, differences, and text that is only ever drawn."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irltui.dashboard.content import cell, shown, tail
+from irltui.views.config_diff import differences
+from irltui.views.numbers import age, bytes_, compact, duration, figure
+from irltui.views.word_diff import ADDED, KEPT, REMOVED, word_diff
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (59.4, "59s"), (59.6, "1m00s"), (3_599, "59m59s"), (3_600, "1h00m"), (90_000, "1d01h"), (None, "-")],
+)
+def test_durations_are_short(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("room", "text"), [(17, "study/seed-0/irft"), (10, "…ed-0/irft"), (2, "…t"), (1, "…")])
+def test_of_a_long_name_the_end_is_shown(room: int, text: str) -> None:
+    assert tail("study/seed-0/irft", room) == text
+
+
+@given(st.floats())
+def test_a_duration_of_anything_is_short(seconds: float) -> None:
+    assert len(duration(seconds)) < 312
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"), (math.nan, "NaN"), (math.inf, "∞"), (0, "0"), (0.69314, "0.693"), (-12.345, "-12.3"),
+        (1_180.4, "1180"), (41_000.0, "41k"), (5e-7, "5e-7"), (1.234e-5, "1.23e-5"),
+    ],
+)  # fmt: skip
+def test_figures_have_three_digits(value: float | None, text: str) -> None:
+    assert figure(value) == text
+
+
+@given(st.floats())
+def test_any_number_has_a_short_figure(value: float) -> None:
+    assert 0 < len(figure(value)) <= 12
+
+
+def test_amounts_have_units() -> None:
+    assert (bytes_(2.3e9), compact(1.2e6), age(7_300)) == ("2.1 GiB", "1.2M", "2h")
+
+
+def test_a_word_that_changed_is_removed_and_added() -> None:
+    pieces = [(piece.change, piece.text) for piece in word_diff("the light is red", "the sun is red")]
+    assert pieces == [(KEPT, "the "), (REMOVED, "light"), (ADDED, "sun"), (KEPT, " is red")]
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_a_difference_holds_both_texts_whole(old: str, new: str) -> None:
+    pieces = word_diff(old, new)
+    assert "".join(piece.text for piece in pieces if piece.change != ADDED) == old
+    assert "".join(piece.text for piece in pieces if piece.change != REMOVED) == new
+
+
+def test_very_long_texts_are_not_compared_word_by_word() -> None:
+    assert len(word_diff("a " * 5_000, "b " * 5_000)) == 2
+
+
+def test_only_keys_that_differ_are_told() -> None:
+    one = {"reward": {"beta": 0.1, "kind": "implicit"}, "seed": 0}
+    other = {"reward": {"beta": 0.5, "kind": "implicit"}, "seed": 0, "extra": 1}
+    assert differences([one, other]) == {"reward.beta": ["0.1", "0.5"], "extra": ["-", "1"]}
+
+
+@given(st.text(max_size=60))
+def test_shown_text_has_no_control_and_no_markup(text: str) -> None:
+    for made in (shown(text), shown(text, lines=True), cell(text)):
+        assert not any((ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0 for c in made.plain)
+    if text.isascii() and text.isprintable():
+        assert shown(text).plain == text
