@@ -175,18 +175,17 @@ def run(  # noqa: PLR0913 - an option each
 
 @app.command(rich_help_panel=_RUNS)
 def watch(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or ssh://HOST/PATH.")],
+    run: Run,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard: lines.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON lines.")] = False,
 ) -> None:
     """Attach to a run that was started elsewhere, and steer it; leaving leaves it alone.
 
-    Over ssh nothing but a shell is needed at the other end.
+    To watch a run on another machine, run the command there: `ssh -t HOST irltui watch RUN`.
 
     Examples:
       irltui watch runs/first
-      irltui watch ssh://me@gpu-box/data/runs/first
-      irltui watch ssh://gpu-box:2222/~/runs/first --headless
+      irltui watch runs/first --headless
     """
     from irltui.cli.watch import watch as attach
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from irltui.api import Spec
 from irltui.api.registry import Registry
-from irltui.config.keys import PARTS
+from irltui.config.layers import PARTS
 from irltui.config.schema import RunConfig
 
 _REF = "#/$defs/{model}"

@@ -9,12 +9,10 @@ from pydantic import BaseModel
 
 from irltui.api import Spec
 from irltui.api.registry import Registry
+from irltui.config.layers import PARTS, is_part
 from irltui.config.lines import Keys
 from irltui.config.schema import RunConfig
 from irltui.errors import PluginError
-
-PARTS = {"reward": "implicit", "sampler": "slots", "update": "rloo"}
-"""Component tables, with the kind each has where nothing names one."""
 
 
 def defaults() -> dict[str, Any]:
@@ -30,9 +28,9 @@ def tables() -> Iterator[tuple[Keys, type[BaseModel]]]:
 
 def component_at(keys: Keys) -> str:
     """Which kind of part the table at `keys` describes: reward, sampler, benchmark; "" for none."""
-    if len(keys) == 2 and keys[0] == "benchmarks":
-        return "benchmark"
-    return keys[0] if len(keys) == 1 and keys[0] in PARTS else ""
+    if not is_part(keys):
+        return ""
+    return "benchmark" if keys[0] == "benchmarks" else keys[0]
 
 
 def known_keys(keys: Keys, values: Mapping[str, Any], registry: Registry) -> list[str]:

@@ -16,6 +16,8 @@ from irltui.config.toml import dotted
 from irltui.errors import ConfigError
 from irltui.text import safe
 
+PARTS = {"reward": "implicit", "sampler": "slots", "update": "rloo"}
+"""Tables of parts, with the kind each has where nothing names one; [benchmarks.NAME] are parts, too."""
 _PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _HINT = 'Text stands in quotes (name = "value"), a table opens with [name].'
 
@@ -67,7 +69,7 @@ def file_layer(origin: str, text: str) -> Layer:
 
 
 def set_layers(assignments: Iterable[str]) -> list[Layer]:
-    """`--set path.to.key=value`, each a layer; kinds come first, for a new kind empties its table.
+    """`--set path.to.key=value`, each a layer; kinds come first, because a new kind of a part empties its table.
 
     Raises:
         ConfigError: assignments without a path or a value, all of them.
@@ -99,16 +101,21 @@ def value_layer(origin: str, keys: Keys, value: Any) -> Layer:
 
 
 def merge(layers: Sequence[Layer]) -> Merged:
-    """All layers in one, later values winning; a new `kind` empties its table first."""
+    """All layers in one, later values winning; a new `kind` of a part empties its table first."""
     merged = Merged({}, {})
     for layer in layers:
         _put(merged, merged.values, layer.values, (), layer)
     return merged
 
 
+def is_part(keys: Keys) -> bool:
+    """Whether the table at `keys` configures a part: its options belong to its kind alone."""
+    return (len(keys) == 1 and keys[0] in PARTS) or (len(keys) == 2 and keys[0] == "benchmarks")
+
+
 def _put(merged: Merged, target: dict[str, Any], values: Mapping[str, Any], keys: Keys, layer: Layer) -> None:
-    if keys and "kind" in values and values["kind"] != target.get("kind"):
-        target.clear()  # another kind has other options
+    if is_part(keys) and "kind" in values and values["kind"] != target.get("kind"):
+        target.clear()  # another kind of part has other options
         _forget_below(merged, keys)
     for key, value in values.items():
         here = (*keys, key)

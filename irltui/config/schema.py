@@ -27,7 +27,6 @@ from irltui.api.registry import Registry, read_plugin_file
 from irltui.errors import PluginError
 
 Auto = Literal["auto"]
-Off = Literal["off"]
 _FILE_NAME = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")  # results are stored under a benchmark's name
 PositiveInt = Annotated[int, Field(ge=1)]
 Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]

@@ -1,8 +1,8 @@
-"""Where the configurations of several runs differ. Pure."""
+"""A configuration as values by dotted key, to compare it with others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from irltui.text import masked
@@ -20,11 +20,3 @@ def flat(config: Mapping[str, Any], above: str = "", depth: int = 0) -> dict[str
         else:
             found[name] = masked(str(value))
     return found
-
-
-def differences(configs: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """Keys that are not the same everywhere, with the value of each run ("-" where there is none)."""
-    tables = [flat(config) for config in configs]
-    keys = list(dict.fromkeys(key for table in tables for key in table))
-    rows = {key: [table.get(key, "-") for table in tables] for key in keys}
-    return {key: values for key, values in rows.items() if len(set(values)) > 1}

@@ -14,7 +14,6 @@ from dashboard.written_run import write_run
 from typer.testing import CliRunner
 
 from irltui.cli.main import app
-from irltui.cli.reference import page
 from irltui.config.presets import presets
 from support.commands import PAGES, ROOT, SPOKEN_OF, arguments, command_lines
 
@@ -111,7 +110,3 @@ def test_a_quick_command_of_the_docs_runs(command: str, home: Path, monkeypatch:
 def test_enough_commands_are_looked_at() -> None:
     assert len(lines()) > 80
     assert len(quick()) > 8
-
-
-def test_the_page_of_commands_is_what_they_say() -> None:
-    assert (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == page()

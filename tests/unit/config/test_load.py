@@ -155,13 +155,11 @@ def test_without_any_kind_the_reward_is_implicit_and_transformers_samples() -> N
     assert (config.reward.kind, config.sampler.kind) == ("implicit", "slots")
 
 
-def test_another_kind_forgets_the_options_of_the_old_one() -> None:
-    file = file_layer("run.toml", '[optimizer]\nkind = "rmsprop"\nlearning_rate = 0.5\nbetas = [0.9, 0.5]\n')
-    assignments = set_layers(["optimizer.learning_rate=0.25", "optimizer.kind=adamw"])
-    loaded = load_layers([*GIVEN, file, *assignments])
-    assert loaded.config.optimizer.betas == [0.9, 0.999]  # the default, not the file's
-    assert loaded.config.optimizer.learning_rate == 0.25  # kinds are set first
-    assert "optimizer.betas" not in loaded.origins
+def test_a_new_kind_of_a_part_empties_its_table_of_the_options_of_the_old_one() -> None:
+    file = file_layer("run.toml", '[benchmarks.mine]\nkind = "win_rate"\ndata = "d"\nlimit = 3\n')
+    loaded = load_layers([*GIVEN, file, *set_layers(["benchmarks.mine.data=e", "benchmarks.mine.kind=logprob_gap"])])
+    assert loaded.config.benchmarks["mine"].model_dump()["data"] == "e"  # kinds are set first
+    assert "benchmarks.mine.limit" not in loaded.origins
 
 
 def test_naming_the_kind_that_is_there_already_forgets_nothing() -> None:
@@ -288,3 +286,9 @@ def test_load_takes_a_preset_and_assignments() -> None:
     loaded = load("irft", ["loop.batch=3"], flags=GIVEN)
     assert loaded.config.loop.batch == 3
     assert loaded.origins["loop.outer_iterations"].startswith("preset irft:")
+
+
+def test_a_new_kind_keeps_the_options_that_all_kinds_of_its_table_have() -> None:
+    below = file_layer("preset p", 'loss = { kind = "sigmoid", gamma = 0.3 }\n')
+    config = load_layers([*GIVEN, below, *set_layers(["loss.kind=hinge"])]).config
+    assert (config.loss.kind, config.loss.gamma) == ("hinge", 0.3)

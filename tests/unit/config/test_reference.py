@@ -1,21 +1,11 @@
-"""The schema in other forms: the reference page and JSON Schema."""
+"""The schema as JSON Schema, and that it explains every option."""
 
 import json
-from pathlib import Path
 
 from irltui.api.registry import Registry
 from irltui.config.json_schema import json_schema
 from irltui.config.keys import tables
 from irltui.config.load import load
-from irltui.config.reference import reference
-
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"
-
-
-def test_the_reference_page_is_what_the_schema_says() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference(Registry()), (
-        "run: python -m irltui.config.reference > docs/reference/configuration.md"
-    )
 
 
 def test_every_option_is_documented() -> None:

@@ -1,4 +1,4 @@
-"""Figures, durations, differences, and text that is only ever drawn."""
+"""Figures, durations, and text that is only ever drawn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irltui.dashboard.content import cell, shown, tail
-from irltui.views.config_diff import differences
 from irltui.views.numbers import age, bytes_, compact, duration, figure
 from irltui.views.word_diff import ADDED, KEPT, REMOVED, word_diff
 
@@ -66,12 +65,6 @@ def test_a_difference_holds_both_texts_whole(old: str, new: str) -> None:
 
 def test_very_long_texts_are_not_compared_word_by_word() -> None:
     assert len(word_diff("a " * 5_000, "b " * 5_000)) == 2
-
-
-def test_only_keys_that_differ_are_told() -> None:
-    one = {"reward": {"beta": 0.1, "kind": "implicit"}, "seed": 0}
-    other = {"reward": {"beta": 0.5, "kind": "implicit"}, "seed": 0, "extra": 1}
-    assert differences([one, other]) == {"reward.beta": ["0.1", "0.5"], "extra": ["-", "1"]}
 
 
 @given(st.text(max_size=60))

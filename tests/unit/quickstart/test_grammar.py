@@ -29,8 +29,8 @@ from irltui.quickstart.grammar import (
     quality,
     sample,
 )
-from irltui.quickstart.recipe import Pretraining, new_model, pretrain
-from irltui.quickstart.tokenizer import build_tokenizer
+from quickstart_model import Pretraining, new_model, pretrain
+from quickstart_tokenizer import build_tokenizer
 
 PROMPTS = [draw_prompt(stream) for stream in [generator(0)] for _ in range(40)]
 

@@ -1,6 +1,6 @@
-"""How the embedded model and demonstrations were made: `python -m irltui.quickstart.recipe OUT_DIR`.
+"""Make the embedded model and its demonstrations: `python docs/tools/quickstart_model.py OUT_DIR`.
 
-Some minutes on one thread of a CPU. The same seed gives the same demonstrations everywhere and, with the same
+Takes some minutes on one thread of a CPU. The same seed gives the same demonstrations everywhere and, with the same
 versions of torch and the same processor, the same weights. The first steps see good answers only: reading a fact
 off the prompt is hard to learn from answers of which many are wrong. The bad habits come after that.
 """
@@ -22,7 +22,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from irltui.quickstart.grammar import base_answers, demonstrations, expert, generator, sample, training_prompts
-from irltui.quickstart.tokenizer import LONGEST, build_tokenizer
+from quickstart_tokenizer import LONGEST, build_tokenizer
 
 _IGNORED = -100  # transformers' label for positions without loss
 _SORTED_TOGETHER = 8  # batches of like length are cut from this many
@@ -136,7 +136,7 @@ def write_demonstrations(path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make everything anew in a folder."""
-    parser = argparse.ArgumentParser(prog="python -m irltui.quickstart.recipe", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder to write model/ and demonstrations.jsonl to")
     parser.add_argument("--steps", type=int, default=Pretraining.steps, help="optimizer steps of the pretraining")
     chosen: Any = parser.parse_args(arguments)

@@ -1,8 +1,7 @@
-"""docs/reference/configuration.md, written from the schema: `python -m irltui.config.reference > that file`."""
+"""docs/reference/configuration.md, made from the schema."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,8 +15,8 @@ from irltui.config.toml import dotted, value
 _INTRODUCTION = """\
 # Configuration
 
-A run is told what to do by one configuration: TOML, one table a subject. This page is generated from its schema
-(`python -m irltui.config.reference`); `irltui config schema` prints the same as JSON Schema.
+A run is told what to do by one configuration: TOML, one table a subject. `python docs/tools/write_pages.py`
+generates this page from the schema; `irltui config schema` prints the schema as JSON Schema.
 
 Values come in layers, and later ones win:
 
@@ -27,7 +26,9 @@ Values come in layers, and later ones win:
   --preset irft` from a file above a preset; `irltui run RUN/run.json` repeats a run.
 - The right side of `--set` is TOML (`--set loop.batch=8`, `--set 'adapter.targets=["q_proj"]'`), else plain text
   (`--set loss.kind=linear`).
-- A new `kind` in a higher layer empties its table first: another kind has other options.
+- A new `kind` of a part (`[reward]`, `[sampler]`, `[update]`, `[benchmarks.NAME]`) in a higher layer empties that
+  table first, because another kind has other options. The options of every other table are common to its kinds and
+  stay: `--set loss.kind=hinge` keeps the `loss.gamma` of a preset.
 - Nothing is null: absent is `"auto"` or `"off"`. Nothing is read from the environment but
   `IRLTUI_DISABLE_PLUGINS`, names of plugins with commas between (or `all`) that must not be imported.
 - `irltui config show` prints every value with its origin; `run.json` keeps both.
@@ -35,9 +36,8 @@ Values come in layers, and later ones win:
 """
 
 
-def reference(registry: Registry) -> str:
-    """The page."""
-    return "\n".join([_INTRODUCTION, *_fixed(), *_parts(registry)]).rstrip() + "\n"
+def page() -> str:
+    return "\n".join([_INTRODUCTION, *_fixed(), *_parts(Registry())]).rstrip() + "\n"
 
 
 def _fixed() -> Iterator[str]:
@@ -112,7 +112,3 @@ def _limits(shape: Mapping[str, Any]) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference(Registry()))

@@ -1,11 +1,10 @@
-"""docs/reference/plugins.md, written from `irltui.api`: `python -m irltui.config.plugin_reference > that file`."""
+"""docs/reference/plugins.md, made from the docstrings of `irltui.api`."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
 import re
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ _INTRODUCTION = """\
 # Plugin reference
 
 Everything a plugin may import from `irltui.api`, with its contract. This page is generated from the docstrings
-(`python -m irltui.config.plugin_reference`); `irltui plugins new NAME --kind reward` writes a whole
+(`python docs/tools/write_pages.py`); `irltui plugins new NAME --kind reward` writes a whole
 plugin to begin with.
 
 - **Kinds.** A plugin is one entry point of group `irltui`; its name begins its kinds: `kind = "acme/bounded"`.
@@ -46,8 +45,7 @@ _PARTS = {
 }
 
 
-def reference() -> str:
-    """The page."""
+def page() -> str:
     return "\n".join([_INTRODUCTION, *_hooks(), *_classes(), *_functions()]).rstrip() + "\n"
 
 
@@ -121,7 +119,3 @@ def _signature(function: Callable[..., Any]) -> str:
 
 def _flat(text: str) -> str:
     return " ".join(text.split())
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference())

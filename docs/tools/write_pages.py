@@ -1,0 +1,24 @@
+"""Write the generated pages of docs/reference: `python docs/tools/write_pages.py`. Tests compare the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import commands_page
+import configuration_page
+import plugins_page
+from irltui.runs import metrics
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": commands_page.page,
+    "configuration.md": configuration_page.page,
+    "metrics.md": metrics.page,
+    "plugins.md": plugins_page.page,
+}
+
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(page(), encoding="utf-8")
