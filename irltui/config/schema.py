@@ -186,7 +186,7 @@ class DecodingSection(Section):
     top_k: int = Field(default=0, ge=0)
     """Keep the k likeliest tokens; 0 keeps every token."""
     max_new_tokens: PositiveInt | Auto = "auto"
-    """Length cap of a generation; auto is data.max_response_tokens, the demonstrations' own cap."""
+    """Length cap of a generation; auto is data.max_response_tokens, less where prompts leave less of the context."""
 
 
 class OptimizerSection(Section):

@@ -11,16 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
+import numpy as np
+
 from irltui.api import Demonstration, Prompt
 from irltui.config.schema import DataSection
 from irltui.data.columns import BadRow, Columns, Row, find_columns, read_row
 from irltui.data.report import DataReport, Tally, lengths
 from irltui.data.source import Rows, load_rows
-from irltui.data.template import PromptTemplate
+from irltui.data.template import FORMATTED, PromptTemplate
 from irltui.data.tokens import INNER_END, OVERLONG, RowTokens
 from irltui.errors import DataError
 
 _DUPLICATE = "duplicate"
+_OWN_TEMPLATE = "set data.template to a Jinja file that fits these conversations"
 
 
 class _Rows:
@@ -55,6 +58,14 @@ class _Rows:
         for column in (self.row, self.ended, self._tokens, self._ends):
             digest.update(column)
         return digest.digest()
+
+    def first_beyond(self, limit: int) -> tuple[int, int] | None:
+        """The first id that is not below a limit, with its row's index in the source."""
+        over = np.flatnonzero(np.frombuffer(self._tokens, dtype=np.int32) >= limit)
+        if not len(over):
+            return None
+        at = int(over[0])
+        return self.row[int(np.searchsorted(np.asarray(self._ends), at, side="right")) // 2], self._tokens[at]
 
     def lengths(self, i: int) -> tuple[int, int]:
         """Of prompt and response, in tokens."""
@@ -92,6 +103,10 @@ class Demonstrations(Sequence[Demonstration]):
     def __iter__(self) -> Iterator[Demonstration]:
         return (self[i] for i in range(len(self)))
 
+    def first_beyond(self, limit: int) -> tuple[int, int] | None:
+        """The first id of all rows that is not below a limit, with its row's index in the source."""
+        return self._rows.first_beyond(limit)
+
     def digest(self) -> bytes:
         """Of their ids and order."""
         return hashlib.blake2b(self._rows.digest() + self._indices.tobytes(), digest_size=16).digest()
@@ -105,6 +120,11 @@ class DemonstrationData:
     held_out: Demonstrations
     template: PromptTemplate
     report: DataReport
+
+    def first_beyond(self, limit: int) -> tuple[int, int] | None:
+        """The first row (1-based) with an id that is not below a limit, and that id; None if there is none."""
+        found = self.train.first_beyond(limit)
+        return None if found is None else (found[0] + 1, found[1])
 
     @property
     def digest(self) -> str:
@@ -143,6 +163,8 @@ def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset
         held_out=len(held_out),
         dropped=dropped,
         cut=intake.cut,
+        remarks=intake.remarks,
+        longest=max(map(sum, sizes)),
         prompts=lengths([prompt for prompt, _ in sizes]),
         responses=lengths([response for _, response in sizes]),
         template=template.name,
@@ -156,6 +178,7 @@ class _Intake:
 
     def __init__(self, section: DataSection, tokens: RowTokens, rows: _Rows) -> None:
         self.cut: dict[str, Tally] = {}
+        self.remarks: dict[str, Tally] = {}
         self._drops_duplicates = section.duplicates == "drop"
         self._tokens, self._rows = tokens, rows
         self._seen: set[bytes] = set()
@@ -167,14 +190,16 @@ class _Intake:
             BadRow: it cannot be used.
             DataError: no such row can be used, or it is over-long and the policy is "error".
         """
-        prompt, response = self._tokens.both(row, number)
-        key = hashlib.blake2b(repr((prompt, response)).encode(), digest_size=16).digest()
+        pair = self._tokens.pair(row, number)
+        key = hashlib.blake2b(repr((pair.prompt, pair.response)).encode(), digest_size=16).digest()
         if self._drops_duplicates and key in self._seen:
             raise BadRow(_DUPLICATE)
         self._seen.add(key)
-        fitted = self._tokens.fit(prompt, response, number)
+        fitted = self._tokens.fit(pair.prompt, pair.response, number)
         for reason in fitted.cut:
             self.cut.setdefault(reason, Tally()).add(number)
+        for remark in self._tokens.remarks(row, pair, number):
+            self.remarks.setdefault(remark, Tally()).add(number)
         self._rows.add(number - 1, fitted.prompt, fitted.response, ended=fitted.ended)
 
 
@@ -192,6 +217,12 @@ def _advice(dropped: Mapping[str, Tally]) -> str:
     reason = max(dropped, key=lambda reason: dropped[reason].count)
     if reason == INNER_END:
         return "The template closes every response itself: take the end-of-sequence token out of the completions."
+    if reason == FORMATTED:
+        return 'Set data.template = "none" to take prompts and completions as they are.'
+    if reason.startswith("the chat template opens"):
+        return f"Put the reasoning into each answer, or {_OWN_TEMPLATE}"
+    if reason.startswith("the chat template"):
+        return f"S{_OWN_TEMPLATE[1:]}, or leave out such messages."
     if _is_policy(reason):
         return 'Raise data.max_prompt_tokens and data.max_response_tokens, or set data.overlong = "truncate".'
     return "Check data.columns, or clean the file."

@@ -39,7 +39,10 @@ class Lengths:
 
 @dataclass(frozen=True)
 class DataReport:
-    """Rows read, kept and dropped; `dropped` and `cut` by reason; `columns` in words, and those not read."""
+    """Rows read, kept and dropped; `dropped` and `cut` by reason; `columns` in words, and those not read.
+
+    `remarks`: what is doubtful in rows that are kept. `longest`: tokens of the longest prompt and response together.
+    """
 
     source: str
     columns: str
@@ -53,6 +56,8 @@ class DataReport:
     responses: Lengths
     template: str
     end_token: str
+    remarks: dict[str, Tally] = field(default_factory=dict)
+    longest: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -67,7 +72,8 @@ class DataReport:
             f"responses {self.responses.mean:.0f}, longest {self.responses.longest}",
             f"chat template: {self.template}; responses end with {self.end_token}",
         ]
-        return [*found, *self.losses(), *(f"cut, {reason}: {tally}" for reason, tally in self.cut.items())]
+        found += [*self.losses(), *(f"cut, {reason}: {tally}" for reason, tally in self.cut.items())]
+        return [*found, *(f"doubtful, {remark}: {tally}" for remark, tally in self.remarks.items())]
 
     def losses(self) -> list[str]:
         """For people: which rows were dropped, and why."""

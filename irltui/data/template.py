@@ -1,23 +1,25 @@
-"""From prompt and completion to token ids: the one place where text becomes tokens.
+"""From conversations to token ids: the one place where text becomes tokens.
 
-A prompt is tokenised once and its ids serve sampling and training alike; a response is tokenised by itself and
-appended, so no merge crosses the boundary. A response ends with the token that the model itself would end with.
+The ids of a prompt and its response are the beginning of what the model's own chat template makes of the whole
+conversation. A prompt's ids serve sampling and training alike. A response ends with the token that the model
+itself would end with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError, TemplateSyntaxError
-
+from irltui.data.chat_format import ChatFormat, Message
+from irltui.data.encoding import Encoding, Pair
+from irltui.data.special_tokens import SpecialTokens
 from irltui.errors import DataError, ModelError
 
-Message = Mapping[str, str]  # {"role": ..., "content": ...}
-_PROBE = "irltui probe"
-# A template is a program: what it raises is up to it.
-_REFUSALS = (TemplateError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
+FORMATTED = "the prompt is formatted already: it ends as the chat template's prompts do"
+_SHORTEST_MARK = 6
+_ASKED = "?"
 
 
 class PromptTemplate:
@@ -35,87 +37,151 @@ class PromptTemplate:
     """
 
     def __init__(self, tokenizer: Any, eos_ids: frozenset[int], template: str = "auto", system: str = "") -> None:
-        self._tokenizer, self._system = tokenizer, system
-        self._chat = _chat_template(tokenizer, template)
-        if self._chat is None and system:
-            raise DataError(
-                "data.system: a system message needs a chat template",
-                'Leave data.system empty, or set data.template to "auto" or a Jinja file.',
-            )
+        self._tokenizer, self._system, self._eos_ids = tokenizer, system, eos_ids
+        self.special = SpecialTokens(tokenizer)
+        self._chat = _chat_format(tokenizer, template)
+        self._encoding = Encoding(tokenizer, special=self._chat is None)
         self.name = "none" if self._chat is None else template if template != "auto" else "the tokenizer's"
-        self.end_id = self._end(eos_ids)
-        if template not in {"auto", "none"}:
-            self._check_file(template)
-        with_special, without = self._encode("?", special=True), self._encode("?", special=False)
-        self._closes = with_special[-1 - len(without) :] == [*without, tokenizer.eos_token_id]
-
-    def prompt_ids(self, prompt: str | Sequence[Message], system: str = "") -> tuple[int, ...]:
-        """Ids of a prompt, with all that the template puts before an answer; never empty.
-
-        Raises:
-            DataError: the template refuses the messages, or there is no template for a conversation.
-        """
-        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-        system = system or self._system
-        if system and not (messages and messages[0]["role"] == "system"):
-            messages = [{"role": "system", "content": system}, *messages]
-        if self._chat is None:
-            ids = self._plain(messages)
-        else:
-            ids = self._encode(self._render(messages, add_generation_prompt=True), special=False)
-        if not ids:
-            raise DataError("the prompt has no tokens")
-        return tuple(ids)
-
-    def response_ids(self, text: str, *, ended: bool = True) -> tuple[int, ...]:
-        """Ids of a response, the text as it is, closed by the end-of-sequence token if it `ended`."""
-        ids = self._encode(text, special=False)
-        return (*ids, self.end_id) if ended else tuple(ids)
-
-    def _plain(self, messages: Sequence[Message]) -> list[int]:
-        if len(messages) != 1:
-            raise DataError(
-                "a conversation or a system message needs a chat template",
-                'Set data.template to a Jinja file, or use a model whose tokenizer has one ("auto").',
-            )
-        ids = self._encode(messages[0]["content"], special=True)
-        # Some tokenizers close every text; a prompt goes on.
-        return ids[:-1] if self._closes else ids
-
-    def _render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        return _render(self._tokenizer, self._chat, messages, add_generation_prompt=add_generation_prompt)
-
-    def _check_file(self, name: str) -> None:
-        """A file that is no chat template renders too, and the same for every prompt.
-
-        Raises:
-            DataError: what the user says does not occur in it.
-        """
-        if _PROBE not in self._render([{"role": "user", "content": _PROBE}], add_generation_prompt=True):
-            raise DataError(
-                f"data.template: {name}: it leaves out what the user says",
-                "A chat template loops over `messages` and puts out each message's `role` and `content`.",
-            )
-
-    def _encode(self, text: str, *, special: bool) -> list[int]:
-        return self._tokenizer(text, add_special_tokens=special)["input_ids"]
-
-    def _end(self, eos_ids: frozenset[int]) -> int:
-        """The token after an assistant's message in the template, if it is one that ends; else the tokenizer's."""
         if not eos_ids:
             raise ModelError(
                 "the tokenizer has no end-of-sequence token",
                 "Without one a model cannot learn to stop: set eos_token in tokenizer_config.json.",
             )
+        self._check(template)
+        self._closing, self.end_id = self._end()
+        self._marks: tuple[str, ...] = ()
         if self._chat is not None:
-            for token in self._encode(_after_answer(self._tokenizer, self._chat), special=False):
-                if token in eos_ids:
-                    return token
+            self._chat.settle(lambda prompt, answer: self._encoding.pair(prompt, answer).merged)
+            self._marks = tuple(mark for mark in self._chat.marks if len(mark) >= _SHORTEST_MARK)
+
+    @property
+    def is_plain(self) -> bool:
+        """No chat template: texts are joined as they are."""
+        return self._chat is None
+
+    @property
+    def writes_end(self) -> bool:
+        """Whether the chat template itself ends an answer with the token that ends responses."""
+        return bool(self._closing)
+
+    def prompt_ids(
+        self, prompt: str | Sequence[Message], system: str = "", tools: Sequence[Any] = ()
+    ) -> tuple[int, ...]:
+        """Ids of a prompt, with all that the template puts before an answer; never empty.
+
+        Raises:
+            DataError: the template refuses the messages or leaves some out, or there is none for a conversation.
+        """
+        messages = self._messages(prompt, system)
+        text = self._plain(messages) if self._chat is None else self._chat.prompt(messages, tools)
+        return _require_tokens(tuple(self._encoding.ids(text)))
+
+    def pair_ids(
+        self, prompt: str | Sequence[Message], answer: str | Message, system: str = "", tools: Sequence[Any] = ()
+    ) -> Pair:
+        """Ids of a prompt and of its response, which the token that ends responses closes.
+
+        Raises:
+            DataError: the template refuses the conversation or leaves some of it out, or there is none for it.
+        """
+        messages, message = self._messages(prompt, system), _message(answer)
+        if self._chat is None:
+            pair = self._encoding.pair(self._plain(messages), self._plain_answer(message))
+        else:
+            written = self._chat.pair(messages, message, tools)
+            if written.after is None:
+                text = self.special.through_last(written.answer, self._eos_ids)
+            else:
+                text = written.answer + self._closing
+            pair = replace(self._encoding.pair(written.prompt, text), differs=written.differs)
+        _require_tokens(pair.prompt)
+        if pair.response and pair.response[-1] in self._eos_ids:
+            return pair
+        return replace(pair, response=(*pair.response, self.end_id))
+
+    def response_ids(self, text: str, *, ended: bool = True) -> tuple[int, ...]:
+        """Ids of a response to any prompt, closed by the token that ends responses if it `ended`."""
+        ids = self.pair_ids(_ASKED, text).response
+        return ids if ended else ids[:-1]
+
+    def is_followed(
+        self,
+        pair: Pair,
+        prompt: str | Sequence[Message],
+        answer: str | Message,
+        system: str = "",
+        tools: Sequence[Any] = (),
+    ) -> bool:
+        """Whether a pair's ids are the beginning of those that transformers makes of the whole conversation."""
+        if self._chat is None or self._chat.opens:
+            return True
+        whole = self._chat.whole_ids([*self._messages(prompt, system), _message(answer)], tools)
+        ids = [*pair.prompt, *(pair.response if self._closing else pair.response[:-1])]
+        return list(whole[: len(ids)]) == ids
+
+    def _messages(self, prompt: str | Sequence[Message], system: str) -> list[Message]:
+        messages: list[Message] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+        system = system or self._system
+        if system and not (messages and messages[0]["role"] == "system"):
+            messages = [{"role": "system", "content": system}, *messages]
+        if self._chat is not None and messages and messages[-1]["role"] == "user":
+            said = messages[-1].get("content")
+            if isinstance(said, str) and self._marks and said.rstrip().endswith(self._marks):
+                raise DataError(FORMATTED)
+        return messages
+
+    def _plain(self, messages: Sequence[Message]) -> str:
+        if len(messages) != 1:
+            raise DataError(
+                "a conversation or a system message needs a chat template",
+                'Set data.template to a Jinja file, or use a model whose tokenizer has one ("auto").',
+            )
+        return str(messages[0]["content"])
+
+    def _plain_answer(self, message: Message) -> str:
+        """The text of an answer; one that ends with a token that ends responses does not need another."""
+        text = str(message.get("content") or "")
+        ends = tuple(self.special.texts(self._eos_ids).values())
+        return stripped if ends and (stripped := text.rstrip()).endswith(ends) else text
+
+    def _check(self, template: str) -> None:
+        """Refuse a template that leaves out what the user or the system says.
+
+        Raises:
+            DataError: it does, or there is none for a system message.
+        """
+        if self._chat is None:
+            if self._system:
+                raise DataError(
+                    "data.system: a system message needs a chat template",
+                    'Leave data.system empty, or set data.template to "auto" or a Jinja file.',
+                )
+            return
+        if template != "auto" and self._chat.leaves_out_user():
+            raise DataError(
+                f"data.template: {template}: it leaves out what the user says",
+                "A chat template loops over `messages` and puts out each message's `role` and `content`.",
+            )
+        if self._system and self._chat.leaves_out_system(self._system):
+            raise DataError(
+                "data.system: the chat template leaves out system messages",
+                "Leave data.system empty, or set data.template to a Jinja file that writes them.",
+            )
+
+    def _end(self) -> tuple[str, int]:
+        """What closes an answer, up to the token that ends it, and that token.
+
+        A template that writes none has the tokenizer's own put behind its answers.
+        """
+        if self._chat is not None and (found := self.special.first(self._chat.after, self._eos_ids)):
+            before, token = found
+            ids = self.special.texts(self._eos_ids)
+            return before + token, next(i for i, text in ids.items() if text == token)
         own = self._tokenizer.eos_token_id
-        return own if own in eos_ids else min(eos_ids)
+        return "", own if own in self._eos_ids else min(self._eos_ids)
 
 
-def eos_ids(tokenizer: Any, generation_eos: int | Sequence[int] | None) -> frozenset[int]:
+def eos_ids(tokenizer: Any, generation_eos: int | Sequence[int] | None, template: str = "auto") -> frozenset[int]:
     """All ids that end a response: the tokenizer's, those of the model's generation config, and its template's.
 
     Many a tokenizer names only the end of a text, and its template closes each turn with another special token;
@@ -126,56 +192,42 @@ def eos_ids(tokenizer: Any, generation_eos: int | Sequence[int] | None) -> froze
         found.add(generation_eos)
     else:
         found.update(generation_eos or ())
-    try:
-        tail = _after_answer(tokenizer, _chat_template(tokenizer, "auto"))
-    except DataError:
-        tail = ""
     special = {token.content: i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
-    found.update(i for content, i in special.items() if tail.startswith(content))
+    for name in {"auto", template}:
+        try:
+            chat = _chat_format(tokenizer, name)
+        except DataError:
+            continue
+        if chat is not None:
+            found.update(i for content, i in special.items() if chat.after.startswith(content))
     return frozenset(int(token) for token in found if token is not None)
 
 
-def _render(tokenizer: Any, chat: str | None, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-    try:
-        return tokenizer.apply_chat_template(
-            list(messages), chat_template=chat, add_generation_prompt=add_generation_prompt, tokenize=False
-        )
-    except TemplateSyntaxError as error:
-        raise DataError(
-            f"data.template: line {error.lineno} of the chat template: {error.message}",
-            'Mend the template, or set data.template = "none".',
-        ) from error
-    except _REFUSALS as error:
-        raise DataError(f"the chat template refuses this conversation: {error}") from error
+def _message(answer: str | Message) -> Message:
+    return {"role": "assistant", "content": answer} if isinstance(answer, str) else answer
 
 
-def _after_answer(tokenizer: Any, chat: str | None) -> str:
-    """What the template puts behind an assistant's message; "" if it will not say."""
-    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
-    try:
-        _, found, tail = _render(tokenizer, chat, messages, add_generation_prompt=False).rpartition(_PROBE)
-    except DataError as error:
-        if error.hint:
-            raise
-        return ""
-    return tail if found else ""
+def _require_tokens(prompt: tuple[int, ...]) -> tuple[int, ...]:
+    if not prompt:
+        raise DataError("the prompt has no tokens")
+    return prompt
 
 
-def _chat_template(tokenizer: Any, template: str) -> str | None:
+def _chat_format(tokenizer: Any, template: str) -> ChatFormat | None:
     if template == "none":
         return None
     if template == "auto":
         if isinstance(tokenizer.chat_template, str):
-            return tokenizer.chat_template
+            return ChatFormat(tokenizer, tokenizer.chat_template)
         if isinstance(tokenizer.chat_template, Mapping) and "default" in tokenizer.chat_template:
-            return tokenizer.chat_template["default"]
+            return ChatFormat(tokenizer, tokenizer.chat_template["default"])
         raise DataError(
             "data.template: the tokenizer has no chat template",
             'Set data.template = "none" (--set data.template=none) to join prompt and completion as they are, or name '
             "a Jinja file; `irltui init` sees to it by itself.",
         )
     try:
-        return Path(template).expanduser().read_text(encoding="utf-8")
+        return ChatFormat(tokenizer, Path(template).expanduser().read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"data.template: {template}: cannot be read: {error}", 'Name a Jinja file, or use "auto" or "none".'

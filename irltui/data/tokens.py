@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from irltui.config.schema import DataSection
 from irltui.data.columns import BadRow, Row
+from irltui.data.encoding import Pair
 from irltui.data.template import PromptTemplate
 from irltui.errors import DataError
 
 OVERLONG = " over"
 """Part of every reason that a length is to blame for."""
+Tokenized = TypeVar("Tokenized")
 _CONTEXT = 4  # tokens before one that say how it reads
 INNER_END = "end-of-sequence token inside the response"
+SPECIAL = "special token"
+UNKNOWN = "unknown token"
+MERGED = "the tokenizer would join the end of the prompt and the beginning of the response"
+DIFFERS = "the chat template writes the messages before the answer differently once the answer is there"
+NOT_FOLLOWED = "the ids are not those that the chat template makes of the whole conversation"
+_FIRST, _EVERY = 16, 1009  # rows whose ids are compared with the template's
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +54,50 @@ class RowTokens:
             BadRow: the template refuses it.
             DataError: the template refuses every row of this kind.
         """
-        try:
-            return self._template.prompt_ids(row.prompt, row.system)
-        except DataError as error:
-            if error.hint:  # the configuration is wrong, not the row
-                raise DataError(f"{self._section.source}: row {number}: {error.message}", error.hint) from error
-            raise BadRow(error.message) from None
+        return self._tried(lambda: self._template.prompt_ids(row.prompt, row.system), number)
 
-    def both(self, row: Row, number: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def pair(self, row: Row, number: int) -> Pair:
         """Ids of prompt and response, the latter closed by the end-of-sequence token, of any length.
 
         Raises:
             BadRow: the row cannot be used.
             DataError: no row of this kind can.
         """
-        prompt, response = self.prompt(row, number), self._template.response_ids(row.completion)
-        if len(response) == 1:
+        pair = self._tried(lambda: self._template.pair_ids(row.prompt, row.completion, row.system), number)
+        if len(pair.response) == 1:
             raise BadRow("completion without tokens")
-        if self._eos_ids & set(response[:-1]):
+        if self._eos_ids & set(pair.response[:-1]):
             raise BadRow(INNER_END)
-        return prompt, response
+        return pair
+
+    def remarks(self, row: Row, pair: Pair, number: int) -> Iterator[str]:
+        """What is doubtful in a row that trains; every text is one of a few, so that rows can be counted by it."""
+        special = self._template.special
+        for what, text, ids in (
+            ("prompt", "\n".join((row.system, row.prompt_text)), pair.prompt),
+            ("response", row.completion, pair.response[:-1]),
+        ):
+            yield from (f"{SPECIAL} {token} in the {what}" for token in special.inside(text))
+            if special.count_unknown(ids, text):
+                yield f"{UNKNOWN} {special.unknown} in the {what}"
+        if pair.merged:
+            yield MERGED
+        if pair.differs:
+            yield DIFFERS
+        elif (
+            not pair.merged
+            and (number <= _FIRST or number % _EVERY == 0)
+            and not self._template.is_followed(pair, row.prompt, row.completion, row.system)
+        ):
+            yield NOT_FOLLOWED
+
+    def _tried(self, tokenize: Callable[[], Tokenized], number: int) -> Tokenized:
+        try:
+            return tokenize()
+        except DataError as error:
+            if error.hint:  # the configuration is wrong, not the row
+                raise DataError(f"{self._section.source}: row {number}: {error.message}", error.hint) from error
+            raise BadRow(error.message) from None
 
     def fit(self, prompt: tuple[int, ...], response: tuple[int, ...], number: int) -> Fitted:
         """Prompt and response within the limits: a prompt loses its beginning, a response its end.

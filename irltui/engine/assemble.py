@@ -25,11 +25,13 @@ from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
 from irltui.engine.guard import build_benchmarks, build_reward, build_sampler
 from irltui.engine.lower_level import Lower, make_lower
+from irltui.engine.model_fit import check_ids, generation_cap
 from irltui.engine.plan import Plan, plan_of
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
 from irltui.errors import PluginError
 from irltui.lm.initial import initial_loader
+from irltui.lm.limits import model_limits
 from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
 from irltui.lm.pairs import SharedPrompts
 from irltui.lm.policy import LanguageModelPolicy
@@ -115,13 +117,14 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None], notice: Cal
     """
     tokenizer = load_tokenizer(config.model)
     generation_config = generation_defaults(config.model)
-    ends = eos_ids(tokenizer, generation_config.eos_token_id)
+    ends = eos_ids(tokenizer, generation_config.eos_token_id, config.data.template)
     data = load_demonstrations(config.data, tokenizer, ends)
+    limits = model_limits(config.model)
+    check_ids(tokenizer, data, limits)
+    cap = generation_cap(config, data, limits)
     learns_reward = config.algorithm != "sft"
     plan = plan_of(config, data)
-    decoding = Decoding(
-        config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, config.max_new_tokens
-    )
+    decoding = Decoding(config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, cap)
     torch.manual_seed(derived_seed(config.seed, "torch"))
     policy, accelerator = make_policy(config, tokenizer, ends, notice)
     limit = TimeLimit(config.plugins.time_limit)

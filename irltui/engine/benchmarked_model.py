@@ -90,7 +90,12 @@ class ModelUnderTest:
     def _pairs(
         self, prompts: Sequence[PromptText], answers: Sequence[str]
     ) -> tuple[list[Prompt], list[tuple[int, ...]]]:
-        asked, responses = self._prompts(prompts), [self._template.response_ids(answer) for answer in answers]
+        pairs = [self._template.pair_ids(text, answer) for text, answer in zip(prompts, answers, strict=True)]
+        responses = [pair.response for pair in pairs]
+        asked = [
+            Prompt(f"item-{i}", _shown(text), pair.prompt)
+            for i, (text, pair) in enumerate(zip(prompts, pairs, strict=True))
+        ]
         self._check_lengths(asked, list(map(len, responses)))
         return asked, responses
 

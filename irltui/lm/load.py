@@ -85,6 +85,18 @@ def generation_defaults(section: ModelSection) -> GenerationConfig:
         return GenerationConfig()
 
 
+def model_config(section: ModelSection) -> Any:
+    """The model's configuration.
+
+    Raises:
+        ModelError: none to be had.
+    """
+    try:
+        return _config(section)
+    except _LOADING as error:
+        raise _cannot_load("configuration", section, error) from error
+
+
 def check_kernels(section: ModelSection) -> None:
     """Refuse kernels that cannot be had, before anything large is loaded.
 
@@ -93,11 +105,7 @@ def check_kernels(section: ModelSection) -> None:
         ModelError: the model's configuration cannot be had.
     """
     if section.kernels == "liger":
-        try:
-            config = _config(section)
-        except _LOADING as error:
-            raise _cannot_load("configuration", section, error) from error
-        require_liger(config.model_type)
+        require_liger(model_config(section).model_type)
 
 
 def load_model(section: ModelSection) -> Any:

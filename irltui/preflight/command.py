@@ -14,7 +14,9 @@ from irltui.console import out_json, talk
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.mask import masked_rows
 from irltui.data.template import eos_ids
+from irltui.engine.model_fit import check_ids, generation_cap
 from irltui.engine.plan import Plan, plan_of
+from irltui.lm.limits import ModelLimits, model_limits
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
 from irltui.lm.precision import compute_precision
 from irltui.preflight import seconds as timing
@@ -45,14 +47,16 @@ def main(config: dict[str, Any], on: str = "", *, tries: bool = True) -> None:
     wanted = devices(on) if on else None
     tokenizer = load_tokenizer(checked.model)
     talk(f"reading {checked.data.source}")
-    data = load_demonstrations(
-        checked.data, tokenizer, eos_ids(tokenizer, generation_defaults(checked.model).eos_token_id)
-    )
+    ends = eos_ids(tokenizer, generation_defaults(checked.model).eos_token_id, checked.data.template)
+    data = load_demonstrations(checked.data, tokenizer, ends)
+    limits = model_limits(checked.model)
+    check_ids(tokenizer, data, limits)
+    checked = _capped(checked, generation_cap(checked, data, limits))
     facts, plan, shape = row_facts(data), plan_of(checked, data), shapes(checked.model, checked.adapter)
     tried = probe(checked, talk) if tries else None
     found = find(checked, data.report, facts, plan, shape.parameters, tried.seen if tried else None)
     estimate = _estimate(checked, data, plan, shape, facts, tried, wanted)
-    found += [*_of_memory(estimate), *_of_devices(checked, estimate)]
+    found += [*_of_memory(estimate), *_of_devices(checked, estimate), *_of_window(data, limits)]
     first = data.train[0]
     out_json(
         {
@@ -69,6 +73,11 @@ def main(config: dict[str, Any], on: str = "", *, tries: bool = True) -> None:
             "estimate": estimate,
         }
     )
+
+
+def _capped(config: RunConfig, cap: int) -> RunConfig:
+    """With the cap that generations have."""
+    return config.model_copy(update={"decoding": config.decoding.model_copy(update={"max_new_tokens": cap})})
 
 
 def _estimate(
@@ -157,6 +166,20 @@ def _of_devices(config: RunConfig, estimate: dict[str, Any]) -> list[Finding]:
             "loop.batch",
             f"{batch} pairs a step: {count - batch} of {count} devices would have nothing to learn from",
             f"Set loop.batch to a multiple of {count}, or use fewer devices.",
+        )
+    ]
+
+
+def _of_window(data: DemonstrationData, limits: ModelLimits) -> list[Finding]:
+    longest = data.report.longest
+    if limits.window is None or longest <= limits.window:
+        return []
+    return [
+        Finding(
+            "note",
+            "data.max_prompt_tokens",
+            f"the longest row has {longest} tokens, and some layers of the model look back over {limits.window}",
+            "They do not see the beginning of such rows.",
         )
     ]
 

@@ -9,6 +9,7 @@ from typing import Literal
 from irltui.config.line_template import LINE_TEMPLATE
 from irltui.config.schema import RunConfig
 from irltui.data.report import DataReport
+from irltui.data.tokens import DIFFERS, MERGED, NOT_FOLLOWED, SPECIAL, UNKNOWN
 from irltui.engine.plan import Plan
 from irltui.preflight.rows import RowFacts
 
@@ -19,6 +20,27 @@ _FEW_STEPS = 10
 _SURPRISED = 3.5  # nats a token from which on the model has hardly seen such answers
 _PRETRAINED = 50_000_000  # parameters from which on a model is no toy
 _SPARSE = 4  # a cap so many times the 95th percentile only costs
+_REMARKS: dict[str, tuple[Level, str]] = {
+    SPECIAL: (
+        "warning",
+        "The model reads it as the control token, as it would in use: it may end a turn or begin another. Remove it "
+        "from the text, unless that is meant.",
+    ),
+    UNKNOWN: (
+        "warning",
+        "The tokenizer has no token for some of the text, so it is lost. Remove such text, or use a model whose "
+        "tokenizer knows it.",
+    ),
+    MERGED: (
+        "note",
+        "They are kept apart, as in generation. Move white space from the end of prompts to the start of completions.",
+    ),
+    DIFFERS: ("warning", "Prompts are those that the template makes for generation. Compare them in the rows above."),
+    NOT_FOLLOWED: (
+        "warning",
+        "Set data.template to a Jinja file that writes a conversation as its prompt and answer.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +72,7 @@ def find(
     """Everything, warnings first; `parameters` are the model's, `seen` what a probe found."""
     found = [
         *_of_template(config, report),
+        *_of_tokens(report),
         *_of_lengths(config, report),
         *_of_repetitions(report, rows),
         *_of_held_out(config, rows),
@@ -75,6 +98,13 @@ def _of_template(config: RunConfig, report: DataReport) -> Iterator[Finding]:
             "some completions hold the end-of-sequence token, though the template closes every response itself",
             "Take it out of the completions.",
         )
+
+
+def _of_tokens(report: DataReport) -> Iterator[Finding]:
+    """Of rows whose ids are not, or not only, what their text says."""
+    for remark, tally in report.remarks.items():
+        level, remedy = next(advice for part, advice in _REMARKS.items() if remark.startswith(part))
+        yield Finding(level, "data.source", f"{remark}: {tally}, of {report.rows} rows", remedy)
 
 
 def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:

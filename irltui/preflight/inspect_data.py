@@ -61,14 +61,15 @@ def _of_model(model: str, section: DataSection, rows: Sequence[Mapping[str, Any]
     template = section.template
     if template == "auto" and not tokenizer.chat_template:
         template = "none"
-    ends = eos_ids(tokenizer, generation_defaults(named).eos_token_id)
+    ends = eos_ids(tokenizer, generation_defaults(named).eos_token_id, template)
     made = PromptTemplate(tokenizer, ends, template, section.system)
     lengths: list[list[int]] = []
     unusable = 0
     for raw in rows if columns.used else ():
         try:
             row = read_row(raw, columns)
-            lengths.append([len(made.prompt_ids(row.prompt, row.system)), len(made.response_ids(row.completion))])
+            pair = made.pair_ids(row.prompt, row.completion, row.system)
+            lengths.append([len(pair.prompt), len(pair.response)])
         except (BadRow, DataError):
             unusable += 1
     return {"template": template, "lengths": lengths, "unusable": unusable}

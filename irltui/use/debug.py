@@ -71,7 +71,8 @@ def main(folder: str, *, as_json: bool = False) -> None:
 def _replay(run: RunFolder, folder: Path) -> Replay:
     config = recorded(read_manifest(run).config)
     tokenizer = load_tokenizer(config.model)
-    policy, _ = make_policy(config, tokenizer, eos_ids(tokenizer, generation_defaults(config.model).eos_token_id))
+    ends = eos_ids(tokenizer, generation_defaults(config.model).eos_token_id, config.data.template)
+    policy, _ = make_policy(config, tokenizer, ends)
     parameters = {name: p for name, p in policy.model.named_parameters() if p.requires_grad}
     reward = None
     if config.algorithm != "sft":

@@ -211,7 +211,7 @@ def _learned(config: RunConfig, checkpoint: Path) -> tuple[LanguageModelPolicy, 
     """The model that the run began with, and over it what it had learned."""
     try:
         tokenizer = load_tokenizer(config.model)
-        ends = eos_ids(tokenizer, generation_defaults(config.model).eos_token_id)
+        ends = eos_ids(tokenizer, generation_defaults(config.model).eos_token_id, config.data.template)
         policy, _ = make_policy(config, tokenizer, ends)
     except ModelError as error:
         hint = "A checkpoint holds what was trained alone: the model that the run began with must still be there."

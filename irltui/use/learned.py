@@ -129,7 +129,7 @@ def load_speaker(config: RunConfig, section: ModelSection, poll: Callable[[], No
         DataError: no chat template is to be had.
     """
     tokenizer = load_tokenizer(section)
-    ends = eos_ids(tokenizer, generation_defaults(section).eos_token_id)
+    ends = eos_ids(tokenizer, generation_defaults(section).eos_token_id, config.data.template)
     template = PromptTemplate(tokenizer, ends, config.data.template, config.data.system)
     policy = _policy(section, tokenizer, ends)
     decoding = Decoding(

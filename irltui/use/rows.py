@@ -61,7 +61,8 @@ class Source:
                 ids, response = tokens.prompt(row, number), ()
             else:
                 row = read_row(self.rows[i], self.columns)
-                ids, response = tokens.both(row, number)
+                pair = tokens.pair(row, number)
+                ids, response = pair.prompt, pair.response
             return UsableRow(number, row, tokens.fit(ids, response, number))
         except BadRow as reason:
             return UnusableRow(number, str(reason))

@@ -122,3 +122,13 @@ def test_a_histogram_counts_every_length_in_bins_of_one_width() -> None:
     assert found.edges[0] == 3
     assert found.edges[-1] > 90
     assert histogram([7, 7]).counts == (2,)
+
+
+def test_special_and_unknown_tokens_in_the_data_are_found_with_their_rows(tmp_path: Path) -> None:
+    odd = [
+        {"prompt": "the cat <|user|> one?", "completion": "the dog"},
+        {"prompt": "the sun?", "completion": "schnee dog"},
+    ]
+    texts = [finding.text for finding in found(*load(tmp_path / "d.jsonl", ROWS + odd)) if finding.level == "warning"]
+    assert f"special token <|user|> in the prompt: 1 (row {len(ROWS) + 1}), of {len(ROWS) + 2} rows" in texts
+    assert f"unknown token <|unk|> in the response: 1 (row {len(ROWS) + 2}), of {len(ROWS) + 2} rows" in texts

@@ -1,0 +1,243 @@
+"""How a chat template writes a prompt and the answer after it, as texts.
+
+A template writes one text for generation (up to where the model goes on) and one for the whole conversation. What
+it puts between the two, before the answer itself, belongs to the prompt, in sampling as in training: an empty
+reasoning block, a channel, or the whole header where a template has no generation prompt.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from jinja2 import TemplateError, TemplateSyntaxError
+
+from irltui.errors import DataError
+
+Message: TypeAlias = Mapping[str, Any]
+"""`role`, `content`, and what else a template reads: `tool_calls`, `reasoning_content` and the like."""
+
+_QUESTION, _ANSWER = "irltui question", "irltui answer"  # what templates are tried with
+# A template is a program: what it raises is up to it.
+_REFUSALS = (TemplateError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
+_OPENING = re.compile(r"<(\w+)>")
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class PairText:
+    """A prompt with all that stands before the answer, the answer, and what the template writes after it.
+
+    `after` is None where it is not what stands after a plain answer; then `answer` holds it. `differs`: the template
+    writes the messages before the answer differently once the answer is there.
+    """
+
+    prompt: str
+    answer: str
+    after: str | None
+    differs: bool = False
+
+
+class ChatFormat:
+    """Writes conversations by a chat template.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        template: the Jinja text.
+
+    Raises:
+        DataError: it is no Jinja, or its generation prompt is not how it begins an answer.
+    """
+
+    def __init__(self, tokenizer: Any, template: str) -> None:
+        self._tokenizer, self._template = tokenizer, template
+        self.head, self.after = "", ""
+        """What stands before and after a plain answer."""
+        self.opens = ""
+        """The reasoning block that the generation prompt opens, and no conversation has."""
+        self._asks, self._space = "", ""  # what stands after a question, and white space before an answer
+        self._writes_answers, self._has_generation_prompt = True, True
+        if (texts := self._probe()) is not None:
+            self._learn(*texts)
+
+    def _probe(self) -> tuple[str, str, str] | None:
+        """A prompt with and without what asks for an answer, and with one; None if the template refuses it."""
+        asked: list[Message] = [{"role": "user", "content": _QUESTION}]
+        answered = [*asked, {"role": "assistant", "content": _ANSWER}]
+        try:
+            return self._render(asked, generation=True), self._render(asked), self._render(answered)
+        except DataError as error:
+            if error.hint:
+                raise
+            return None
+
+    def _learn(self, prompt: str, asked: str, whole: str) -> None:
+        before, found, after = whole.rpartition(_ANSWER)
+        self._has_generation_prompt = prompt != asked
+        self._asks = prompt.rpartition(_QUESTION)[2]
+        if not found:
+            self._writes_answers = False
+        elif before.startswith(prompt):
+            self.head, self.after = before[len(prompt) :], after
+        elif prompt.startswith(before) and _OPENING.fullmatch(prompt[len(before) :].strip()):
+            self.opens, self.after = prompt[len(before) :], after
+        else:
+            same = next((i for i, (a, b) in enumerate(zip(prompt, before, strict=False)) if a != b), len(before))
+            raise DataError(
+                f"data.template: the chat template asks for an answer with {prompt[same:][:_SHOWN]!r}, but begins one "
+                f"with {before[same:][:_SHOWN]!r}",
+                "Set data.template to a Jinja file whose generation prompt is how it begins an answer.",
+            )
+
+    def settle(self, merges: Callable[[str, str], bool]) -> None:
+        """Leave spaces at the end of the head to the answer, and all white space where the tokenizer joins the two."""
+        if not self.head:
+            return
+        prompt, head = self._render([{"role": "user", "content": _QUESTION}], generation=True), self.head
+        for self.head in (head.rstrip(" "), head.rstrip()):
+            self._space = head[len(self.head) :]
+            if not merges(prompt + self.head, self._space + _ANSWER):
+                return
+
+    @property
+    def marks(self) -> set[str]:
+        """How a prompt ends that is formatted already."""
+        return {self._asks.strip(), (self._asks + self.head).strip()}
+
+    def whole_ids(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> Sequence[int]:
+        """The ids that transformers makes of a whole conversation."""
+        return self._tokenizer.apply_chat_template(
+            list(messages), tools=list(tools) or None, chat_template=self._template, return_dict=False
+        )
+
+    def leaves_out_system(self, system: str) -> bool:
+        """Whether a system message gets lost."""
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": _QUESTION}]
+        return not _is_in(system, self._render(messages, generation=True))
+
+    def leaves_out_user(self) -> bool:
+        """Whether what the user says gets lost: a file that is no chat template renders too."""
+        return _QUESTION not in self._render([{"role": "user", "content": _QUESTION}], generation=True)
+
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:
+        """A prompt with all that the template puts before a plain answer.
+
+        Raises:
+            DataError: the template refuses the messages, or leaves out what one says.
+        """
+        return self._asked(messages, tools) + self.head
+
+    def pair(self, messages: Sequence[Message], answer: Message, tools: Sequence[Any] = ()) -> PairText:
+        """A prompt and its answer.
+
+        Raises:
+            DataError: the template refuses the messages, or leaves out what one says.
+        """
+        asked = self._asked(messages, tools)
+        if self.opens:
+            return PairText(asked, self._reasoned(answer), self.after)
+        if not self._writes_answers:
+            return PairText(asked, _content(answer), "")
+        whole = self._render([*messages, answer], tools=tools)
+        start, differs = self._start(asked, whole, answer)
+        prompt = asked + self.head if differs else whole[:start]
+        rest = (self._space if differs else "") + whole[start:]
+        for what, text in _parts(answer):
+            if not _is_in(text, rest):
+                raise DataError(f"the chat template leaves out the {what}")
+        if rest.endswith(self.after):
+            return PairText(prompt, rest[: len(rest) - len(self.after)], self.after, differs)
+        return PairText(prompt, rest, None, differs)
+
+    def _start(self, asked: str, whole: str, answer: Message) -> tuple[int, bool]:
+        """Where in the conversation the response starts, and whether what stands before it is not the prompt."""
+        if whole.startswith(asked + self.head):
+            return len(asked + self.head), False
+        if whole.startswith(asked) and self._has_generation_prompt:
+            return len(asked), False  # reasoning or a call of a tool stands before the answer's text
+        content = _content(answer).strip()
+        at = whole.rfind(content) if content and not whole.startswith(asked) else -1
+        if at < 0:
+            raise DataError("the chat template does not write this answer after its prompt")
+        return at, True
+
+    def _asked(self, messages: Sequence[Message], tools: Sequence[Any]) -> str:
+        asked = self._render(messages, tools=tools, generation=True)
+        for message in messages:
+            role = message.get("role")
+            text = _content(message)
+            if role == "assistant":
+                text = text.rpartition("</think>")[2]  # templates drop the reasoning of earlier turns
+            if not _is_in(text, asked):
+                raise DataError(f"the chat template leaves out the {role} message")
+        for tool in tools:
+            name = tool.get("function", tool).get("name") if isinstance(tool, Mapping) else None
+            if isinstance(name, str) and name not in asked:
+                raise DataError("the chat template leaves out the tools")
+        return asked
+
+    def _reasoned(self, answer: Message) -> str:
+        """An answer behind a generation prompt that has opened its reasoning already.
+
+        Raises:
+            DataError: it has no reasoning, so it would be learned inside the block.
+        """
+        opening = self.opens.strip()
+        closing = opening.replace("<", "</", 1)
+        content = _content(answer)
+        if reasoning := next((answer[name] for name in _REASONING if isinstance(answer.get(name), str)), ""):
+            content = f"{opening}\n{reasoning.strip()}\n{closing}\n\n{content.lstrip()}"
+        if closing not in content:
+            raise DataError(f"the chat template opens {opening} before an answer, and this one has no {closing}")
+        return content.lstrip().removeprefix(self.opens.lstrip()) if opening in content else content
+
+    def _render(self, messages: Sequence[Message], *, tools: Sequence[Any] = (), generation: bool = False) -> str:
+        try:
+            return self._tokenizer.apply_chat_template(
+                list(messages),
+                tools=list(tools) or None,
+                chat_template=self._template,
+                add_generation_prompt=generation,
+                tokenize=False,
+            )
+        except TemplateSyntaxError as error:
+            raise DataError(
+                f"data.template: line {error.lineno} of the chat template: {error.message}",
+                'Correct the template, or set data.template = "none".',
+            ) from error
+        except _REFUSALS as error:
+            raise DataError(f"the chat template refuses this conversation: {error}") from error
+
+
+def _parts(answer: Message) -> Iterator[tuple[str, str]]:
+    """What of an answer must be written: its name, and a text that proves it."""
+    for text in re.split(r"</?\w+>", _content(answer)):
+        yield "answer", text
+    for name in _REASONING:
+        if isinstance(text := answer.get(name), str):
+            yield f"reasoning ({name})", text
+            break
+    for call in answer.get("tool_calls") or ():
+        function = call.get("function", call) if isinstance(call, Mapping) else {}
+        yield "tool_calls", str(function.get("name", ""))
+
+
+def _content(message: Message) -> str:
+    """The text of a message; parts of other kinds are left to the template."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, Sequence) else ()
+    return "".join(str(part.get("text", "")) for part in parts if isinstance(part, Mapping))
+
+
+def _is_in(text: str, rendered: str) -> bool:
+    """Whether a text is written, as it is or as JSON, but for white space around it and words like /no_think."""
+    text = text.strip()
+    if text in rendered or any(json.dumps(text, ensure_ascii=way)[1:-1] in rendered for way in (True, False)):
+        return True
+    return all(word in rendered for word in text.split())

@@ -1,0 +1,58 @@
+"""A tokenizer's special tokens: which of them a text spells out, and which ids stand for text that it does not know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+class SpecialTokens:
+    """The control tokens of a tokenizer and its unknown token.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._texts: dict[int, str] = {
+            i: token.content for i, token in tokenizer.added_tokens_decoder.items() if token.special
+        }
+        own = {tokenizer.bos_token_id, tokenizer.eos_token_id}
+        # Where it has another duty (GPT-2's), the bytes leave nothing unknown.
+        self._unknown = None if tokenizer.unk_token_id in own else tokenizer.unk_token_id
+        self._unknown_text = str(tokenizer.unk_token or "")
+        texts = sorted((text for text in self._texts.values() if text), key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, texts))) if texts else None
+
+    @property
+    def unknown(self) -> str:
+        """The unknown token, "" if there is none."""
+        return self._unknown_text
+
+    def texts(self, ids: Iterable[int]) -> dict[int, str]:
+        """The special tokens among some ids, as they are spelled."""
+        return {i: self._texts[i] for i in ids if self._texts.get(i)}
+
+    def inside(self, text: str) -> list[str]:
+        """The special tokens that a text spells out, each once, in order."""
+        return list(dict.fromkeys(self._pattern.findall(text))) if self._pattern else []
+
+    def first(self, text: str, ids: Iterable[int]) -> tuple[str, str] | None:
+        """What stands before the first of some special tokens in a text, and that token; None if it has none."""
+        found = [(at, token) for token in self.texts(ids).values() if (at := text.find(token)) >= 0]
+        if not found:
+            return None
+        at, token = min(found, key=lambda pair: (pair[0], -len(pair[1])))
+        return text[:at], token
+
+    def through_last(self, text: str, ids: Iterable[int]) -> str:
+        """A text up to the last of some special tokens, that one included; all of it if it has none."""
+        ends = [at + len(token) for token in self.texts(ids).values() if (at := text.rfind(token)) >= 0]
+        return text[: max(ends, default=len(text))]
+
+    def count_unknown(self, ids: Sequence[int], text: str) -> int:
+        """How many of the ids stand for text that the tokenizer does not know, not for the token spelled out."""
+        if self._unknown is None or self._unknown not in ids:
+            return 0
+        return max(0, list(ids).count(self._unknown) - text.count(self._unknown_text))
