@@ -21,7 +21,11 @@ from irltui.config.lines import Keys
 from irltui.config.toml import dotted, value
 from irltui.text import safe
 
-REMEDIES: dict[Keys, str] = {("model", "name"): "give --model", ("data", "source"): "give --data"}
+REMEDIES: dict[Keys, str] = {
+    ("model", "name"): "give --model",
+    ("data", "source"): "give --data",
+    ("reward", "beta"): "the weight of the KL to the reference; this reward has no default",
+}
 """What no default can know."""
 
 _CHOICE = re.compile(r"'((?:[^'\\]|\\.)*)'")

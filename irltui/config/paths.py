@@ -16,8 +16,8 @@ from irltui.text import safe
 _Spec = TypeVar("_Spec", bound=Spec)
 TEMPLATES = {"auto", "none"}
 """Values of data.template that name no file."""
-OWN_TRUNK = "policy"
-"""Value of reward.model that names none."""
+NO_PATHS = {quickstart.NAME, "policy"}
+"""Values of options of parts that name no file: the embedded data or model, and the policy's own model."""
 
 
 def localise(loaded: Loaded) -> Loaded:
@@ -35,10 +35,7 @@ def localise(loaded: Loaded) -> Loaded:
             "template": template if template in TEMPLATES else _absolute(template),
         }
     )
-    reward = config.reward
-    if isinstance(trunk := getattr(reward, "model", None), str) and trunk != OWN_TRUNK:
-        reward = reward.model_copy(update={"model": _absolute(trunk)})
-    reward, sampler, policy_step = _located(reward), _located(config.sampler), _located(config.update)
+    reward, sampler, policy_step = _located(config.reward), _located(config.sampler), _located(config.update)
     benchmarks = {name: _located(spec) for name, spec in config.benchmarks.items()}
     changed: RunConfig = config.model_copy(
         update={
@@ -54,12 +51,10 @@ def localise(loaded: Loaded) -> Loaded:
 
 
 def _located(spec: _Spec) -> _Spec:
-    named = {option: getattr(spec, option, None) for option in spec.paths}
+    named = {option: value for option, value in spec if option in spec.paths}
     return spec.model_copy(
         update={
-            option: _absolute(name)
-            for option, name in named.items()
-            if isinstance(name, str) and name != quickstart.NAME  # as data and as judge, the embedded one
+            option: _absolute(name) for option, name in named.items() if isinstance(name, str) and name not in NO_PATHS
         }
     )
 

@@ -311,7 +311,7 @@ def _resolver(component: str) -> Callable[[Any, ValidationInfo], Any]:
         except PluginError as error:
             raise ValueError(_in_one_line(error)) from None
         try:
-            return spec.model_validate(value)
+            return spec.from_options(value)
         except ValidationError:
             raise  # pydantic keeps the place of each problem
         except Exception as error:  # noqa: BLE001 - a plugin's class may do anything

@@ -1,18 +1,22 @@
-"""The parts of a run, made once from its configuration. Knows how they fit, not what they do."""
+"""The parts that a configuration stands for, made in one place for training, replay, export, scoring and benchmarks.
+
+`Assembly` has what every purpose shares, with the same seeds and options; `Parts` adds what training alone needs.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
-from irltui.algorithm import PER_TOKEN, Link, link
+from irltui.algorithm import PER_TOKEN, Link, Pairs, link, no_penalty
 from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
@@ -36,6 +40,96 @@ from irltui.lm.load import add_adapter, checkpoint_activations, generation_defau
 from irltui.lm.pairs import SharedPrompts
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.precision import compute_precision
+from irltui.rewards.per_token import PerTokenReward
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What a configuration makes of one policy; each part is built when it is first asked for."""
+
+    config: RunConfig
+    policy: LanguageModelPolicy
+    context: BuildContext
+    limit: TimeLimit
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """The sampler over the policy.
+
+        Raises:
+            IrltuiError: it cannot be built.
+        """
+        return build_sampler(self.config.sampler, self.context, self.limit)
+
+    @cached_property
+    def reward(self) -> Reward | None:
+        """The reward as it begins, per token if the loss asks for that; None for supervised fine-tuning.
+
+        Raises:
+            IrltuiError: it cannot be built.
+        """
+        if self.config.algorithm == "sft":
+            return None
+        reward = build_reward(self.config.reward, self.context, self.limit)
+        return PerTokenReward(reward) if self.config.loss.kind == PER_TOKEN else reward
+
+    @cached_property
+    def h(self) -> Link:
+        """What the loss makes of a reward gap."""
+        return link(self.config.loss.kind, beta=self.config.reward.beta, noise=self.config.loss.noise)
+
+    def penalty(self, pairs: Pairs) -> Tensor:
+        """The reward's own penalty and gamma * NLL(y) / |y|, (B,)."""
+        own = self.reward.penalty(pairs.responses) if self.reward is not None else None
+        total = no_penalty(pairs) if own is None else own
+        if not self.config.loss.gamma:
+            return total
+        count = len(pairs.weight)
+        lengths = pairs.responses.response_mask[:count].sum(-1)
+        return total - self.config.loss.gamma * self.policy.log_probs(pairs.responses)[:count] / lengths
+
+
+def assemble(
+    config: RunConfig,
+    policy: LanguageModelPolicy,
+    poll: Callable[[], None] = lambda: None,
+    notice: Callable[[str], None] = lambda _: None,
+    cap: int | None = None,
+) -> Assembly:
+    """The parts of a configuration over a policy: one that is going to train, that has trained, or any other.
+
+    Args:
+        config: of the run.
+        policy: what the parts work on.
+        poll: called often in long work.
+        notice: tells the user something once.
+        cap: tokens that a generation may have, where the data leaves less than the configuration says.
+    """
+    limit = TimeLimit(config.plugins.time_limit)
+    context = BuildContext(
+        policy,
+        seed=derived_seed(config.seed, "parts"),
+        poll=limit.outside(poll),
+        notice=notice,
+        model=config.model,
+        decoding=Decoding(
+            config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, cap or config.max_new_tokens
+        ),
+        batch=2 * config.micro_batch,
+    )
+    return Assembly(config, policy, context, limit)
+
+
+def assemble_at_start(config: RunConfig) -> Assembly:
+    """The parts over the policy as the run began, adapters included, for a checkpoint to be loaded into.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
+    tokenizer = load_tokenizer(config.model)
+    ends = eos_ids(tokenizer, generation_defaults(config.model).eos_token_id, config.data.template)
+    torch.manual_seed(derived_seed(config.seed, "torch"))
+    return assemble(config, make_policy(config, tokenizer, ends)[0])
 
 
 @dataclass(frozen=True)
@@ -46,11 +140,11 @@ class Parts:
     """
 
     config: RunConfig
+    assembly: Assembly
     data: DemonstrationData
     plan: Plan
     policy: LanguageModelPolicy
     reward: Reward | None
-    h: Link
     sampler: Sampler
     decoding: Decoding
     stepper: Stepper
@@ -122,39 +216,28 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None], notice: Cal
     limits = model_limits(config.model)
     check_ids(tokenizer, data, limits)
     cap = generation_cap(config, data, limits)
-    learns_reward = config.algorithm != "sft"
     plan = plan_of(config, data)
-    decoding = Decoding(config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, cap)
     torch.manual_seed(derived_seed(config.seed, "torch"))
     policy, accelerator = make_policy(config, tokenizer, ends, notice)
-    limit = TimeLimit(config.plugins.time_limit)
-    context = BuildContext(
-        policy,
-        seed=derived_seed(config.seed, "parts"),
-        poll=limit.outside(poll),
-        notice=notice,
-        options={"per_token": config.loss.kind == PER_TOKEN, "model": config.model},
-        decoding=decoding,
-        batch=2 * config.micro_batch,
-    )
-    sampler = build_sampler(config.sampler, context, limit)
-    reward = build_reward(config.reward, context, limit) if learns_reward else None
+    assembly = assemble(config, policy, poll, notice, cap)
+    context, limit = assembly.context, assembly.limit
+    sampler, reward = assembly.sampler, assembly.reward
     lower = None
     if config.algorithm == "rft" and reward is not None:
         lower = make_lower(config, context, plan, folder, accelerator.backward, limit)
     return Parts(
         config=config,
+        assembly=assembly,
         data=data,
         plan=plan,
         policy=policy,
         reward=reward,
-        h=link(config.loss.kind, beta=getattr(config.reward, "beta", 1.0), noise=config.loss.noise),
         sampler=sampler,
-        decoding=decoding,
+        decoding=context.decoding,
         stepper=_stepper(config, policy, reward, lower, plan, accelerator),
         lower=lower,
         benchmarks=build_benchmarks(config.benchmarks, context, limit),
-        model_under_test=_under_test(config, context, policy, sampler, reward, data.template),
+        model_under_test=_under_test(assembly, data.template),
         generation_config=generation_config,
         poll=poll,
         forward=MicroBatch(config.micro_batch),
@@ -188,19 +271,15 @@ def _stepper(
     return Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward, together=together)
 
 
-def _under_test(
-    config: RunConfig,
-    context: BuildContext,
-    policy: LanguageModelPolicy,
-    sampler: Sampler,
-    reward: Reward | None,
-    template: PromptTemplate,
-) -> ModelUnderTest:
-    size, poll = config.micro_batch, context.poll
+def _under_test(parts: Assembly, template: PromptTemplate) -> ModelUnderTest:
+    size, poll, policy = parts.config.micro_batch, parts.context.poll, parts.policy
     rewards = None
-    if reward is not None:
-        rewards = RewardOfRun(reward, policy, implicit=config.reward.implicit, batch=size, poll=poll)
-    return ModelUnderTest(policy, sampler, context.decoding, template, batch=size, poll=poll, rewards=rewards)
+    if parts.reward is not None:
+        needs = parts.config.reward.needs_reference
+        rewards = RewardOfRun(parts.reward, policy, needs_reference=needs, batch=size, poll=poll)
+    return ModelUnderTest(
+        policy, parts.sampler, parts.context.decoding, template, batch=size, poll=poll, rewards=rewards
+    )
 
 
 def make_policy(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from torch import Tensor, nn
-
-from irltui.api import Decoding, Prompt, PromptText, Responses, Reward, Sampler
+from irltui.api import Decoding, Prompt, PromptText, Reward, Sampler
 from irltui.data.template import PromptTemplate
 from irltui.errors import DataError, ModelError
 from irltui.lm.policy import LanguageModelPolicy, score_all
@@ -119,58 +117,47 @@ class ModelUnderTest:
 
 
 class RewardOfRun:
-    """The reward as training has it now, as `Rewards`; an implicit one against pi_0: beta log(pi / pi_0).
+    """The reward as training has it now, as `Rewards`; one that needs a reference is measured against pi_0.
 
     Benchmarks ask about the same responses in every outer iteration, so pi_0 is asked once and remembered.
 
     Args:
         reward: the run's.
         policy: its policy.
-        implicit: whether the policy is the reward's only parameter.
-        batch: responses a forward pass.
+        needs_reference: whether the reward reads log pi_ref.
+        batch: responses per forward pass.
         poll: called between two.
     """
 
     def __init__(
-        self, reward: Reward, policy: LanguageModelPolicy, *, implicit: bool, batch: int, poll: Callable[[], None]
+        self,
+        reward: Reward,
+        policy: LanguageModelPolicy,
+        *,
+        needs_reference: bool,
+        batch: int,
+        poll: Callable[[], None],
     ) -> None:
-        self._reward, self._policy, self._implicit = reward, policy, implicit
+        self._reward, self._policy, self._needs_reference = reward, policy, needs_reference
         self._batch, self._poll = batch, poll
-        self._initial: dict[Any, float] = {}  # (prompt ids, response ids) -> log pi_0
+        self._initial: dict[Any, list[float]] = {}  # (prompt ids, response ids) -> log pi_0 of each token
 
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
         """In order; responses as token ids."""
-        reference = self._reference(prompts, responses) if self._implicit else [0.0] * len(prompts)
+        reference = self._reference(prompts, responses) if self._needs_reference else None
         scores = score_rewards(
             self._reward, self._policy, prompts, responses, reference, batch=self._batch, poll=self._poll
         )
         return [score.total for score in scores]
 
-    def _reference(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
+    def _reference(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[list[float]]:
         keys = [(prompt.tokens, tuple(response)) for prompt, response in zip(prompts, responses, strict=True)]
         if any(key not in self._initial for key in keys):  # then all of them: in the same batches as the policy's
             # No poll: with adapters, the answer to a `sample` command would be pi_0's.
             with self._policy.initial() as initial:
-                scores = score_rewards(
-                    _LogProbs(initial), initial, prompts, responses, [0.0] * len(keys), batch=self._batch
-                )
-            self._initial |= {key: score.total for key, score in zip(keys, scores, strict=True)}
+                rows = score_all(initial, prompts, responses, batch=self._batch)
+            self._initial |= dict(zip(keys, rows, strict=True))
         return [self._initial[key] for key in keys]
-
-
-class _LogProbs(Reward):
-    """Log pi as if it were a reward: the same batches in the same arithmetic, so an untrained policy has reward 0."""
-
-    def __init__(self, policy: LanguageModelPolicy) -> None:
-        self._policy = policy
-
-    def score(self, responses: Responses) -> Tensor:
-        """(B,) float32."""
-        return self._policy.log_probs(responses)
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """None."""
-        return iter(())
 
 
 def _shown(prompt: PromptText) -> str:

@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from irltui import __version__
 from irltui.api import Reward
 from irltui.distributed import ranks
 from irltui.engine.position import Position
@@ -189,8 +190,19 @@ def load_weights(folder: Path, parameters: Mapping[str, nn.Parameter], reward: R
 
 
 def read_position(folder: Path) -> Position:
-    """Where a checkpoint that verifies was saved."""
+    """Where a checkpoint that verifies was saved.
+
+    Raises:
+        CheckpointError: it holds more than this irltui knows of.
+    """
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    known = {field.name for field in fields(Position)}
+    if unknown := sorted(state["position"].keys() - known):
+        raise CheckpointError(
+            f"{folder}: written by a newer irltui: state.json has {', '.join(unknown)}, which irltui {__version__} "
+            "does not know",
+            "Continue with the irltui that began the run, or a newer one.",
+        )
     return Position(**{name: _number(value) for name, value in state["position"].items()})
 
 
@@ -220,6 +232,7 @@ def _seal(folder: Path) -> None:
 
 
 def _read(folder: Path, trained: Trained) -> Position:
+    position = read_position(folder)
     load_weights(folder, trained.parameters, trained.reward)
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     tensors = load_file(folder / f"{_OPTIMIZER}.safetensors")
@@ -229,7 +242,7 @@ def _read(folder: Path, trained: Trained) -> Position:
     if trained.policy_optimizer is not None:
         tensors = load_file(folder / f"{_POLICY_OPTIMIZER}.safetensors")
         _put_back(trained.policy_optimizer, tensors, state[_POLICY_OPTIMIZER])
-    return read_position(folder)
+    return position
 
 
 def _random_state() -> dict[str, Tensor]:

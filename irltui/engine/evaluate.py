@@ -110,7 +110,7 @@ class Evaluator:
             # No poll: with adapters, the answer to a `sample` command would be pi_0's.
             prompts = [d.prompt for d in wanted]
             logp_initial = score_all(initial, prompts, rows, batch=self._parts.micro_batch)
-        rewards = self._rewards(prompts, generations, logp, logp_initial)
+        rewards = self._rewards(prompts, generations, logp_initial)
         for demonstration, generation, reward in zip(wanted, generations, rewards, strict=True):
             self.write_sample(t, demonstration.prompt, demonstration.text, generation, reward)
         kl = diagnostics.kl_per_token(logp, logp_initial)
@@ -164,24 +164,14 @@ class Evaluator:
         self,
         prompts: Sequence[Prompt],
         generations: Sequence[Generation],
-        logp: Sequence[Sequence[float]],
         logp_initial: Sequence[Sequence[float]],
     ) -> list[SampleReward]:
-        """What the reward says of generations; the implicit one against pi_0, its parts the tokens' log-ratios."""
-        reward, beta = self._parts.reward, getattr(self._parts.config.reward, "beta", None)
+        """What the reward says of generations, measured against pi_0 if it needs a reference."""
+        reward = self._parts.reward
         if reward is None:
             return [NO_REWARD] * len(prompts)
-        if self._parts.config.reward.implicit:
-            if not beta:
-                return [NO_REWARD] * len(prompts)
-            tokens = [
-                [beta * (now - before) for now, before in zip(*rows, strict=True)]
-                for rows in zip(logp, logp_initial, strict=True)
-            ]
-            return [SampleReward(sum(row), row) for row in tokens]
         rows = [g.tokens for g in generations]
-        reference = [sum(row) for row in logp_initial]
-        scored = score_rewards(reward, self._parts.policy, prompts, rows, reference, batch=self._parts.micro_batch)
+        scored = score_rewards(reward, self._parts.policy, prompts, rows, logp_initial, batch=self._parts.micro_batch)
         return [SampleReward(score.total, score.tokens) for score in scored]
 
     def _fixed(self) -> list[Demonstration]:

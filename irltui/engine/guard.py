@@ -54,20 +54,20 @@ def build_reward(spec: RewardSpec, context: BuildContext, limit: TimeLimit = FOR
         TrainingError: a plugin's cannot be built.
         IrltuiError: a built-in one cannot.
     """
-    reward = _built("reward", spec, Reward, context, limit)
+    reward = build_part("reward", spec, Reward, context, limit)
     return GuardedReward(reward, spec.kind, limit) if _is_foreign(spec) else reward
 
 
 def build_sampler(spec: SamplerSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Sampler:
     """The sampler of a configuration; as `build_reward`."""
-    sampler = _built("sampler", spec, Sampler, context, limit)
+    sampler = build_part("sampler", spec, Sampler, context, limit)
     guarded = GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler
     return SharedSampler(guarded, context.policy if spec.uses_model else None)
 
 
 def build_update(spec: UpdateSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> PolicyUpdate:
     """The policy step of a configuration; as `build_reward`."""
-    update = _built("update", spec, PolicyUpdate, context, limit)
+    update = build_part("update", spec, PolicyUpdate, context, limit)
     return GuardedUpdate(update, spec.kind, limit) if _is_foreign(spec) else update
 
 
@@ -286,12 +286,19 @@ class TimedBenchmark(Benchmark):
             yield score
 
 
-def _built(component: str, spec: Spec, expected: type[_Part], context: BuildContext, limit: TimeLimit) -> _Part:
+def build_part(
+    component: str, spec: Spec, expected: type[_Part], context: BuildContext, limit: TimeLimit = FOR_EVER
+) -> _Part:
+    """What `spec.build` makes, with torch's own random stream at the context's seed, whatever was drawn before.
+
+    Raises:
+        TrainingError: a plugin's `build` raised, or made something else.
+    """
     build: Any = spec.build  # type: ignore[attr-defined]  # pyrefly: ignore[missing-attribute]
-    if not _is_foreign(spec):
-        return build(context)
     what = f"{component} {spec.kind!r}"
-    with _named(what, limit, "build"):
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices), _named(what, limit, "build") if _is_foreign(spec) else nullcontext():
+        torch.manual_seed(context.seed)
         part = build(context)
     if not isinstance(part, expected):
         raise _broken(what, f"build gives a {type(part).__name__}, not a {expected.__name__}")

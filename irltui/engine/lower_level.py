@@ -68,7 +68,7 @@ def make_lower(
         return build_sampler(config.sampler, replace(context, policy=initial, poll=poll), limit)
 
     reference = InitialReference(policy, sampler, context)
-    level = LowerLevel(getattr(config.reward, "beta", 1.0), reference, folder)
+    level = LowerLevel(config.reward.beta, reference, folder)
     update = build_update(config.update, replace(context, lower=level), limit)
     counts = (update.steps(len(plan.demonstrations(t))) for t in range(plan.outer_iterations))
     steps_before = (0, *accumulate(counts))

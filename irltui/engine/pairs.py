@@ -137,7 +137,8 @@ class Rounds:
             RunFolderError: there is one without generation or reference.
         """
         ids = [demonstration.prompt.id for demonstration in demonstrations]
-        if lost := [name for name in ids if not (name in store.generations and name in store.reference)]:
+        scored = store.reference if self._parts.config.reward.needs_reference else store.generations
+        if lost := [name for name in ids if not (name in store.generations and name in scored)]:
             place = Position(t).name
             raise RunFolderError(
                 f"{self._run.samples}: {len(lost)} of {len(ids)} pairs of outer iteration {t} are gone, and the policy "
@@ -215,10 +216,13 @@ class Rounds:
     def _score_reference(self, store: SampleStore, wanted: Sequence[Demonstration]) -> None:
         """Log pi_ref of both sides of every pair, once, over the exact ids; and how sampler and trainer agree.
 
-        A fixed reference says nothing of that, so the first pairs are scored under the policy for its sake.
+        A fixed reference says nothing of that, so the first pairs are scored under the policy for its sake. A reward
+        that needs no reference gets no more than these.
         """
         parts, journal = self._parts, self._journal
-        rule = parts.config.reference
+        rule, needs_reference = parts.config.reference, parts.config.reward.needs_reference
+        if not needs_reference:
+            wanted = wanted[:SCORE_GROUP]
         with ExitStack() as stack:
             initial: LanguageModelPolicy | None = None
             for at in range(0, len(wanted), SCORE_GROUP):
@@ -227,12 +231,14 @@ class Rounds:
                 if all(d.prompt.id in store.reference for d in group):
                     continue
                 generations = [store.generations[d.prompt.id] for d in group]
-                if initial is None and rule.kind != "rolling" and not parts.policy.is_adapted:
+                if needs_reference and initial is None and rule.kind != "rolling" and not parts.policy.is_adapted:
                     initial = stack.enter_context(parts.policy.initial())
                 current = None
                 if rule.kind != "fixed" or at == 0:
                     current = self._score(parts.policy, group, generations)
-                scores = self._combine(group, current, self._initial_scores(initial, group, generations))
+                scores: Iterable[ReferenceScore] = [ReferenceScore(d.prompt.id) for d in group]
+                if needs_reference:
+                    scores = self._combine(group, current, self._initial_scores(initial, group, generations))
                 store.add_reference(_with_agreement(scores, generations, current))
                 parts.poll()
         journal.phase(Phase.REFERENCE, len(wanted), len(wanted), "pairs")
@@ -309,7 +315,8 @@ class Rounds:
 
 
 def _pairs(store: SampleStore, demonstrations: Sequence[Demonstration]) -> list[Pair]:
-    return [Pair(d, store.generations[d.prompt.id], store.reference[d.prompt.id]) for d in demonstrations]
+    unscored = ReferenceScore("")
+    return [Pair(d, store.generations[d.prompt.id], store.reference.get(d.prompt.id, unscored)) for d in demonstrations]
 
 
 def _with_agreement(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from accelerate.utils.memory import should_reduce_batch_size
 
-from irltui.algorithm import Pairs, Start, Step, learn, no_penalty
+from irltui.algorithm import Pairs, Start, Step, learn
 from irltui.api import Demonstration
 from irltui.distributed import ranks
 from irltui.engine import checkpoint, diagnostics, early_stop
@@ -142,10 +141,10 @@ class Drive:
             parts.reward,
             self._generate,
             self._improve,
-            h=parts.h,
+            h=parts.assembly.h,
             T=T,
             K=K,
-            penalty=self._penalty,
+            penalty=parts.assembly.penalty,
             start=start,
         )
 
@@ -181,17 +180,6 @@ class Drive:
         rows = micro.rows
         responses = self._parts.policy.collate([d.prompt for d in rows], [d.tokens for d in rows], [0.0] * len(rows))
         return Demonstrated(responses, responses.logp_ref.new_tensor(micro.weights), micro.last)
-
-    def _penalty(self, pairs: Pairs) -> Any:
-        """The reward's own, and gamma * NLL(y) / |y|, (B,)."""
-        gamma, reward = self._parts.config.loss.gamma, self._parts.reward
-        own = reward.penalty(pairs.responses) if reward is not None else None
-        total = no_penalty(pairs) if own is None else own
-        if not gamma:
-            return total
-        count = len(pairs.weight)
-        lengths = pairs.responses.response_mask[:count].sum(-1)
-        return total - gamma * self._parts.policy.log_probs(pairs.responses)[:count] / lengths
 
     # -- between two steps -----------------------------------------------------------------------
 

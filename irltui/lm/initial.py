@@ -2,7 +2,7 @@
 
 A run asks once or more in every outer iteration. Mapped pages belong to the operating system, which takes them back
 when it needs room; so pi_0 costs no memory between two uses. transformers would do the same, but it looks the files
-up anew each time (on a hub: over the network), and safetensors up to 0.8 loses 64 bytes for each tensor it reads.
+up anew each time, on a hub over the network.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub import try_to_load_from_cache
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from irltui.config.schema import ModelSection
@@ -25,19 +26,7 @@ from irltui.lm.kernels import use_liger
 from irltui.lm.load import load_model, model_source
 
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
-_LITTLE = 1 << 12  # bytes
-_TYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
+_FIRST = 1 << 10  # numbers
 
 
 def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
@@ -54,13 +43,15 @@ def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
     files = _weight_files(section)
     named = getattr(model.config, "transformers_weights", None)  # other files than the usual ones
     is_more = named or hasattr(model, "peft_config") or getattr(model, "is_quantized", False)
-    if is_more or not files or not all(_is_plain(file) for file in files):
+    if is_more or not files:
         return partial(load_model, section)
     seen = {file: _look(file) for file in files}
     kind, config, dtype = type(model), copy.deepcopy(model.config), getattr(torch, section.dtype)
 
+    # Mapped once: safetensors loses 64 bytes for each tensor that it reads.
+    weights = {name: tensor for file in files for name, tensor in _mapped(file).items()}
+
     def load() -> Any:
-        weights: dict[str, Tensor] = {}
         for file, before in seen.items():
             if _look(file) != before:
                 raise ModelError(
@@ -68,8 +59,7 @@ def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
                     "Put the file back and continue with --resume, or start anew. Do not train into the folder of a "
                     "model that a run starts from.",
                 )
-            weights |= mapped(file)
-        made = kind.from_pretrained(None, config=copy.deepcopy(config), state_dict=weights, dtype=dtype).eval()
+        made = kind.from_pretrained(None, config=copy.deepcopy(config), state_dict=dict(weights), dtype=dtype).eval()
         if section.kernels == "liger":
             use_liger(made)
         return made
@@ -78,22 +68,18 @@ def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
 
 
 def weights_digest(section: ModelSection) -> str:
-    """The same for the same weights, in whichever files: of a little of each tensor, so that it costs nothing.
+    """The same for the same weights, whichever files they are in: of the first bytes of each tensor.
 
     Returns:
-        Hexadecimal digits; "" where the weights are not in plain safetensors files alone, or not here.
+        Hexadecimal digits; "" where the weights are not in safetensors files alone, or not here.
     """
     found: dict[str, bytes] = {}
     try:
         for file in _weight_files(section):
-            begin, header = _header(file)
-            with file.open("rb") as opened:
-                for name, entry in header.items():
-                    first, behind = entry["data_offsets"]
-                    opened.seek(begin + first)
-                    about = f"{name} {entry['dtype']} {entry['shape']} ".encode()
-                    found[name] = about + opened.read(min(behind - first, _LITTLE))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            for name, tensor in _mapped(file).items():
+                begin = tensor.reshape(-1)[:_FIRST].view(torch.uint8).numpy().tobytes()
+                found[name] = f"{name} {tensor.dtype} {list(tensor.shape)} ".encode() + begin
+    except (OSError, SafetensorError, ModelError):
         return ""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(found):
@@ -101,43 +87,10 @@ def weights_digest(section: ModelSection) -> str:
     return digest.hexdigest() if found else ""
 
 
-def mapped(file: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, on its bytes as the operating system maps them; nothing is read yet.
-
-    Raises:
-        ValueError: it is no safetensors file, or holds a type of number that torch has no plain name for.
-        OSError: it cannot be opened.
-    """
-    begin, header = _header(file)
-    content = torch.from_file(str(file), shared=False, size=file.stat().st_size, dtype=torch.uint8)
-    return {name: _tensor(content[begin:], entry) for name, entry in header.items()}
-
-
-def _tensor(numbers: Tensor, entry: Mapping[str, Any]) -> Tensor:
-    first, behind = entry["data_offsets"]
-    dtype = _TYPES[entry["dtype"]]
-    piece = numbers[first:behind]
-    if piece.storage_offset() % dtype.itemsize:  # the format aligns nothing, though its writers do
-        piece = piece.clone()
-    return piece.view(dtype).view(entry["shape"])
-
-
-def _header(file: Path) -> tuple[int, dict[str, Any]]:
-    """Where the numbers begin, and what the file says of its tensors."""
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        if not 0 < length < file.stat().st_size:
-            raise ValueError(f"{file}: no safetensors file")
-        header = json.loads(opened.read(length))
-    header.pop("__metadata__", None)
-    return 8 + length, header
-
-
-def _is_plain(file: Path) -> bool:
-    try:
-        return all(entry["dtype"] in _TYPES for entry in _header(file)[1].values())
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return False
+def _mapped(file: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, on its bytes as the operating system maps them."""
+    with safe_open(file, framework="pt") as opened:
+        return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
 
 
 def _look(file: Path) -> tuple[int, int]:

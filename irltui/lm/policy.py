@@ -95,14 +95,7 @@ class LanguageModelPolicy:
         return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
 
     def token_log_probs(self, responses: Responses) -> Tensor:
-        """Log pi of each token, (B, L) float32, zero outside the response; differentiable."""
-        rows = None if self._shared is None else self._shared.rows(self.model, responses)
-        self._train(on=torch.is_grad_enabled())  # up to `moved`: checkpointed activations are computed again by then
-        with self.autocast(), ranks.noticing():
-            return token_log_probs(self.model, self.model.get_output_embeddings(), responses, rows)
-
-    def log_probs(self, responses: Responses) -> Tensor:
-        """Log pi(y | x), (B,) float32; differentiable.
+        """Log pi of each token, (B, L) float32, zero outside the response; differentiable.
 
         The same batch is computed once between two optimizer steps: reward, penalty and metrics all ask for it.
         """
@@ -110,9 +103,16 @@ class LanguageModelPolicy:
             known, logp = self._latest
             if known is responses and (logp.requires_grad or not torch.is_grad_enabled()):
                 return logp if torch.is_grad_enabled() else logp.detach()
-        logp = sequence_log_probs(self.token_log_probs(responses))
+        rows = None if self._shared is None else self._shared.rows(self.model, responses)
+        self._train(on=torch.is_grad_enabled())  # up to `moved`: checkpointed activations are computed again by then
+        with self.autocast(), ranks.noticing():
+            logp = token_log_probs(self.model, self.model.get_output_embeddings(), responses, rows)
         self._latest = (responses, logp)
         return logp
+
+    def log_probs(self, responses: Responses) -> Tensor:
+        """Log pi(y | x), (B,) float32; differentiable."""
+        return sequence_log_probs(self.token_log_probs(responses))
 
     def moved(self) -> None:
         """The weights have changed: forget what the old ones computed; no dropout until a gradient is wanted."""

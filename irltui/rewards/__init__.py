@@ -20,12 +20,14 @@ class Implicit(RewardSpec):
         """The reward over the policy's own log-probabilities."""
         from irltui.rewards.implicit import ImplicitReward
 
-        return ImplicitReward(context.policy, self.beta, per_token=bool(context.options.get("per_token")))
+        return ImplicitReward(context.policy, self.beta)
 
 
 class Explicit(RewardSpec):
     """A reward network of its own, trunk and scalar head, as RFT learns it (Algorithm 1)."""
 
+    needs_reference = False
+    paths = ("model",)
     beta: float = Field(default=0.1, gt=0)
     """KL weight of the lower level: the policy goes towards pi_ref exp(r / beta)."""
     model: str = Field(default="policy", min_length=1)

@@ -28,9 +28,9 @@ def build_explicit(spec: Explicit, context: BuildContext) -> ExplicitReward:
         TypeError: the policy is no transformers model.
     """
     policy = context.policy
-    if not isinstance(policy, LanguageModelPolicy):
+    if not isinstance(policy, LanguageModelPolicy) or context.model is None:
         raise TypeError(f"needs the tokens of a transformers model, not of a {type(policy).__name__}")
-    section = _section(spec.model, context.options["model"])
+    section = _section(spec.model, context.model)
     if spec.model != POLICY:
         check_same_tokens(load_tokenizer(section), policy.tokenizer, f"reward.model: {spec.model}")
     kind = "lora" if spec.lora_rank else "off"

@@ -11,21 +11,20 @@ from irltui.api import Policy, Responses, Reward
 
 
 class ImplicitReward(Reward):
-    """r(x, y) = beta log(pi(y | x) / pi_ref(y | x)) (Algorithm 2).
+    """r(x, y) = beta log(pi(y | x) / pi_ref(y | x)) (Algorithm 2)."""
 
-    Args:
-        policy: pi_theta.
-        beta: KL weight.
-        per_token: divide by the response's length, as the link `sigmoid_norm` wants.
-    """
-
-    def __init__(self, policy: Policy, beta: float, *, per_token: bool = False) -> None:
-        self._policy, self._beta, self._per_token = policy, beta, per_token
+    def __init__(self, policy: Policy, beta: float) -> None:
+        self._policy, self._beta = policy, beta
 
     def score(self, responses: Responses) -> Tensor:
         """(B,) float32, differentiable in the policy's parameters."""
-        reward = implicit_reward(self._policy.log_probs(responses), responses.logp_ref, self._beta)
-        return reward / responses.response_mask.sum(-1) if self._per_token else reward
+        return implicit_reward(self._policy.log_probs(responses), responses.logp_ref, self._beta)
+
+    def token_scores(self, responses: Responses) -> Tensor | None:
+        """(B, L) float32: the log-ratio of each token, where the reference's are known."""
+        if responses.token_logp_ref is None:
+            return None
+        return implicit_reward(self._policy.token_log_probs(responses), responses.token_logp_ref, self._beta)
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The policy's."""

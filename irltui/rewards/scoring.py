@@ -5,12 +5,13 @@ Ranks share the passes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from irltui.api import Policy, Prompt, Reward
+from irltui.api import Policy, Prompt, Responses, Reward
 from irltui.distributed import ranks
 
 
@@ -27,25 +28,37 @@ def score_rewards(
     policy: Policy,
     prompts: Sequence[Prompt],
     responses: Sequence[Sequence[int]],
-    logp_ref: Sequence[float],
+    reference: Sequence[Sequence[float]] | None,
     *,
     batch: int,
     poll: Callable[[], None] = lambda: None,
 ) -> list[RewardScore]:
-    """One score a response, in the order given.
+    """One score per response, in the order given.
 
     Args:
         reward: scores and, if it can, token scores.
         policy: pads.
         prompts: of the responses.
         responses: token ids.
-        logp_ref: log pi_ref of each, nats; explicit rewards do not read it.
-        batch: responses a forward pass.
+        reference: log pi_ref of each token of each response, nats; None for a reward that needs none. From `score_all`
+            with the same batch, a policy that has not moved has rewards of exactly 0.
+        batch: responses per forward pass.
         poll: called between two.
     """
 
+    def collate(some: Sequence[int]) -> Responses:
+        collated = policy.collate([prompts[i] for i in some], [responses[i] for i in some], [math.nan] * len(some))
+        if reference is None:
+            return collated
+        known = torch.zeros(collated.input_ids.shape, dtype=torch.float32)
+        for row, i in enumerate(some):
+            start = len(prompts[i].tokens)
+            known[row, start : start + len(responses[i])] = torch.tensor(reference[i])
+        known = known.to(collated.logp_ref.device)
+        return replace(collated, logp_ref=known.sum(-1), token_logp_ref=known)
+
     def scored(some: Sequence[int]) -> Iterator[tuple[int, RewardScore]]:
-        collated = policy.collate([prompts[i] for i in some], [responses[i] for i in some], [logp_ref[i] for i in some])
+        collated = collate(some)
         with torch.no_grad():
             totals = reward.score(collated).float().cpu().tolist()
             parts = reward.token_scores(collated)

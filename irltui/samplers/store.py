@@ -7,10 +7,11 @@ iterations that are over are compressed (`runs/packed.py`), and read as before.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -28,15 +29,15 @@ _REMEDY = "Delete the file: --resume draws this iteration again, or says what it
 
 @dataclass(frozen=True, slots=True)
 class ReferenceScore:
-    """Log pi_ref of both sides of a pair, summed over the response, in nats.
+    """Log pi_ref of both sides of a pair, summed over the response, in nats; NaN if the reward needs no reference.
 
     `logp_error` and `logp_error_max`: sum and largest of the differences between sampler and trainer over the
     generation's tokens, None where the trainer did not score them.
     """
 
     prompt_id: str
-    demonstration: float
-    generation: float
+    demonstration: float = math.nan
+    generation: float = math.nan
     logp_error: float | None = None
     logp_error_max: float | None = None
 
@@ -106,7 +107,7 @@ class SampleStore:
         self.reference: dict[str, ReferenceScore] = {}
         for generation in _read(self._generations_file, _generation):
             self.generations[generation.prompt_id] = generation
-        for score in _read(self._reference_file, lambda row: ReferenceScore(**row)):
+        for score in _read(self._reference_file, _reference_score):
             self.reference[score.prompt_id] = score
 
     def add_generations(self, generations: Iterable[Generation], texts: Iterable[str]) -> None:
@@ -124,7 +125,7 @@ class SampleStore:
         rows = []
         for score in scores:
             self.reference[score.prompt_id] = score
-            rows.append(asdict(score))
+            rows.append({name: value for name, value in asdict(score).items() if value == value})  # JSON has no NaN
         _append(self._reference_file, rows)
 
 
@@ -145,6 +146,11 @@ def _append(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def _generation(row: Mapping[str, Any]) -> Generation:
     return Generation(str(row["prompt_id"]), tuple(row["tokens"]), _float32(row["logprobs"]), bool(row["ended"]))
+
+
+def _reference_score(row: Mapping[str, Any]) -> ReferenceScore:
+    """The fields that are known; a newer irltui may have stored more."""
+    return ReferenceScore(**{field.name: row[field.name] for field in fields(ReferenceScore) if field.name in row})
 
 
 def _shortest(values: Sequence[float]) -> list[float]:

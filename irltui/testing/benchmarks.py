@@ -8,6 +8,7 @@ from irltui.api import Benchmark, BenchmarkSpec, Score
 from irltui.data.template import PromptTemplate
 from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
 from irltui.engine.evaluate import summarise
+from irltui.engine.guard import build_part
 from irltui.rewards.implicit import ImplicitReward
 from irltui.samplers.transformers import TransformersSampler
 from irltui.testing.case import Case, ends_when_told, require
@@ -17,10 +18,8 @@ _BATCH = 8
 
 def _scores(case: Case) -> list[Score]:
     spec, context = case.spec, case.context
-    require(isinstance(spec, BenchmarkSpec), f"{type(spec).__name__} is no BenchmarkSpec")
-    assert isinstance(spec, BenchmarkSpec)  # noqa: S101 - for the type checker
-    benchmark = spec.build(context)
-    require(isinstance(benchmark, Benchmark), f"build gives a {type(benchmark).__name__}, not a Benchmark")
+    require(isinstance(spec, BenchmarkSpec), f"{type(spec).__name__} is not a BenchmarkSpec")
+    benchmark = build_part("benchmark", spec, Benchmark, context)
     scores = []
     for score in benchmark.evaluate(_model(case)):
         require(isinstance(score, Score), f"a {type(score).__name__} is no Score")
@@ -39,7 +38,7 @@ def _model(case: Case) -> ModelUnderTest:
         PromptTemplate(policy.tokenizer, policy.eos_ids),
         batch=_BATCH,
         poll=context.poll,
-        rewards=RewardOfRun(reward, policy, implicit=True, batch=_BATCH, poll=context.poll),
+        rewards=RewardOfRun(reward, policy, needs_reference=True, batch=_BATCH, poll=context.poll),
     )
 
 
@@ -65,7 +64,8 @@ def is_deterministic(case: Case) -> None:
 
 def gold_is_measured(case: Case) -> None:
     """The gold metric, if one is named, is among the metrics."""
-    gold, metrics = getattr(case.spec, "gold", ""), {score.metric for score in _scores(case)}
+    metrics = {score.metric for score in _scores(case)}
+    gold = case.spec.gold if isinstance(case.spec, BenchmarkSpec) else ""
     require(not gold or gold in metrics, f"gold is {gold!r}, but the metrics are {', '.join(sorted(metrics))}")
 
 

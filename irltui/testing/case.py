@@ -13,15 +13,24 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from irltui import quickstart
-from irltui.api import BuildContext, Decoding, Demonstration, Prompt, Responses, Spec
-from irltui.config.schema import DataSection, ModelSection
+from irltui.api import BuildContext, Demonstration, Prompt, Responses, Spec
+from irltui.config.load import recorded
 from irltui.data.demonstrations import load_demonstrations
 from irltui.data.template import eos_ids
+from irltui.engine.assemble import assemble
 from irltui.lm.load import generation_defaults, load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy
 
-SECTION = ModelSection(name=quickstart.NAME)
 SEED, CAP, COUNT = 7, 12, 6
+CONFIG = recorded(
+    {
+        "model": {"name": quickstart.NAME},
+        "data": {"source": quickstart.NAME, "limit": COUNT, "held_out": 0.0},
+        "seed": SEED,
+        "decoding": {"max_new_tokens": CAP},
+        "loop": {"micro_batch": 2},
+    }
+)
 TOLERANCE = 2e-3  # nats of a whole response; batches of another shape round otherwise
 
 
@@ -46,14 +55,7 @@ class Case:
     context: BuildContext = field(init=False)
 
     def __post_init__(self) -> None:
-        self.context = BuildContext(
-            self.policy,
-            seed=SEED,
-            poll=self._poll,
-            options={"model": SECTION, "per_token": False},
-            decoding=Decoding(max_new_tokens=CAP),
-            batch=4,
-        )
+        self.context = assemble(CONFIG, self.policy, self._poll).context
 
     def _poll(self) -> None:
         self.polls += 1
@@ -88,11 +90,11 @@ def _padded(responses: Responses, padding: int, pad_id: int) -> Responses:
 def make_case(spec: Spec) -> Generator[Case]:
     """A fresh policy and folder, so that no check sees what another left."""
     with tempfile.TemporaryDirectory() as folder:
-        tokenizer = load_tokenizer(SECTION)
-        ends = eos_ids(tokenizer, generation_defaults(SECTION).eos_token_id)
-        data = DataSection(source=quickstart.NAME, limit=COUNT, held_out=0.0)
-        demonstrations = list(load_demonstrations(data, tokenizer, ends).train)
-        policy = LanguageModelPolicy(load_model(SECTION), tokenizer, ends, partial(load_model, SECTION))
+        section = CONFIG.model
+        tokenizer = load_tokenizer(section)
+        ends = eos_ids(tokenizer, generation_defaults(section).eos_token_id)
+        demonstrations = list(load_demonstrations(CONFIG.data, tokenizer, ends).train)
+        policy = LanguageModelPolicy(load_model(section), tokenizer, ends, partial(load_model, section))
         yield Case(spec, policy, demonstrations, Path(folder))
 
 

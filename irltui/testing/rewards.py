@@ -6,19 +6,15 @@ import torch
 from torch import Tensor
 
 from irltui.api import Reward, RewardSpec
-from irltui.engine.guard import GuardedReward
+from irltui.engine.guard import GuardedReward, build_part
 from irltui.testing.case import Case, close, require
 
 _MOVE = 0.1  # length of the step that a reward takes before it is looked at
 
 
 def _reward(case: Case) -> Reward:
-    spec = case.spec
-    require(isinstance(spec, RewardSpec), f"{type(spec).__name__} is no RewardSpec")
-    assert isinstance(spec, RewardSpec)  # noqa: S101 - for the type checker
-    reward = spec.build(case.context)
-    require(isinstance(reward, Reward), f"build gives a {type(reward).__name__}, not a Reward")
-    return GuardedReward(reward, spec.kind)
+    require(isinstance(case.spec, RewardSpec), f"{type(case.spec).__name__} is not a RewardSpec")
+    return GuardedReward(build_part("reward", case.spec, Reward, case.context), case.spec.kind)
 
 
 def _scores(case: Case, reward: Reward, rows: list[int] | None = None, *, padding: int = 0) -> Tensor:

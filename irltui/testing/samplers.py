@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from irltui.api import Decoding, Generation, Prompt, Sampler, SamplerSpec
-from irltui.engine.guard import GuardedSampler
+from irltui.engine.guard import GuardedSampler, build_part
 from irltui.engine.pairs import generation_problem
 from irltui.lm.policy import score_all
 from irltui.testing.case import CAP, SEED, TOLERANCE, Case, ends_when_told, require
@@ -17,13 +17,10 @@ _SHORT = 3
 
 
 def _sampler(case: Case) -> Sampler:
-    spec = case.spec
-    require(isinstance(spec, SamplerSpec), f"{type(spec).__name__} is no SamplerSpec")
-    assert isinstance(spec, SamplerSpec)  # noqa: S101 - for the type checker
-    sampler = spec.build(case.context)
-    require(isinstance(sampler, Sampler), f"build gives a {type(sampler).__name__}, not a Sampler")
+    require(isinstance(case.spec, SamplerSpec), f"{type(case.spec).__name__} is not a SamplerSpec")
+    sampler = build_part("sampler", case.spec, Sampler, case.context)
     sampler.refresh()
-    return GuardedSampler(sampler, spec.kind)
+    return GuardedSampler(sampler, case.spec.kind)
 
 
 def _drawn(

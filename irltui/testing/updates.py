@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from irltui.api import LowerLevel, PolicyStep, PolicyUpdate, Responses, Reward, Sampler, UpdateSpec
-from irltui.engine.guard import GuardedUpdate
+from irltui.engine.guard import GuardedUpdate, build_part
 from irltui.engine.lower_level import InitialReference
 from irltui.samplers.transformers import TransformersSampler
 from irltui.testing.case import Case, ends_when_told, require
@@ -30,14 +30,12 @@ class _Longer(Reward):
 
 def _update(case: Case, folder: str = "samples") -> PolicyUpdate:
     spec, policy = case.spec, case.policy
-    require(isinstance(spec, UpdateSpec), f"{type(spec).__name__} is no UpdateSpec")
-    assert isinstance(spec, UpdateSpec)  # noqa: S101 - for the type checker
+    require(isinstance(spec, UpdateSpec), f"{type(spec).__name__} is not an UpdateSpec")
     reference = InitialReference(policy, lambda initial, poll: TransformersSampler(initial, _BATCH, poll), case.context)
     samples = case.folder / folder
     samples.mkdir(exist_ok=True)
-    update = spec.build(replace(case.context, lower=LowerLevel(0.1, reference, samples)))
-    require(isinstance(update, PolicyUpdate), f"build gives a {type(update).__name__}, not a PolicyUpdate")
-    return GuardedUpdate(update, spec.kind)
+    context = replace(case.context, lower=LowerLevel(0.1, reference, samples))
+    return GuardedUpdate(build_part("update", spec, PolicyUpdate, context), spec.kind)
 
 
 def _steps(case: Case, update: PolicyUpdate, start: int = 0) -> list[PolicyStep]:

@@ -19,7 +19,7 @@ from irltui.errors import IrltuiError, RunFolderError, TrainingError
 from irltui.lm.load import quiet_transformers
 from irltui.runs.durable import replace_file
 from irltui.runs.folder import RunFolder
-from irltui.use.learned import Learned, Speaker, load_learned, load_speaker
+from irltui.use.learned import Learned, load_learned, load_model_of
 
 
 def main(config: dict[str, Any], run: str = "", items: str = "", *, as_json: bool = False) -> None:
@@ -55,25 +55,21 @@ def main(config: dict[str, Any], run: str = "", items: str = "", *, as_json: boo
 
 def _model(config: RunConfig, run: str) -> tuple[ModelUnderTest, BuildContext]:
     size = config.micro_batch
-    rewards: _Rewards | None = None
-    speaker: Speaker | Learned
     if run:
-        needs_reward = any(spec.needs_reward for spec in config.benchmarks.values())
-        speaker = load_learned(RunFolder(Path(run)), config=config, with_reward=needs_reward)
-        rewards = _Rewards(speaker, size) if needs_reward else None
+        learned = load_learned(RunFolder(Path(run)), config)
+        parts, template, rewards = learned.parts, learned.template, _Rewards(learned, size)
     else:
-        speaker = load_speaker(config, config.model.model_copy(update={"gradient_checkpointing": False}))
-    context = BuildContext(speaker.policy, seed=config.seed, decoding=speaker.decoding, batch=size)
+        (parts, template), rewards = load_model_of(config, config.model), None
     model = ModelUnderTest(
-        speaker.policy,
-        speaker.sampler,
-        speaker.decoding,
-        speaker.template,
+        parts.policy,
+        parts.sampler,
+        parts.context.decoding,
+        template,
         batch=size,
-        poll=context.poll,
+        poll=parts.context.poll,
         rewards=rewards,
     )
-    return model, context
+    return model, parts.context
 
 
 class _Rewards:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from irltui.algorithm import PER_TOKEN, Pairs, link
-from irltui.api import BuildContext, Reward
+from irltui.algorithm import Pairs, Start, Step, learn
 from irltui.config.load import recorded
-from irltui.config.schema import RunConfig
 from irltui.console import columns, out, out_json
-from irltui.data.template import eos_ids
-from irltui.engine.assemble import derived_seed, make_policy
-from irltui.engine.checkpoint import load_weights
+from irltui.engine.assemble import Assembly
 from irltui.engine.faults import kept_batches, read_fault
-from irltui.engine.guard import build_reward
 from irltui.errors import RunFolderError
-from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
+from irltui.lm.load import quiet_transformers
 from irltui.lm.policy import LanguageModelPolicy
+from irltui.objectives.sft import Demonstrated, SftStep, sft
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import read_manifest
 from irltui.text import safe
+from irltui.use.learned import load_checkpoint
 
 _TEXT, _GRADIENTS = 60, 8
 
@@ -70,62 +66,55 @@ def main(folder: str, *, as_json: bool = False) -> None:
 
 def _replay(run: RunFolder, folder: Path) -> Replay:
     config = recorded(read_manifest(run).config)
-    tokenizer = load_tokenizer(config.model)
-    ends = eos_ids(tokenizer, generation_defaults(config.model).eos_token_id, config.data.template)
-    policy, _ = make_policy(config, tokenizer, ends)
-    parameters = {name: p for name, p in policy.model.named_parameters() if p.requires_grad}
-    reward = None
-    if config.algorithm != "sft":
-        options = {"model": config.model, "per_token": config.loss.kind == PER_TOKEN}
-        context = BuildContext(policy, seed=derived_seed(config.seed, "parts"), options=options)
-        reward = build_reward(config.reward, context)
     try:
-        load_weights(folder, parameters, reward)
-        batches = kept_batches(folder, policy.device)
+        parts = load_checkpoint(config, folder)
+        batches = kept_batches(folder, parts.policy.device)
     except OSError as error:
         raise RunFolderError(f"{folder}: cannot be read: {error}") from error
     total = 0.0
     rows: list[Row] = []
-    for batch in batches:
-        loss, some = _compute(config, policy, reward, batch)
-        loss.backward()
-        total += float(loss.detach())
-        rows += some
-    trained = parameters if reward is None or config.reward.implicit else _of(reward)
+    for step in _steps(parts, batches):
+        step.loss.backward()
+        total += float(step.loss.detach())
+        rows += _rows(parts.policy, step)
+    trained = parts.policy.trained()
+    if parts.reward is not None and not config.reward.implicit:
+        trained = {f"reward parameter {i}": parameter for i, parameter in enumerate(parts.reward.parameters())}
     bad = [name for name, p in trained.items() if not torch.isfinite(p).all()]
     gradients = [name for name, p in trained.items() if p.grad is not None and not torch.isfinite(p.grad).all()]
     return Replay(rows, total, bad, gradients)
 
 
-def _of(reward: Reward) -> dict[str, Tensor]:
-    return {f"reward parameter {i}": parameter for i, parameter in enumerate(reward.parameters())}
+def _steps(parts: Assembly, batches: Sequence[Pairs]) -> Iterator[Step | SftStep]:
+    """The losses as training computes them; the loop starts after inner step 0, so that the reward begins nothing."""
+    start = Start(t=0, k=1)
+    if parts.reward is None:
+        rows = [Demonstrated(batch.responses, batch.weight, batch.last) for batch in batches]
+        return sft(parts.policy.log_probs, lambda *_: [rows], lambda _: None, T=1, K=2, start=start)
+    return learn(
+        parts.reward,
+        lambda *_: [batches],
+        lambda _: None,
+        h=parts.h,
+        T=1,
+        K=2,
+        penalty=parts.penalty,
+        start=start,
+    )
 
 
-def _compute(
-    config: RunConfig, policy: LanguageModelPolicy, reward: Reward | None, batch: Pairs
-) -> tuple[Tensor, list[Row]]:
-    """The loss of a micro-batch, and what it says of each response."""
-    log_probs = policy.log_probs(batch.responses)
-    scores: Tensor | None = None
-    if reward is None:
-        loss = -(batch.weight * log_probs).sum()
-    else:
-        scores = reward.score(batch.responses)
-        demonstration, generation = scores.chunk(2)
-        h = link(config.loss.kind, beta=getattr(config.reward, "beta", 1.0), noise=config.loss.noise)
-        loss = (batch.weight * h(demonstration - generation)).sum()
-    half = len(batch.weight)
-    rows = [
-        Row(
-            "demonstration" if i < half else "generation",
-            int(mask.sum()),
-            float(log_probs[i].detach()),
-            None if scores is None else float(scores[i].detach()),
-            policy.tokenizer.decode(ids[mask], skip_special_tokens=False),
-        )
-        for i, (ids, mask) in enumerate(zip(batch.responses.input_ids, batch.responses.response_mask, strict=True))
-    ]
-    return loss, rows
+def _rows(policy: LanguageModelPolicy, step: Step | SftStep) -> Iterator[Row]:
+    """What a micro-batch says of each of its responses."""
+    with torch.no_grad():
+        log_probs = policy.log_probs(step.batch.responses).tolist()
+    rewards: list[float | None] = [None] * len(log_probs)
+    if isinstance(step, Step):
+        rewards = torch.cat([step.demonstration, step.generation]).tolist()
+    ids, masks = step.batch.responses.input_ids, step.batch.responses.response_mask
+    for i, (log_prob, reward) in enumerate(zip(log_probs, rewards, strict=True)):
+        side = "demonstration" if i < len(step.batch.weight) else "generation"
+        text = policy.tokenizer.decode(ids[i][masks[i]], skip_special_tokens=False)
+        yield Row(side, int(masks[i].sum()), log_prob, reward, text)
 
 
 def _tell(about: dict[str, Any], replay: Replay) -> None:

@@ -16,19 +16,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from irltui.api import BuildContext, Reward
 from irltui.config.load import recorded
 from irltui.config.schema import RunConfig
 from irltui.console import out as say
 from irltui.console import out_json, talk
-from irltui.data.template import eos_ids
-from irltui.engine.assemble import derived_seed, make_policy
-from irltui.engine.checkpoint import load_weights, read_position
+from irltui.engine.checkpoint import read_position
 from irltui.engine.export import keep_template, whole, write_model
-from irltui.engine.guard import build_reward
-from irltui.errors import CheckpointError, ModelError, OptionError, RunFolderError
-from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
-from irltui.lm.policy import LanguageModelPolicy
+from irltui.errors import CheckpointError, OptionError, RunFolderError
+from irltui.lm.load import generation_defaults, quiet_transformers
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.durable import room
 from irltui.runs.folder import RunFolder, open_run_folder
@@ -36,6 +31,7 @@ from irltui.runs.manifest import read_manifest
 from irltui.runs.status import read_status
 from irltui.use.card import Exported, write_card
 from irltui.use.hub import check_name, push
+from irltui.use.learned import load_checkpoint
 
 RESULT, BEST, LAST = "result", "best", "last"
 _PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}  # loading one runs whatever it says
@@ -192,7 +188,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, wanted: Wanted) -> None:
-    policy, reward = _learned(config, checkpoint)
+    parts = load_checkpoint(config, checkpoint)
+    policy, reward = parts.policy, parts.reward
     defaults = generation_defaults(config.model)
     if policy.is_adapted:
         adapter = folder / "adapter" if wanted.merge else folder
@@ -205,24 +202,6 @@ def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, wanted:
     if reward is not None:
         with whole(folder / "reward") as inner:
             reward.export(inner)
-
-
-def _learned(config: RunConfig, checkpoint: Path) -> tuple[LanguageModelPolicy, Reward | None]:
-    """The model that the run began with, and over it what it had learned."""
-    try:
-        tokenizer = load_tokenizer(config.model)
-        ends = eos_ids(tokenizer, generation_defaults(config.model).eos_token_id, config.data.template)
-        policy, _ = make_policy(config, tokenizer, ends)
-    except ModelError as error:
-        hint = "A checkpoint holds what was trained alone: the model that the run began with must still be there."
-        raise ModelError(error.message, hint) from error
-    parameters = {name: p for name, p in policy.model.named_parameters() if p.requires_grad}
-    reward = None
-    if config.algorithm != "sft":
-        context = BuildContext(policy, seed=derived_seed(config.seed, "parts"), options={"model": config.model})
-        reward = build_reward(config.reward, context)
-    load_weights(checkpoint, parameters, reward)
-    return policy, reward
 
 
 def _cast(folder: Path, dtype: str) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from irltui import __version__
 from irltui.errors import RunFolderError
 from irltui.runs.durable import replace_json, sync_folder
 
+_GOES_ON = "the same command continues after the last row that was stored."
 _REMEDY = "Choose another --out, or begin anew with --overwrite."
 
 
@@ -88,7 +90,8 @@ class Output:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.is_complete or not self.done:
             self._partial.unlink(missing_ok=True)
-        self._file.close()
+        with suppress(OSError):  # closing tries again to write what a full disk refused
+            self._file.close()
 
     def keep(self, count: int) -> None:
         """Forget the rows behind the first `count`."""
@@ -187,9 +190,7 @@ class Output:
     def _check_whole(self) -> None:
         try:
             about = json.loads(self._about.read_text(encoding="utf-8"))
-            difference = self._job.difference(about)
-            if not difference and about.get("view") != dict(self._view):
-                difference = "with other options"
+            difference = self._job.difference(about) or "with other options" * (about.get("view") != dict(self._view))
         except (OSError, ValueError, AttributeError):
             raise RunFolderError(f"{self.path}: exists, and irltui did not make it", _REMEDY) from None
         if difference:
@@ -214,18 +215,14 @@ class Output:
         self._file.truncate(end)
 
 
-class _explained:  # noqa: N801 - a context manager
+@contextmanager
+def _explained(path: Path) -> Generator[None]:
     """What the disk refuses becomes an error with the file's name."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if isinstance(error, OSError):
-            raise RunFolderError(f"{self._path}: cannot be written: {error}", "Choose another --out.") from error
+    try:
+        yield
+    except OSError as error:
+        hint = f"Make room or choose another --out: {_GOES_ON}"
+        raise RunFolderError(f"{path}: cannot be written: {error}", hint) from error
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

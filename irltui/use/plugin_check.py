@@ -67,7 +67,7 @@ def _checked(component: str, kind: str, spec: type[Spec], options: Mapping[str, 
 
     quiet_transformers()
     try:
-        made = spec.model_validate({"kind": kind, **options})
+        made = spec.from_options({"kind": kind, **options})
     except ValidationError as error:
         needed = [".".join(map(str, problem["loc"])) for problem in error.errors() if problem["type"] == "missing"]
         short = kind.partition("/")[2]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +13,8 @@ from typing import Any
 
 from irltui.config.load import recorded
 from irltui.config.schema import RunConfig
+from irltui.lm.initial import weights_digest
 from irltui.runs.folder import RunFolder, open_run_folder
-from irltui.use import fingerprint
 from irltui.use.output import Job, Output
 from irltui.use.rows import Source
 
@@ -61,9 +64,27 @@ class Request:
         job = Job(
             command,
             str(self.folder.path.resolve()),
-            fingerprint.of_learned(self.folder, self.config),
+            self._result(),
             self.config.data.source,
-            fingerprint.of_rows(source.rows),
+            _digest(json.dumps(row, default=str).encode() + b"\n" for row in source.rows),
             {"data": self.config.data.model_dump(mode="json", include=kept), **options},
         )
         return Output(Path(self.out), job, view, overwrite=self.overwrite)
+
+    def _result(self) -> str:
+        """A digest of what rewards and answers follow from: the run, its newest weights, and pi_0 if it is needed."""
+        run, config = self.folder, self.config
+        parts = [run.manifest.read_bytes()]
+        with suppress(OSError):  # somebody deleted the checkpoints of a finished run
+            name = (run.checkpoints / "latest").read_text(encoding="utf-8").strip()
+            parts.append((run.checkpoints / name / "manifest.json").read_bytes())  # it has the digest of every file
+        if config.algorithm != "sft" and config.reward.needs_reference:
+            parts.append(weights_digest(config.model).encode())
+        return _digest(parts)
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

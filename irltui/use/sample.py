@@ -57,17 +57,16 @@ def main(**options: Any) -> None:
 
 
 def _gather(output: Output, asked: SampleRequest, source: Source) -> None:
-    has_reward = asked.config.algorithm != "sft"
-    if asked.count > 1 and not has_reward:
+    if asked.count > 1 and asked.config.algorithm == "sft":
         raise no_reward(asked.folder, asked.config)
-    learned = load_learned(asked.folder, config=asked.config, with_reward=has_reward)
-    tokens = RowTokens(asked.config.data, learned.template, learned.policy.eos_ids)
+    learned = load_learned(asked.folder, asked.config)
+    tokens = RowTokens(asked.config.data, learned.template, learned.parts.policy.eos_ids)
 
     def work(places: range) -> list[dict[str, Any]]:
         return list(_answer(learned, source.read(places, tokens), asked))
 
     with Progress("answered", "prompts", output.done, len(source)) as progress:
-        together = max(_GENERATIONS, learned.sampler.group) // asked.count
+        together = max(_GENERATIONS, learned.parts.sampler.group) // asked.count
         gather(output, progress, len(source), max(1, together), work)
 
 
@@ -77,10 +76,11 @@ def _answer(
     """A line for each prompt."""
     usable = [item.prompt for item in read if isinstance(item, UsableRow)]
     prompts = [replace(prompt, id=f"{prompt.id}#{i}") for prompt in usable for i in range(asked.count)]
-    drawn = {g.prompt_id: g for g in learned.sampler.sample(prompts, learned.decoding, asked.seed)}
+    decoding = learned.parts.context.decoding
+    drawn = {g.prompt_id: g for g in learned.parts.sampler.sample(prompts, decoding, asked.seed)}
     generations = [drawn[prompt.id] for prompt in prompts]
     rewards: list[float | None] = [None] * len(prompts)
-    if learned.reward is not None:
+    if learned.parts.config.algorithm != "sft":
         tokens = [generation.tokens for generation in generations]
         rewards = [score.total for score in learned.rewards(prompts, tokens, batch=asked.batch)]
     candidates = iter([_candidate(learned, g, reward) for g, reward in zip(generations, rewards, strict=True)])
@@ -99,7 +99,7 @@ def _answer(
 
 def _candidate(learned: Learned, generation: Generation, reward: float | None) -> _Candidate:
     tokens = generation.tokens[:-1] if generation.ended else generation.tokens
-    text = learned.policy.tokenizer.decode(tokens, skip_special_tokens=False)
+    text = learned.parts.policy.tokenizer.decode(tokens, skip_special_tokens=False)
     return _Candidate(text, reward, len(generation.tokens), generation.ended)
 
 

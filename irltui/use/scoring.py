@@ -87,8 +87,8 @@ def gather_scores(output: Output, asked: Request, source: Source, *, parts: bool
     """
     if output.done == len(source):
         return
-    learned = load_learned(asked.folder, config=asked.config)
-    tokens = RowTokens(asked.config.data, learned.template, learned.policy.eos_ids)
+    learned = load_learned(asked.folder, asked.config)
+    tokens = RowTokens(asked.config.data, learned.template, learned.parts.policy.eos_ids)
 
     def work(places: range) -> list[dict[str, Any]]:
         read = source.read(places, tokens)
@@ -142,7 +142,7 @@ def _scored(learned: Learned, item: UsableRow, reward: float, parts: Sequence[fl
     if not math.isfinite(reward):
         return ScoredRow(item.number, None, f"reward is {reward}")
     row, fitted = item.row, item.fitted
-    decode = learned.policy.tokenizer.decode
+    decode = learned.parts.policy.tokenizer.decode
     return ScoredRow(
         item.number,
         reward,

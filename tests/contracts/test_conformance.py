@@ -75,6 +75,7 @@ class Made(RewardSpec):
     """A reward made by a test."""
 
     implicit = True
+    beta: float = 0.1
 
     def build(self, context: BuildContext) -> Reward:
         return REWARDS[self.kind.partition("/")[2]](context.policy, 0.1)

@@ -25,6 +25,7 @@ import torch
 class Mine(RewardSpec):
     '''A reward.'''
     implicit = True
+    beta: float = 0.1
     def build(self, context):
         return Score(context.policy)
 
@@ -252,6 +253,7 @@ from irltui.api import *
 class Mine(RewardSpec):
     '''Short answers are good.'''
     learns = False
+    beta: float = 0.1
     @property
     def window(self):
         return WINDOW

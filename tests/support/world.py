@@ -39,6 +39,7 @@ from irltui.api import Reward, RewardSpec, hookimpl
 
 class Short(RewardSpec):
     learns = False
+    beta: float = 0.1
 
     def build(self, context):
         return ShortReward()

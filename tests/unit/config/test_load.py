@@ -194,6 +194,7 @@ from irltui.api import RewardSpec, hookimpl
 
 class Unfinished(RewardSpec):
     implicit = True
+    beta: float = 0.2
     limit: float = 1.0
 
 class Bounded(Unfinished):
@@ -213,7 +214,11 @@ def test_a_plugin_kind_validates_its_own_options(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(registry_module, "installed", lambda: {"acme": entry})
     file = file_layer("run.toml", '[reward]\nkind = "acme/bounded"\nlimit = 2.0\n')
     reward = load_layers([*GIVEN, PRESET, file]).config.reward
-    assert reward.model_dump() == {"kind": "acme/bounded", "limit": 2.0}  # the preset's beta is another kind's
+    assert reward.model_dump() == {
+        "kind": "acme/bounded",
+        "beta": 0.2,
+        "limit": 2.0,
+    }  # the preset's beta is another kind's
     assert problems(PRESET, file, *set_layers(["reward.limt=3"])) == [
         "--set reward.limt=3: reward.limt: unknown key; did you mean 'limit'?"
     ]
@@ -286,6 +291,56 @@ def test_load_takes_a_preset_and_assignments() -> None:
     loaded = load("irft", ["loop.batch=3"], flags=GIVEN)
     assert loaded.config.loop.batch == 3
     assert loaded.origins["loop.outer_iterations"].startswith("preset irft:")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("reward.beta=true", "reward.beta: must be a number (got true)"),
+        ('reward.beta="0.5"', "reward.beta: must be a number (got '0.5')"),
+        ('sampler.slots="3"', "sampler.slots: must be a whole number (got '3')"),
+        ("sampler.slots=3.0", "sampler.slots: must be a whole number (got 3.0)"),
+        ('benchmarks.g={kind="quickstart",count=true}', "benchmarks.g.count: must be a whole number (got true)"),
+    ],
+)
+def test_options_of_parts_have_types(assignment: str, message: str) -> None:
+    (line,) = problems(*set_layers([assignment]))
+    assert line.endswith(message)
+
+
+def test_a_whole_number_is_a_number() -> None:
+    assert load_layers([*GIVEN, *set_layers(["reward.beta=1"])]).config.reward.beta == 1.0
+
+
+TYPED = """
+from irltui.api import RewardSpec, hookimpl
+
+class Typed(RewardSpec):
+    learns = False
+    sizes: tuple[int, ...] = (1,)
+    flag: bool = False
+
+    def build(self, context):
+        raise NotImplementedError
+
+@hookimpl
+def irltui_rewards():
+    return {"typed": Typed}
+"""
+
+
+def test_options_of_plugins_have_types_and_lists_become_tuples(monkeypatch, tmp_path) -> None:
+    (tmp_path / "typed_rewards_under_test.py").write_text(TYPED)
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint("acme", "typed_rewards_under_test", "irltui")
+    monkeypatch.setattr(registry_module, "installed", lambda: {"acme": entry})
+    rft = [*set_layers(["algorithm=rft", "reference.kind=fixed", "reward.kind=acme/typed"])]
+    given = set_layers(["reward.sizes=[1,2]", "reward.beta=1"])
+    assert load_layers([*GIVEN, *rft, *given]).config.reward.sizes == (1, 2)
+    (line,) = problems(*rft, *given, *set_layers(["reward.flag=1"]))
+    assert line.endswith("reward.flag: must be true or false (got 1)")
+    (line,) = problems(*rft)
+    assert line.endswith("reward.beta: required; the weight of the KL to the reference; this reward has no default")
 
 
 def test_a_new_kind_keeps_the_options_that_all_kinds_of_its_table_have() -> None:

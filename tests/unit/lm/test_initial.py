@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
-from irltui.lm.initial import initial_loader, mapped, weights_digest
+from irltui.lm.initial import initial_loader, weights_digest
 from irltui.lm.load import add_adapter, load_model
 from support.tiny import SIZES, folder
 
@@ -66,14 +66,6 @@ def test_a_digest_tells_weights_apart_and_not_the_files_that_they_are_in(tmp_pat
     assert weights_digest(section(path)) != before
     (path / "model.safetensors").write_bytes(b"no weights")
     assert weights_digest(section(path)) == ""
-
-
-def test_numbers_that_are_not_aligned_are_read(tmp_path: Path) -> None:
-    header = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
-    header += b" " * (3 - len(header) % 8)
-    numbers = torch.tensor([1.5, -2.0])
-    (tmp_path / "f").write_bytes(len(header).to_bytes(8, "little") + header + numbers.numpy().tobytes())
-    assert torch.equal(mapped(tmp_path / "f")["a"], numbers)
 
 
 def test_it_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ RESPONSES = [(*range(20, 21 + 2 * i), 2) for i in range(6)]
 def context(folder: Path) -> BuildContext:
     section = ModelSection(name=str(folder))
     policy = LanguageModelPolicy(load_model(section), load_tokenizer(section), frozenset({2}), lambda: None)
-    return BuildContext(policy, seed=3, options={"model": section})
+    return BuildContext(policy, seed=3, model=section)
 
 
 def made(folder: Path, **options: Any) -> tuple[ExplicitReward, BuildContext]:
@@ -46,7 +46,7 @@ def made(folder: Path, **options: Any) -> tuple[ExplicitReward, BuildContext]:
 
 
 def scores(reward: ExplicitReward, found: BuildContext, batch: int = 6) -> Tensor:
-    rows = score_rewards(reward, found.policy, PROMPTS, RESPONSES, [0.0] * 6, batch=batch)
+    rows = score_rewards(reward, found.policy, PROMPTS, RESPONSES, None, batch=batch)
     return torch.tensor([row.total for row in rows], dtype=torch.float64)
 
 
@@ -71,14 +71,14 @@ def test_scores_are_the_same_in_any_batch_and_order(family: Path) -> None:
     assert alone.std() > 0.1
     for batch in (2, 3, 6):
         assert torch.allclose(scores(reward, found, batch), alone, atol=2e-6)
-    backwards = score_rewards(reward, found.policy, PROMPTS[::-1], RESPONSES[::-1], [0.0] * 6, batch=4)
+    backwards = score_rewards(reward, found.policy, PROMPTS[::-1], RESPONSES[::-1], None, batch=4)
     assert torch.allclose(torch.tensor([r.total for r in backwards[::-1]], dtype=torch.float64), alone, atol=2e-6)
 
 
 def test_what_the_tokens_add_sums_to_the_score(model: Path) -> None:
     reward, found = made(model, bound=2.0)
     for row, response in zip(
-        score_rewards(reward, found.policy, PROMPTS, RESPONSES, [0.0] * 6, batch=4), RESPONSES, strict=True
+        score_rewards(reward, found.policy, PROMPTS, RESPONSES, None, batch=4), RESPONSES, strict=True
     ):
         assert row.tokens is not None
         assert len(row.tokens) == len(response)

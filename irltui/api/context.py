@@ -1,0 +1,117 @@
+"""What a part is handed: the policy, the reference, the model under test, and the context it is built in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from irltui.api.data import Decoding, Generation, Prompt, PromptText, Responses
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from irltui.config.schema import ModelSection
+
+
+class Policy(Protocol):
+    """pi_theta, as parts see it. `model` is the transformers model, for those who must look inside (samplers)."""
+
+    model: Any
+    tokenizer: Any
+    eos_ids: frozenset[int]
+
+    def log_probs(self, responses: Responses, /) -> Tensor:
+        """Log pi(y | x), (B,) float32, summed over response tokens; differentiable."""
+        ...
+
+    def token_log_probs(self, responses: Responses, /) -> Tensor:
+        """Log pi of each token, (B, L) float32, zero outside the response; differentiable."""
+        ...
+
+    def collate(
+        self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], logp_ref: Sequence[float], /
+    ) -> Responses:
+        """Pad prompts and response ids into a batch on the policy's device."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What trains."""
+        ...
+
+    def gathered(self) -> AbstractContextManager[None]:
+        """Around reading the weights of `model` in the first process; entered by all.
+
+        A model that is cut over the processes is put together there, on the CPU, with its adapters beside.
+        """
+        ...
+
+
+class Reference(Protocol):
+    """pi_ref of the lower level: the initial policy, the same for a whole run."""
+
+    def log_probs(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], /) -> Sequence[float]:
+        """Log pi_ref(y | x) in nats, summed over each response's ids, in order."""
+        ...
+
+    def sample(self, prompts: Sequence[Prompt], seed: int, /) -> Iterator[Generation]:
+        """One generation per prompt from pi_ref, in any order; each drawn from `prompt_seed(seed, prompt.id)`."""
+        ...
+
+
+class Model(Protocol):
+    """The model under test, as a benchmark sees it."""
+
+    def generate(self, prompts: Sequence[PromptText], /) -> Sequence[str]:
+        """One answer per prompt, in order, drawn with the run's decoding."""
+        ...
+
+    def log_probs(self, prompts: Sequence[PromptText], answers: Sequence[str], /) -> Sequence[float]:
+        """Log pi(answer | prompt) in nats, end-of-sequence included, in order."""
+        ...
+
+    def token_counts(self, answers: Sequence[str], /) -> Sequence[int]:
+        """Tokens of each answer, end-of-sequence included, in order."""
+        ...
+
+    def rewards(self, prompts: Sequence[PromptText], answers: Sequence[str], /) -> Sequence[float]:
+        """The learned reward of each answer, in order; an implicit one is beta log(pi / pi_0).
+
+        Raises:
+            ModelError: the model comes without one; a Spec with `needs_reward` is never handed such a model.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What a part may hold on to; grows by optional fields only.
+
+    `poll` is to be called often in long work (between tokens, items, batches): it lets the engine answer
+    commands and pause, and raises when the run is to stop; let that exception pass. `notice` tells the user something
+    once, in the run's log.
+    """
+
+    policy: Policy
+    seed: int = 0
+    poll: Callable[[], None] = lambda: None
+    notice: Callable[[str], None] = lambda _: None
+    model: ModelSection | None = None
+    """[model] of the configuration: what the policy was loaded from, and how."""
+    decoding: Decoding = field(default_factory=Decoding)
+    batch: int = 8
+    """Responses that a forward pass may hold."""
+    lower: LowerLevel | None = None
+    """For policy steps alone."""
+
+
+@dataclass(frozen=True)
+class LowerLevel:
+    """What a policy step works on: max over pi of E r - beta KL(pi || pi_ref)."""
+
+    beta: float
+    reference: Reference
+    folder: Path
+    """Where a policy step may keep what it has drawn (samples/ of the run)."""

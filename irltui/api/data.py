@@ -1,0 +1,96 @@
+"""Data types that parts are handed and return: prompts, demonstrations, generations, batches, scores."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PromptText: TypeAlias = str | Sequence[Mapping[str, str]]
+"""A prompt before it is tokenised: text, or chat messages, each with `role` and `content`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt x, tokenised once for sampling and training alike.
+
+    `text` is what a reader should see; `tokens` includes whatever the chat template adds.
+    """
+
+    id: str
+    text: str
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """One demonstrated response y to a prompt; `tokens` ends with the end-of-sequence token iff `ended`."""
+
+    id: str
+    prompt: Prompt
+    text: str
+    tokens: tuple[int, ...]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One sampled response y~: the ids as sampled, never decoded and encoded again.
+
+    `logprobs` are the policy's own log-probabilities of `tokens` in nats (temperature 1, no truncation),
+    whatever decoding drew them. `ended`: the policy sampled an end-of-sequence token (it is the last of
+    `tokens`); False means that the length cap cut the response.
+    """
+
+    prompt_id: str
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How generations are drawn; the default is y~ ~ pi."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """B responses with their prompts, right-padded to L tokens, on the policy's device."""
+
+    input_ids: Tensor  # (B, L) int64
+    attention_mask: Tensor  # (B, L) bool, False on padding
+    response_mask: Tensor  # (B, L) bool, True on response tokens, end-of-sequence included
+    logp_ref: Tensor  # (B,) float32, summed log-probability under the reference, nats; NaN if the reward needs none
+    token_logp_ref: Tensor | None = None  # (B, L) float32, the same of each token, where it is known
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One item's result on one metric of a benchmark; `item` is stable between runs and models."""
+
+    item: str
+    metric: str
+    value: float
+
+
+def prompt_seed(seed: int, prompt_id: str) -> int:
+    """The seed of one prompt's draw: a generation must not depend on which other prompts were asked.
+
+    Args:
+        seed: the seed of the outer iteration, as handed to `Sampler.sample`.
+        prompt_id: the prompt's id.
+
+    Returns:
+        63 bits, the same on every machine.
+    """
+    digest = hashlib.blake2b(f"{seed}\0{prompt_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1

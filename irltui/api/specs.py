@@ -1,0 +1,103 @@
+"""The options of a part, as they stand in the configuration, and what the engine must know before it is built."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from irltui.api.context import BuildContext
+from irltui.api.parts import Benchmark, PolicyUpdate, Reward, Sampler
+
+
+class Spec(BaseModel):
+    """Options of one part, as they stand in the configuration."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,  # true is no 1, "3" no 3
+        allow_inf_nan=False,  # run.json is JSON
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )
+
+    paths: ClassVar[tuple[str, ...]] = ()
+    """Options that may name a local file or folder; they are made absolute when a run starts."""
+
+    kind: str
+    """Which part: a bare name for irltui's own (`implicit`), `plugin/name` for a plugin's (`acme/bounded`)."""
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Self:
+        """The Spec with these options, as a configuration gives them: strictly typed, a list where a tuple is declared.
+
+        Raises:
+            ValidationError: an option is unknown, missing or of another type.
+        """
+        try:
+            text = json.dumps(options, default=str, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return cls.model_validate(options)  # says which option is no Unicode text
+        return cls.model_validate_json(text, strict=True)
+
+
+class RewardSpec(Spec):
+    """Options of a reward."""
+
+    implicit: ClassVar[bool] = False
+    """True if the policy itself is the reward's only parameter, so that there is no policy step."""
+    learns: ClassVar[bool] = True
+    """False for a reward that is given and has no parameters: `rft` then takes policy steps alone, and only held-out
+    demonstrations get a generation to be compared with."""
+    needs_reference: ClassVar[bool] = True
+    """Whether `score` reads `responses.logp_ref`. False saves scoring the training pairs under pi_ref; `logp_ref` is
+    then NaN. An implicit reward always gets it."""
+
+    beta: float = Field(gt=0)
+    """KL weight: the policy goes towards pi_ref exp(r / beta). Declare it again to give it a default."""
+
+    @property
+    def window(self) -> int | None:
+        """How many outer iterations' pairs the inner steps use, the newest included; None for all so far."""
+        return 1
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> Reward:
+        """Make the part; import heavy libraries here, not at the top of the module."""
+
+
+class SamplerSpec(Spec):
+    """Options of a sampler."""
+
+    uses_model: ClassVar[bool] = True
+    """Whether it samples with `policy.model`, which is then gathered on every process if it is sharded.
+    False for a sampler that works elsewhere; it gathers the weights in `refresh`, which all processes call."""
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> Sampler:
+        """Make the part; import heavy libraries here, not at the top of the module."""
+
+
+class UpdateSpec(Spec):
+    """Options of a policy step; `context.lower` is there when it is built."""
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> PolicyUpdate:
+        """Make the part; import heavy libraries here, not at the top of the module."""
+
+
+class BenchmarkSpec(Spec):
+    """Options of a benchmark."""
+
+    needs_reward: ClassVar[bool] = False
+    """Whether it asks for `Model.rewards`; it then cannot be configured for a run that learns none."""
+    gold: ClassVar[str] = ""
+    """The metric in which more is better by a judge of its own, if it has one: the advice of a run listens to it."""
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> Benchmark:
+        """Make the part; import heavy libraries here, not at the top of the module."""
