@@ -44,7 +44,7 @@ def split_key(text: str) -> Keys | None:
     except (ValueError, RecursionError):
         return None
     paths = list(_paths(values))
-    return paths[-1] if all(map(_is_above, paths, paths[1:])) and "\n" not in text.strip() else None
+    return paths[-1] if paths and all(map(_is_above, paths, paths[1:])) and "\n" not in text.strip() else None
 
 
 def _paths(values: Mapping[str, Any]) -> Iterator[Keys]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -20,7 +19,6 @@ from textual.screen import Screen
 
 from irltui.dashboard.keymap import KEYS
 from irltui.dashboard.no_color import Styled
-from irltui.dashboard.palette import DARK, LIGHT, THEMES
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.screens.check import CheckScreen
 from irltui.dashboard.screens.compare import CompareScreen
@@ -31,6 +29,9 @@ from irltui.dashboard.screens.runs import RunsScreen
 from irltui.dashboard.screens.samples import SamplesScreen
 from irltui.dashboard.store import LIST_EVERY, OpenRun, Store
 from irltui.dashboard.terminal import on_ending, until_gone
+from irltui.dashboard.theme import DARK, LIGHT, THEMES, Palette
+from irltui.dashboard.widgets.chart import Chart
+from irltui.dashboard.widgets.lines import Lines
 from irltui.errors import EXIT_OK
 from irltui.runs.control import Command
 
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
     from irltui.dashboard.screens.new_run import Launch, Look
     from irltui.dashboard.screens.preview import Check
 
-REDRAW_EVERY = 0.5
-SHARE = 0.012  # of all processors, for drawing beside an engine that works: they belong to it
+REDRAW_EVERY = 0.25
+SHARE = 0.08  # of one processor, for drawing beside an engine that works: they belong to it
+LONGEST_REST = 1.0  # seconds that new values may wait for their drawing
 REDRAW_UNSEEN = 4  # a terminal without focus is redrawn so many times more seldom
 
 
@@ -56,7 +58,7 @@ class Dashboard(App[int]):
     """
 
     TITLE = "irltui"
-    CSS = "* { scrollbar-size: 1 1; } Footer { scrollbar-size: 0 0; }"
+    CSS_PATH = "look.tcss"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "runs": RunsScreen,
         "run": RunScreen,
@@ -83,10 +85,10 @@ class Dashboard(App[int]):
         self._drawn: tuple[object, ...] = ()
         self._turn, self._has_focus = 0, True
         self._rest_until = 0.0
-        self._offered: tuple[object, ...] = ()
         self._loaded: set[Path] = set()
         for theme in THEMES:
             self.register_theme(theme)
+        self.palette = Palette(THEMES[0])
         self.theme = DARK
 
     # -- life ------------------------------------------------------------------------------------
@@ -120,28 +122,30 @@ class Dashboard(App[int]):
         screen = self.screen
         if not isinstance(screen, MainScreen) or (not self._has_focus and self._turn % REDRAW_UNSEEN):
             return
+        screen.draw_reply()
         version = (screen, self.store.version, *(run.version for run in self.store.open.values()))
         if version == self._drawn:
             return
-        began = time.monotonic()
-        if began < self._rest_until and any(run.is_alive for run in self.store.open.values()):
-            screen.redraw_head()
-            return
-        self._drawn = version
-        screen.redraw()
-        self._offer(screen)
-        self.call_after_refresh(self._painted, began)
-
-    def _offer(self, screen: MainScreen) -> None:
-        """Make the footer again if other keys mean something now; that lays out the whole screen."""
-        offered = (screen, self.check_action("command", ()))
-        if offered != self._offered:
-            self._offered = offered
-            screen.refresh_bindings()
-
-    def _painted(self, began: float) -> None:
         now = time.monotonic()
-        self._rest_until = now + (now - began) / (SHARE * (os.cpu_count() or 1))
+        if now < self._rest_until and any(run.is_alive for run in self.store.open.values()):
+            return
+        self._drawn, began = version, time.thread_time()
+        screen.redraw()
+        self.call_after_refresh(self._painted, now, began)
+
+    def _painted(self, at: float, began: float) -> None:
+        """Rest for as long as the drawing was worth, counted in time of the processor and not of the clock."""
+        cost = time.thread_time() - began
+        self._rest_until = at + min(cost / SHARE, LONGEST_REST)
+
+    def watch_theme(self, name: str) -> None:
+        """Text and charts in the colours of another theme."""
+        self.palette = Palette(self.current_theme)
+        for screen in self.screen_stack if self.is_running else ():
+            for chart in screen.query(Chart):
+                chart.repaint()
+            for lines in screen.query(Lines):
+                lines.refresh()
 
     def on_app_focus(self) -> None:
         """Somebody looks."""
@@ -177,18 +181,23 @@ class Dashboard(App[int]):
         if not self._drawn:
             self._redraw()
 
-    def new_run(self) -> None:
-        """Fill in and start a run."""
+    def new_run(self, source: str = "") -> None:
+        """Fill in and start a run, from the first preset or from another configuration."""
         from irltui.dashboard.screens.new_run import NewRunScreen  # pydantic and the registry take their time
 
         if self._launch is None:
-            self.notify("Start runs with `irltui run`.", markup=False)
+            self.say("n", "start runs with irltui run", "warn")
             return
-        self.push_screen(NewRunScreen(self._launch, self._look, self._check), self._started)
+        self.push_screen(NewRunScreen(self._launch, self._look, self._check, source), self._started)
 
     def _started(self, path: Path | None) -> None:
         if path is not None:
             self.open_run(path)
+
+    def say(self, key: str, text: str, ink: str) -> None:
+        """Answer a key on the screen that is seen."""
+        if isinstance(self.screen, MainScreen):
+            self.screen.answer(key, text, ink)
 
     # -- actions ---------------------------------------------------------------------------------
 
@@ -198,7 +207,7 @@ class Dashboard(App[int]):
             screen = self.screen
             line = screen.chosen if isinstance(screen, RunsScreen) else None
             if line is None:
-                self.notify("Open a run first: choose one and press enter.", markup=False)
+                self.say("2", "no run is open yet: choose one and press enter", "muted")
                 return
             self.store.current = self.follow(line.path)
         self._drawn = ()
@@ -211,8 +220,6 @@ class Dashboard(App[int]):
     def action_next_theme(self) -> None:
         """Light or dark."""
         self.theme = LIGHT if self.theme == DARK else DARK
-        if isinstance(self.screen, MainScreen):
-            self.call_after_refresh(self.screen.redraw)
 
     def action_command(self, name: str) -> None:
         """Tell the engine of the open run."""
@@ -240,9 +247,9 @@ class Dashboard(App[int]):
         if text is None:
             return
         if problem := run.send(command, text):
-            self.notify(problem, severity="error", markup=False)
+            self.say("!", problem, "bad")
         if isinstance(self.screen, MainScreen):
-            self.screen.redraw()  # at once: a key was pressed
+            self.screen.draw_reply()  # at once: a key was pressed
 
     def action_leave(self) -> None:
         """Quit; if an engine works on the open run, ask what becomes of it."""

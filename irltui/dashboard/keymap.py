@@ -16,7 +16,15 @@ EVERYWHERE, RUNS, CHARTS, RUN, REPLAY, SAMPLES, COMPARE, CHECK, ENGINE = (
 
 @dataclass(frozen=True)
 class Key:
-    """One action: `keys` as Textual names them, `shown` as people do; `label` "" keeps it out of the footer."""
+    """One action.
+
+    Attributes:
+        keys: as Textual names them.
+        shown: as people do.
+        label: its word in the footer, "" keeps it out.
+        footer: what the footer calls the key, "" for `shown`; a pair of keys stands there once.
+        right: whether it stands at the right of the footer, where what acts on the run stands.
+    """
 
     scope: str
     keys: str
@@ -24,49 +32,61 @@ class Key:
     action: str
     label: str
     help: str
+    footer: str = ""
+    right: bool = False
 
 
+_PAUSE = "Pause at the next safe point; the model stays loaded"
+_SAMPLE = "Answer a prompt of yours, or the fixed ones, now"
 KEYS = (
     Key(EVERYWHERE, "1", "1", "app.show_mode('runs')", "", "Runs: all runs of the folder"),
     Key(EVERYWHERE, "2", "2", "app.show_mode('run')", "", "Run: curves of the open run"),
     Key(EVERYWHERE, "3", "3", "app.show_mode('samples')", "", "Samples: what the policy writes"),
     Key(EVERYWHERE, "4", "4", "app.show_mode('compare')", "", "Compare: marked runs side by side"),
-    Key(EVERYWHERE, "5", "5", "app.show_mode('check')", "", "Check: data, loss mask and configuration of the open run"),
-    Key(EVERYWHERE, "question_mark", "?", "app.show_help", "help", "This help"),
+    Key(EVERYWHERE, "5", "5", "app.show_mode('check')", "", "Check: data, loss mask, configuration of the open run"),
     Key(EVERYWHERE, "t", "t", "app.next_theme", "", "Light or dark"),
-    Key(EVERYWHERE, "q", "q", "app.leave", "quit", "Leave; a working engine goes on (asks first)"),
+    Key(EVERYWHERE, "question_mark", "?", "app.show_help", "help", "This help", right=True),
+    Key(EVERYWHERE, "q", "q", "app.leave", "quit", "Leave; a working engine goes on (asks first)", right=True),
     Key(RUNS, "enter", "enter", "open", "open", "Open the run: attach to it, or look at what it did"),
     Key(RUNS, "space", "space", "mark", "mark", "Mark for Compare"),
-    Key(RUNS, "n", "n", "new_run", "new run", "Start a run from a preset"),
     Key(RUNS, "slash", "/", "filter", "filter", "Show only runs whose line holds a text"),
     Key(RUNS, "o", "o", "sort", "order", "Order by time, name, reward gap or held-out loss"),
-    Key(CHARTS, "s", "s", "smoothing", "smooth", "Smoothing: off, 5, 20, 100 points; the raw curve stays behind"),
+    Key(RUNS, "n", "n", "new_run", "new run", "Start a run from a preset", right=True),
+    Key(RUN, "tab", "tab", "next_panel", "chart", "Next chart"),
+    Key(RUN, "shift+tab", "shift+tab", "previous_panel", "", "Previous chart"),
+    Key(CHARTS, "left", "←", "cursor(-1)", "read", "Read values: move the crosshair left", "←→"),
+    Key(CHARTS, "right", "→", "cursor(1)", "", "Read values: move the crosshair right"),
+    Key(CHARTS, "s", "s", "smoothing", "smooth", "Smoothing: 9, 21 points, off, 5; the raw curve stays behind"),
     Key(CHARTS, "l", "l", "log", "", "Logarithmic y"),
     Key(CHARTS, "x", "x", "x_axis", "", "x is steps, tokens or time"),
-    Key(CHARTS, "left", "←", "cursor(-1)", "", "Read values: move the cursor left"),
-    Key(CHARTS, "right", "→", "cursor(1)", "", "Read values: move the cursor right"),
-    Key(CHARTS, "plus,equals_sign", "+", "zoom(1)", "", "Zoom in around the cursor"),
+    Key(CHARTS, "plus,equals_sign", "+", "zoom(1)", "", "Zoom in around the crosshair"),
     Key(CHARTS, "minus", "-", "zoom(-1)", "", "Zoom out"),
-    Key(CHARTS, "0", "0", "reset_view", "", "Whole curve, no cursor"),
-    Key(RUN, "tab", "tab", "next_panel", "", "Next chart"),
-    Key(RUN, "shift+tab", "shift+tab", "previous_panel", "", "Previous chart"),
+    Key(CHARTS, "0", "0", "reset_view", "", "Whole curve, no crosshair"),
+    Key(RUN, "up", "↑", "prompt(-1)", "prompt", "Previous prompt of the samples", "↑↓"),
+    Key(RUN, "down", "↓", "prompt(1)", "", "Next prompt of the samples"),
     Key(RUN, "enter", "enter", "enlarge", "enlarge", "One chart on the whole screen, and back"),
     Key(RUN, "right_square_bracket", "]", "page(1)", "more", "More charts"),
     Key(RUN, "left_square_bracket", "[", "page(-1)", "", "Back to the first charts"),
+    Key(RUN, "slash", "/", "filter", "filter", "Show only charts whose title or metrics hold a text"),
+    Key(RUN, "i", "i", "messages", "messages", "Alerts, answers to commands and the run's log; then the console"),
+    Key(RUN, "e", "e", "edit", "", "Edit this run's configuration and start again"),
     Key(RUN, "escape", "esc", "back", "", "Back from one chart, then to the runs"),
-    Key(RUN, "i", "i", "messages", "messages", "Alerts, answers to commands and the run's log"),
     Key(REPLAY, "r", "r", "replay", "", "Replay the run, or leave the replay"),
     Key(REPLAY, "space", "space", "play", "", "Replay: go on, or hold"),
     Key(REPLAY, "less_than_sign,comma", "<", "scrub(-1)", "", "Replay: a twentieth back"),
     Key(REPLAY, "greater_than_sign,full_stop", ">", "scrub(1)", "", "Replay: a twentieth on"),
     Key(REPLAY, "f", "f", "faster(2)", "", "Replay: twice as fast"),
     Key(REPLAY, "b", "b", "faster(0.5)", "", "Replay: brake, half as fast"),
-    Key(SAMPLES, "up", "↑", "prompt(-1)", "", "Previous prompt"),
+    Key(SAMPLES, "up", "↑", "prompt(-1)", "prompt", "Previous prompt", "↑↓"),
     Key(SAMPLES, "down", "↓", "prompt(1)", "", "Next prompt"),
-    Key(SAMPLES, "left", "←", "iteration(-1)", "", "Earlier outer iteration"),
+    Key(SAMPLES, "left", "←", "iteration(-1)", "iteration", "Earlier outer iteration", "←→"),
     Key(SAMPLES, "right", "→", "iteration(1)", "", "Later outer iteration"),
-    Key(SAMPLES, "d", "d", "diff", "diff", "Show word changes: none, since previous, against the demonstration"),
-    Key(SAMPLES, "c", "c", "colour", "colour", "Colour tokens by their reward"),
+    Key(SAMPLES, "d", "d", "diff", "changes", "Show word changes: since previous, against the demonstration, none"),
+    Key(SAMPLES, "c", "c", "colour", "token rewards", "Colour tokens by their reward"),
+    Key(SAMPLES, "h", "h", "token(-1)", "", "Token rewards: read the token before"),
+    Key(SAMPLES, "l", "l", "token(1)", "", "Token rewards: read the next token"),
+    Key(SAMPLES, "pagedown", "pgdn", "scroll_page(1)", "scroll", "Scroll on"),
+    Key(SAMPLES, "pageup", "pgup", "scroll_page(-1)", "", "Scroll back"),
     Key(SAMPLES, "slash", "/", "filter", "filter", "Only prompts that hold a text"),
     Key(SAMPLES, "escape", "esc", "back", "", "Back to the curves"),
     Key(COMPARE, "m", "m", "metric(1)", "metric", "Next metric"),
@@ -75,29 +95,39 @@ KEYS = (
     Key(COMPARE, "up", "↑", "prompt(-1)", "", "Previous prompt, or a line up"),
     Key(COMPARE, "down", "↓", "prompt(1)", "", "Next prompt, or a line down"),
     Key(COMPARE, "escape", "esc", "back", "", "Back to the runs"),
-    Key(CHECK, "up", "↑", "row(-1)", "", "Previous row of the data"),
-    Key(CHECK, "down", "↓", "row(1)", "row", "Next row of the data"),
+    Key(CHECK, "up", "↑", "row(-1)", "row", "Previous row of the data", "↑↓"),
+    Key(CHECK, "down", "↓", "row(1)", "", "Next row of the data"),
     Key(CHECK, "tab", "tab", "other_side", "data/config", "Data, or configuration, where both do not fit"),
     Key(CHECK, "a", "a", "all_values", "all values", "Every value, or only those that somebody set"),
     Key(CHECK, "pagedown", "pgdn", "scroll_page(1)", "", "Scroll on"),
     Key(CHECK, "pageup", "pgup", "scroll_page(-1)", "", "Scroll back"),
     Key(CHECK, "escape", "esc", "back", "", "Back to the curves"),
-    Key(ENGINE, "P", "P", "app.command('pause')", "pause", "Pause at the next safe point; the model stays loaded"),
-    Key(ENGINE, "R", "R", "app.command('resume')", "", "Go on after a pause"),
-    Key(ENGINE, "C", "C", "app.command('checkpoint')", "", "Save a checkpoint"),
-    Key(ENGINE, "S", "S", "app.command('sample')", "sample", "Answer a prompt of yours, or the fixed ones, now"),
-    Key(ENGINE, "N", "N", "app.command('note')", "", "Write a note into the run's log"),
-    Key(ENGINE, "X", "X", "app.command('stop')", "stop", "Stop with a checkpoint (asks first)"),
-)
+    Key(ENGINE, "P", "P", "app.command('pause')", "pause", _PAUSE, right=True),
+    Key(ENGINE, "R", "R", "app.command('resume')", "", "Go on after a pause", right=True),
+    Key(ENGINE, "S", "S", "app.command('sample')", "sample", _SAMPLE, right=True),
+    Key(ENGINE, "C", "C", "app.command('checkpoint')", "checkpoint", "Save a checkpoint", right=True),
+    Key(ENGINE, "X", "X", "app.command('stop')", "stop", "Stop with a checkpoint (asks first)", right=True),
+    Key(ENGINE, "N", "N", "app.command('note')", "", "Write a note into the run's log", right=True),
+)  # fmt: skip
+
+
+def keys_of(*scopes: str) -> list[Key]:
+    """The keys of these scopes, in the order of the table."""
+    return [key for key in KEYS if key.scope in scopes]
 
 
 def bindings(*scopes: str) -> list[BindingType]:
     """Textual's bindings for these scopes."""
     return [
-        Binding(key.keys, key.action, key.label or key.help, show=bool(key.label), key_display=key.shown)
-        for scope in scopes
-        for key in KEYS
-        if key.scope == scope
+        Binding(
+            key.keys,
+            key.action,
+            key.label or key.help,
+            show=bool(key.label),
+            key_display=key.shown,
+            priority=key.action.startswith("scroll"),  # a list beside what scrolls has these keys, too
+        )
+        for key in keys_of(*scopes)
     ]
 
 

@@ -1,52 +1,12 @@
-"""Colours: two themes, and the Okabe-Ito colours of curves, which most colour-blind people can tell apart.
-
-No meaning rests on colour alone: curves have dashes, states have words, changes have signs.
-"""
+"""The Okabe-Ito colours of runs beside each other, which most colour-blind people can tell apart."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from textual.color import Color, ColorParseError
-from textual.theme import Theme
 
 from irltui.views.curve_styles import BLUE, CURVES_ON_DARK, CURVES_ON_LIGHT, ORANGE, SKY, VERMILLION
-
-_GREY = "#8A8A8A"
-
-DARK, LIGHT = "irltui-dark", "irltui-light"
-THEMES = (
-    Theme(
-        DARK,
-        primary=SKY,
-        secondary=_GREY,
-        accent=ORANGE,
-        warning=ORANGE,
-        error="#FF7043",
-        success="#2DBE91",
-        foreground="#E4E4E4",
-        background="#121316",
-        surface="#1A1C20",
-        panel="#26292F",
-        dark=True,
-        variables={"footer-key-foreground": SKY, "block-cursor-text-style": "none"},
-    ),
-    Theme(
-        LIGHT,
-        primary=BLUE,
-        secondary="#707070",
-        accent="#A35F00",
-        warning="#A35F00",
-        error="#B83C00",
-        success="#00704F",
-        foreground="#1C1C1C",
-        background="#FDFDFB",
-        surface="#F4F4F1",
-        panel="#E6E6E1",
-        dark=False,
-        variables={"footer-key-foreground": BLUE, "block-cursor-text-style": "none"},
-    ),
-)
 
 
 @dataclass(frozen=True)

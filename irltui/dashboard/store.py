@@ -25,11 +25,11 @@ from irltui.runs.reader import EventReader
 from irltui.runs.status import State, Status, read_status
 from irltui.views.replay import Replay
 
-POLL = 0.5  # seconds between looks at an open run
+POLL = 0.25  # seconds between looks at an open run
 LIST_EVERY = 2.0  # seconds between looks at the folder
 SLICE = 1_000  # events taken in between two turns of the event loop
 DEEPEST = 3  # studies keep runs in RUN/seed-S/ARM
-_TAIL_BYTES, _TAIL_LINES = 16_384, 12
+_TAIL_BYTES, _TAIL_LINES, _WHOLE_CONSOLE = 65_536, 12, 400
 ALIVE = frozenset({State.STARTING, State.RUNNING, State.PAUSED})
 
 
@@ -53,6 +53,8 @@ class OpenRun:
         version: grows whenever anything here changed.
         loaded: whether the events that were there when it was opened have all been taken in.
         pending: commands sent and not answered yet, id -> (command, Unix seconds).
+        wants_console: whether somebody looks at what the engine printed.
+        old_answers: ids of the commands that had been answered when the run was opened.
         replay: where the run is looked at, None for now.
     """
 
@@ -68,6 +70,8 @@ class OpenRun:
     loaded: bool = False
     version: int = 0
     pending: dict[str, tuple[str, float]] = field(default_factory=dict)
+    wants_console: bool = False
+    old_answers: frozenset[str] = frozenset()
     replay: Replay | None = None
 
     def __post_init__(self) -> None:
@@ -96,7 +100,8 @@ class OpenRun:
             self.history.take(events[at : at + SLICE])
             await asyncio.sleep(0)
         before = self.status, self.console, self.config, self.problem, self.loaded
-        self.loaded = self.loaded or self._reader.caught_up
+        if not self.loaded and self._reader.caught_up:
+            self.loaded, self.old_answers = True, frozenset(self.history.answers)
         if self.loaded or self.status is None:
             await asyncio.to_thread(self._read_rest)
         answered = [id_ for id_ in self.pending if id_ in self.history.answers]
@@ -116,7 +121,9 @@ class OpenRun:
             except IrltuiError as error:
                 self.problem = error.message
         self.status = _status(self.run)
-        self.console = console_tail(self.run) if self.state in {State.CRASHED, State.FAILED} else ()
+        told = self.wants_console or self.state in {State.CRASHED, State.FAILED}
+        lines = _WHOLE_CONSOLE if self.wants_console else _TAIL_LINES
+        self.console = console_tail(self.run, lines) if told else ()
 
     def send(self, command: Command, text: str = "") -> str:
         """Tell the engine; "" or what went wrong."""
@@ -233,7 +240,7 @@ def find_runs(folder: Path, depth: int = DEEPEST) -> Iterator[Path]:
         yield from find_runs(path, depth - 1)
 
 
-def console_tail(run: RunFolder) -> tuple[str, ...]:
+def console_tail(run: RunFolder, lines: int = _TAIL_LINES) -> tuple[str, ...]:
     """The last lines that the engine printed."""
     try:
         with run.console.open("rb") as file:
@@ -241,7 +248,7 @@ def console_tail(run: RunFolder) -> tuple[str, ...]:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ()
-    return tuple(line for line in text.splitlines() if line.strip())[-_TAIL_LINES:]
+    return tuple(line for line in text.splitlines() if line.strip())[-lines:]
 
 
 def _status(run: RunFolder) -> Status:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from irltui.dashboard.charts import SPECS
 from irltui.dashboard.keymap import KEYS, scopes
-from irltui.views.panels import PANELS
 
 
 def key_table(scope: str) -> str:
@@ -19,10 +19,7 @@ def key_table(scope: str) -> str:
 
 def chart_table() -> str:
     """The charts, the metrics that each draws, and the question it answers."""
-    rows = [
-        f"| {panel.title} | {', '.join(f'`{trace.metric}`' for trace in panel.traces)} | {panel.help} |"
-        for panel in PANELS
-    ]
+    rows = [f"| {spec.title} | {', '.join(f'`{metric}`' for metric in spec.metrics)} | {spec.help} |" for spec in SPECS]
     return "\n".join(["| chart | metrics | what to look for |", "|---|---|---|", *rows])
 
 

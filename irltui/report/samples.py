@@ -12,7 +12,7 @@ from irltui.text import safe
 from irltui.views.answers import answers
 from irltui.views.arms import Side
 from irltui.views.numbers import figure
-from irltui.views.word_diff import ADDED, KEPT, REMOVED, word_diff
+from irltui.views.word_diff import ADDED, REMOVED, is_rewritten, word_diff
 
 _TAGS = {ADDED: "ins", REMOVED: "del"}
 _SHADES = 8  # of a token's reward, each way
@@ -62,8 +62,8 @@ def _answer(sample: Sample, before: Sample | None) -> str:
 
 def _changes(old: str, new: str) -> Iterator[str]:
     pieces = word_diff(safe(old, lines=True, limit=LONGEST), safe(new, lines=True, limit=LONGEST))
-    if 2 * sum(len(piece.text) for piece in pieces if piece.change == KEPT) < len(new):
-        yield f"<small>written anew</small>\n{text(new)}"  # words that happen to stay say nothing
+    if is_rewritten(pieces):
+        yield f"<small>rewritten</small>\n{text(new)}"
         return
     for piece in pieces:
         tag = _TAGS.get(piece.change)

@@ -7,6 +7,7 @@ a spike of a single step survives.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,18 +49,38 @@ def ascending(x: Floats, y: Floats) -> Curve:
     return Curve(x, y)
 
 
-def smooth(curve: Curve, window: int) -> Curve:
-    """The mean of the last `window` finite values; gaps stay gaps."""
+def pieces(curve: Curve, borders: Sequence[float]) -> list[Curve]:
+    """The points of each outer iteration; a step belongs to the iteration that it ends in."""
+    if not len(borders) or not len(curve):
+        return [curve] if len(curve) else []
+    cuts = np.searchsorted(curve.x, np.asarray(borders), side="right")
+    parts = zip(np.split(curve.x, cuts), np.split(curve.y, cuts), strict=True)
+    return [Curve(x, y) for x, y in parts if len(x)]
+
+
+def smooth(curve: Curve, window: int, borders: Sequence[float] = ()) -> Curve:
+    """The mean of `window` neighbours, as many on each side, so that nothing lags; gaps stay gaps.
+
+    Args:
+        curve: x ascending.
+        window: how many neighbours.
+        borders: where outer iterations end; no mean reaches over one.
+    """
     if window <= 1 or len(curve) < 2:
         return curve
+    count = len(curve)
+    at = np.arange(count)
+    edges = np.unique(np.concatenate(([0], np.searchsorted(curve.x, np.asarray(borders), side="right"), [count])))
+    piece = np.searchsorted(edges, at, side="right") - 1
+    reach = np.minimum(window // 2, np.minimum(at - edges[piece], edges[piece + 1] - 1 - at))
     finite = np.isfinite(curve.y) & (np.abs(curve.y) < LARGEST)
-    values = curve.y[finite]
-    sums = np.concatenate(([0.0], np.cumsum(values)))
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(0, ends - window)
-    smoothed = np.full(len(curve), math.nan)
-    smoothed[finite] = (sums[ends] - sums[starts]) / (ends - starts)
-    return Curve(curve.x, smoothed)
+    known = np.where(finite, curve.y, 0.0)
+    total, number = known.copy(), finite.astype(np.float64)
+    for k in range(1, int(reach.max(initial=0)) + 1):
+        inner = np.flatnonzero(reach >= k)
+        total[inner] += known[inner - k] + known[inner + k]
+        number[inner] += finite[inner - k].astype(np.float64) + finite[inner + k]
+    return Curve(curve.x, np.where(finite, total / np.maximum(number, 1.0), math.nan))
 
 
 def logarithmic(curve: Curve) -> Curve:

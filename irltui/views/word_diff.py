@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
+_WORDS = re.compile(r"\s*(?:\w+|[^\w\s])|\s+")
 MOST_WORDS = 3_000  # beyond it comparing takes seconds
+REWRITTEN = 0.3  # texts that are less alike have nothing in common but words that happen to stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,20 @@ KEPT, ADDED, REMOVED = "kept", "added", "removed"
 
 
 def word_diff(old: str, new: str) -> list[Piece]:
-    """Pieces in reading order; kept and added ones together are `new`, kept and removed ones `old`."""
+    """Pieces in reading order, each word with the space before it; kept and added ones together are `new`.
+
+    Words are compared without their spaces. One added piece alone is a text that was rewritten as a whole.
+    """
     before, after = _WORDS.findall(old), _WORDS.findall(new)
+    if old == new:
+        return [Piece(KEPT, new)]
     if len(before) > MOST_WORDS or len(after) > MOST_WORDS:
-        return [Piece(KEPT, new)] if old == new else [Piece(REMOVED, old), Piece(ADDED, new)]
+        return [Piece(ADDED, new)]
+    matcher = SequenceMatcher(None, [w.strip() for w in before], [w.strip() for w in after], autojunk=False)
+    if matcher.ratio() < REWRITTEN:
+        return [Piece(ADDED, new)]
     pieces: list[Piece] = []
-    for tag, a0, a1, b0, b1 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    for tag, a0, a1, b0, b1 in matcher.get_opcodes():
         if tag == "equal":
             pieces.append(Piece(KEPT, "".join(after[b0:b1])))
             continue
@@ -36,3 +45,8 @@ def word_diff(old: str, new: str) -> list[Piece]:
         if b1 > b0:
             pieces.append(Piece(ADDED, "".join(after[b0:b1])))
     return pieces
+
+
+def is_rewritten(pieces: list[Piece]) -> bool:
+    """Whether a comparison found nothing worth comparing."""
+    return len(pieces) == 1 and pieces[0].change == ADDED

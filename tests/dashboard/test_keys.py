@@ -62,13 +62,13 @@ async def test_charts_are_smoothed_scaled_zoomed_and_read() -> None:
     async with running(app) as pilot:
         screen = app.screen
         assert isinstance(screen, RunScreen)
-        await press(app, pilot, "s")
-        assert screen.lens.smoothing == 20
+        assert "smooth 9" in text_of(app)
+        assert "smooth 21" in await press(app, pilot, "s")
         assert "log" in await press(app, pilot, "l")
         await press(app, pilot, "l", "x")
         assert screen.lens.x_axis == "tokens"
         await press(app, pilot, "x")
-        assert "at 2m" in await press(app, pilot, "left", "left")
+        assert re.search(r" 2m ?\d\ds ", await press(app, pilot, "left", "left"))
         await press(app, pilot, "right", "plus")
         assert screen.lens.high - screen.lens.low < 1
         await press(app, pilot, "minus", "0")
@@ -78,17 +78,19 @@ async def test_charts_are_smoothed_scaled_zoomed_and_read() -> None:
 @on
 async def test_one_chart_fills_the_screen_and_others_are_paged() -> None:
     app = dashboard("irft-smollm2")
-    async with running(app) as pilot:
+    async with running(app, (120, 40)) as pilot:
         first = text_of(app)
-        assert "NLL, nats/token" in first
-        assert "Log-ratios" in await press(app, pilot, "right_square_bracket")
-        assert "NLL, nats/token" in await press(app, pilot, "left_square_bracket")
-        await press(app, pilot, "tab", "tab")
+        assert "Held-out NLL" in first
+        assert "Log-ratios" not in first
+        assert "Log-ratios" in await press(app, pilot, *["right_square_bracket"] * 3)
+        await press(app, pilot, *["left_square_bracket"] * 3)
+        await press(app, pilot, "tab", "tab", "tab")
         text = await press(app, pilot, "enter")
         assert "Loss" in text
+        assert "ln 2: no signal" in text
         assert "Reward gap" not in text
-        assert "Reward gap" in await press(app, pilot, "shift+tab")
-        assert "Loss" in await press(app, pilot, "enter")
+        assert "Reward gap" in await press(app, pilot, "shift+tab", "shift+tab")
+        assert "Reward AUC" in await press(app, pilot, "enter")
         await press(app, pilot, "escape")
         assert isinstance(app.screen, RunsScreen)
 
@@ -99,9 +101,21 @@ async def test_a_value_read_at_the_cursor_is_the_one_that_was_measured() -> None
     async with running(app) as pilot:
         text = await press(app, pilot, "left")
         history = app.store.current.history
-        assert "at step 120" in text
+        assert "step 120" in text
         last = history.metrics["reward/gap"].last()
-        assert f"gap {last:.2f}" in text
+        assert re.search(rf"gap +{last:.2f}", text)
+        assert "step 119" in await press(app, pilot, "left")
+
+
+@on
+async def test_charts_are_filtered_by_title_and_metric() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (120, 40)) as pilot:
+        text = await press(app, pilot, "slash", *"kl", "enter")
+        assert "KL from start" in text
+        assert "Reward gap" not in text
+        assert "No chart has this text" in await press(app, pilot, "slash", *"zz")
+        assert "Reward gap" in await press(app, pilot, "escape")
 
 
 @on
@@ -112,7 +126,8 @@ async def test_messages_show_log_answers_and_checkpoints() -> None:
         assert "480 demonstrations" in text
         assert "checkpoint applied" in text
         assert "both log-ratios fall" in text
-        assert "Reward gap" in await press(app, pilot, "escape")
+        assert "has printed nothing" in await press(app, pilot, "i")
+        assert "Reward gap" in await press(app, pilot, "i")
 
 
 @on
@@ -127,23 +142,22 @@ async def test_a_finished_run_is_replayed() -> None:
         assert not replay.playing
         await press(app, pilot, "greater_than_sign", "greater_than_sign", "greater_than_sign")
         assert 0.1 < replay.position / replay.length < 0.3
-        assert "step 120/120" not in text_of(app)
+        assert "120/120 steps" not in text_of(app)
         before = replay.speed
         await press(app, pilot, "f")
         assert replay.speed == 2 * before
         await press(app, pilot, "b", "less_than_sign")
         assert replay.position / replay.length < 0.2
-        assert "step 120/120" in await press(app, pilot, "r")
+        assert "120/120 steps" in await press(app, pilot, "r")
 
 
 @on
 async def test_a_replay_goes_on_from_curves_to_samples_and_back() -> None:
     app = dashboard("irft-smollm2")
     async with running(app, (140, 45)) as pilot:
-        now = await press(app, pilot, "3")
-        assert "step 120/120" in now
+        assert "replay" not in await press(app, pilot, "3")
         await press(app, pilot, "r", "space", *["less_than_sign"] * 25)
-        assert "step 120/120" not in text_of(app)
+        assert "‖ replay" in text_of(app)
         replay = app.store.current.replay
         assert replay is not None
         assert replay.position == 0
@@ -154,7 +168,7 @@ async def test_a_replay_goes_on_from_curves_to_samples_and_back() -> None:
         assert app.screen.replay is replay
         await press(app, pilot, "3", "escape")
         assert app.screen.replay is None
-        assert "step 120/120" in text_of(app)
+        assert "replay" not in text_of(app)
 
 
 @on
@@ -162,19 +176,39 @@ async def test_samples_move_by_prompt_and_iteration() -> None:
     app = dashboard("irft-smollm2")
     async with running(app, (140, 45)) as pilot:
         text = await press(app, pilot, "3")
-        assert isinstance(app.screen, SamplesScreen)
-        assert "prompt 1/4" in text
+        screen = app.screen
+        assert isinstance(screen, SamplesScreen)
+        assert "● after 4" in text
         assert "Because air scatters short" in text
-        assert "prompt 2/4" in await press(app, pilot, "down")
-        text = await press(app, pilot, "up", "left", "left", "left", "left")
+        assert "▏ Name three primary colours." in await press(app, pilot, "down")
+        text = await press(app, pilot, "up", *["left"] * 4)
+        assert "● start" in text
         assert "I am a language model" in text
-        await press(app, pilot, "right")
-        assert "diff against demonstration" in await press(app, pilot, "d")
-        assert "tokens by reward" in await press(app, pilot, "c")
-        text = await press(app, pilot, "slash", "h", "a", "i", "k", "u", "enter")
-        assert "prompt 1/1" in text
-        await press(app, pilot, "slash", "escape", "escape")
+        assert "● after 1" in await press(app, pilot, "right")
+        assert "changes against the demonstration" in await press(app, pilot, "d")
+        assert "takes away" in await press(app, pilot, "c")
+        assert re.search(r"light [+−]\d\.\d\d\d  2 of 14", await press(app, pilot, "l"))
+        assert re.search(r"Because [+−]?\d\.\d\d\d  1 of 14", await press(app, pilot, "h"))
+        await press(app, pilot, "slash", *"haiku", "enter")
+        assert len(screen.query_one("#prompts").rows) == 1
+        await press(app, pilot, "slash", "escape")
+        assert len(screen.query_one("#prompts").rows) == 4
+        await press(app, pilot, "escape")
         assert isinstance(app.screen, RunScreen)
+
+
+@on
+async def test_a_long_history_is_scrolled_by_keys() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app) as pilot:
+        await press(app, pilot, "3")
+        history = app.screen.query_one("#history")
+        end = history.scroll_y
+        assert end > 0
+        await press(app, pilot, "pageup")
+        assert history.scroll_y < end
+        await press(app, pilot, "pagedown")
+        assert history.scroll_y == end
 
 
 @on
@@ -313,15 +347,29 @@ async def test_a_tiny_terminal_shows_one_line_a_metric() -> None:
     app = dashboard("irft-smollm2")
     async with running(app, (40, 12)):
         text = text_of(app)
-        assert "reward gap" in text
-        assert "held-out NLL" in text
-        assert "▁" in text
+        assert re.search(r"Reward gap +1.51", text)
+        assert re.search(r"Held-out NLL +1.61", text)
+        assert re.search("[⠀-⣿]{4}", text)
 
 
 @on
 async def test_a_click_on_a_chart_reads_its_values() -> None:
     app = dashboard("irft-smollm2")
     async with running(app) as pilot:
-        await pilot.click("#chart0", offset=(20, 5))
+        await pilot.click("#hero", offset=(20, 5))
         await settle(pilot)
-        assert "at step" in text_of(app)
+        assert re.search(r" step \d+ ", text_of(app).splitlines()[5])
+
+
+@on
+async def test_a_click_on_a_tab_or_on_a_key_of_the_footer_does_what_the_key_does() -> None:
+    app = dashboard("irft-smollm2")
+    async with running(app, (120, 40)) as pilot:
+        tabs = text_of(app).splitlines()[0]
+        await pilot.click("#tabs", offset=(tabs.index("Samples"), 0))
+        await settle(pilot)
+        assert isinstance(app.screen, SamplesScreen)
+        keys = text_of(app).splitlines()[-1]
+        await pilot.click("#keys", offset=(keys.index("token rewards"), 0))
+        await settle(pilot)
+        assert "takes away" in text_of(app)

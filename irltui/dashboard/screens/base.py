@@ -1,19 +1,60 @@
-"""What the main screens have in common: a turn to refresh when the store has changed, keys, a footer."""
+"""What the main screens have in common: tabs on top, a line that answers keys, and the keys; redrawn when seen."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import events
+from textual.app import ComposeResult
 from textual.screen import Screen
 
+from irltui.dashboard.keymap import ENGINE, EVERYWHERE, Key, keys_of
+from irltui.dashboard.reply import reply
 from irltui.dashboard.store import Store
+from irltui.dashboard.widgets.lines import Lines
+from irltui.dashboard.widgets.spans import Row, S, length, spread
 
 if TYPE_CHECKING:
     from irltui.dashboard.app import Dashboard
 
+TABS = ("Runs", "Run", "Samples", "Compare", "Check")
+NARROW = 60
+"""Columns below which only what matters most is said."""
+READ_WITHIN = 6.0  # seconds that an answer to a key of the view stands
+_BETWEEN = "   "
+
 
 class MainScreen(Screen[None]):
-    """A screen of its own mode; redrawn at most twice a second and only while it is seen."""
+    """A screen of its own mode.
+
+    Tabs stand on the first row, the reply line last but one, the keys last, whatever the size.
+    """
+
+    AUTO_FOCUS = ""
+    TAB: ClassVar[int] = 0
+    SCOPES: ClassVar[tuple[str, ...]] = (EVERYWHERE,)
+    _is_composed = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (NARROW, "-small"), (100, "-medium"), (160, "-large")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-flat"), (20, "-low"), (32, "-mid"), (48, "-tall")]
+        self._said: Row = []
+        self._said_at = 0.0
+        self._places: list[tuple[int, int, str]] = []  # of the footer: columns and the action they mean
+
+    def compose(self) -> ComposeResult:
+        """The rows that never move, and what is between them."""
+        yield Lines("tabs", classes="one")
+        yield from self.body()
+        yield Lines("reply", classes="one")
+        yield Lines("keys", ground="surface", classes="one")
+
+    def body(self) -> ComposeResult:
+        """What is between tabs and reply."""
+        yield from ()
 
     @property
     def dashboard(self) -> Dashboard:
@@ -25,33 +66,122 @@ class MainScreen(Screen[None]):
         """What the dashboard knows."""
         return self.dashboard.store
 
-    AUTO_FOCUS = ""
-    _is_composed = False
-
     def on_mount(self) -> None:
         """From now on there are widgets to draw in."""
         self._is_composed = True
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that arrive before the widgets mean nothing yet."""
+        return self._is_composed
+
     def redraw(self) -> None:
         """Show the store as it is."""
         if self._is_composed and self.size:
+            self.draw_edges()
             self.draw()
-
-    def redraw_head(self) -> None:
-        """Show of the store as it is what costs little, between two redraws of everything."""
-        if self._is_composed and self.size:
-            self.draw_head()
 
     def draw(self) -> None:
         """Tell the widgets what to show."""
 
-    def draw_head(self) -> None:
-        """Tell the widgets that cost little what to show."""
+    def draw_edges(self) -> None:
+        """Tabs, reply and keys."""
+        width = self.size.width
+        row: Row = [S(" irltui ", "muted")] if width >= NARROW else []
+        for i, name in enumerate(TABS, 1):
+            here = i == self.TAB
+            label = f" {i} {name} " if width >= NARROW or here else f" {i} "
+            row += [S(label, "background" if here else "muted", "b" if here else "", "accent" if here else ""), S(" ")]
+        self.say("tabs", spread(row, [*self.corner(), S(" ")], width))
+        self.say("keys", self._footer(width))
+        self.draw_reply()
+
+    def corner(self) -> Row:
+        """What stands at the right of the tabs."""
+        return []
+
+    def say(self, name: str, *rows: Row) -> None:
+        """Fill the lines of that id."""
+        self.query_one(f"#{name}", Lines).say(*rows)
+
+    # -- the line that answers ------------------------------------------------------------------
+
+    def answer(self, key: str, text: str, ink: str = "foreground", mark: str = "") -> None:
+        """Answer a key of the view."""
+        words = [S(f" {mark} " if mark else " ", ink, "b"), S(text, ink)]
+        self._said = [S(f" {key} ", "gap", "b", "panel"), *words]
+        self._said_at = time.monotonic()
+        self.draw_reply()
+
+    def draw_reply(self) -> None:
+        """What came of the last key: nothing else is ever written there."""
+        run = self.store.current
+        if self._said and time.monotonic() - self._said_at > READ_WITHIN:
+            self._said = []
+        self.say("reply", self._said or (reply(run) if run is not None and ENGINE in self.SCOPES else []))
+
+    # -- keys -----------------------------------------------------------------------------------
+
+    def keys(self) -> Iterable[Key]:
+        """What the footer offers."""
+        offers = self.dashboard.check_action("command", ())
+        return [key for key in keys_of(*self.SCOPES) if key.label and (key.scope != ENGINE or offers)]
+
+    def _footer(self, width: int) -> Row:
+        """Pairs of key and word; where there is no room the last of a side go, but never help and quit."""
+        sides: tuple[list[Key], list[Key]] = ([], [])
+        for key in self.keys():
+            if key.scope != EVERYWHERE:
+                sides[key.right].append(key)
+        end = [key for key in keys_of(EVERYWHERE) if key.label]
+        while length(_pairs(sides[0])) + length(_pairs([*sides[1], *end])) > width - 1:
+            if not (sides[0] or sides[1]):
+                break
+            view = sides[0] and (width < NARROW or len(sides[0]) > len(sides[1]))
+            sides[0 if view else 1].pop()
+        left, right = _pairs(sides[0]), _pairs([*sides[1], *end])[:-1]
+        self._places = [*_places(sides[0], 1), *_places([*sides[1], *end], width - 1 - length(right))]
+        return spread([S(" "), *left], [*right, S(" ")], width)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a tab or on a pair of the footer does what its key does."""
+        widget = event.widget
+        if widget is None or widget.id not in {"tabs", "keys"}:
+            return
+        event.stop()
+        places = self._places
+        if widget.id == "tabs":
+            wide = self.size.width >= NARROW
+            names = [f" {i} {n} " if wide or i == self.TAB else f" {i} " for i, n in enumerate(TABS, 1)]
+            starts = [sum(len(n) + 1 for n in names[:i]) + (8 if wide else 0) for i in range(len(names))]
+            modes = ("runs", "run", "samples", "compare", "check")
+            places = [
+                (start, start + len(n), f"app.show_mode('{mode}')")
+                for start, n, mode in zip(starts, names, modes, strict=True)
+            ]
+        for first, last, action in places:
+            if first <= event.x < last:
+                self.run_worker(self.run_action(action), name="click")
 
     def on_screen_resume(self) -> None:
         """Catch up with what happened meanwhile."""
-        self.redraw()
+        self.call_after_refresh(self.redraw)
 
     def on_resize(self) -> None:
         """Fit the new size."""
         self.call_after_refresh(self.redraw)
+
+
+def _pairs(keys: Iterable[Key]) -> Row:
+    spans: Row = []
+    for key in keys:
+        spans += [S(key.footer or key.shown, "gap", "b"), S(f" {key.label}", "muted"), S(_BETWEEN)]
+    return spans
+
+
+def _places(keys: Iterable[Key], x: int) -> list[tuple[int, int, str]]:
+    found = []
+    for key in keys:
+        size = length(_pairs([key])) - len(_BETWEEN)
+        found.append((x, x + size, key.action))
+        x += size + len(_BETWEEN)
+    return found

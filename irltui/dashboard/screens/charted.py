@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from irltui.dashboard.screens.base import MainScreen
-from irltui.dashboard.widgets.chart import SMOOTHINGS, Chart, Lens
+from irltui.dashboard.widgets.chart import Chart
+from irltui.dashboard.widgets.lens import SMOOTHINGS, Lens
 from irltui.views.replay import X_AXES
 
 
@@ -25,7 +26,7 @@ class ChartedScreen(MainScreen):
 
     def on_chart_pointed(self, event: Chart.Pointed) -> None:
         """A click puts the cursor there."""
-        self.look_through(replace(self.lens, cursor=event.share))
+        self.look_through(self.lens.at(event.share))
 
     def action_smoothing(self) -> None:
         """The next width of the running mean."""
@@ -42,8 +43,11 @@ class ChartedScreen(MainScreen):
         self.look_through(replace(self.lens, x_axis=X_AXES[(at + 1) % len(X_AXES)]))
 
     def action_cursor(self, direction: int) -> None:
-        """Move the cursor."""
-        self.look_through(self.lens.moved(direction))
+        """Move the crosshair to the next point, of a dense curve by a cell; it appears at the newest point."""
+        chart = self.focused if isinstance(self.focused, Chart) and self.focused.curves else None
+        chart = chart or next((one for one in self.query(Chart) if one.display and one.curves), None)
+        if chart is not None:
+            self.look_through(self.lens.at(chart.step_of(direction)))
 
     def action_zoom(self, direction: int) -> None:
         """Zoom around the cursor."""

@@ -8,13 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
+from irltui.dashboard.head import head
 from irltui.dashboard.keymap import CHECK, ENGINE, EVERYWHERE, bindings
-from irltui.dashboard.screens.base import MainScreen
+from irltui.dashboard.screens.base import NARROW, MainScreen
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.check_text import config_lines, cost_line, mask_lines, report_lines, without_report
-from irltui.dashboard.widgets.status_line import NARROW, StatusLine
+from irltui.dashboard.widgets.lines import Lines
 from irltui.views.replay import Moment
 
 _BOTH_FROM, _ALL_ROWS_FROM = 120, 30
@@ -24,7 +25,9 @@ class CheckScreen(MainScreen):
     """Data and configuration of the open run."""
 
     CSS_PATH = "check.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(CHECK, ENGINE, EVERYWHERE)
+    TAB = 5
+    SCOPES = (CHECK, ENGINE, EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,23 +35,23 @@ class CheckScreen(MainScreen):
         self._configuration = False  # which side is seen, or scrolls where both are
         self._everything = False
 
-    def compose(self) -> ComposeResult:
+    def body(self) -> ComposeResult:
         """Status, data, configuration."""
-        yield StatusLine()
+        yield Lines("head", classes="one")
         with Horizontal():
             with VerticalScroll(id="data", can_focus=False):
                 yield Static(id="report")
                 yield Static(id="mask")
             with VerticalScroll(id="configuration", can_focus=False):
                 yield Static(id="values")
-        yield Footer(show_command_palette=False, compact=True)
 
     def draw(self) -> None:
         """Show the open run."""
         run = self.store.current
         if run is None:
             return
-        self.query_one(StatusLine).show(run, Moment(run.history))
+        width = self.size.width
+        self.say("head", head(run, Moment(run.history), width, narrow=width < NARROW))
         both = self.size.width >= _BOTH_FROM
         self.query_one("#data").display = both or not self._configuration
         self.query_one("#configuration").display = both or self._configuration

@@ -8,13 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Grid, Horizontal, VerticalScroll
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from irltui.dashboard.content import joined, shown
 from irltui.dashboard.keymap import CHARTS, COMPARE, EVERYWHERE, bindings
 from irltui.dashboard.screens.charted import ChartedScreen
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.widgets.chart import Chart, Drawn, Subject
+from irltui.dashboard.widgets.chart import Chart
+from irltui.dashboard.widgets.plotted import Frame, Plotted
 from irltui.dashboard.widgets.run_table import differences_table, final_table, name_of
 from irltui.dashboard.widgets.sample_text import caption, plain
 from irltui.views.answers import answers
@@ -35,16 +36,18 @@ class CompareScreen(ChartedScreen):
     """Several runs: their curves, and below them one pane after the other; of a tiny terminal only the pane."""
 
     CSS_PATH = "compare.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(COMPARE, CHARTS, EVERYWHERE)
+    TAB = 4
+    SCOPES = (COMPARE, CHARTS, EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
     def __init__(self) -> None:
         super().__init__()
         self._metric, self._pane, self._prompt = "reward/gap", FIGURES, 0
 
-    def compose(self) -> ComposeResult:
+    def body(self) -> ComposeResult:
         """Head, one chart, the panes."""
         yield Static(id="head")
-        yield Chart(id="overlay")
+        yield Chart("overlay")
         with Horizontal(id="below"):
             with VerticalScroll(id="final", can_focus=False):
                 yield Static()
@@ -55,7 +58,6 @@ class CompareScreen(ChartedScreen):
                 with Grid(id="texts"):
                     for _ in range(_TEXTS):
                         yield Static(classes="answer")
-        yield Footer(show_command_palette=False, compact=True)
 
     @property
     def runs(self) -> list[OpenRun]:
@@ -121,17 +123,15 @@ class CompareScreen(ChartedScreen):
 
     def _draw_curves(self, sides: list[Side]) -> None:
         moments = {run.name: Moment(run.history) for side in sides for run in side.runs}
+        inks = ("gap", "muted", "demonstration", "generation", "held-out")
         drawn = [
-            Drawn(run.name[-_LABEL:], moments[run.name].curve(self._metric, self.lens.x_axis), ink)
+            Plotted(run.name[-_LABEL:], inks[ink % 5], moments[run.name].curve(self._metric, self.lens.x_axis))
             for ink, side in enumerate(sides)
             for run in side.runs
         ]
-        levels = next((panel.levels for panel in PANELS if self._metric in {t.metric for t in panel.traces}), ())
-        extents = [moment.extent(self.lens.x_axis) for moment in moments.values()] or [(0.0, 1.0)]
-        extent = min(low for low, _ in extents), max(high for _, high in extents)
-        names = " ".join(str(run.folder.path) for side in sides for run in side.runs)
-        subject = Subject(self._metric, extent, levels, "No run has this metric yet.", names)
-        self.query_one(Chart).show(subject, drawn, self.lens)
+        ends = [moment.extent(self.lens.x_axis)[1] for moment in moments.values()] or [1.0]
+        frame = Frame(self._metric, extent=(0.0, max(ends)), direct=True, help="No run has this metric yet.")
+        self.query_one(Chart).show(drawn, frame, self.lens)
 
     def _draw_tables(self, sides: list[Side]) -> None:
         names, dark = [side.name for side in sides], self.app.current_theme.dark

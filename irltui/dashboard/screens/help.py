@@ -11,8 +11,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from irltui.dashboard.charts import SPECS
 from irltui.dashboard.keymap import KEYS, scopes
-from irltui.views.panels import PANELS
 
 _KEY = 10
 
@@ -43,5 +43,5 @@ def _page() -> Content:
             Content.assemble((f"  {key.shown:<{_KEY}}", "$primary"), key.help) for key in KEYS if key.scope == scope
         ]
     lines.append(Content.styled("\nCharts", "bold"))
-    lines += [Content.assemble((f"  {panel.title}: ", "$primary"), panel.help) for panel in PANELS]
+    lines += [Content.assemble((f"  {spec.title}: ", "$primary"), spec.help) for spec in SPECS]
     return Content("\n").join(lines)

@@ -42,6 +42,7 @@ class NewRunScreen(ModalScreen[Path | None]):
         launch: starts it.
         look: finds out what installed plugins offer, which takes a moment; None offers the built-in parts alone.
         check: looks at data and model of what is filled in; None if that cannot be done.
+        source: a configuration to begin with, "" for the first preset.
     """
 
     CSS_PATH = "new_run.tcss"
@@ -57,11 +58,11 @@ class NewRunScreen(ModalScreen[Path | None]):
         Binding("escape", "leave", "close"),
     ]
 
-    def __init__(self, launch: Launch, look: Look | None = None, check: Check | None = None) -> None:
+    def __init__(self, launch: Launch, look: Look | None = None, check: Check | None = None, source: str = "") -> None:
         super().__init__()
         self._launch, self._look, self._check, self._offers = launch, look, check, NO_OFFERS
         self._presets = presets()
-        self._form = Form(next(iter(self._presets), ""))
+        self._form = Form(source or next(iter(self._presets), ""))
         self._registry = Registry()
         self._options: list[Option] = []
         self._problems: list[str] = []
@@ -152,7 +153,8 @@ class NewRunScreen(ModalScreen[Path | None]):
     def action_preset(self) -> None:
         """The next preset; what was typed stays."""
         names = list(self._presets)
-        following = names[(names.index(self._form.preset) + 1) % len(names)]
+        at = names.index(self._form.preset) if self._form.preset in names else -1
+        following = names[(at + 1) % len(names)]
         self._form = Form(following, self._form.typed)
         self._show(self._form)
 
@@ -239,7 +241,9 @@ class NewRunScreen(ModalScreen[Path | None]):
     def action_start(self) -> None:
         """Start the run, if nothing is wrong."""
         try:
-            path = self._launch(self._form.load(), self._form.preset)
+            loaded = self._form.load()
+            name = self._form.preset if self._form.preset in self._presets else "again"
+            path = self._launch(loaded, name)
         except (IrltuiError, OSError) as error:
             self._say(str(error))
             return

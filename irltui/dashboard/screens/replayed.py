@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from irltui.dashboard.screens.base import MainScreen
-from irltui.dashboard.widgets.status_line import StatusLine
+from irltui.dashboard.head import progress
+from irltui.dashboard.screens.base import NARROW, MainScreen
 from irltui.views.replay import Moment, Replay
 
 TICK = 0.25  # seconds between two movements
@@ -33,11 +33,12 @@ class Replayed(MainScreen):
             return None
         return run.replay.moment() if run.replay else Moment(run.history)
 
-    def draw_head(self) -> None:
-        """Say how the open run is doing."""
+    def draw_progress(self) -> None:
+        """Say how far the open run is, or its replay."""
         run, moment = self.store.current, self.moment
         if run is not None and moment is not None:
-            self.query_one(StatusLine).show(run, moment, self.replay)
+            narrow = self.size.width < NARROW
+            self.say("progress", progress(run, moment, self.replay, self.size.width, narrow=narrow))
 
     def action_replay(self) -> None:
         """Begin or leave a replay."""

@@ -1,4 +1,4 @@
-"""Run: the curves of one run, live or replayed, with its samples and alerts beside them."""
+"""Run: the game as one large chart, what depends on it as small ones, answers as a timeline, one line that says it."""
 
 from __future__ import annotations
 
@@ -6,133 +6,167 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
-from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.containers import Grid, Horizontal, Vertical
 
-from irltui.dashboard.content import tell
+from irltui.dashboard.charts import Spec, charts_of, frame, is_measured, plotted
+from irltui.dashboard.figures import number
+from irltui.dashboard.head import head
 from irltui.dashboard.keymap import CHARTS, ENGINE, EVERYWHERE, REPLAY, RUN, bindings
+from irltui.dashboard.messages import LineEntered, LineLeft
+from irltui.dashboard.screens.base import NARROW
 from irltui.dashboard.screens.charted import ChartedScreen
 from irltui.dashboard.screens.replayed import Replayed
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.widgets.chart import Chart, Drawn, Subject
-from irltui.dashboard.widgets.notices import everything, notices
-from irltui.dashboard.widgets.sample_text import preview
-from irltui.dashboard.widgets.sparklines import Sparklines
-from irltui.dashboard.widgets.status_line import StatusLine
-from irltui.views.panels import PANELS, Panel, chosen
+from irltui.dashboard.story import story
+from irltui.dashboard.widgets.chart import Chart
+from irltui.dashboard.widgets.filter_line import FilterLine
+from irltui.dashboard.widgets.lines import Lines
+from irltui.dashboard.widgets.marks import spark
+from irltui.dashboard.widgets.messages_list import console_rows, message_rows
+from irltui.dashboard.widgets.plotted import Frame
+from irltui.dashboard.widgets.spans import Row, S, fit, flow, spread
+from irltui.dashboard.widgets.timeline import newest, timeline
 from irltui.views.replay import Moment
+from irltui.views.told import told
 
-MOST_CHARTS = 9
-_CHART_WIDTH, _CHART_HEIGHT = 38, 9
-_TINY = (60, 16)
-_SIDE_FROM = 120
+MOST_CHARTS = 8
+_SPARK_SPECS = ("gap", "nll", "loss", "auc", "kl", "length", "both-down", "distinct", "pairs")
+MESSAGES, CONSOLE = "messages", "console"
 
 
 class RunScreen(Replayed, ChartedScreen):
-    """The curves of the open run."""
+    """The open run."""
 
-    CSS_PATH = "run.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(RUN, ENGINE, CHARTS, REPLAY, EVERYWHERE)
+    TAB = 2
+    SCOPES = (RUN, CHARTS, REPLAY, ENGINE, EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
     def __init__(self) -> None:
         super().__init__()
         self._run: OpenRun | None = None
-        self._first = 0  # the first panel that is shown
-        self._focused = 0
-        self._large = False
-        self._shows_messages = False
+        self._first = 0  # of the small charts, the first that is shown
+        self._prompt = 0
+        self._wanted = ""
+        self._large: str = ""  # the chart that fills the screen
+        self._telling = ""
 
-    def compose(self) -> ComposeResult:
-        """Status, charts, what is said beside and below them."""
-        yield StatusLine()
-        yield Sparklines()
-        with Horizontal(id="body"):
-            with Grid(id="charts"):
-                for number in range(MOST_CHARTS):
-                    yield Chart(id=f"chart{number}")
-            with Vertical(id="side"):
-                yield Static(id="samples")
-        with VerticalScroll(id="messages"):
-            yield Static(id="all")
-        yield Static(id="notices")
-        yield Footer(show_command_palette=False, compact=True)
+    def body(self) -> ComposeResult:
+        """Head, progress, story; charts with samples beside or below them."""
+        yield Lines("head", classes="one")
+        yield Lines("progress", classes="one")
+        yield Lines("story", classes="one")
+        with Horizontal(id="main"):
+            with Vertical(id="charts"):
+                yield Chart("hero")
+                with Grid(id="grid"):
+                    for number_ in range(MOST_CHARTS):
+                        yield Chart(f"small-{number_}")
+                yield Lines("sparks")
+                yield Lines("last")
+            yield Lines("side")
+        yield Lines("messages")
+        yield FilterLine()
 
     # -- drawing ---------------------------------------------------------------------------------
 
     def draw(self) -> None:
         """Show the open run."""
         if self.store.current is not self._run:
-            self._run, self._first, self._large = self.store.current, 0, False
+            self._run, self._first, self._prompt, self._large = self.store.current, 0, 0, ""
         run, moment = self._run, self.moment
         if run is None or moment is None:
             return
-        tiny = self.size.width < _TINY[0] or self.size.height < _TINY[1]
-        self.draw_head()
-        self.query_one(Sparklines).display = tiny and not self._shows_messages
-        self.query_one("#body").display = not tiny and not self._shows_messages
-        self.query_one("#messages").display = self._shows_messages
-        self._draw_notices(run, moment)
-        if self._shows_messages:
-            lines = everything(run, moment)
-            tell(self.query_one("#all", Static), Content("\n").join(lines or [Content("No messages yet.")]))
-        elif tiny:
-            self.query_one(Sparklines).show(moment, self.size.width)
+        width = self.size.width
+        self.say("head", head(run, moment, width, narrow=width < NARROW))
+        self.draw_progress()
+        self.say("story", [S(" "), *story(run, moment, width - 2)])
+        self.set_class(bool(self._large), "enlarged")
+        self.set_class(bool(self._telling), "telling")
+        if self._telling:
+            rows = message_rows(run, moment) if self._telling == MESSAGES else console_rows(run)
+            self.say("messages", *rows)
+            return
+        room = self.query_one("#charts").size.width or self.size.width
+        self._draw_charts(moment, short=room < 70)
+        if self.query_one("#sparks").display:
+            self.say("sparks", *self._sparks(moment, room))
+        self._draw_samples(moment)
+
+    def _draw_charts(self, moment: Moment, *, short: bool) -> None:
+        specs = charts_of(moment.metrics(), self._wanted)
+        large = next((one for one in specs if one.id == self._large), None)
+        hero = large or next(iter(specs), None)
+        if hero is None:
+            words = (
+                "No chart has this text. / changes it."
+                if self._wanted
+                else "The first values come with the first step."
+            )
+            self.query_one("#hero", Chart).show([], Frame("", direct=True, help=words), self.lens)
         else:
-            self._draw_charts(moment)
-            self._draw_side(moment)
-
-    def _draw_notices(self, run: OpenRun, moment: Moment) -> None:
-        bar = self.query_one("#notices", Static)
-        lines = notices(run, moment, 1 if self.size.height < 30 else 4)
-        bar.display = bool(lines) and not self._shows_messages
-        tell(bar, Content("\n").join(lines))
-
-    def _draw_side(self, moment: Moment) -> None:
-        side = self.query_one("#side")
-        side.display = self.size.width >= _SIDE_FROM and not self._large and bool(moment.sampled())
-        if side.display:
-            tell(self.query_one("#samples", Static), preview(moment))
-
-    def _panels(self, moment: Moment) -> list[Panel]:
-        return chosen(moment.metrics()) or list(PANELS[:4])
-
-    def _layout(self) -> tuple[int, int]:
-        """Columns and rows of charts that fit."""
-        if self._large:
-            return 1, 1
-        width = self.size.width - (44 if self.size.width >= _SIDE_FROM else 0)
-        columns = max(1, min(3, width // _CHART_WIDTH))
-        rows = max(1, min(3, (self.size.height - 5) // _CHART_HEIGHT))
-        return columns, rows
-
-    def _draw_charts(self, moment: Moment) -> None:
-        panels, (columns, rows) = self._panels(moment), self._layout()
-        fit = columns * rows
-        self._first = max(0, min(self._first, len(panels) - 1))
-        visible = panels[self._first : self._first + fit]
-        columns = min(columns, len(visible))
-        grid = self.query_one("#charts", Grid)
-        grid.styles.grid_size_columns = columns
-        grid.styles.grid_size_rows = -(-len(visible) // columns)
-        for number, chart in enumerate(self.query(Chart)):
-            chart.display = number < len(visible)
+            around = frame(moment, hero, self.lens, direct=True, short=short)
+            self.query_one("#hero", Chart).show(plotted(moment, hero, self.lens, short=short), around, self.lens)
+        small = [one for one in specs if one is not hero]
+        fit_ = self._fit()
+        self._first = max(0, min(self._first, len(small) - 1))
+        visible = small[self._first : self._first + fit_]
+        for i in range(MOST_CHARTS):
+            chart = self.query_one(f"#small-{i}", Chart)
+            chart.display = i < len(visible) and not large
             if chart.display:
-                self._show(chart, visible[number], moment)
+                around = frame(moment, visible[i], self.lens, direct=False)
+                chart.show(plotted(moment, visible[i], self.lens), around, self.lens)
 
-    def _show(self, chart: Chart, panel: Panel, moment: Moment) -> None:
-        drawn = [
-            Drawn(trace.label, moment.curve(trace.metric, self.lens.x_axis), ink)
-            for ink, trace in enumerate(panel.traces)
-        ]
-        run = str(self._run.run.path) if self._run is not None else ""
-        subject = Subject(panel.title, moment.extent(self.lens.x_axis), panel.levels, panel.help, run)
-        chart.show(subject, drawn, self.lens)
+    def _fit(self) -> int:
+        """Small charts that have room."""
+        return (4 if self.size.width >= 160 else 3) * (1 if self.size.height < 48 else 2)
+
+    def _sparks(self, moment: Moment, width: int) -> list[Row]:
+        """A line a metric: name, value, change, curve; in two columns where there is room."""
+        narrow = width < NARROW
+        specs = [one for one in charts_of(moment.metrics(), self._wanted) if narrow or one.id != "gap"]
+        specs.sort(key=lambda one: _SPARK_SPECS.index(one.id) if one.id in _SPARK_SPECS else len(_SPARK_SPECS))
+        room = width if narrow else width // 2 - 1
+        cells = [_spark_row(moment, one, room) for one in specs[self._first :]]
+        if narrow:
+            return cells[: max(self.query_one("#sparks").size.height, 1)]
+        half = 4
+        pairs = [(cells[i], cells[i + half] if i + half < len(cells) else []) for i in range(min(half, len(cells)))]
+        return [[*left, S("  "), *right] for left, right in pairs]
+
+    def _draw_samples(self, moment: Moment) -> None:
+        prompts = told(moment)
+        side, last = self.query_one("#side", Lines), self.query_one("#last", Lines)
+        if not prompts:
+            words = [
+                [S("Samples", "foreground", "b")],
+                [S("")],
+                *flow([S("Answers to the fixed prompts come when the first outer iteration ends.", "muted")], 40),
+            ]
+            side.say(*words)
+            last.say([S(" Answers to the fixed prompts come here.", "muted")])
+            return
+        at = self._prompt % len(prompts)
+        count = [S(f"prompt {at + 1}/{len(prompts)} ↑↓", "muted")]
+        if side.display:
+            room = side.room or 40
+            ask = [[S("▏ ", "muted"), *row] for row in flow([S(prompts[at].prompt)], room - 2)]
+            rows = [spread([S("Samples", "foreground", "b")], count, room), [S("")], *ask, [S("")]]
+            rows += timeline(prompts[at], room).rows
+            for other in (one for one in prompts if one is not prompts[at]):
+                more = [[], *newest(other, room)]
+                rows += more if len(rows) + len(more) <= side.size.height else []
+            side.say(*rows)
+        if last.display:
+            width = self.size.width
+            first = [S(" "), S("▏ ", "faint"), S(fit(prompts[at].prompt, width - 26), "muted")]
+            answer = newest(prompts[at], width - 1, 1)[1:]
+            last.say(spread(first, [*count, S(" ")], width), *([S(" "), *row] for row in answer))
 
     # -- keys ------------------------------------------------------------------------------------
 
-    def _charts(self) -> list[Chart]:
-        return [chart for chart in self.query(Chart) if chart.display]
+    def _visible(self) -> list[Chart]:
+        return [chart for chart in self.query(Chart) if chart.display and chart.size]
 
     def action_next_panel(self) -> None:
         """Focus the next chart."""
@@ -143,48 +177,101 @@ class RunScreen(Replayed, ChartedScreen):
         self._step_panel(-1)
 
     def _step_panel(self, direction: int) -> None:
-        if self._large and self._run and (moment := self.moment):
-            self._first = (self._first + direction) % len(self._panels(moment))
+        if self._large and (moment := self.moment):
+            names = [one.id for one in charts_of(moment.metrics(), self._wanted)]
+            at = names.index(self._large) if self._large in names else 0
+            self._large = names[(at + direction) % len(names)] if names else ""
             self.redraw()
             return
-        charts = self._charts()
-        if charts:
+        if charts := self._visible():
             at = charts.index(self.focused) + direction if self.focused in charts else 0
             charts[at % len(charts)].focus()
 
     def action_enlarge(self) -> None:
         """One chart alone, and back."""
-        charts = self._charts()
-        if not self._large and charts:
-            self._back_to = self._first
-            self._first += charts.index(self.focused) if isinstance(self.focused, Chart) else 0
-        elif self._large:
-            self._first = self._back_to
-        self._large = not self._large
+        moment = self.moment
+        if moment is None:
+            return
+        specs = charts_of(moment.metrics(), self._wanted)
+        focused = self.focused if isinstance(self.focused, Chart) else self.query_one("#hero", Chart)
+        titles = {one.title: one.id for one in specs}
+        self._large = "" if self._large else titles.get(focused.frame.title, "")
+        if self._large:
+            self.query_one("#hero").focus()
         self.redraw()
+        self.call_after_refresh(self.redraw)
 
     def action_page(self, direction: int) -> None:
-        """Other charts."""
-        if self._run is None or (moment := self.moment) is None:
+        """Other small charts."""
+        moment = self.moment
+        if moment is None:
             return
-        columns, rows = self._layout()
-        first = self._first + direction * columns * rows
-        if 0 <= first < len(self._panels(moment)) or direction < 0:
+        count = len(charts_of(moment.metrics(), self._wanted)) - 1
+        step = self._fit() if self.query_one("#grid").display else 8
+        first = self._first + direction * step
+        if first < count:
             self._first = max(0, first)
             self.redraw()
 
+    def action_prompt(self, direction: int) -> None:
+        """Another prompt, or a line of the messages."""
+        if self._telling:
+            self.query_one("#messages", Lines).scroll_relative(y=direction, animate=False)
+            return
+        self._prompt += direction
+        self.redraw()
+
+    def action_filter(self) -> None:
+        """Type what charts must hold."""
+        self.query_one(FilterLine).begin()
+
+    def on_line_entered(self, event: LineEntered) -> None:
+        """Filter while it is typed."""
+        self._wanted, self._first = event.text, 0
+        self.redraw()
+
+    def on_line_left(self, event: LineLeft) -> None:
+        """Keys are the screen's again."""
+        self.set_focus(None)
+
+    def action_edit(self) -> None:
+        """Start again with another configuration."""
+        if self._run is not None:
+            self.dashboard.new_run(str(self._run.run.manifest))
+
     def action_back(self) -> None:
         """From messages, replay or one chart to all, then to the runs."""
-        if self._shows_messages:
-            self.action_messages()
+        if self._telling:
+            self._telling = ""
         elif self._large:
-            self.action_enlarge()
+            self._large = ""
         elif self.replay:
             self.action_replay()
+            return
+        elif self._wanted:
+            self._wanted = ""
+            self.query_one(FilterLine).value = ""
         else:
             self.dashboard.action_show_mode("runs")
+            return
+        self.redraw()
 
     def action_messages(self) -> None:
-        """All messages, or the curves again."""
-        self._shows_messages = not self._shows_messages
+        """All messages, then the engine's console, then the charts again."""
+        self._telling = {"": MESSAGES, MESSAGES: CONSOLE}.get(self._telling, "")
+        if self._run is not None:
+            self._run.wants_console = self._telling == CONSOLE
         self.redraw()
+        self.query_one("#messages", Lines).scroll_end(animate=False)
+
+
+def _spark_row(moment: Moment, spec: Spec, room: int) -> Row:
+    metric = next(name for name in spec.metrics if moment.has(name))
+    y = moment.curve(metric).y
+    known = y[y == y]
+    change = float(known[-1] - known[-2]) if len(known) > 1 else 0.0
+    ink = "good" if change * spec.better > 0 else "bad" if change * spec.better < 0 else "muted"
+    arrow = "▲" if change > 0 else "▼" if change < 0 else " "
+    value = number(float(known[-1])) if len(known) else "×"
+    drawn = spark(y.tolist(), min(room - 30, 24), "held-out" if is_measured(moment, metric) else "foreground")
+    return [S(f" {fit(spec.title, 16)}", "muted"), S(f"{value:>7}", "gap", "b"), S(f" {arrow} ", ink), *drawn]

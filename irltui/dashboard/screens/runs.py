@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from irltui.dashboard.content import STATE_MARKS, cell, joined, shown, tail
 from irltui.dashboard.keymap import EVERYWHERE, RUNS, bindings
@@ -45,7 +45,9 @@ class RunsScreen(MainScreen):
     """The table of runs."""
 
     CSS_PATH = "runs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(RUNS, EVERYWHERE)
+    TAB = 1
+    SCOPES = (RUNS, EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,14 +55,13 @@ class RunsScreen(MainScreen):
         self._shown: list[Line] = []
         self._head: tuple[str, ...] = ()
 
-    def compose(self) -> ComposeResult:
+    def body(self) -> ComposeResult:
         """Head, table, details of the chosen run."""
         yield Static(id="head")
         yield DataTable[Text](cursor_type="row", id="table")
         yield Static(id="empty")
         yield Static(id="details")
         yield FilterLine()
-        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """Keys go to the table."""

@@ -1,177 +1,196 @@
-"""Samples: what the policy answers to the fixed prompts, from the start to now, beside the demonstration."""
+"""Samples: how did this answer change? A strip of outer iterations, and the answer's history told downwards."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
-from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.containers import Horizontal, Vertical
 
-from irltui.dashboard.content import joined, shown
+from irltui.dashboard.figures import number
 from irltui.dashboard.keymap import ENGINE, EVERYWHERE, REPLAY, SAMPLES, bindings
 from irltui.dashboard.messages import LineEntered, LineLeft
-from irltui.dashboard.palette import Ink
 from irltui.dashboard.screens.replayed import Replayed
+from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.filter_line import FilterLine
-from irltui.dashboard.widgets.sample_text import caption, changes, coloured, iteration, plain
-from irltui.dashboard.widgets.status_line import StatusLine
-from irltui.runs.records import Sample
-from irltui.views.replay import Moment
+from irltui.dashboard.widgets.lines import Lines
+from irltui.dashboard.widgets.marks import state_mark
+from irltui.dashboard.widgets.spans import Row, S, fit, flow, tail
+from irltui.dashboard.widgets.timeline import STEPS, Mode, timeline
+from irltui.runs.records import BEFORE_TRAINING, Sample
+from irltui.text import safe
+from irltui.views.told import Told, told
 
-_WIDE, _LIST_FROM, _SHORT = 120, 100, 16
-DIFFS = ("off", "since previous", "against demonstration")
-_COLUMNS = ("demonstration", "start", "previous", "now")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One prompt: the answers that stand beside each other."""
-
-    prompt: str
-    demonstration: str
-    start: Sample | None
-    previous: Sample | None
-    now: Sample | None
+_WIDEST = 100  # columns of text that are comfortable to read
+_CELL = 7  # columns of an iteration in the strip
+_ABOVE = 8  # rows of the history that stay in view above the chosen answer
+_MODES = {Mode.SINCE: Mode.AGAINST, Mode.AGAINST: Mode.PLAIN}
 
 
 class SamplesScreen(Replayed):
-    """Prompts by outer iterations."""
+    """The prompts of the open run, and how each answer became what it is."""
 
-    CSS_PATH = "samples.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(SAMPLES, REPLAY, ENGINE, EVERYWHERE)
+    TAB = 3
+    SCOPES = (SAMPLES, REPLAY, ENGINE, EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
     def __init__(self) -> None:
         super().__init__()
-        self._prompt, self._back = 0, 0  # `_back` outer iterations before the newest
-        self._diff, self._coloured, self._filter = 1, False, ""
+        self._run: OpenRun | None = None
+        self._prompts: list[Told] = []
+        self._mode = Mode.SINCE
+        self._chosen: int | None = None  # the outer iteration; None follows the newest
+        self._token = 0
+        self._wanted = ""
+        self._shown: tuple[object, ...] = ()
 
-    def compose(self) -> ComposeResult:
-        """Status, scrubber, prompts, four texts."""
-        yield StatusLine()
-        yield Static(id="scrubber")
-        with Horizontal():
-            yield Static(id="prompts")
-            with Vertical():
-                with VerticalScroll(id="prompt", can_focus=False):
-                    yield Static()
-                with Grid(id="texts"):
-                    for name in _COLUMNS:
-                        with Vertical(classes="column"):
-                            yield Static(id=f"{name}-title", classes="caption")
-                            with VerticalScroll(can_focus=False):
-                                yield Static(id=name)
+    def body(self) -> ComposeResult:
+        """Prompts, and beside or below them the chosen one."""
+        yield Lines("progress", classes="one")
+        with Horizontal(id="both"):
+            yield Lines("prompts", selectable=True)
+            with Vertical(id="answer"):
+                yield Lines("strip")
+                yield Lines("mode", classes="one")
+                yield Lines("history")
         yield FilterLine()
-        yield Footer(show_command_palette=False, compact=True)
 
-    # -- what is shown ---------------------------------------------------------------------------
+    def corner(self) -> Row:
+        """The run, and how it is doing."""
+        run = self.store.current
+        return [S(tail(run.name, 40), "muted"), S("  "), *state_mark(run.state, word=False)] if run else []
+
+    # -- drawing ---------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        """Show the prompt and its answers."""
+        """Show the open run."""
         run, moment = self.store.current, self.moment
+        if run is not self._run:
+            self._run, self._chosen, self._token = run, None, 0
         if run is None or moment is None:
             return
-        self.draw_head()
-        self._lay_out()
-        sampled = moment.sampled()
-        self._back = max(0, min(self._back, len(sampled) - 1))
-        at = len(sampled) - 1 - self._back
-        keys = self._keys(moment)
-        self._prompt = max(0, min(self._prompt, len(keys) - 1))
-        self.query_one("#scrubber", Static).update(self._scrubber(sampled, at, len(keys)))
-        self._draw_list(moment, keys)
-        if not keys:
-            words = "No prompt matches the filter." if self._filter else "No samples yet: they come when an outer "
-            self._draw(Row(words + ("" if self._filter else "iteration ends, or now with S."), "", None, None, None))
-        else:
-            self._draw(_row(moment, keys[self._prompt], sampled, at))
-
-    def _lay_out(self) -> None:
-        """Four texts in a row or in a square; of a tiny terminal, the two that matter most."""
-        tiny = self.size.height < _SHORT
-        columns = (2, 1) if tiny else (4, 1) if self.size.width >= _WIDE else (2, 2)
-        grid = self.query_one("#texts", Grid)
-        grid.styles.grid_size_columns, grid.styles.grid_size_rows = columns
-        for name, column in zip(_COLUMNS, self.query(".column"), strict=True):
-            column.display = not tiny or name in {"demonstration", "now"}
-
-    def _keys(self, moment: Moment) -> list[str]:
-        """Prompt ids in the order of their first answers, typed prompts behind."""
-        found: dict[str, str] = {}
-        for t in moment.sampled():
-            found |= {key: sample.prompt for key, sample in moment.samples(t).items() if key not in found}
-        found |= {f"asked {i}": sample.prompt for i, sample in enumerate(moment.asked())}
-        wanted = self._filter.casefold()
-        return [key for key, prompt in found.items() if wanted in prompt.casefold()]
-
-    def _scrubber(self, sampled: list[int], at: int, prompts: int) -> Content:
-        parts = [
-            Content.styled(f" {iteration(t)} ", "bold reverse" if i == at else "$secondary")
-            for i, t in enumerate(sampled)
-        ]
-        place = Content(f"prompt {self._prompt + 1}/{prompts} ↑↓   iteration ←→ " if prompts else "")
-        modes = f"diff {DIFFS[self._diff]}{', tokens by reward' if self._coloured else ''}"
-        return joined([place, Content("").join(parts), Content.styled(modes, "$accent")])
-
-    def _draw_list(self, moment: Moment, keys: list[str]) -> None:
-        panel = self.query_one("#prompts", Static)
-        panel.display = self.size.width >= _LIST_FROM
-        if not panel.display:
+        self.set_class(self.replay is not None, "replaying")
+        if self.replay is not None:
+            self.draw_progress()
+        words = self._wanted.casefold().split()
+        self._prompts = [one for one in told(moment) if all(word in one.prompt.casefold() for word in words)]
+        listing = self.query_one("#prompts", Lines)
+        listing.say(*(_prompt_row(one, listing.room) for one in self._prompts))
+        if self.focused is None:
+            listing.focus()
+        if self._prompts:
+            self._draw_answer(self._prompts[min(listing.index, len(self._prompts) - 1)])
             return
-        first = max(0, self._prompt - 5)
-        lines = []
-        for i, key in enumerate(keys[first : first + self.size.height], first):
-            prompt = _find(moment, key)
-            chosen = i == self._prompt
-            lines.append(shown(prompt.prompt if prompt else "", "reverse" if chosen else "", limit=26))
-        panel.update(Content("\n").join(lines))
+        words = (
+            "No prompt has this text. / changes it." if self._wanted else "Answers to the fixed prompts come when the"
+        )
+        rest = "" if self._wanted else "first outer iteration ends. S asks a prompt of yours."
+        self.say("strip"), self.say("mode")
+        self.say("history", [], [S(words, "muted")], [S(rest, "muted")])
 
-    def _draw(self, row: Row) -> None:
-        theme = self.app.current_theme
-        ink = Ink(theme.background or "#000000", theme.dark)
-        self.query_one("#prompt > Static", Static).update(plain(row.prompt))
-        base = {1: row.previous.generation if row.previous else None, 2: row.demonstration}.get(self._diff)
-        for name in _COLUMNS:
-            title, text = self.query_one(f"#{name}-title", Static), self.query_one(f"#{name}", Static)
-            if name == "demonstration":
-                title.update(Content.styled(name, "bold"))
-                text.update(plain(row.demonstration))
-                continue
-            sample: Sample | None = getattr(row, name)
-            title.update(caption(name, sample))
-            if sample is None:
-                text.update(Content.styled("-", "$secondary"))
-            elif self._coloured:
-                text.update(coloured(sample, ink))
-            elif name == "now" and base is not None:
-                text.update(changes(base, sample.generation))
-            else:
-                text.update(plain(sample.generation))
+    def _draw_nothing(self) -> None:
+        words = ["Answers to the fixed prompts come when the", "first outer iteration ends. S asks a prompt of yours."]
+        if self._wanted:
+            words = ["No prompt has this text. / changes it."]
+        self.say("strip")
+        self.say("mode")
+        self.say("history", [], *([S(line, "muted")] for line in words))
+
+    def _draw_answer(self, one: Told) -> None:
+        outers = [answer.outer_iteration for answer in one.answers]
+        chosen = self._chosen if self._chosen in outers else outers[-1]
+        strip, history = self.query_one("#strip", Lines), self.query_one("#history", Lines)
+        room = strip.room or self.size.width
+        tall = self.size.height >= 20
+        strip.styles.height = 2 if tall else 1
+        rows = _strip_rows(one, outers, chosen, room)
+        self.say("strip", *(rows if tall else rows[1:]))
+        answer = next(found for found in one.answers if found.outer_iteration == chosen)
+        self.say("mode", self._legend(one, answer))
+        width = min((history.room or room) - 1, _WIDEST)
+        ask = [[S("▏ ", "muted"), *row] for row in flow([S(safe(one.prompt, lines=True), "gap")], width - 2)]
+        token = self._token % max(len(answer.pieces), 1) if self._mode is Mode.TOKENS else None
+        lines = timeline(one, width, chosen, self._mode, token)
+        history.say([], *ask, [], *lines.rows)
+        looked_at = (one.prompt, chosen, self._mode, history.size)
+        if looked_at != self._shown:
+            self._shown = looked_at
+            top = lines.at + len(ask) + 2
+            y = max(0, top - max(history.size.height - _ABOVE, 1))
+            self.call_after_refresh(history.scroll_to, y=y, animate=False)
+
+    def _legend(self, one: Told, answer: Sample) -> Row:
+        if self._mode is not Mode.TOKENS:
+            marks = [S("   "), S("new", "gap", "bu"), S("  "), S("gone", "muted", "s")]
+            return [S(self._mode), *(marks if self._mode is not Mode.PLAIN else [])]
+        if not answer.token_rewards or len(answer.token_rewards) != len(answer.pieces):
+            return [S("This reward has no values of single tokens.", "muted")]
+        at = self._token % len(answer.pieces)
+        token = [S(f"{safe(repr(answer.pieces[at])[1:-1], limit=20)} ", "gap", "b")]
+        token += [
+            S(number(answer.token_rewards[at], sign=True), "gap", "b"),
+            S(f"  {at + 1} of {len(answer.pieces)}  h l   ", "muted"),
+        ]
+        scale = one.token_scale
+        less = [S(" ", "gap", "", f"generation~{share}") for share in reversed(STEPS[1:])]
+        more = [S(" ", "gap", "", f"demonstration~{share}") for share in STEPS[1:]]
+        ends = [S("takes away ", "muted"), S(number(-scale), "foreground", "u"), S(" "), *less, S(" "), *more]
+        return [*token, *ends, S(f" {number(scale, sign=True)}"), S(" adds", "muted")]
 
     # -- keys ------------------------------------------------------------------------------------
 
+    def show_asked(self) -> None:
+        """The newest answer to a prompt that somebody typed."""
+        self._wanted, self._chosen = "", None
+        self.redraw()
+        at = next((i for i, one in enumerate(self._prompts) if not one.demonstration), None)
+        if at is not None:
+            self.query_one("#prompts", Lines).put(at)
+            self.redraw()
+
+    @on(Lines.Moved, "#prompts")
+    def moved(self) -> None:
+        """Another prompt."""
+        self.redraw()
+
     def action_prompt(self, direction: int) -> None:
         """Another prompt."""
-        self._prompt = max(0, self._prompt + direction)
-        self.redraw()
+        self.query_one("#prompts", Lines).action_move(direction)
 
     def action_iteration(self, direction: int) -> None:
         """Another outer iteration."""
-        self._back -= direction
+        if not self._prompts:
+            return
+        one = self._prompts[min(self.query_one("#prompts", Lines).index, len(self._prompts) - 1)]
+        outers = [answer.outer_iteration for answer in one.answers]
+        now = outers.index(self._chosen) if self._chosen in outers else len(outers) - 1
+        at = min(max(now + direction, 0), len(outers) - 1)
+        self._chosen = None if at == len(outers) - 1 else outers[at]
         self.redraw()
 
     def action_diff(self) -> None:
         """What changes are shown against."""
-        self._diff = (self._diff + 1) % len(DIFFS)
+        self._mode = _MODES.get(self._mode, Mode.SINCE)
         self.redraw()
 
     def action_colour(self) -> None:
         """Tokens by reward, or words."""
-        self._coloured = not self._coloured
+        self._mode = Mode.SINCE if self._mode is Mode.TOKENS else Mode.TOKENS
         self.redraw()
+
+    def action_token(self, direction: int) -> None:
+        """Read another token's reward."""
+        self._mode = Mode.TOKENS
+        self._token += direction
+        self.redraw()
+
+    def action_scroll_page(self, direction: int) -> None:
+        """Scroll the history."""
+        history = self.query_one("#history", Lines)
+        history.scroll_relative(y=direction * max(1, history.size.height - 2), animate=False)
 
     def action_filter(self) -> None:
         """Type a filter."""
@@ -179,12 +198,12 @@ class SamplesScreen(Replayed):
 
     def on_line_entered(self, event: LineEntered) -> None:
         """Filter while it is typed."""
-        self._filter = event.text
+        self._wanted = event.text
         self.redraw()
 
     def on_line_left(self, event: LineLeft) -> None:
-        """Keys are the screen's again."""
-        self.set_focus(None)
+        """Keys are the list's again."""
+        self.query_one("#prompts").focus()
 
     def action_back(self) -> None:
         """From the replay to now, then to the curves."""
@@ -194,18 +213,29 @@ class SamplesScreen(Replayed):
         self.dashboard.action_show_mode("run")
 
 
-def _find(moment: Moment, key: str) -> Sample | None:
-    """The newest answer to a prompt."""
-    if key.startswith("asked "):
-        return moment.asked()[int(key.removeprefix("asked "))]
-    answers = [moment.samples(t)[key] for t in moment.sampled() if key in moment.samples(t)]
-    return answers[-1] if answers else None
+def _prompt_row(one: Told, room: int) -> Row:
+    """A prompt and the reward of its newest answer; a dot if the last iteration changed that."""
+    reward = "" if one.newest.reward is None else number(one.newest.reward, sign=True)
+    text = [S("• " if one.changed else "  ", "gap", "b"), S(fit(one.prompt, max(room - 11, 8)))]
+    return [*text, S(" "), S(f"{reward:>7} ", "muted")]
 
 
-def _row(moment: Moment, key: str, sampled: list[int], at: int) -> Row:
-    newest = _find(moment, key)
-    if newest is None or key.startswith("asked "):
-        return Row(newest.prompt if newest else "", "", None, None, newest)
-    start, now = moment.samples(sampled[0]).get(key), moment.samples(sampled[at]).get(key)
-    previous = moment.samples(sampled[at - 1]).get(key) if at > 0 else None
-    return Row(newest.prompt, newest.demonstration, start, previous, now)
+def _strip_rows(one: Told, outers: list[int], chosen: int, room: int) -> list[Row]:
+    """A cell for each outer iteration, its reward above its number; it follows the chosen one."""
+    many = max((room - 4) // _CELL, 1)
+    first = max(0, min(outers.index(chosen) - many // 2, len(outers) - many))
+    rewards: Row = [S("  ")]
+    names: Row = [S("‹ " if first else "  ", "muted")]
+    for answer in one.answers[first : first + many]:
+        t = answer.outer_iteration
+        here, value = t == chosen, answer.reward
+        known = value is not None and math.isfinite(value) and t != BEFORE_TRAINING
+        text = number(value, 1 if abs(value or 0.0) >= 1 else 2, sign=True) if known else ""
+        rewards.append(
+            S(text.center(_CELL), "demonstration" if (value or 0.0) > 0 else "generation", "b" if here else "")
+        )
+        name = "start" if t == BEFORE_TRAINING else str(t + 1)
+        look = ("background", "b", "accent") if here else ("muted", "", "")
+        names.append(S(name.center(_CELL), look[0], look[1], look[2]))
+    names.append(S(" ›" if first + many < len(outers) else "", "muted"))
+    return [rewards, names]

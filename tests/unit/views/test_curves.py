@@ -17,6 +17,7 @@ from irltui.views.curves import (
     ascending,
     limits,
     logarithmic,
+    pieces,
     smooth,
     spark,
     thin,
@@ -68,10 +69,17 @@ def test_what_lies_outside_is_left_out_but_for_one_point_on_each_side() -> None:
 
 
 @given(tame, st.integers(1, 30))
-def test_smoothing_is_the_mean_of_the_last_values(y: list[float], window: int) -> None:
+def test_smoothing_is_the_mean_of_as_many_neighbours_on_each_side(y: list[float], window: int) -> None:
     smoothed = smooth(curve(y), window).y
-    expected = [np.mean(y[max(0, i + 1 - window) : i + 1]) for i in range(len(y))]
+    reaches = [min(window // 2, i, len(y) - 1 - i) if window > 1 else 0 for i in range(len(y))]
+    expected = [np.mean(y[i - reach : i + reach + 1]) for i, reach in enumerate(reaches)]
     assert smoothed == pytest.approx(np.array(expected), abs=1e-6)
+
+
+def test_smoothing_never_reaches_over_the_border_of_an_outer_iteration() -> None:
+    saw = curve([0.0, 1.0, 2.0, 0.0, 1.0, 2.0])
+    assert smooth(saw, 9, borders=[2.0]).y.tolist() == saw.y.tolist()
+    assert [piece.y.tolist() for piece in pieces(saw, [2.0])] == [[0, 1, 2], [0, 1, 2]]
 
 
 @given(values, st.integers(2, 30))

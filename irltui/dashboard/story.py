@@ -1,0 +1,121 @@
+"""What matters now, in one line: mark, verdict, what was seen, what to do.
+
+An end that needs a hand comes before the newest alert, that before the newest advice, that before the phase.
+"""
+
+from __future__ import annotations
+
+import math
+
+from irltui.dashboard.figures import number
+from irltui.dashboard.store import ALIVE, OpenRun
+from irltui.dashboard.widgets.spans import Row, S, length
+from irltui.runs.records import Alert
+from irltui.runs.status import State
+from irltui.text import safe
+from irltui.views.numbers import age
+from irltui.views.replay import Moment
+
+LN2 = math.log(2)
+NO_SIGNAL = 0.003  # below ln 2: a held-out loss nearer than that is chance
+ADVICE = "advice"
+_CAUSES = {  # codes of alerts: the verdict, what was seen, what to do
+    "both_down": (
+        "Likelihood falls",
+        "in most pairs both log-ratios go down",
+        "raise reward.beta or add loss.gamma = 0.1",
+    ),
+    "overshoot": ("Overshoot", "the reward gap is above 5", "raise reward.beta or lower loop.inner_steps"),
+    "no_signal": ("No signal", "held-out loss is above chance (0.693)", "lower optimizer.learning_rate"),
+    "not_finite": ("Step skipped", "", ""),
+    "early_stop": ("Early stop", "", ""),
+}
+_VERDICTS = {"go_on": ("› ", "good"), "stop": ("■ ", "bad")}
+
+
+def story(run: OpenRun, moment: Moment, width: int) -> Row:
+    """One line of at most `width` columns."""
+    if run.problem:
+        return [S("✗ ", "bad", "b"), S(safe(run.problem, limit=300), "bad")]
+    if moment.row is None and run.state not in ALIVE:
+        return ended(run, moment, width)
+    if not run.loaded:
+        return [S("· ", "muted"), S(f"Reading events: {len(run.history.rows)} so far.", "muted")]
+    newest = moment.alerts()[-1] if moment.alerts() else None
+    if newest is None:
+        return _begun(run, moment)
+    return _advice(newest, width) if newest.level == ADVICE else _alert(newest, moment, width)
+
+
+def ended(run: OpenRun, moment: Moment, width: int) -> Row:
+    """What came of a run that no engine works on."""
+    end = run.history.end
+    if run.state is State.CRASHED:
+        silent = age(run.clock() - run.status.time) if run.status and run.status.time else "?"
+        last = f": {safe(run.console[-1], limit=200)}" if run.console else ""
+        row = [S("✗ ", "bad", "b"), S("Crashed: ", "bad", "b"), S(f"last heard from {silent} ago{last}")]
+    elif run.state is State.FAILED:
+        reason = safe(end.reason, limit=300) if end and end.reason else "the engine reported no reason"
+        row = [S("✗ ", "bad", "b"), S("Failed: ", "bad", "b"), S(reason)]
+        row += [S(f"  {safe(end.hint, limit=200)}", "muted")] if end and end.hint else []
+    elif run.state in {State.STOPPED, State.PREEMPTED}:
+        why = f": {safe(end.reason, limit=200)}" if end and end.reason else ""
+        row = [S("■ ", "warn", "b"), S(f"{str(run.state).capitalize()} at step {moment.step}{why}.", "warn")]
+    else:
+        return outcome(moment, width)
+    again = [S("   e", "gap", "b"), S(" edit and start again", "muted")]
+    return [*row, *again] if length(row) + length(again) <= width else row
+
+
+def outcome(moment: Moment, width: int) -> Row:
+    """What training came to, in figures and in a word."""
+    nll = moment.curve("heldout/nll").y
+    nll = nll[nll == nll]
+    loss, auc = moment.last("heldout/loss"), moment.last("reward/auc")
+    row = [S("✓ ", "good", "b")]
+    if len(nll) > 1:
+        better = nll[-1] < nll[0]
+        row += [S("Better: " if better else "No gain: ", "good" if better else "warn", "b"), S("held-out NLL ")]
+        row += [S(number(float(nll[0])), "muted"), S(" → "), S(number(float(nll[-1])), "gap", "b")]
+    else:
+        row.append(S("Finished.", "good", "b"))
+    more = [S("   reward AUC "), S(number(auc), "gap", "b"), S(" (chance 0.500)", "muted")] if auc == auc else []
+    if loss == loss and loss > LN2 - NO_SIGNAL:
+        more = [S("   no signal: held-out loss ", "warn"), S(number(loss), "warn", "b")]
+    return [*row, *more] if length([*row, *more]) <= width else row
+
+
+def _begun(run: OpenRun, moment: Moment) -> Row:
+    if not moment.rows:
+        return [S("› ", "good", "b"), S("Starting: ", "good", "b"), S("loading the model and the data.")]
+    mark = [S("› ", "good", "b"), S("Training: ", "good", "b")]
+    if run.state is State.PAUSED:
+        mark = [S("‖ ", "warn", "b"), S("Paused: ", "warn", "b")]
+        return [*mark, S("R", "gap", "b"), S(" resumes.")]
+    return [*mark, S("advice comes when the first outer iteration ends.")]
+
+
+def _alert(newest: Alert, moment: Moment, width: int) -> Row:
+    """The newest alert; equal ones are counted. What was seen goes first where there is no room."""
+    times = sum(one.code == newest.code and one.level == newest.level for one in moment.alerts())
+    text = safe(newest.text, limit=300)
+    verdict, seen, cure = _CAUSES.get(newest.code, ("Note", "", ""))
+    ink, mark = ("bad", "!! ") if newest.level == "critical" else ("warn", "! ")
+    row = [S(mark, ink, "b"), S(f"{verdict}: ", ink, "b")]
+    when = [S(f"  step {newest.step}" + (f" ×{times}" if times > 1 else ""), "muted")]
+    whole = f"{seen}; {cure}." if cure else text
+    for body in (whole, cure or text):
+        if length([*row, S(body), *when]) <= width:
+            return [*row, S(body), *when]
+    return [*row, S((cure or text).partition(" or ")[0])]
+
+
+def _advice(newest: Alert, width: int) -> Row:
+    mark, ink = _VERDICTS.get(newest.code, ("! ", "warn"))
+    head, colon, rest = safe(newest.text, limit=400).partition(":")
+    row = [S(mark, ink, "b"), S(head + colon, ink, "b")] if colon else [S(mark, ink, "b")]
+    body, when = rest if colon else head, [S(f"  step {newest.step}", "muted")]
+    for part in (body, body.partition(";")[0]):
+        if length([*row, S(part), *when]) <= width:
+            return [*row, S(part), *when]
+    return [*row, S(body.partition(";")[0])]
