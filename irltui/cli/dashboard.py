@@ -95,7 +95,7 @@ def _launch_study(study: Study, name: str, folder: Path) -> Path:
     plan = create_study(study, Sources(name, "", "", "", None, ()), folder)
     with (folder / "console.log").open("ab") as console:
         subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "irltui", "run", "--resume", str(folder.absolute())],
+            [sys.executable, "-P", "-m", "irltui", "run", "--resume", str(folder.absolute())],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,

@@ -16,10 +16,10 @@ from irltui.console import talk
 from irltui.distributed.launch import complete_environment
 from irltui.errors import EXIT_FAILED, RunFolderError
 from irltui.runs.control import Command, send
-from irltui.runs.folder import RunFolder
+from irltui.runs.folder import RunFolder, open_own
 from irltui.text import safe
 
-ENGINE = [sys.executable, "-u", "-m", "irltui.engine"]
+ENGINE = [sys.executable, "-P", "-u", "-m", "irltui.engine"]  # -P: files of the current folder are data, not code
 _TAIL_BYTES, _TAIL_LINES = 16_384, 12
 
 
@@ -33,7 +33,7 @@ def start_engine(run: RunFolder, *, threads: int | None = None) -> subprocess.Po
     """
     environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads is not None else {})}
     try:
-        opened = run.console.open("ab")
+        opened = os.fdopen(open_own(run.console, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
     except OSError as error:
         raise RunFolderError(f"{run.console}: cannot be written: {error}") from error
     with opened as console:

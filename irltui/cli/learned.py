@@ -113,7 +113,7 @@ def _request(
     own = read_manifest(run).config["data"]["source"]
     layers = [value_layer("--data", ("data", "source"), source)]
     layers += [value_layer("another source", ("data", "limit"), "all")]
-    if own not in {source, str(Path(source).expanduser().resolve())}:
+    if own not in {source, str(Path(source).expanduser().absolute())}:
         layers += [value_layer("another source", ("data", key), value) for key, value in _OTHER_SOURCE.items()]
     loaded = localise(load_layers([*target_layers(str(run.manifest)), *layers, *given]))
     named = any("columns" in layer.values.get("data", {}) for layer in given)

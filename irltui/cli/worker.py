@@ -57,8 +57,8 @@ def ask(command: str, **options: Any) -> tuple[int, dict[str, Any]]:
 
 
 def line_of(command: str, options: dict[str, Any]) -> list[str]:
-    """The command line of the process that does a command."""
-    return [sys.executable, "-u", "-m", "irltui.use", command, json.dumps(options, default=str)]
+    """The command line of the process that does a command; -P keeps files of the current folder from being imported."""
+    return [sys.executable, "-P", "-u", "-m", "irltui.use", command, json.dumps(options, default=str)]
 
 
 @contextmanager

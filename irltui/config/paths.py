@@ -78,6 +78,6 @@ def _model(name: str, loaded: Loaded) -> str:
 def _absolute(name: str) -> str:
     try:
         path = Path(name).expanduser()
-        return str(path.resolve()) if path.exists() else name
+        return str(path.absolute()) if path.exists() else name  # links stay: other hosts may resolve them otherwise
     except (OSError, ValueError, RuntimeError):  # no path at all, or a home that is not known
         return name

@@ -5,7 +5,6 @@ Knows no accelerator and no launcher: ranks are numbers here.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -14,8 +13,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
+
 from irltui.runs.durable import replace_file
-from irltui.runs.folder import RunFolder
+from irltui.runs.folder import RunFolder, open_own
+from irltui.runs.lock import try_lock
 
 SETTLE = 3.0  # seconds in which a peer that closed its connection must have unlocked its file
 
@@ -45,8 +47,8 @@ def console_of(run: RunFolder, rank: int) -> Path:
 def present(run: RunFolder, rank: int) -> Generator[None]:
     """While inside, and no longer than this process lives, the rank counts as present."""
     run.ranks.mkdir(mode=0o700, exist_ok=True)
-    with (run.ranks / f"{rank}.lock").open("a+", encoding="utf-8") as file:
-        fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+    with os.fdopen(open_own(run.ranks / f"{rank}.lock", os.O_RDWR | os.O_CREAT), "r+", encoding="utf-8") as file:
+        try_lock(file.fileno(), shared=True)
         leave_word(run, RankEnd(rank, os.getpid(), os.uname().nodename))
         yield
 
@@ -69,12 +71,13 @@ def missing(run: RunFolder, count: int, me: int) -> list[RankEnd]:
 def _lives(run: RunFolder, rank: int) -> bool:
     try:
         with (run.ranks / f"{rank}.lock").open("a+", encoding="utf-8") as file:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            free = try_lock(file.fileno())
     except OSError:
         return False
-    return False
+    if free is None:  # no locks here: only a process of this host can be looked for
+        word = _word(run, rank)
+        return not word.reason and (word.host != os.uname().nodename or psutil.pid_exists(word.pid))
+    return not free
 
 
 def _word(run: RunFolder, rank: int) -> RankEnd:

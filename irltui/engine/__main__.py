@@ -12,16 +12,20 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from irltui.distributed import launch
 from irltui.distributed.presence import RankEnd, console_of, leave_word, missing, present
 from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError, RunFolderError
 from irltui.runs.events import Kind
-from irltui.runs.folder import RunFolder, open_run_folder
+from irltui.runs.folder import RunFolder, open_own, open_run_folder
 from irltui.runs.lock import hold
 from irltui.runs.status import State
 from irltui.runs.writer import RunWriter, SilentWriter
 from irltui.text import masked
+
+if TYPE_CHECKING:
+    from irltui.engine.safepoint import Stop
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,14 @@ def main(arguments: list[str], signals: launch.Signals = launch.USUAL, *, keeps_
     try:
         run = open_run_folder(Path(arguments[0]))
         with ExitStack() as stack:
-            if rank == 0:
-                stack.enter_context(hold(run))
+            notice = stack.enter_context(hold(run)) if rank == 0 else ""
             if keeps_console or launch.under_launcher():
                 stack.enter_context(_console(run, rank))
             if launch.under_launcher():
                 stack.enter_context(present(run, rank))
             writer = stack.enter_context(SilentWriter() if rank else RunWriter(run))
+            if notice:
+                writer.write(Kind.LOG, level="warning", text=notice)
             end = _work(run, writer, signals)
             if launch.under_launcher():
                 leave_word(run, RankEnd(rank, os.getpid(), os.uname().nodename, end.reason, end.followed))
@@ -76,7 +81,7 @@ def _console(run: RunFolder, rank: int) -> Generator[None]:
     if rank:
         run.ranks.mkdir(mode=0o700, exist_ok=True)
     before = [os.dup(descriptor) for descriptor in (1, 2)]
-    with console_of(run, rank).open("ab") as file:
+    with os.fdopen(open_own(console_of(run, rank), os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
     try:
@@ -91,17 +96,29 @@ def _console(run: RunFolder, rank: int) -> Generator[None]:
 def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
     """Every way a run may end is one run_end event and one exit code."""
     from irltui.distributed.ranks import RankLostError, leave
-    from irltui.engine.safepoint import SafePoint, Stop
+    from irltui.engine.preparation import watched
+    from irltui.engine.safepoint import SafePoint, Stop, stop_for
     from irltui.engine.session import train
 
-    writer.status(now=True, state=State.STARTING)
     safepoint = SafePoint(run, writer)
     safepoint.install(signals)
+    writer.status(now=True, state=State.STARTING)
+
+    def leave_now(end: End) -> None:
+        os._exit(_told(writer, end).code)
+
+    def by_signal(number: int) -> None:
+        leave_now(_stopped(stop_for(number)))
+
+    def alone() -> None:
+        leave_now(_not_all_came(run))
+
     try:
-        train(run, writer, safepoint)
+        with watched(signals, by_signal, alone) as preparation:
+            train(run, writer, safepoint, preparation)
         end = End(State.FINISHED, "", "", EXIT_OK)
     except Stop as stop:
-        end = End(stop.state, stop.reason, "Continue with: irltui run --resume RUN", stop.exit_code)
+        end = _stopped(stop)
     except RankLostError as error:
         end = _rank_lost(run, error)
     except IrltuiError as error:
@@ -114,6 +131,25 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
     if end.state is not State.FAILED:
         leave()  # the end is written by now: launchers end the rest when the first process goes
     return end
+
+
+def _stopped(stop: Stop) -> End:
+    return End(stop.state, stop.reason, "Continue with: irltui run --resume RUN", stop.exit_code)
+
+
+def _not_all_came(run: RunFolder) -> End:
+    """Some ranks have not started; who they are can be seen in the run folder, which all share."""
+    from irltui.engine.preparation import MEETING_PATIENCE
+
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    absent = [str(end.rank) for end in missing(run, count, launch.rank())]
+    reason = (
+        f"rank {', '.join(absent) or 'of another process'} of {count} has not joined after {MEETING_PATIENCE:.0f} s"
+    )
+    hint = (
+        "Was every process started, with the same MASTER_ADDR and MASTER_PORT? Start all of them again with --resume."
+    )
+    return End(State.FAILED, reason, hint, EXIT_FAILED)
 
 
 def _told(writer: RunWriter, end: End) -> End:

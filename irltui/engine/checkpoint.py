@@ -26,9 +26,10 @@ from irltui.api import Reward
 from irltui.distributed import ranks
 from irltui.engine.position import Position
 from irltui.errors import CheckpointError
-from irltui.runs.checkpoints import FORMAT, damage, digest, newest_first
+from irltui.runs.checkpoints import FORMAT, digest, newest_first, newest_usable, position_of, samples_lost
 from irltui.runs.durable import replace_file, replace_json, room, sync_file, sync_folder
 from irltui.runs.folder import RunFolder
+from irltui.samplers.store import set_aside_after
 
 _RANDOM, _RANDOM_CUDA = "random", "random_cuda"
 _OPTIMIZER, _POLICY_OPTIMIZER = "optimizer", "policy_optimizer"  # of files, and in state.json
@@ -158,20 +159,19 @@ def restore(run: RunFolder, trained: Trained) -> tuple[Position | None, list[str
     Raises:
         CheckpointError: there are checkpoints, but none can be used.
     """
-    name, skipped = ranks.from_first(lambda: _newest_whole(run))
+    name, skipped = ranks.from_first(lambda: _resume_point(run))
     return None if name is None else _read(run.checkpoints / name, trained), skipped
 
 
-def _newest_whole(run: RunFolder) -> tuple[str | None, list[str]]:
-    skipped: list[str] = []
-    for name in newest_first(run):
-        if reason := damage(run.checkpoints / name):
-            skipped.append(f"checkpoint {name} skipped: {reason}")
-            continue
-        return name, skipped
-    if skipped:
-        raise CheckpointError(f"{run.checkpoints}: no usable checkpoint\n" + "\n".join(skipped))
-    return None, []
+def _resume_point(run: RunFolder) -> tuple[str | None, list[str]]:
+    """The checkpoint to load; generations that it does not know of, or that are damaged, are set aside."""
+    name, skipped = newest_usable(run)
+    if name is not None:
+        set_aside_after(run.samples, read_position(run.checkpoints / name).t)
+    elif reason := samples_lost(run, 0, 0):
+        set_aside_after(run.samples, -1)
+        skipped = [f"{reason}: sampled again"]
+    return name, skipped
 
 
 def load_weights(folder: Path, parameters: Mapping[str, nn.Parameter], reward: Reward | None) -> None:
@@ -195,15 +195,14 @@ def read_position(folder: Path) -> Position:
     Raises:
         CheckpointError: it holds more than this irltui knows of.
     """
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    known = {field.name for field in fields(Position)}
-    if unknown := sorted(state["position"].keys() - known):
+    position = position_of(folder)
+    if unknown := sorted(position.keys() - {field.name for field in fields(Position)}):
         raise CheckpointError(
             f"{folder}: written by a newer irltui: state.json has {', '.join(unknown)}, which irltui {__version__} "
             "does not know",
             "Continue with the irltui that began the run, or a newer one.",
         )
-    return Position(**{name: _number(value) for name, value in state["position"].items()})
+    return Position(**{name: _number(value) for name, value in position.items()})
 
 
 def prune(run: RunFolder, keep: int, best: str) -> None:

@@ -5,54 +5,66 @@ Checkpoints and stored generations would fit them all the same: adapters any bas
 
 from __future__ import annotations
 
+import hashlib
 import json
 
+from irltui import __version__
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData
 from irltui.distributed import ranks
-from irltui.errors import DataError, ModelError, RunFolderError
+from irltui.errors import DataError, IrltuiError, ModelError, RunFolderError
 from irltui.lm.initial import weights_digest
-from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
+from irltui.runs.inputs import read_inputs, write_inputs
 
 _REMEDY = "Put it back as it was, then continue with --resume; or start a new run."
+_SHARED = {
+    "data": ("data.source", "other rows", DataError),
+    "model": ("model.name", "other weights", ModelError),
+    "configuration": ("run.json", "another configuration", RunFolderError),
+    "version": ("irltui", "another version of irltui", IrltuiError),
+}
+"""What all ranks must agree on: where it is said, what one that differs sees, and the error."""
 
 
 def check_inputs(run: RunFolder, config: RunConfig, data: DemonstrationData) -> None:
-    """Remember a run's inputs at its first start, and compare them later. Collective.
+    """Remember a run's inputs at its first start, compare them later, and with what the other ranks see. Collective.
 
     Raises:
-        ModelError: the model has changed since the run began.
-        DataError: the rows have.
-        RunFolderError: they cannot be remembered.
+        ModelError: the model has changed since the run began, or is another one on some rank.
+        DataError: the rows have changed, or are others on some rank.
+        RunFolderError: the inputs cannot be remembered or read, or a rank has another configuration.
     """
-    ranks.from_first(lambda: _check(run, config, data))
-
-
-def _check(run: RunFolder, config: RunConfig, data: DemonstrationData) -> None:
     found = {"model": weights_digest(config.model), "data": data.digest}
-    known = _known(run)
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+    shared = {"configuration": hashlib.sha256(text.encode()).hexdigest(), "version": __version__}
+    _require_agreement(found | shared)
+    ranks.from_first(lambda: _check(run, config, found))
+
+
+def _require_agreement(mine: dict[str, str]) -> None:
+    """Refuse ranks that see different things: they would train on a mixture."""
+    everyone = ranks.gather([mine])
+    for name, (place, what, error) in _SHARED.items():
+        for rank, other in enumerate(everyone):
+            if other[name] != everyone[0][name]:
+                raise error(
+                    f"{place}: rank {rank} sees {what} than rank 0, so the processes do not train together",
+                    "Give all processes the same files (a stale copy on one node's own disk?) and the same packages.",
+                )
+
+
+def _check(run: RunFolder, config: RunConfig, found: dict[str, str]) -> None:
+    known = read_inputs(run)
     if _differ(known, found, "model"):
         raise ModelError(f"model.name: {config.model.name}: its weights have changed since the run began", _REMEDY)
     if _differ(known, found, "data"):
         raise DataError(f"data.source: {config.data.source}: the rows have changed since the run began", _REMEDY)
-    if {**found, **known} == known:
-        return
-    try:
-        replace_json(run.inputs, {**found, **known})
-    except OSError as error:
-        raise RunFolderError(f"{run.inputs}: cannot be written: {error}", "Make room, then try again.") from error
+    together = {**found, **{name: value for name, value in known.items() if value}}
+    if together != known:
+        write_inputs(run, together)
 
 
 def _differ(known: dict[str, str], found: dict[str, str], name: str) -> bool:
     """Whether both are known, and not the same."""
     return bool(known.get(name) and found[name]) and known[name] != found[name]
-
-
-def _known(run: RunFolder) -> dict[str, str]:
-    """What was remembered; nothing if that is damaged."""
-    try:
-        value = json.loads(run.inputs.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(k): str(v) for k, v in value.items() if v} if isinstance(value, dict) else {}

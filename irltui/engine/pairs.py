@@ -101,6 +101,7 @@ class Rounds:
             self._require(store, [*train, *held_out], t)
         self._sample(store, [*train, *held_out], t, announce=announce)
         self._score_reference(store, [*train, *held_out])
+        self._journal.position.stored = len(store.reference)
         earlier = {(s, i): pair for s in parts.plan.iterations(t)[:-1] for i, pair in self._stored(s).items()}
         fresh = {(t, i): pair for i, pair in zip(indices, _pairs(store, train), strict=True)}
         current = Round(t, earlier | fresh, _pairs(store, held_out))

@@ -16,6 +16,8 @@ class Position:
     """Inner steps of it that are done."""
     s: int = 0
     """Policy steps of it that are done (RFT)."""
+    stored: int = 0
+    """Pairs of outer iteration t that were stored when its first step was taken; a resumed run needs them all."""
     step: int = 0
     """Optimizer steps so far, of reward and policy."""
     tokens: int = 0
@@ -55,6 +57,6 @@ class Position:
 
     def begin_inner_loop(self, t: int) -> None:
         """Move to the start of outer iteration t."""
-        self.t, self.k, self.s, self.ended_early = t, 0, 0, False
+        self.t, self.k, self.s, self.stored, self.ended_early = t, 0, 0, 0, False
         self.patience, self.lowest_check = 0, float("inf")
         self.gap_mean = self.both_down_mean = 0.0

@@ -7,6 +7,7 @@ so all poll alike; where each works at its own pace, `poll` does nothing.
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import psutil
 from irltui.distributed import ranks
 from irltui.distributed.launch import Signals
 from irltui.errors import EXIT_OK, EXIT_PREEMPTED
-from irltui.runs.control import Command, Request, take
+from irltui.runs.control import Command, Request, take, waiting
 from irltui.runs.events import Kind, Phase
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State
@@ -35,12 +36,19 @@ class Stop(BaseException):
         self.state, self.reason, self.exit_code = state, reason, exit_code
 
 
+def stop_for(number: int) -> Stop:
+    """How a run ends that a signal tells to end."""
+    if number == signal.SIGINT:
+        return Stop(State.STOPPED, "interrupted (SIGINT)", EXIT_OK)
+    return Stop(State.PREEMPTED, f"told to terminate ({signal.Signals(number).name})", EXIT_PREEMPTED)
+
+
 @dataclass(frozen=True)
 class _Heard:
-    """What one rank has been told: commands, when its engine started, the stop its signals asked, who asked to save."""
+    """What one rank was told: commands, those that came too early, the stop its signals ask for, who asked to save."""
 
     requests: list[Request | str]
-    started: float
+    expired: frozenset[str]
     stop: tuple[State, str, int] | None
     save: str
 
@@ -62,7 +70,8 @@ class SafePoint:
         self.save: Callable[[str], str] | None = None
         self._run, self._writer = run, writer
         self._looked = 0.0
-        self._started = psutil.Process().create_time()  # what an earlier engine left lying is void
+        self._started = psutil.Process().create_time()
+        self._waiting = waiting(run)  # what an earlier engine left is void
         self._stop: Stop | None = None
         self._save_asked = ""  # by which signal
         self._paused = self._busy = self._interrupted = False
@@ -122,7 +131,15 @@ class SafePoint:
     def _heard(self) -> _Heard:
         stop = self._stop
         told = None if stop is None else (stop.state, stop.reason, stop.exit_code)
-        return _Heard(self._look() if ranks.is_first() else [], self._started, told, save=self._save_asked)
+        requests = self._look() if ranks.is_first() else []
+        expired = frozenset(r.id for r in requests if isinstance(r, Request) and self._is_expired(r))
+        return _Heard(requests, expired, told, save=self._save_asked)
+
+    def _is_expired(self, request: Request) -> bool:
+        """Whether it was sent before this engine started; clocks of two hosts are never compared."""
+        if request.host == os.uname().nodename:
+            return request.sent < self._started
+        return request.id in self._waiting
 
     def _look(self) -> list[Request | str]:
         now = time.monotonic()
@@ -142,7 +159,7 @@ class SafePoint:
                     state="rejected",
                     detail="not a command of this irltui",
                 )
-            elif request.sent < heard.started:
+            elif request.id in heard.expired:
                 self._answer(request, "expired", "sent before this engine started")
             else:
                 self._obey(request)
@@ -183,14 +200,14 @@ class SafePoint:
         self._writer.write(Kind.CONTROL, id=request.id, command=request.command, state=state, detail=detail)
 
     def _on_leave(self, number: int, frame: FrameType | None) -> None:
-        self._stop = Stop(State.PREEMPTED, f"told to terminate ({signal.Signals(number).name})", EXIT_PREEMPTED)
+        self._stop = stop_for(number)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         if self._interrupted:  # the second time: now, without a checkpoint
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)
         self._interrupted = True
-        self._stop = Stop(State.STOPPED, "interrupted (SIGINT)", EXIT_OK)
+        self._stop = stop_for(number)
 
     def _on_save(self, number: int, frame: FrameType | None) -> None:
         self._save_asked = signal.Signals(number).name

@@ -14,6 +14,7 @@ from irltui.engine.assemble import Parts, build, derived_seed
 from irltui.engine.inputs import check_inputs
 from irltui.engine.journal import Journal
 from irltui.engine.position import Position
+from irltui.engine.preparation import Preparation
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.engine.tracking import require_trackers, start_tracking
 from irltui.engine.trainer import Drive
@@ -25,7 +26,7 @@ from irltui.runs.manifest import has_changed, read_manifest
 from irltui.runs.writer import RunWriter
 
 
-def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
+def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: Preparation) -> None:
     """Train the run, from its newest good checkpoint if it has one.
 
     Raises:
@@ -44,6 +45,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
     require_trackers(config.tracking)
     check_kernels(config.model)
     ranks.start()
+    preparation.met.set()
     writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
     parts = build(config, run.samples, safepoint.poll, lambda text: writer.write(Kind.LOG, level="info", text=text))
     check_inputs(run, config, parts.data)
@@ -57,6 +59,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint) -> None:
     tracking = start_tracking(run, config, manifest.sha256[:16], journal.position.step, journal.alert)
     journal.track = tracking.log
     drive = Drive(run, parts, journal, safepoint)
+    preparation.done.set()
     try:
         drive.to_the_end()
     except Stop as stop:

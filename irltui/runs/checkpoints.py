@@ -6,10 +6,15 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+from irltui.errors import CheckpointError, RunFolderError
 from irltui.runs.folder import RunFolder
+from irltui.runs.lines import stored_rows
+from irltui.runs.manifest import read_manifest
 
 FORMAT = 1
+_ALWAYS = frozenset({"state.json", "parameters.safetensors", "optimizer.safetensors"})
 _NAME = re.compile(r"\d{4,}-\d{6,}(-\d{6,})?")
 
 
@@ -35,9 +40,74 @@ def damage(folder: Path) -> str:
                 return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
             if digest(path) != expected["sha256"]:
                 return f"{name} has changed since it was written"
+        absent = sorted(_ALWAYS - manifest["files"].keys())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"manifest.json: {error!r}"
+    return f"manifest.json does not list {absent[0]}" if absent else ""
+
+
+def newest_usable(run: RunFolder) -> tuple[str | None, list[str]]:
+    """The checkpoint that --resume takes: the newest that is whole and whose generations are still stored.
+
+    Returns:
+        Its name, None if there is no checkpoint at all; and one line for each newer one that was passed over.
+
+    Raises:
+        CheckpointError: there are checkpoints, but none can be used.
+    """
+    skipped: list[str] = []
+    for name in newest_first(run) if run.checkpoints.is_dir() else ():
+        if not (reason := unusable(run, name)):
+            return name, skipped
+        skipped.append(f"checkpoint {name} skipped: {reason}")
+    if skipped:
+        raise CheckpointError(f"{run.checkpoints}: no usable checkpoint\n" + "\n".join(skipped))
+    return None, []
+
+
+def unusable(run: RunFolder, name: str) -> str:
+    """Why a run cannot continue from a checkpoint, "" if it can."""
+    if reason := damage(run.checkpoints / name):
+        return reason
+    position = position_of(run.checkpoints / name)
+    t, stored = int(position.get("t", 0)), int(position.get("stored", 0))
+    trains_reward = (run.checkpoints / name / "policy_optimizer.safetensors").exists()
+    # Where the policy has not moved since the iteration began, what is missing is sampled again.
+    has_moved = bool(position.get("s") or (position.get("k") and not trains_reward))
+    needed = dict.fromkeys(_earlier(run, t), 1) | {t: stored if has_moved else 0}
+    return next((reason for s, rows in needed.items() if (reason := samples_lost(run, s, rows))), "")
+
+
+def _earlier(run: RunFolder, t: int) -> range:
+    """The outer iterations before t whose pairs the inner loop of t uses again."""
+    try:
+        window = read_manifest(run).config["reward"]["history"]
+    except (RunFolderError, LookupError, TypeError):
+        return range(0)
+    count = t if window == "all" else int(window) - 1
+    return range(max(0, t - count), t)
+
+
+def samples_lost(run: RunFolder, t: int, needed: int) -> str:
+    """What is wrong with the stored pairs of outer iteration t, of which so many are needed; "" if nothing."""
+    for kind in ("", ".reference"):
+        path = run.samples / f"{t:04d}{kind}.jsonl"
+        try:
+            kept = sum(1 for _ in stored_rows(path))
+        except FileNotFoundError:
+            kept = 0
+        except (OSError, ValueError) as error:
+            return f"samples/{path.name}: {error}"
+        if kept < needed:
+            return f"samples/{path.name} holds {kept} of the {needed} pairs it needs"
     return ""
+
+
+def position_of(folder: Path) -> dict[str, Any]:
+    """Where a checkpoint that is whole was saved, as it stands in state.json."""
+    value = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    position = value.get("position") if isinstance(value, dict) else None
+    return position if isinstance(position, dict) else {}
 
 
 def digest(path: Path) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import time
 from contextlib import suppress
@@ -14,7 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
+
+_NAME = re.compile(r"\d+(\.\d+)?-[0-9a-f]+\.json")
 
 
 class Command(StrEnum):
@@ -36,12 +40,13 @@ class Command(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """One command on its way; `sent` is Unix seconds."""
+    """One command on its way; `sent` is Unix seconds by the clock of `host`."""
 
     id: str
     command: Command
     text: str
     sent: float
+    host: str
 
 
 def send(run: RunFolder, command: Command, text: str = "") -> str:
@@ -52,32 +57,38 @@ def send(run: RunFolder, command: Command, text: str = "") -> str:
     """
     sent = time.time()
     name = f"{sent:017.6f}-{secrets.token_hex(4)}"  # names sort by time
-    content = json.dumps({"id": name, "command": command, "text": text, "sent": sent})
-    beside = run.control / f".{name}.tmp"
-    beside.write_text(content, encoding="utf-8")
-    beside.replace(run.control / f"{name}.json")
+    content = {"id": name, "command": command, "text": text, "sent": sent, "host": os.uname().nodename}
+    replace_json(run.control / f"{name}.json", content)
     return name
+
+
+def waiting(run: RunFolder) -> frozenset[str]:
+    """Ids of the commands that wait now; an engine that starts finds there what was meant for an earlier one."""
+    try:
+        return frozenset(entry.name.removesuffix(".json") for entry in os.scandir(run.control) if _is_command(entry))
+    except OSError:
+        return frozenset()
 
 
 def take(run: RunFolder) -> list[Request | str]:
     """Remove and return all waiting commands, oldest first; a file that is no command comes back as its name."""
     try:
-        names = sorted(entry.name for entry in os.scandir(run.control) if _may_be_command(entry))
+        names = sorted(entry.name for entry in os.scandir(run.control) if _is_command(entry))
     except OSError:
         return []
     return [_take_file(run.control / name) for name in names]
 
 
-def _may_be_command(entry: os.DirEntry[str]) -> bool:
-    """Whether it may be read at all: a pipe would never end, a folder cannot be removed, a link leads elsewhere."""
-    is_named = entry.name.endswith(".json") and not entry.name.startswith(".")
-    return is_named and entry.is_file(follow_symlinks=False)
+def _is_command(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file that `send` made: anything else in the folder is not ours to read or delete."""
+    return bool(_NAME.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False)
 
 
 def _take_file(path: Path) -> Request | str:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        return Request(str(value["id"]), Command(value["command"]), str(value["text"]), float(value["sent"]))
+        command, sent = Command(value["command"]), float(value["sent"])
+        return Request(str(value["id"]), command, str(value["text"]), sent, str(value.get("host", "")))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return path.name
     finally:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from irltui.errors import RunFolderError
-from irltui.runs.checkpoints import damage, newest_first
+from irltui.errors import CheckpointError, RunFolderError
+from irltui.runs.checkpoints import newest_first, newest_usable, position_of, unusable
 from irltui.runs.events import Event, Kind
 from irltui.runs.folder import RunFolder
+from irltui.runs.inputs import read_inputs
 from irltui.runs.lines import checked_row
 from irltui.runs.manifest import has_changed, read_manifest
 from irltui.runs.packed import packed, read_packed
@@ -49,12 +49,18 @@ class Diagnosis:
 def diagnose(run: RunFolder) -> Diagnosis:
     """Look at every file of a run."""
     events, malformed = _events(run)
-    checkpoints, usable = _checkpoints(run, events)
-    findings = [*_manifest(run), *_log(events, malformed), *checkpoints, *_samples(run), *_result(run)]
-    broken = any(finding.is_problem and finding.subject == run.manifest.name for finding in findings)
-    has_any = any(finding.subject.startswith("checkpoints/") for finding in checkpoints)
-    resumes = None if broken or (has_any and not usable) else usable
+    begun = [*_manifest(run), *_inputs(run)]
+    findings = [*begun, *_log(run, events, malformed), *_checkpoints(run), *_samples(run), *_result(run)]
+    resumes = None if any(finding.is_problem for finding in begun) else _resume_point(run)
     return Diagnosis(tuple(findings), str(read_status(run).state), resumes)
+
+
+def _resume_point(run: RunFolder) -> str | None:
+    """What --resume would take: a checkpoint, "" for the beginning, None if it would refuse."""
+    try:
+        return newest_usable(run)[0] or ""
+    except CheckpointError:
+        return None
 
 
 def _manifest(run: RunFolder) -> Iterator[Finding]:
@@ -67,6 +73,16 @@ def _manifest(run: RunFolder) -> Iterator[Finding]:
     yield Finding(run.manifest.name, text, is_problem=changed)
 
 
+def _inputs(run: RunFolder) -> Iterator[Finding]:
+    try:
+        known = read_inputs(run)
+    except RunFolderError as error:
+        yield Finding(run.inputs.name, f"{error.message}: --resume refuses", is_problem=True)
+    else:
+        if known:
+            yield Finding(run.inputs.name, "as it was written")
+
+
 def _events(run: RunFolder) -> tuple[list[Event], int]:
     reader = EventReader(run.events)
     events: list[Event] = []
@@ -75,7 +91,7 @@ def _events(run: RunFolder) -> tuple[list[Event], int]:
     return events, reader.malformed
 
 
-def _log(events: list[Event], malformed: int) -> Iterator[Finding]:
+def _log(run: RunFolder, events: list[Event], malformed: int) -> Iterator[Finding]:
     subject = "events.jsonl"
     if malformed:
         yield Finding(subject, f"{malformed} lines are no events", is_problem=True)
@@ -85,7 +101,9 @@ def _log(events: list[Event], malformed: int) -> Iterator[Finding]:
         yield Finding(subject, f"{text}: lines are missing", is_problem=True)
     if jumps := _jumps(events):
         yield Finding(subject, f"optimizer steps jump from {jumps[0][0]} to {jumps[0][1]}", is_problem=True)
-    if not (malformed or gaps or jumps):
+    if lost := _lost_tail(run, events):
+        yield Finding(subject, lost, is_problem=True)
+    if not (malformed or gaps or jumps or lost):
         yield Finding(subject, f"{len(events)} events, steps without a break")
 
 
@@ -101,23 +119,23 @@ def _jumps(events: list[Event]) -> list[tuple[int, int]]:
     return [(before, after) for before, after in pairs if after - before not in (0, 1)]
 
 
-def _checkpoints(run: RunFolder, events: list[Event]) -> tuple[list[Finding], str]:
-    """Findings, newest first, and the newest that is whole ("" if there is none)."""
-    findings: list[Finding] = []
-    usable = ""
-    last_seq = events[-1].seq if events else -1
+def _lost_tail(run: RunFolder, events: list[Event]) -> str:
+    """Whether the log ends before the checkpoint that --resume would take; "" if not."""
+    if not (name := _resume_point(run)):
+        return ""
+    seq, last = position_of(run.checkpoints / name).get("seq", 0), events[-1].seq if events else -1
+    if not isinstance(seq, int) or seq <= last + 1:
+        return ""
+    return f"ends at event {last}, and checkpoint {name} was saved at {seq}: what lay between is not shown any more"
+
+
+def _checkpoints(run: RunFolder) -> Iterator[Finding]:
     for name in newest_first(run) if run.checkpoints.is_dir() else ():
-        subject, reason = f"checkpoints/{name}", damage(run.checkpoints / name)
-        if not reason:
-            position = _json(run.checkpoints / name / "state.json").get("position", {})
-            if int(position.get("seq", 0)) > last_seq + 1:
-                reason = f"belongs to event {position['seq']}, but events.jsonl ends at {last_seq}"
-            else:
-                usable = usable or name
-                findings.append(Finding(subject, f"whole, step {position.get('step', '?')}"))
-        if reason:
-            findings.append(Finding(subject, reason, is_problem=True))
-    return findings, usable
+        if reason := unusable(run, name):
+            yield Finding(f"checkpoints/{name}", reason, is_problem=True)
+        else:
+            step = position_of(run.checkpoints / name).get("step", "?")
+            yield Finding(f"checkpoints/{name}", f"whole, step {step}")
 
 
 def _samples(run: RunFolder) -> Iterator[Finding]:
@@ -163,8 +181,3 @@ def _short(path: Path) -> str:
         return f"cannot be read: {error!r}"
     size = path.stat().st_size
     return "" if size == needed and header else f"has {size} bytes instead of {needed}"
-
-
-def _json(path: Path) -> dict[str, Any]:
-    value = json.loads(path.read_text(encoding="utf-8"))  # verified by its hash
-    return value if isinstance(value, dict) else {}

@@ -136,17 +136,53 @@ def _never_began(run: RunFolder) -> bool:
     return b'"kind":"run_end"' in events and b'"kind":"run_start"' not in events and not stored
 
 
+def open_own(path: Path, flags: int) -> int:
+    """Open a file of a run folder; a link at its place is not followed. New files are the owner's alone.
+
+    Returns:
+        A descriptor.
+
+    Raises:
+        OSError: as `os.open`; ELOOP for a link.
+    """
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def links_inside(run: RunFolder) -> list[Path]:
+    """The symbolic links in a run folder; those that trackers made in tracking/ are theirs."""
+    found: list[Path] = []
+    waiting = [run.path]
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_symlink():
+                found.append(Path(entry.path))
+            elif entry.is_dir(follow_symlinks=False) and entry.name != "tracking":
+                waiting.append(Path(entry.path))
+    return sorted(found)
+
+
 def open_run_folder(path: Path) -> RunFolder:
     """An existing run.
 
     Raises:
         NoRunError: there is none.
+        RunFolderError: a link stands in it: what lies behind is not the run's.
     """
     run = RunFolder(path)
     if not run.manifest.is_file():
         holds_runs = any(is_run(below) for depth in ("*", "*/*") for below in path.glob(depth))
         hint = f"It holds runs: `irltui runs {path}` lists them." if holds_runs else ""
         raise NoRunError(f"{path}: no run here (run.json is missing)", hint)
+    if links := links_inside(run):
+        more = f" and {len(links) - 1} more" if links[1:] else ""
+        raise RunFolderError(
+            f"{links[0]}{more}: a symbolic link inside a run folder; irltui does not follow it",
+            "Replace it by the file or folder it points to, if you trust it; or delete it.",
+        )
     return run
 
 

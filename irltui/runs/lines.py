@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from irltui.runs.packed import packed, read_packed
 
 _LINE = re.compile(rb'\{"crc": "([0-9a-f]{8})", (.*)\}\n?', re.DOTALL)
 
@@ -30,3 +33,17 @@ def checked_row(line: bytes) -> dict[str, Any]:
     if found is None or zlib.crc32(found[2]) != int(found[1], 16):
         raise ValueError("the line is not what was written")
     return json.loads(b"{" + found[2] + b"}")
+
+
+def stored_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file that may be compressed, in part or wholly; a torn last line is left out.
+
+    Raises:
+        FileNotFoundError: there is neither form of it.
+        ValueError: a line or the compressed form is damaged.
+    """
+    if is_packed := packed(path).exists():
+        yield from map(checked_row, read_packed(packed(path)))
+    if path.exists() or not is_packed:
+        with path.open("rb") as file:
+            yield from (checked_row(line) for line in file if line.endswith(b"\n"))

@@ -1,58 +1,196 @@
-"""One engine a run folder: a lock that the operating system releases when its holder dies, however it dies."""
+"""One engine per run folder: a lock that the operating system releases when its holder dies.
+
+Where the file system has no locks (Lustre without -o flock, NFS without lockd), a lease takes its place: a small file
+with host, process and a count that its holder raises. No clocks are compared: a lease of another host is stale when its
+count stands still.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import json
 import os
+import secrets
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TextIO
 
+import psutil
+
 from irltui.errors import RunFolderError
-from irltui.runs.folder import RunFolder
+from irltui.runs.durable import replace_json
+from irltui.runs.folder import RunFolder, open_own
 
 _TRIES, _BETWEEN = 5, 0.05  # seconds
+BEAT = 10.0  # seconds between two raises of a lease's count
+_SILENT_BEATS = 3  # after so many without a raise, a lease of another host is stale
+_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP})
+NO_LOCKS_NOTICE = (
+    "This file system has no file locks. A lease file (engine.lease) keeps a second engine away instead; "
+    f"an engine on another host that takes over waits {BEAT * _SILENT_BEATS:.0f} s first."
+)
+
+
+def try_lock(descriptor: int, *, shared: bool = False) -> bool | None:
+    """Take the lock of an open file without waiting.
+
+    Returns:
+        Whether it was taken; None if the file system has no locks.
+    """
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return None
+        raise
+    return True
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who holds a folder without locks; `beats` grows while the holder lives."""
+
+    host: str
+    pid: int
+    started: float
+    token: str
+    beats: int = 0
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its holder would be a process of this host."""
+        return self.host == os.uname().nodename
+
+    def lives_here(self) -> bool:
+        """Whether that process exists."""
+        try:
+            return abs(psutil.Process(self.pid).create_time() - self.started) < 1
+        except psutil.Error:
+            return False
 
 
 @contextmanager
-def hold(run: RunFolder) -> Iterator[None]:
-    """Hold the run for this process.
+def hold(run: RunFolder) -> Generator[str]:
+    """Hold the run for this process; yields what its user should be told once, or "".
 
     Raises:
         RunFolderError: another engine holds it, or the folder cannot be written.
     """
     with _opened(run) as file:
-        if not _acquired(file.fileno()):
+        taken = _acquired(file.fileno())
+        if taken is False:
             file.seek(0)
-            raise RunFolderError(
-                f"{run.path}: another engine works here ({file.read().strip()})",
-                "Watch it, stop it with `irltui ctl RUN stop`, or choose another --out.",
-            )
+            raise _held(run, file.read().strip())
         file.seek(0)
         file.truncate()
         file.write(f"pid {os.getpid()} on {os.uname().nodename}\n")
         file.flush()
-        yield
+        if taken:
+            yield ""
+            return
+        with _leased(run):
+            yield NO_LOCKS_NOTICE
+
+
+def is_held(run: RunFolder) -> bool:
+    """Whether an engine of this host holds the run."""
+    try:
+        with run.lock.open("rb") as file:
+            taken = try_lock(file.fileno(), shared=True)
+    except OSError:
+        return False
+    if taken is None:
+        lease = _read_lease(run)
+        return lease is not None and lease.is_here and lease.lives_here()
+    return not taken
+
+
+def _held(run: RunFolder, holder: str) -> RunFolderError:
+    return RunFolderError(
+        f"{run.path}: another engine is working here ({holder})",
+        "Watch it with `irltui watch RUN`, stop it with `irltui ctl RUN stop`, or choose another --out.",
+    )
 
 
 def _opened(run: RunFolder) -> TextIO:
     try:
-        return run.lock.open("a+", encoding="utf-8")
+        return os.fdopen(open_own(run.lock, os.O_RDWR | os.O_CREAT), "r+", encoding="utf-8")
     except OSError as error:
         raise RunFolderError(
             f"{run.lock}: cannot be opened for writing: {error}",
-            "An engine needs to write in its run folder: is it read-only, or somebody else's?",
+            "An engine needs to write in its run folder: is it read-only, or does it belong to another user?",
         ) from error
 
 
-def _acquired(descriptor: int) -> bool:
+def _acquired(descriptor: int) -> bool | None:
     """Viewers take the lock for an instant to see whether it is held: that is no engine."""
     for _ in range(_TRIES):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_BETWEEN)
-        else:
+        if (taken := try_lock(descriptor)) is not False:
+            return taken
+        time.sleep(_BETWEEN)
+    return False
+
+
+# -- leases ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _leased(run: RunFolder) -> Generator[None]:
+    before = _read_lease(run)
+    if before is not None and _is_alive(run, before):
+        raise _held(run, f"pid {before.pid} on {before.host}")
+    mine = Lease(os.uname().nodename, os.getpid(), psutil.Process().create_time(), secrets.token_hex(8))
+    _write_lease(run, mine)
+    time.sleep(_TRIES * _BETWEEN)
+    now = _read_lease(run)
+    if now is not None and now.token != mine.token:  # two came at once: the last to write stays
+        raise _held(run, f"pid {now.pid} on {now.host}")
+    ended = threading.Event()
+    threading.Thread(target=_beat, args=(run, mine, ended), daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+        _lease_file(run).unlink(missing_ok=True)
+
+
+def _beat(run: RunFolder, lease: Lease, ended: threading.Event) -> None:
+    while not ended.wait(BEAT):
+        lease = replace(lease, beats=lease.beats + 1)
+        with suppress(OSError):
+            _write_lease(run, lease)
+
+
+def _is_alive(run: RunFolder, lease: Lease) -> bool:
+    if lease.is_here:
+        return lease.lives_here()
+    until = time.monotonic() + BEAT * _SILENT_BEATS
+    while time.monotonic() < until:
+        time.sleep(BEAT / 10)
+        if (now := _read_lease(run)) is None:
+            return False
+        if now != lease:
             return True
     return False
+
+
+def _lease_file(run: RunFolder) -> Path:
+    return run.path / "engine.lease"
+
+
+def _write_lease(run: RunFolder, lease: Lease) -> None:
+    replace_json(_lease_file(run), asdict(lease))
+
+
+def _read_lease(run: RunFolder) -> Lease | None:
+    try:
+        return Lease(**json.loads(_lease_file(run).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 from irltui.runs.events import number
 from irltui.runs.folder import RunFolder
+from irltui.runs.lock import is_held
 
 HEARTBEAT_LATE = 120.0  # seconds without a sign of life after which an engine on another host is held for dead
 
@@ -93,16 +93,5 @@ def _modified(run: RunFolder) -> float:
 def _alive(run: RunFolder, host: str, seen: float) -> bool:
     """Whether an engine still works here: the lock tells on its own host, its last sign of life elsewhere."""
     if host == os.uname().nodename and run.lock.exists():
-        return _locked(run)
+        return is_held(run)
     return time.time() - seen < HEARTBEAT_LATE
-
-
-def _locked(run: RunFolder) -> bool:
-    try:
-        with run.lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

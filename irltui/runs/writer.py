@@ -11,7 +11,7 @@ from typing import Any, Self
 from irltui.errors import RunFolderError
 from irltui.runs.durable import replace_json
 from irltui.runs.events import SCHEMA, Event, Kind, decode, encode
-from irltui.runs.folder import RunFolder
+from irltui.runs.folder import RunFolder, open_own
 from irltui.text import masked
 
 _MAKE_ROOM = "Make room, then continue with --resume."
@@ -35,7 +35,7 @@ class RunWriter:
         self._status_at = float("-inf")
         try:
             self._seq = _mend_tail(run)
-            self._file = os.open(run.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            self._file = open_own(run.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             raise RunFolderError(f"{run.events}: cannot be written: {error}") from error
 
@@ -114,7 +114,7 @@ def _mend_tail(run: RunFolder) -> int:
     if not run.events.exists():
         return 0
     seq = -1
-    with run.events.open("rb+") as file:
+    with os.fdopen(open_own(run.events, os.O_RDWR), "rb+") as file:
         line = b""
         for line in file:
             try:

@@ -20,10 +20,11 @@ import numpy as np
 from irltui.api import Generation
 from irltui.distributed import ranks
 from irltui.errors import RunFolderError
+from irltui.runs.folder import open_own
 from irltui.runs.lines import checked_line, checked_row
 from irltui.runs.packed import pack, packed, read_packed
 
-_OF_ITERATION = re.compile(r"(\d{4,})(\.reference)?\.jsonl")
+_OF_ITERATION = re.compile(r"(\d{4,})(\.reference)?\.jsonl(\.gz)?")
 _REMEDY = "Delete the file: --resume draws this iteration again, or says what it needs for that."
 
 
@@ -66,6 +67,21 @@ def pack_before(folder: Path, t: int) -> None:
         found = _OF_ITERATION.fullmatch(path.name)
         if found and int(found[1]) < t:
             _pack(path)
+
+
+def set_aside_after(folder: Path, t: int) -> None:
+    """Rename the files of the iterations after t: the weights that sampled them are gone, so they are sampled again.
+
+    Raises:
+        RunFolderError: the disk refuses.
+    """
+    for path in sorted(folder.iterdir()):
+        found = _OF_ITERATION.fullmatch(path.name)
+        if found and int(found[1]) > t:
+            try:
+                path.replace(path.with_name(f"{path.name}.void"))
+            except OSError as error:
+                raise RunFolderError(f"{path}: cannot be renamed: {error}", "Is the folder read-only?") from error
 
 
 def pack_iteration(folder: Path, t: int) -> None:
@@ -134,7 +150,7 @@ def _append(path: Path, rows: list[dict[str, Any]]) -> None:
         return
     content = b"".join(map(checked_line, rows))
     try:
-        with path.open("ab") as file:
+        with os.fdopen(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -199,7 +215,7 @@ def _rows(path: Path, lines: Iterable[bytes], made: Callable[[dict[str, Any]], T
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open("rb+")
+        return os.fdopen(open_own(path, os.O_RDWR), "rb+")
     except OSError as error:
         raise RunFolderError(
             f"{path}: cannot be opened for writing: {error}", "Is the folder read-only, or somebody else's?"

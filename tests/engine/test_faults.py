@@ -244,7 +244,7 @@ def test_commands_are_acknowledged_and_do_what_they_say(tmp_path: Path, inputs: 
     assert sample.fields["prompt"] == "the cat?"
     watch.applied(name)
     watch.applied(send(run, Command.NOTE, "a note"))
-    (run.control / "junk.json").write_text("junk")
+    (run.control / "1-a.json").write_text("junk")
     watch.until(lambda e: e.kind == Kind.CONTROL and e.fields["state"] == "rejected")
     watch.applied(send(run, Command.RESUME))
     watch.step()
@@ -255,8 +255,8 @@ def test_commands_are_acknowledged_and_do_what_they_say(tmp_path: Path, inputs: 
 
 def test_a_command_that_an_earlier_engine_left_lying_expires(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
     run = prepare(tmp_path / "run", config(*inputs))
-    old = {"id": "1", "command": "stop", "text": "", "sent": time.time() - 100_000}
-    (run.control / "1.json").write_text(json.dumps(old))
+    old = {"id": "1-b", "command": "stop", "text": "", "sent": time.time() - 100_000}
+    (run.control / "1-b.json").write_text(json.dumps(old))
     assert work(run) == 0
     assert [e.fields["state"] for e in events(run, Kind.CONTROL)] == ["expired"]
     assert end(run)["state"] == "finished"

@@ -69,7 +69,9 @@ def test_a_damaged_file_is_noticed_or_harmless(tmp_path: Path, monkeypatch: pyte
                 assert diagnose(run).problems, (file, how)
             if file.parts[0] == "samples" and how == "flip":  # a cut may fall between two lines
                 assert diagnose(run).problems, (file, how)
+            could = diagnose(run).resumes_from is not None
             code = work(run)
+            assert (code == EXIT_OK) == could, (file, how, "doctor and --resume disagree")
             if code == EXIT_OK and file.name == "events.jsonl":  # a lost line is a lost line; what was learned is not
                 ours, theirs = weights(run), weights(expected)
                 assert all((ours[key] == theirs[key]).all() for key in theirs), (file, how)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +14,14 @@ from pathlib import Path
 import pytest
 
 from faults import kills
+from irltui.cli.engine import ENGINE
 from irltui.engine.trainer import Drive
 from irltui.runs.control import Command, send
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from support.compare import assert_same
-from support.runs import events, prepare
+from support.runs import config, demonstrations, events, prepare
+from support.tiny import folder
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +122,17 @@ def test_a_run_that_was_paused_and_told_to_resume_ends_the_same(tmp_path: Path, 
     send(run, Command.RESUME)
     assert kills.wait(pid) == 0
     assert_same(run, known.run)
+
+
+def test_a_rank_that_waits_for_another_one_answers_a_signal(tmp_path: Path) -> None:
+    run = prepare(tmp_path / "run", config(folder(tmp_path / "model"), demonstrations(tmp_path / "demos.jsonl", 14)))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    engine = subprocess.Popen([*ENGINE, str(run.path)], env=os.environ | alone)
+    while not run.status.exists() and engine.poll() is None:
+        time.sleep(0.05)
+    engine.terminate()
+    assert engine.wait(60) == 75
+    assert [e.fields["state"] for e in events(run, Kind.RUN_END)] == ["preempted"]

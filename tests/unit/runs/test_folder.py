@@ -109,7 +109,7 @@ except RunFolderError as error:
 """
     with hold(run):
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert f"another engine works here (pid {os.getpid()} on " in other.stdout
+    assert f"another engine is working here (pid {os.getpid()} on " in other.stdout
     with hold(run):
         pass  # free again, and the file that is left behind stops nobody
 
@@ -125,16 +125,16 @@ def test_commands_arrive_once_in_order(run: RunFolder) -> None:
 
 @pytest.mark.parametrize("content", ["", "[]", '{"command": "explode", "id": "1", "text": "", "sent": 0}'])
 def test_a_file_that_is_no_command_is_taken_away_and_named(run: RunFolder, content: str) -> None:
-    (run.control / "x.json").write_text(content)
-    assert take(run) == ["x.json"]
+    (run.control / "1-a.json").write_text(content)
+    assert take(run) == ["1-a.json"]
     assert take(run) == []
 
 
 def test_what_is_no_plain_file_in_control_is_passed_over(run: RunFolder, tmp_path: Path) -> None:
-    os.mkfifo(run.control / "pipe.json")
-    (run.control / "folder.json").mkdir()
+    os.mkfifo(run.control / "2-a.json")
+    (run.control / "3-a.json").mkdir()
     (tmp_path / "elsewhere").write_text("{}")
-    (run.control / "link.json").symlink_to(tmp_path / "elsewhere")
+    (run.control / "4-a.json").symlink_to(tmp_path / "elsewhere")
     assert take(run) == []
     assert (tmp_path / "elsewhere").exists()
 

@@ -85,8 +85,8 @@ def test_any_fields_of_a_status_are_a_status(run: RunFolder, fields: dict[str, A
 def test_any_file_in_control_is_a_command_or_its_name_and_is_taken_away(
     run: RunFolder, content: bytes, fields: dict[str, Any]
 ) -> None:
-    (run.control / "1.json").write_bytes(content)
-    (run.control / "2.json").write_text(
+    (run.control / "1-a.json").write_bytes(content)
+    (run.control / "2-a.json").write_text(
         json.dumps({"id": "2", "command": "note", "text": "", "sent": 10**400, **fields})
     )
     assert len(take(run)) == 2

@@ -1,0 +1,50 @@
+"""inputs.json: what a run began with, sealed by a digest of its own, so that damage is not taken for other inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from irltui.errors import RunFolderError
+from irltui.runs.durable import replace_json
+from irltui.runs.folder import RunFolder
+
+_SEAL = "sha256"
+
+
+def read_inputs(run: RunFolder) -> dict[str, str]:
+    """What was remembered; nothing if there is no file yet.
+
+    Raises:
+        RunFolderError: the file is damaged or cannot be read.
+    """
+    try:
+        value = json.loads(run.inputs.read_text(encoding="utf-8"))
+        seal = value.pop(_SEAL)
+        if seal != _seal(value):
+            raise ValueError("its digest does not match")
+        return {str(key): str(text) for key, text in value.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise RunFolderError(
+            f"{run.inputs}: damaged: {error}",
+            "Put it back from a copy. If you are sure that model and rows are those the run began with, delete it.",
+        ) from error
+
+
+def write_inputs(run: RunFolder, value: Mapping[str, str]) -> None:
+    """Remember it.
+
+    Raises:
+        RunFolderError: the disk refuses.
+    """
+    try:
+        replace_json(run.inputs, {**value, _SEAL: _seal(value)})
+    except OSError as error:
+        raise RunFolderError(f"{run.inputs}: cannot be written: {error}", "Make room, then try again.") from error
+
+
+def _seal(value: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
