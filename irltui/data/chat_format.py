@@ -48,13 +48,14 @@ class ChatFormat:
     Args:
         tokenizer: a transformers tokenizer.
         template: the Jinja text.
+        with_tools: that of conversations with tools, "" for the same.
 
     Raises:
         DataError: it is no Jinja, or its generation prompt is not how it begins an answer.
     """
 
-    def __init__(self, tokenizer: Any, template: str) -> None:
-        self._tokenizer, self._template = tokenizer, template
+    def __init__(self, tokenizer: Any, template: str, with_tools: str = "") -> None:
+        self._tokenizer, self._template, self._with_tools = tokenizer, template, with_tools or template
         self.head, self.after = "", ""
         """What stands before and after a plain answer."""
         self.opens = ""
@@ -108,10 +109,15 @@ class ChatFormat:
         """How a prompt ends that is formatted already."""
         return {self._asks.strip(), (self._asks + self.head).strip()}
 
+    @property
+    def frame(self) -> str:
+        """What stands between a question and its answer, and after that."""
+        return self._asks + self.head + self.after
+
     def whole_ids(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> Sequence[int]:
         """The ids that transformers makes of a whole conversation."""
         return self._tokenizer.apply_chat_template(
-            list(messages), tools=list(tools) or None, chat_template=self._template, return_dict=False
+            list(messages), tools=list(tools) or None, chat_template=self._choose(tools), return_dict=False
         )
 
     def leaves_out_system(self, system: str) -> bool:
@@ -195,12 +201,15 @@ class ChatFormat:
             raise DataError(f"the chat template opens {opening} before an answer, and this one has no {closing}")
         return content.lstrip().removeprefix(self.opens.lstrip()) if opening in content else content
 
+    def _choose(self, tools: Sequence[Any]) -> str:
+        return self._with_tools if tools else self._template
+
     def _render(self, messages: Sequence[Message], *, tools: Sequence[Any] = (), generation: bool = False) -> str:
         try:
             return self._tokenizer.apply_chat_template(
                 list(messages),
                 tools=list(tools) or None,
-                chat_template=self._template,
+                chat_template=self._choose(tools),
                 add_generation_prompt=generation,
                 tokenize=False,
             )

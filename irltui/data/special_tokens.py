@@ -1,4 +1,4 @@
-"""A tokenizer's special tokens: which of them a text spells out, and which ids stand for text that it does not know."""
+"""A tokenizer's special tokens: which of them a text spells out, and what of a text the tokenizer loses."""
 
 from __future__ import annotations
 
@@ -6,23 +6,36 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+_OWN = re.compile(r"</?(think|tool_call|tool_response|tools)>")  # what answers themselves write
+_MARK = re.compile(r"<\S+>|\[\S+\]")
+
+
+def control_tokens(tokenizer: Any, frame: str) -> dict[str, int]:
+    """The special tokens, and marks in what a chat template writes that the tokenizer has but does not call special."""
+    return {
+        token.content: i
+        for i, token in tokenizer.added_tokens_decoder.items()
+        if token.special or (token.content in frame and _MARK.fullmatch(token.content))
+    }
+
 
 class SpecialTokens:
     """The control tokens of a tokenizer and its unknown token.
 
     Args:
         tokenizer: a transformers tokenizer.
+        frame: what a chat template writes around messages.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._texts: dict[int, str] = {
-            i: token.content for i, token in tokenizer.added_tokens_decoder.items() if token.special
-        }
+    def __init__(self, tokenizer: Any, frame: str = "") -> None:
+        control = control_tokens(tokenizer, frame)
+        self._texts = {i: text for text, i in control.items()}
+        self._tokenizer, self._known = tokenizer, dict[str, bool]()
         own = {tokenizer.bos_token_id, tokenizer.eos_token_id}
         # Where it has another duty (GPT-2's), the bytes leave nothing unknown.
         self._unknown = None if tokenizer.unk_token_id in own else tokenizer.unk_token_id
         self._unknown_text = str(tokenizer.unk_token or "")
-        texts = sorted((text for text in self._texts.values() if text), key=len, reverse=True)
+        texts = sorted((text for text in control if text and not _OWN.fullmatch(text)), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, texts))) if texts else None
 
     @property
@@ -50,6 +63,18 @@ class SpecialTokens:
         """A text up to the last of some special tokens, that one included; all of it if it has none."""
         ends = [at + len(token) for token in self.texts(ids).values() if (at := text.rfind(token)) >= 0]
         return text[: max(ends, default=len(text))]
+
+    def loses(self, text: str) -> bool:
+        """Whether a text has characters that leave no token at all, not even the unknown one."""
+        return not all(self._known.get(character) or self._is_known(character) for character in set(text))
+
+    def _is_known(self, character: str) -> bool:
+        if character not in self._known:
+            after, alone = (
+                self._tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("." + character, ".")
+            )
+            self._known[character] = character.isspace() or after != alone
+        return self._known[character]
 
     def count_unknown(self, ids: Sequence[int], text: str) -> int:
         """How many of the ids stand for text that the tokenizer does not know, not for the token spelled out."""

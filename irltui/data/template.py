@@ -14,7 +14,7 @@ from typing import Any
 
 from irltui.data.chat_format import ChatFormat, Message
 from irltui.data.encoding import Encoding, Pair
-from irltui.data.special_tokens import SpecialTokens
+from irltui.data.special_tokens import SpecialTokens, control_tokens
 from irltui.errors import DataError, ModelError
 
 FORMATTED = "the prompt is formatted already: it ends as the chat template's prompts do"
@@ -38,8 +38,8 @@ class PromptTemplate:
 
     def __init__(self, tokenizer: Any, eos_ids: frozenset[int], template: str = "auto", system: str = "") -> None:
         self._tokenizer, self._system, self._eos_ids = tokenizer, system, eos_ids
-        self.special = SpecialTokens(tokenizer)
         self._chat = _chat_format(tokenizer, template)
+        self.special = SpecialTokens(tokenizer, self._chat.frame if self._chat is not None else "")
         self._encoding = Encoding(tokenizer, special=self._chat is None)
         self.name = "none" if self._chat is None else template if template != "auto" else "the tokenizer's"
         if not eos_ids:
@@ -53,16 +53,13 @@ class PromptTemplate:
         if self._chat is not None:
             self._chat.settle(lambda prompt, answer: self._encoding.pair(prompt, answer).merged)
             self._marks = tuple(mark for mark in self._chat.marks if len(mark) >= _SHORTEST_MARK)
+        self.lacks_bos = template not in {"auto", "none"} and self._lacks_bos()
+        """Whether a template from a file leaves out the token that the tokenizer begins every text with."""
 
     @property
     def is_plain(self) -> bool:
         """No chat template: texts are joined as they are."""
         return self._chat is None
-
-    @property
-    def writes_end(self) -> bool:
-        """Whether the chat template itself ends an answer with the token that ends responses."""
-        return bool(self._closing)
 
     def prompt_ids(
         self, prompt: str | Sequence[Message], system: str = "", tools: Sequence[Any] = ()
@@ -168,6 +165,10 @@ class PromptTemplate:
                 "Leave data.system empty, or set data.template to a Jinja file that writes them.",
             )
 
+    def _lacks_bos(self) -> bool:
+        bos, begun = self._tokenizer.bos_token_id, self._tokenizer(_ASKED)["input_ids"][:1]
+        return bos is not None and begun == [bos] and self.prompt_ids(_ASKED)[0] != bos
+
     def _end(self) -> tuple[str, int]:
         """What closes an answer, up to the token that ends it, and that token.
 
@@ -192,14 +193,15 @@ def eos_ids(tokenizer: Any, generation_eos: int | Sequence[int] | None, template
         found.add(generation_eos)
     else:
         found.update(generation_eos or ())
-    special = {token.content: i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     for name in {"auto", template}:
         try:
             chat = _chat_format(tokenizer, name)
         except DataError:
             continue
         if chat is not None:
-            found.update(i for content, i in special.items() if chat.after.startswith(content))
+            found.update(
+                i for text, i in control_tokens(tokenizer, chat.after).items() if text and chat.after.startswith(text)
+            )
     return frozenset(int(token) for token in found if token is not None)
 
 
@@ -220,7 +222,8 @@ def _chat_format(tokenizer: Any, template: str) -> ChatFormat | None:
         if isinstance(tokenizer.chat_template, str):
             return ChatFormat(tokenizer, tokenizer.chat_template)
         if isinstance(tokenizer.chat_template, Mapping) and "default" in tokenizer.chat_template:
-            return ChatFormat(tokenizer, tokenizer.chat_template["default"])
+            named = tokenizer.chat_template
+            return ChatFormat(tokenizer, named["default"], named.get("tool_use", ""))
         raise DataError(
             "data.template: the tokenizer has no chat template",
             'Set data.template = "none" (--set data.template=none) to join prompt and completion as they are, or name '

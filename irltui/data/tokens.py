@@ -19,6 +19,8 @@ _CONTEXT = 4  # tokens before one that say how it reads
 INNER_END = "end-of-sequence token inside the response"
 SPECIAL = "special token"
 UNKNOWN = "unknown token"
+LOST = "characters that the tokenizer has no token for"
+NO_BOS = "the tokenizer begins every text with its BOS token, and the template file does not"
 MERGED = "the tokenizer would join the end of the prompt and the beginning of the response"
 DIFFERS = "the chat template writes the messages before the answer differently once the answer is there"
 NOT_FOLLOWED = "the ids are not those that the chat template makes of the whole conversation"
@@ -80,6 +82,10 @@ class RowTokens:
             yield from (f"{SPECIAL} {token} in the {what}" for token in special.inside(text))
             if special.count_unknown(ids, text):
                 yield f"{UNKNOWN} {special.unknown} in the {what}"
+            if special.loses(text):
+                yield f"{LOST} in the {what}"
+        if self._template.lacks_bos:
+            yield NO_BOS
         if pair.merged:
             yield MERGED
         if pair.differs:

@@ -50,9 +50,14 @@ def model_limits(section: ModelSection) -> ModelLimits:
 def limits_of(config: Any) -> ModelLimits:
     """The limits that the configuration of a text model gives."""
     name = next((name for name in _POSITIONS if _number(config, name)), "")
-    positions = _number(config, name) if name and not getattr(config, "alibi", False) else None
+    positions = None if _is_unbounded(config) or not name else _number(config, name)
     window = _number(config, "sliding_window") if getattr(config, "use_sliding_window", True) else None
     return ModelLimits(_number(config, "vocab_size"), _stretched(config, positions), name if positions else "", window)
+
+
+def _is_unbounded(config: Any) -> bool:
+    """Whether positions are distances alone (ALiBi)."""
+    return getattr(config, "alibi", False) or getattr(config, "model_type", "") == "bloom"
 
 
 def _number(config: Any, name: str) -> int | None:

@@ -9,7 +9,7 @@ from typing import Literal
 from irltui.config.line_template import LINE_TEMPLATE
 from irltui.config.schema import RunConfig
 from irltui.data.report import DataReport
-from irltui.data.tokens import DIFFERS, MERGED, NOT_FOLLOWED, SPECIAL, UNKNOWN
+from irltui.data.tokens import DIFFERS, LOST, MERGED, NO_BOS, NOT_FOLLOWED, SPECIAL, UNKNOWN
 from irltui.engine.plan import Plan
 from irltui.preflight.rows import RowFacts
 
@@ -31,6 +31,8 @@ _REMARKS: dict[str, tuple[Level, str]] = {
         "The tokenizer has no token for some of the text, so it is lost. Remove such text, or use a model whose "
         "tokenizer knows it.",
     ),
+    LOST: ("warning", "They are left out of what the model reads. Remove them, or use another model."),
+    NO_BOS: ("warning", "Begin the file that data.template names with {{ bos_token }}."),
     MERGED: (
         "note",
         "They are kept apart, as in generation. Move white space from the end of prompts to the start of completions.",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import pytest
+from transformers import PreTrainedTokenizerFast
 
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.errors import DataError
@@ -215,3 +217,24 @@ def test_a_template_that_begins_answers_otherwise_than_it_asks_for_them_is_refus
     with pytest.raises(DataError, match=r"data\.template: the chat template asks for an answer with 'BOT:'") as caught:
         PromptTemplate(tok, eos_ids(tok, None))
     assert "data.template" in caught.value.hint
+
+
+def test_a_turn_may_end_with_a_token_that_the_tokenizer_does_not_call_special() -> None:
+    inner = FAMILIES["byte-level BPE"](("<|endoftext|>",))
+    inner.add_tokens(["<|im_start|>", "<|im_end|>", "\n"])
+    tok = PreTrainedTokenizerFast(
+        tokenizer_object=inner, eos_token="<|endoftext|>", chat_template=PUBLISHED["chatml"].template
+    )
+    end = tok.convert_tokens_to_ids("<|im_end|>")
+    assert eos_ids(tok, None) == {tok.eos_token_id, end}
+    template = PromptTemplate(tok, eos_ids(tok, None))
+    assert template.end_id == template.pair_ids(ASKED, "It is two.").response[-1] == end
+    assert template.special.inside("<|im_end|>\n<|im_start|>user") == ["<|im_end|>", "<|im_start|>"]
+
+
+def test_conversations_with_tools_take_the_tokenizer_s_template_for_them() -> None:
+    tok = copy(tokenizer(PUBLISHED["chatml"], "bytes"))
+    tok.chat_template = {"default": PUBLISHED["chatml"].template, "tool_use": PUBLISHED["qwen2.5"].template}
+    template = PromptTemplate(tok, eos_ids(tok, None))
+    assert "<tools>" in tok.decode(template.pair_ids(ASKED, CALL, tools=TOOLS).prompt)
+    assert "Qwen" not in tok.decode(template.prompt_ids(ASKED))

@@ -138,6 +138,20 @@ def test_a_prompt_begins_with_one_bos(name: str) -> None:
     assert bos not in template(name).response_ids("hello")[:-1]
 
 
+def test_a_text_that_spells_out_the_bos_token_has_one() -> None:
+    for name in ("no template, bos and eos around every text", "no template, bos is eos"):
+        tokenizer = made(name)
+        assert template(name).prompt_ids(tokenizer.bos_token + "hello") == template(name).prompt_ids("hello")
+
+
+def test_a_template_file_without_the_bos_token_of_every_text_is_known(tmp_path: Path) -> None:
+    name = "no template, bos and eos around every text"
+    assert file_template(tmp_path / "line.jinja", LINE_TEMPLATE, name).lacks_bos
+    assert not file_template(tmp_path / "bos.jinja", "{{ bos_token }}" + LINE_TEMPLATE, name).lacks_bos
+    assert not file_template(tmp_path / "other.jinja", LINE_TEMPLATE).lacks_bos
+    assert not template("template and tokenizer both add bos").lacks_bos
+
+
 @pytest.mark.parametrize(("name", "end"), END.items())
 def test_a_response_ends_as_the_template_ends_a_turn(name: str, end: str) -> None:
     assert made(name).decode([template(name).end_id]) == end

@@ -19,7 +19,7 @@ from irltui.lm.limits import limits_of
         ("opt", {"max_position_embeddings": 64}, 64),
         ("mpt", {"max_seq_len": 64}, 64),
         ("falcon", {"max_position_embeddings": 64, "alibi": True}, None),
-        ("bloom", {}, None),
+        ("bloom", {"seq_length": 64}, None),
         ("mamba", {}, None),
     ],
 )
