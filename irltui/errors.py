@@ -95,6 +95,10 @@ class TrainingError(IrltuiError):
     """Training cannot go on: a number that is not finite, an empty iteration, a failed part."""
 
 
+class ExportError(IrltuiError):
+    """A model that was written, and is not the one that was trained."""
+
+
 class NotFiniteError(TrainingError):
     """A loss or a gradient is NaN or infinite."""
 

@@ -60,6 +60,8 @@ class ModelSection(Section):
     """Attention implementation of transformers."""
     kernels: Literal["off", "liger"] = "off"
     """liger: liger-kernel's fused norms, rotary embedding, gated layers and output layer, on CUDA; rounds otherwise."""
+    quantization: Literal["off", "4bit"] = "off"
+    """4bit: QLoRA, a frozen base in 4 bits (NF4) by bitsandbytes under LoRA adapters, on CUDA."""
     gradient_checkpointing: bool = False
     """Trade time for memory: keep no activations."""
     shard: Literal["off", "fsdp2"] = "off"

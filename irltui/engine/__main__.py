@@ -125,12 +125,21 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
         end = End(State.FAILED, error.message, error.hint, error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: every end is told
         _print(traceback.format_exc())
-        reason = f"{type(error).__name__}: {error}"
-        end = End(State.FAILED, reason, "This is a fault of irltui or a plugin: see console.log.", EXIT_FAILED)
+        end = End(State.FAILED, f"{type(error).__name__}: {error}", _cause(error), EXIT_FAILED)
     end = _told(writer, end)
     if end.state is not State.FAILED:
         leave()  # the end is written by now: launchers end the rest when the first process goes
     return end
+
+
+def _cause(error: Exception) -> str:
+    """What to do about an error that nothing foresaw, by the code that it came through."""
+    modules = {str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(error.__traceback__)}
+    if any(name.startswith("transformers_modules.") for name in modules):
+        return "The Python code that comes with the model raised this: see console.log, and ask the model's authors."
+    if any(name.startswith("transformers.models.") for name in modules):
+        return "transformers raised this while it computed with the model: see console.log. Does its config.json fit?"
+    return "The traceback is in console.log. If it names no plugin of yours, please report it with that file."
 
 
 def _stopped(stop: Stop) -> End:

@@ -40,6 +40,7 @@ from irltui.lm.load import add_adapter, checkpoint_activations, generation_defau
 from irltui.lm.pairs import SharedPrompts
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.precision import compute_precision
+from irltui.lm.quantized import check_trainable
 from irltui.rewards.per_token import PerTokenReward
 
 
@@ -197,7 +198,13 @@ def derived_seed(seed: int, purpose: str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def build(config: RunConfig, folder: Path, poll: Callable[[], None], notice: Callable[[str], None]) -> Parts:
+def build(
+    config: RunConfig,
+    folder: Path,
+    poll: Callable[[], None],
+    notice: Callable[[str], None],
+    begun: float | None = None,
+) -> Parts:
     """Load data, tokenizer and model, and make every part; the data comes first, for its errors are cheap.
 
     Args:
@@ -205,11 +212,12 @@ def build(config: RunConfig, folder: Path, poll: Callable[[], None], notice: Cal
         folder: its samples/.
         poll: the safe point.
         notice: tells the user something once.
+        begun: when the run began, the date of chat templates that write one; None for today.
 
     Raises:
         IrltuiError: whatever cannot be used, with place and remedy.
     """
-    tokenizer = load_tokenizer(config.model)
+    tokenizer = load_tokenizer(config.model, begun)
     generation_config = generation_defaults(config.model)
     ends = eos_ids(tokenizer, generation_config.eos_token_id, config.data.template)
     data = load_demonstrations(config.data, tokenizer, ends)
@@ -290,6 +298,7 @@ def make_policy(
     Raises:
         ModelError: it cannot be loaded.
     """
+    check_trainable(config)
     shard = launch.take_fsdp() or config.model.shard == "fsdp2"
     device = ranks.start().device or torch.device("cpu")
     together = shard and ranks.count() > 1
@@ -303,7 +312,8 @@ def make_policy(
     shared = SharedPrompts(notice) if config.loop.share_prefix else None
     sharding = _sharding(accelerator, notice) if shard else None
     if sharding is None:
-        model.to(accelerator.device)
+        if config.model.quantization == "off":  # 4-bit weights are there already
+            model.to(accelerator.device)
     elif shared is not None:
         shared.try_on_first(model)  # while it is whole: which rank meets the first pairs depends on the data
     if config.model.gradient_checkpointing:

@@ -47,7 +47,13 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
     ranks.start()
     preparation.met.set()
     writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
-    parts = build(config, run.samples, safepoint.poll, lambda text: writer.write(Kind.LOG, level="info", text=text))
+    parts = build(
+        config,
+        run.samples,
+        safepoint.poll,
+        lambda text: writer.write(Kind.LOG, level="info", text=text),
+        begun=manifest.created,
+    )
     check_inputs(run, config, parts.data)
     if not ranks.is_first():  # dropout is a rank's own; what all do alike draws nothing from here on
         torch.manual_seed(derived_seed(config.seed, f"torch of rank {ranks.index()}"))

@@ -42,7 +42,7 @@ def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
     """
     files = _weight_files(section)
     named = getattr(model.config, "transformers_weights", None)  # other files than the usual ones
-    is_more = named or hasattr(model, "peft_config") or getattr(model, "is_quantized", False)
+    is_more = named or getattr(model, "is_quantized", False)
     if is_more or not files:
         return partial(load_model, section)
     seen = {file: _look(file) for file in files}

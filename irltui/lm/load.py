@@ -22,10 +22,19 @@ from transformers.utils import logging as transformers_logging
 from irltui import quickstart
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
+from irltui.lm.dates import fix_date
 from irltui.lm.kernels import require_liger, use_liger
+from irltui.lm.probe import check_causal
+from irltui.lm.quantized import load_options, require_4bit
+from irltui.lm.unsupported import cannot_load, refuse_as_classifier, refuse_unsupported
+from irltui.lm.weights import check_accounted, check_finite
 
 # Loaders of other people's formats raise whatever they like.
-_LOADING = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError, SafetensorError)
+LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError, SafetensorError)
+_MERGE = (
+    "Merge it first: PeftModel.from_pretrained(base, FOLDER).merge_and_unload().save_pretrained(NEW). To leave it out, "
+    "move adapter_config.json and adapter_model.safetensors away."
+)
 
 
 def quiet_transformers() -> None:
@@ -54,6 +63,11 @@ def model_source(section: ModelSection) -> str:
         return section.name
     if (path / "run.json").is_file():
         path = path / "model"
+    if (path / "adapter_config.json").is_file():
+        beside = "beside its weights" if (path / "config.json").is_file() else "and no model"
+        raise ModelError(
+            f"model.name: {section.name}: the folder holds a LoRA adapter {beside} (adapter_config.json)", _MERGE
+        )
     if not (path / "config.json").is_file():
         raise ModelError(
             f"model.name: {section.name}: no model here ({path.name}/config.json is missing)",
@@ -62,19 +76,26 @@ def model_source(section: ModelSection) -> str:
     return str(path)
 
 
-def load_tokenizer(section: ModelSection) -> Any:
+def load_tokenizer(section: ModelSection, begun: float | None = None) -> Any:
     """The model's tokenizer.
+
+    Args:
+        section: of the model.
+        begun: when the run began, which templates take for now; None for the present.
 
     Raises:
         ModelError: none to be had.
     """
     source = model_source(section)
     try:
-        return AutoTokenizer.from_pretrained(
+        tokenizer = AutoTokenizer.from_pretrained(
             source, revision=section.revision, trust_remote_code=section.trust_remote_code
         )
-    except _LOADING as error:
-        raise _cannot_load("tokenizer", section, error) from error
+    except Exception as error:  # tokenizers raises plain exceptions
+        raise cannot_load("tokenizer", section, error) from error
+    if begun is not None:
+        fix_date(tokenizer, begun)
+    return tokenizer
 
 
 def generation_defaults(section: ModelSection) -> GenerationConfig:
@@ -92,18 +113,22 @@ def model_config(section: ModelSection) -> Any:
         ModelError: none to be had.
     """
     try:
-        return _config(section)
-    except _LOADING as error:
-        raise _cannot_load("configuration", section, error) from error
+        return AutoConfig.from_pretrained(
+            model_source(section), revision=section.revision, trust_remote_code=section.trust_remote_code
+        )
+    except LOADING_ERRORS as error:
+        raise cannot_load("configuration", section, error) from error
 
 
 def check_kernels(section: ModelSection) -> None:
-    """Refuse kernels that cannot be had, before anything large is loaded.
+    """Refuse kernels and 4-bit weights that cannot be had, before anything large is loaded.
 
     Raises:
-        ConfigError: there is no CUDA device, no such package, or it does not know this family.
+        ConfigError: there is no CUDA device, no such package, or liger does not know this family.
         ModelError: the model's configuration cannot be had.
     """
+    if section.quantization == "4bit":
+        require_4bit()
     if section.kernels == "liger":
         require_liger(model_config(section).model_type)
 
@@ -112,12 +137,29 @@ def load_model(section: ModelSection) -> Any:
     """The causal language model in evaluation mode, on the CPU, in `section.dtype`, from safetensors only.
 
     Raises:
-        ModelError: none to be had, or it is no causal language model.
+        ModelError: none to be had, it is no causal language model, its files do not hold exactly its weights, or a
+            weight is not finite.
     """
-    model = _load(AutoModelForCausalLM, section)
+    config = model_config(section)
+    refuse_unsupported(section, config)
+    model, report = _load(AutoModelForCausalLM, section, config)
+    _refuse_adapter(section, model)
     if model.get_output_embeddings() is None:
         raise ModelError(f"model.name: {section.name}: {type(model).__name__} has no output layer over a vocabulary")
-    return model.eval()
+    model.eval()
+    check_finite(section.name, model)
+    check_causal(section.name, model)
+    check_accounted(section.name, model, report)
+    return _with_kernels(model, section)
+
+
+def load_again(section: ModelSection) -> Any:
+    """A model that `load_model` has checked before; nothing has been computed with it yet.
+
+    Raises:
+        ModelError: it cannot be loaded any more.
+    """
+    return _load(AutoModelForCausalLM, section, model_config(section))[0].eval()
 
 
 def empty_model(section: ModelSection) -> Any:
@@ -126,12 +168,13 @@ def empty_model(section: ModelSection) -> Any:
     Raises:
         ModelError: none to be had, or it is no causal language model.
     """
+    config = model_config(section)
+    refuse_unsupported(section, config)
     try:
-        config = _config(section)
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config, trust_remote_code=section.trust_remote_code)
-    except _LOADING as error:
-        raise _cannot_load("configuration", section, error) from error
+    except LOADING_ERRORS as error:
+        raise cannot_load("configuration", section, error) from error
 
 
 def load_classifier(section: ModelSection, seed: int) -> tuple[Any, bool]:
@@ -143,13 +186,18 @@ def load_classifier(section: ModelSection, seed: int) -> tuple[Any, bool]:
     Raises:
         ModelError: none to be had, the family has no such class, or the weights hold a head of other width.
     """
+    config = model_config(section)
+    refuse_as_classifier(section, config)
+    config.num_labels = 1
     torch.manual_seed(seed)
-    model, report = _load(AutoModelForSequenceClassification, section, num_labels=1, output_loading_info=True)
+    model, report = _load(AutoModelForSequenceClassification, section, config)
+    _refuse_adapter(section, model)
     trunk = {f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()}
     missing = set(report["missing_keys"])
-    if lacking := sorted(missing & trunk):
-        raise ModelError(f"model.name: {section.name}: the weights lack {lacking[0]}", "Is the folder complete?")
-    return model.eval(), not missing
+    inside = {key for key in report["unexpected_keys"] if key.startswith(f"{model.base_model_prefix}.")}
+    check_accounted(section.name, model, {**report, "missing_keys": missing & trunk, "unexpected_keys": inside})
+    check_finite(section.name, model)
+    return _with_kernels(model.eval(), section), not missing
 
 
 def load_judge(section: ModelSection) -> tuple[Any, Any]:
@@ -159,7 +207,8 @@ def load_judge(section: ModelSection) -> tuple[Any, Any]:
         ModelError: none to be had, or its weights hold no head.
     """
     tokenizer = load_tokenizer(section)
-    model, report = _load(AutoModelForSequenceClassification, section, output_loading_info=True)
+    model, report = _load(AutoModelForSequenceClassification, section, model_config(section))
+    check_finite(section.name, model)
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"model.name: {section.name}: the weights lack {missing[0]}: no trained sequence classifier",
@@ -168,34 +217,37 @@ def load_judge(section: ModelSection) -> tuple[Any, Any]:
     return model.eval().requires_grad_(requires_grad=False), tokenizer
 
 
-def _load(kind: Any, section: ModelSection, *, num_labels: int | None = None, **options: Any) -> Any:
+def _load(kind: Any, section: ModelSection, config: Any) -> tuple[Any, dict[str, Any]]:
+    """The model, and which weights were missing, unexpected or of another shape."""
     check_kernels(section)
-    if section.attention != "auto":
-        options["attn_implementation"] = section.attention
+    attention: dict[str, str] = {} if section.attention == "auto" else {"attn_implementation": section.attention}
     try:
-        config = _config(section)
-        if num_labels is not None:
-            config.num_labels = num_labels
-        loaded = kind.from_pretrained(
+        return kind.from_pretrained(
             model_source(section),
             config=config,
             revision=section.revision,
             dtype=getattr(torch, section.dtype),
             trust_remote_code=section.trust_remote_code,
             use_safetensors=True,
-            **options,
+            ignore_mismatched_sizes=True,  # they are an error, and the report names them
+            output_loading_info=True,
+            **attention,
+            **load_options(section),
         )
-    except _LOADING as error:
-        raise _cannot_load("model", section, error) from error
+    except LOADING_ERRORS as error:
+        raise cannot_load("model", section, error) from error
+
+
+def _with_kernels(model: Any, section: ModelSection) -> Any:
     if section.kernels == "liger":
-        use_liger(loaded[0] if isinstance(loaded, tuple) else loaded)
-    return loaded
+        use_liger(model)
+    return model
 
 
-def _config(section: ModelSection) -> Any:
-    return AutoConfig.from_pretrained(
-        model_source(section), revision=section.revision, trust_remote_code=section.trust_remote_code
-    )
+def _refuse_adapter(section: ModelSection, model: Any) -> None:
+    """from_pretrained silently loads an adapter that it finds beside the weights, or instead of them."""
+    if hasattr(model, "peft_config"):
+        raise ModelError(f"model.name: {section.name}: holds a LoRA adapter (adapter_config.json)", _MERGE)
 
 
 def checkpoint_activations(model: Any) -> None:
@@ -228,7 +280,7 @@ def add_adapter(model: Any, section: AdapterSection, seed: int, task: str = "CAU
     """Wrap the model with fresh LoRA adapters; the base weights freeze, a classifier's head does not.
 
     Raises:
-        ModelError: peft finds no module to adapt.
+        ModelError: peft finds no module to adapt, or a target shares its weight with another layer.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -242,17 +294,26 @@ def add_adapter(model: Any, section: AdapterSection, seed: int, task: str = "CAU
             lora_dropout=section.dropout,
             target_modules=targets,
         )
-        return get_peft_model(model, config).eval()
+        adapted = get_peft_model(model, config).eval()
     except ValueError as error:
         raise ModelError(
             f"adapter.targets: {error}", 'Name modules of this model, or use targets = "all-linear".'
         ) from error
+    _refuse_tied_targets(adapted)
+    return adapted
 
 
-def _cannot_load(what: str, section: ModelSection, error: BaseException) -> ModelError:
-    reason = (str(error).strip() or repr(error)).splitlines()[0]
-    if Path(section.name).expanduser().exists():
-        hint = "Is the folder complete? It needs config.json, model.safetensors and the tokenizer's files."
-    else:
-        hint = "There is no such folder; for a hub name, check the spelling, the network and your access token."
-    return ModelError(f"model.name: {section.name}: cannot load the {what}: {reason}", hint)
+def _refuse_tied_targets(adapted: Any) -> None:
+    """An adapter on one of two layers that share their weight cannot be merged: it would enter the other one too."""
+    owners: dict[int, list[str]] = {}
+    for name, module in adapted.named_modules():
+        for parameter in module.parameters(recurse=False):
+            owners.setdefault(id(parameter), []).append(name)
+    for name, module in adapted.named_modules():
+        if hasattr(module, "get_delta_weight") and len(sharing := owners[id(module.get_base_layer().weight)]) > 1:
+            shared = next(other for other in sharing if not other.startswith(name))
+            raise ModelError(
+                f"adapter.targets: {name.rpartition('.')[2]} shares its weight with {shared.rpartition('.')[2]} "
+                "(tied embeddings), so an adapter on it cannot be merged",
+                'Leave both out of adapter.targets; "all-linear" does.',
+            )

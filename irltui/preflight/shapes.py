@@ -61,7 +61,7 @@ def _shapes(model: Any, config: Any, adapter: AdapterSection) -> Shapes:
         with torch.device("meta"):
             model = add_adapter(model, adapter, seed=0)
         trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    heads = config.num_attention_heads
+    heads = getattr(config, "num_attention_heads", 1)  # recurrent models have none
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     fewer = getattr(config, "num_key_value_heads", None) or heads
     inner = max((max(weight.shape) for weight in linear), default=config.hidden_size)

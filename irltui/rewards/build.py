@@ -89,6 +89,7 @@ def check_same_tokens(ours: Any, theirs: Any, what: str) -> None:
 
 
 def _section(name: str, model: ModelSection) -> ModelSection:
+    model = model.model_copy(update={"quantization": "off"})  # a reward's own weights train
     if name == POLICY:
         return model
     return model.model_copy(update={"name": name, "revision": "main"})

@@ -38,7 +38,7 @@ class Transformers(SamplerSpec):
         """The sampler over the policy's model."""
         from irltui.samplers.transformers import TransformersSampler
 
-        return TransformersSampler(_language_model(context), self.batch, context.poll)
+        return TransformersSampler(_language_model(context), self.batch, context.poll, context.notice)
 
 
 def _language_model(context: BuildContext) -> LanguageModelPolicy:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +22,7 @@ from irltui.lm.logprobs import only
 from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.slots import Place, SlotCache
+from irltui.samplers.agreement import GREEDY, agrees, in_own_types, probe_prompts
 from irltui.samplers.draw import Draw
 from irltui.samplers.transformers import TransformersSampler
 
@@ -30,8 +30,6 @@ GROUPS = 2  # slots are filled so often within a group, which the engine stores 
 SPARE = 64  # columns, so that old ones are dropped seldom
 PREFILL = 8_192  # tokens of new prompts in one forward pass
 MOST_PADDING = 1.2  # that forward pass over the tokens it is for
-_AGREES = {torch.float32: 1e-3}  # nats between a step in slots and a plain forward pass, by the model's type
-_AGREES_ROUGHLY = 0.3
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class SlotSampler(Sampler):
                 f"sampler slots: {reason}. transformers' generate draws the generations instead, "
                 'as with sampler.kind = "transformers"; it is slower.'
             )
-            return TransformersSampler(self._policy, self._slots, self._poll)
+            return TransformersSampler(self._policy, self._slots, self._poll, self._notice)
 
 
 def _checked_form(policy: LanguageModelPolicy) -> MaskForm:
@@ -98,22 +96,16 @@ def _checked_form(policy: LanguageModelPolicy) -> MaskForm:
     """
     model = policy.model
     form = mask_form(model)
-    computes = policy.autocast if policy.is_copy else nullcontext  # a plain copy computes in no other way
-    policy = LanguageModelPolicy(model, policy.tokenizer, policy.eos_ids, lambda: model, autocast=computes)
-    shapes = [Prompt(str(n), "", tuple((7 * n + 13 * i) % policy.vocabulary for i in range(n))) for n in (2, 5, 3)]
-    prompts = {prompt.id: prompt for prompt in shapes}
-    decoding = Decoding(temperature=0.0, max_new_tokens=4)
+    policy = in_own_types(policy)
+    prompts = probe_prompts(policy)
     try:
-        drawn = list(_Decode(_Source(policy, model, form), shapes, 2, decoding, 0, lambda: None))
-        with torch.no_grad():
-            batch = policy.collate([prompts[g.prompt_id] for g in drawn], [g.tokens for g in drawn], [0.0] * len(drawn))
-            plain = policy.token_log_probs(batch)[batch.response_mask]
+        drawn = list(_Decode(_Source(policy, model, form), prompts, 2, GREEDY, 0, lambda: None))
+        is_same = agrees(policy, prompts, drawn)
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
         raise UnsupportedModelError(f"{type(error).__name__} in {type(model).__name__}") from error
-    slots = torch.tensor([logp for generation in drawn for logp in generation.logprobs], device=plain.device)
-    if not (plain - slots).abs().max() < _AGREES.get(model.get_output_embeddings().weight.dtype, _AGREES_ROUGHLY):
+    if not is_same:
         raise UnsupportedModelError(f"{type(model).__name__} computes something else in slots")
     return form
 

@@ -15,21 +15,63 @@ from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
+from irltui.errors import ModelError
 from irltui.lm.policy import LanguageModelPolicy
+from irltui.samplers.agreement import GREEDY, agrees, in_own_types, probe_prompts
 from irltui.samplers.draw import Draw
+
+Split = Callable[[Sequence[Prompt]], list[Sequence[Prompt]]]
 
 
 class TransformersSampler(Sampler):
-    """Generations from `policy`, `batch` prompts at a time."""
+    """Generations from `policy`, `batch` prompts at a time; in smaller batches where a model needs that.
 
-    def __init__(self, policy: LanguageModelPolicy, batch: int, poll: Callable[[], None]) -> None:
+    Args:
+        policy: to draw from.
+        batch: prompts of a batch, at most.
+        poll: called between tokens.
+        notice: told, once, if batches are smaller.
+    """
+
+    def __init__(
+        self,
+        policy: LanguageModelPolicy,
+        batch: int,
+        poll: Callable[[], None],
+        notice: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.group = batch
-        self._policy, self._poll = policy, poll
+        self._policy, self._poll, self._notice = policy, poll, notice
+        self._split: Split | None = None  # looked up at the first use
 
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
-        """One generation per prompt, in order, `group` at a time."""
+        """One generation per prompt, `group` at a time.
+
+        Raises:
+            ModelError: `generate` computes something else than the policy, however prompts are batched.
+        """
+        if self._split is None:
+            self._split = self._find_split()
         for at in range(0, len(prompts), self.group):
-            yield from self._batch(prompts[at : at + self.group], decoding, seed)
+            for batch in self._split(prompts[at : at + self.group]):
+                yield from self._batch(batch, decoding, seed)
+
+    def _find_split(self) -> Split:
+        """The largest batches in which rows do not change each other: padding may run through a recurrent state."""
+        policy = in_own_types(self._policy)
+        trial, prompts = TransformersSampler(policy, self.group, self._poll), probe_prompts(policy)
+        name = type(policy.model).__name__
+        for split, told in _SPLITS.items():
+            drawn = [g for batch in split(prompts) for g in trial._batch(batch, GREEDY, 0)]
+            if not agrees(policy, prompts, drawn):
+                continue
+            if told:
+                self._notice(f"sampler transformers: {name} computes something else in padded batches: {told}.")
+            return split
+        raise ModelError(
+            f"{name}: transformers' generate gives tokens other probabilities than a forward pass of the model",
+            'Its generations would not be the policy\'s. Train it with algorithm = "sft", or take another model.',
+        )
 
     def _batch(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> list[Generation]:
         policy = self._policy
@@ -71,6 +113,28 @@ class TransformersSampler(Sampler):
         end = next((i for i, token in enumerate(row) if token in self._policy.eos_ids), None)
         count = len(row) if end is None else end + 1
         return Generation(prompt.id, tuple(row[:count]), tuple(logprobs[:count]), end is not None)
+
+
+def _together(prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:
+    return [prompts]
+
+
+def _of_one_length(prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:
+    alike: dict[int, list[Prompt]] = {}
+    for prompt in prompts:
+        alike.setdefault(len(prompt.tokens), []).append(prompt)
+    return list(alike.values())
+
+
+def _one_by_one(prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:
+    return [[prompt] for prompt in prompts]
+
+
+_SPLITS: dict[Split, str] = {
+    _together: "",
+    _of_one_length: "only prompts of one length are sampled together, which is slower",
+    _one_by_one: "prompts are sampled one by one, which is much slower",
+}
 
 
 class _OneStreamEach(LogitsProcessor):

@@ -21,8 +21,9 @@ from irltui.config.schema import RunConfig
 from irltui.console import out as say
 from irltui.console import out_json, talk
 from irltui.engine.checkpoint import read_position
-from irltui.engine.export import keep_template, whole, write_model
-from irltui.errors import CheckpointError, OptionError, RunFolderError
+from irltui.engine.export import whole, write_adapter, write_model
+from irltui.errors import CheckpointError, ExportError, OptionError, RunFolderError
+from irltui.lm.exported import expected_of
 from irltui.lm.load import generation_defaults, quiet_transformers
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.durable import room
@@ -105,9 +106,6 @@ def _export(run: RunFolder, config: RunConfig, iteration: str, target: Path, wan
                 _write_checkpoint(folder, config, run.checkpoints / name, wanted)
                 reached = read_position(run.checkpoints / name)
                 place = Exported(name, reached.t, reached.step, is_best=iteration == BEST)
-            for model in (folder, folder / "adapter"):
-                if model.is_dir():
-                    keep_template(config, model)
             if wanted.dtype:
                 _cast(folder, wanted.dtype)
             write_card(folder, run, place)
@@ -191,24 +189,30 @@ def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, wanted:
     parts = load_checkpoint(config, checkpoint)
     policy, reward = parts.policy, parts.reward
     defaults = generation_defaults(config.model)
-    if policy.is_adapted:
-        adapter = folder / "adapter" if wanted.merge else folder
-        adapter.mkdir(exist_ok=True)
-        write_model(adapter, policy.model, policy.tokenizer, defaults)
-        (adapter / "README.md").unlink(missing_ok=True)
-    if wanted.merge or not policy.is_adapted:
-        model: Any = policy.model.merge_and_unload() if policy.is_adapted else policy.model
-        write_model(folder, model, policy.tokenizer, defaults)
     if reward is not None:
         with whole(folder / "reward") as inner:
             reward.export(inner)
+    expected = expected_of(policy)
+    adapter = folder / "adapter" if wanted.merge else folder
+    if policy.is_adapted:
+        adapter.mkdir(exist_ok=True)
+        write_adapter(adapter, policy, config, defaults)
+        (adapter / "README.md").unlink(missing_ok=True)
+    if wanted.merge or not policy.is_adapted:
+        write_model(folder, policy, config, defaults, expected, adapter)
 
 
 def _cast(folder: Path, dtype: str) -> None:
-    """All weights of the folder in another type, with the configurations that name it."""
+    """All weights of the folder in another type, with the configurations that name it.
+
+    Raises:
+        ExportError: a weight has no finite value in that type.
+    """
     wanted: torch.dtype = getattr(torch, dtype)
     for file in folder.rglob("*.safetensors"):
         tensors = {n: t.to(wanted) if t.is_floating_point() else t for n, t in load_file(file).items()}
+        if over := [n for n, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]:
+            raise ExportError(f"--dtype {dtype}: {over[0]} has numbers too large for it", "Take --dtype bfloat16.")
         save_file(tensors, file, metadata={"format": "pt"})
     for file in folder.rglob("config.json"):
         values = json.loads(file.read_text(encoding="utf-8"))

@@ -97,24 +97,34 @@ def load_learned(run: RunFolder, config: RunConfig | None = None) -> Learned:
         RunFolderError: there is no result yet.
         ModelError: its model cannot be loaded.
     """
-    config = config or recorded(read_manifest(run).config)
+    manifest = read_manifest(run)
+    config = config or recorded(manifest.config)
     if not run.model.is_dir():
         raise RunFolderError(f"{run.path}: has no result yet (model/ is missing)", "Finish it: irltui run --resume.")
-    section = config.model.model_copy(update={"name": str(run.model), "revision": "main"})
-    return Learned(run, *load_model_of(config, section))
+    section = config.model.model_copy(update={"name": str(run.model), "revision": "main", "quantization": "off"})
+    return Learned(run, *load_model_of(config, section, begun=manifest.created))
 
 
 def load_model_of(
-    config: RunConfig, section: ModelSection, poll: Callable[[], None] = lambda: None
+    config: RunConfig,
+    section: ModelSection,
+    poll: Callable[[], None] = lambda: None,
+    begun: float | None = None,
 ) -> tuple[Assembly, PromptTemplate]:
     """The parts of a configuration over any model, which does not train, and what makes prompts of text.
+
+    Args:
+        config: of a run.
+        section: of the model.
+        poll: called often in long work.
+        begun: as for `load_tokenizer`.
 
     Raises:
         ModelError: it cannot be loaded.
         DataError: there is no chat template.
     """
     section = section.model_copy(update=_FOR_SCORING)
-    tokenizer = load_tokenizer(section)
+    tokenizer = load_tokenizer(section, begun)
     ends = eos_ids(tokenizer, generation_defaults(section).eos_token_id, config.data.template)
     template = PromptTemplate(tokenizer, ends, config.data.template, config.data.system)
     return assemble(config, _policy(section, tokenizer, ends), poll), template
@@ -146,5 +156,6 @@ def no_reward(run: RunFolder, config: RunConfig) -> RunFolderError:
 
 def _policy(section: ModelSection, tokenizer: object, ends: frozenset[int]) -> LanguageModelPolicy:
     model = load_model(section).requires_grad_(requires_grad=False)
-    model.to(PartialState().device or torch.device("cpu"))
+    if section.quantization == "off":
+        model.to(PartialState().device or torch.device("cpu"))
     return LanguageModelPolicy(model, tokenizer, ends, partial(load_model, section))

@@ -37,8 +37,9 @@ def test_code_of_a_model_does_not_run_unless_the_configuration_says_so(
     if model_type == "llama":  # transformers' own class serves
         load_model(ModelSection(name=str(path)))
     else:
-        with pytest.raises(ModelError, match="cannot load the model"):
+        with pytest.raises(ModelError, match="contains custom code") as refused:
             load_model(ModelSection(name=str(path)))
+        assert "model.trust_remote_code = true" in refused.value.hint
     load_tokenizer(ModelSection(name=str(path)))
     assert not mark.exists()
     load_model(ModelSection(name=str(path), trust_remote_code=True))

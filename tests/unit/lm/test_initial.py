@@ -13,10 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from irltui.config.schema import AdapterSection, ModelSection
+from irltui.config.schema import ModelSection
 from irltui.errors import ModelError
 from irltui.lm.initial import initial_loader, weights_digest
-from irltui.lm.load import add_adapter, load_model
+from irltui.lm.load import load_model
 from support.tiny import SIZES, folder
 
 
@@ -96,9 +96,9 @@ def test_a_file_that_was_replaced_or_is_gone_is_told(tmp_path: Path) -> None:
         load()
 
 
-def test_what_is_more_than_plain_weights_is_loaded_by_transformers(tmp_path: Path) -> None:
+def test_weights_that_are_not_plain_are_loaded_by_transformers(tmp_path: Path) -> None:
     given = section(folder(tmp_path / "m"))
-    adapted = add_adapter(load_model(given), AdapterSection(kind="lora"), seed=0)
-    adapted.save_pretrained(tmp_path / "m")  # from_pretrained puts the adapter on top
     model = load_model(given)
+    assert not isinstance(initial_loader(given, model), partial)
+    model.is_quantized = True
     assert isinstance(initial_loader(given, model), partial)

@@ -6,13 +6,15 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, LogitsProcessorList, RwkvConfig, RwkvForCausalLM
 
 from irltui.api import Decoding, Generation, Prompt, Sampler
+from irltui.errors import ModelError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.samplers.slots import SlotSampler
 from irltui.samplers.transformers import TransformersSampler
@@ -156,3 +158,38 @@ def test_sampling_leaves_no_gradient_and_no_trace_in_the_global_random_stream(ma
     draw(sampler, PROMPTS)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(parameter.grad is None for parameter in policy.parameters())
+
+
+def recurrent() -> tuple[LanguageModelPolicy, list[str]]:
+    """A policy whose state runs through padding, and what is told of it."""
+    config = RwkvConfig(vocab_size=55, hidden_size=32, intermediate_size=64, num_hidden_layers=2, rescale_every=0)
+    torch.manual_seed(0)
+    model = RwkvForCausalLM(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return LanguageModelPolicy(model, tiny.tokenizer(), frozenset({2}), lambda: model), []
+
+
+@pytest.mark.parametrize("way", [TransformersSampler, SlotSampler])
+def test_a_model_whose_rows_change_each_other_is_sampled_in_smaller_batches(way: Callable[..., Sampler]) -> None:
+    policy, told = recurrent()
+    drawn = draw(way(policy, 4, lambda: None, told.append), PROMPTS)
+    by_id = {prompt.id: prompt for prompt in PROMPTS}
+    scored = score_all(policy, [by_id[i] for i in drawn], [g.tokens for g in drawn.values()], batch=1)
+    for generation, logps in zip(drawn.values(), scored, strict=True):
+        assert generation.logprobs == pytest.approx(logps, abs=1e-4)
+    assert sum("RwkvForCausalLM computes something else in padded batches" in text for text in told) == 1
+
+
+def test_a_model_whose_generate_is_another_policy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, _ = recurrent()
+    monkeypatch.setattr(policy.model, "generate", partial(_warmer, policy.model.generate))
+    with pytest.raises(ModelError, match="other probabilities than a forward pass"):
+        draw(TransformersSampler(policy, 4, lambda: None), PROMPTS)
+
+
+def _warmer(generate: Callable[..., Any], **options: Any) -> Any:
+    """As by a cache that does not work."""
+    kept = options["logits_processor"][0]
+    options["logits_processor"] = LogitsProcessorList([lambda ids, scores: kept(ids, scores * 0.5)])
+    return generate(**options)

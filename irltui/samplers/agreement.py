@@ -1,0 +1,39 @@
+"""Whether a way of sampling draws from the policy itself: a few generations, scored by a plain forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import torch
+
+from irltui.api import Decoding, Generation, Prompt
+from irltui.lm.policy import LanguageModelPolicy
+
+GREEDY = Decoding(temperature=0.0, max_new_tokens=4)
+_AGREES = {torch.float32: 1e-3}  # nats between both ways of computing a token, by the model's type
+_AGREES_ROUGHLY = 0.3
+
+
+def in_own_types(policy: LanguageModelPolicy) -> LanguageModelPolicy:
+    """The same model without autocast, so that a difference has no excuse; a plain copy computes in no other way."""
+    model, computes = policy.model, policy.autocast if policy.is_copy else nullcontext
+    return LanguageModelPolicy(model, policy.tokenizer, policy.eos_ids, lambda: model, autocast=computes)
+
+
+def probe_prompts(policy: LanguageModelPolicy) -> list[Prompt]:
+    """Four prompts of three lengths."""
+    lengths = enumerate((2, 5, 3, 5))
+    return [Prompt(str(k), "", tuple((7 * k + 13 * i) % policy.vocabulary for i in range(n))) for k, n in lengths]
+
+
+def agrees(policy: LanguageModelPolicy, prompts: Sequence[Prompt], generations: Sequence[Generation]) -> bool:
+    """Whether the generations' log-probabilities are those that the policy gives them."""
+    known = {prompt.id: prompt for prompt in prompts}
+    asked, tokens = [known[g.prompt_id] for g in generations], [g.tokens for g in generations]
+    with torch.no_grad():
+        batch = policy.collate(asked, tokens, [0.0] * len(asked))
+        scored = policy.token_log_probs(batch)[batch.response_mask]
+    drawn = torch.tensor([logp for g in generations for logp in g.logprobs], device=scored.device)
+    limit = _AGREES.get(policy.model.get_output_embeddings().weight.dtype, _AGREES_ROUGHLY)
+    return bool((scored - drawn).abs().max() < limit)
