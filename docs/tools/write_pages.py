@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import events_page
+
 import commands_page
 import configuration_page
+import metrics_page
 import plugins_page
-from irltui.runs import metrics
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": commands_page.page,
     "configuration.md": configuration_page.page,
-    "metrics.md": metrics.page,
+    "events.md": events_page.page,
+    "metrics.md": metrics_page.page,
     "plugins.md": plugins_page.page,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -15,7 +16,7 @@ _MOST_DRAWS = 20_000_000  # held at once: 160 MB
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95 % interval over `n` items."""
+    """A mean with its 95 % interval over `n` items; of one item alone there is none, and `low` and `high` are NaN."""
 
     mean: float
     low: float
@@ -49,6 +50,8 @@ def clustered_interval(values: NDArray[np.float64], *, seed: int = 0) -> Interva
     """
     by_item = values.mean(axis=1)
     n = len(by_item)
+    if n == 1:
+        return Interval(float(by_item[0]), math.nan, math.nan, 1)
     stream, at_once = np.random.default_rng(seed), max(1, min(RESAMPLES, _MOST_DRAWS // n))
     parts = [min(at_once, RESAMPLES - at) for at in range(0, RESAMPLES, at_once)]
     means = np.concatenate([by_item[stream.integers(0, n, size=(part, n))].mean(axis=1) for part in parts])

@@ -15,7 +15,7 @@ from rich.console import Console
 from irltui.benchmarks.comparison import Difference
 from irltui.console import out_json
 from irltui.errors import ConfigError
-from irltui.runs.records import Sample
+from irltui.runs.events import Sample
 from irltui.views.answers import Answers, answers
 from irltui.views.arms import Side, side_differences, sides_of
 from irltui.views.comparison import comparison_text

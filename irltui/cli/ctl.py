@@ -11,7 +11,7 @@ import typer
 from irltui.console import out, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, RunFolderError
 from irltui.runs.control import Command, send
-from irltui.runs.events import Event, Kind
+from irltui.runs.events import Control
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.reader import EventReader
 from irltui.runs.status import ENDED, State, read_status
@@ -45,8 +45,8 @@ def control(path: Path, name: str, text: str) -> int:
     sent = _send(run, command, text)
     answer = ""
     for event in _answers(reader, sent):
-        answer = str(event.fields.get("state", ""))
-        detail = safe(event.fields.get("detail", ""), lines=True)
+        answer = event.state
+        detail = safe(event.detail, lines=True)
         out(f"{command}: {safe(answer)}{f': {detail}' if detail else ''}")
     if answer not in _FINAL:
         talk(f"{command}: sent; the engine answers at its next safe point (see `irltui show {safe(path)}`)")
@@ -72,13 +72,13 @@ def _send(run: RunFolder, command: Command, text: str) -> str:
         raise RunFolderError(f"{safe(run.control)}: cannot be written: {safe(error)}") from None
 
 
-def _answers(reader: EventReader, sent: str) -> Iterator[Event]:
+def _answers(reader: EventReader, sent: str) -> Iterator[Control]:
     """What the engine says to one command, until it is done with it or patience ends."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         for event in reader.poll():
-            if event.kind == Kind.CONTROL and event.fields.get("id") == sent:
+            if isinstance(event, Control) and event.id == sent:
                 yield event
-                if event.fields.get("state") in _FINAL:
+                if event.state in _FINAL:
                     return
         time.sleep(_POLL)

@@ -8,10 +8,11 @@ from subprocess import Popen, TimeoutExpired
 from typing import Protocol
 
 from irltui.cli.lines import Lines
-from irltui.cli.progress import Progress
 from irltui.console import out_json, talk
 from irltui.errors import OutputError
-from irltui.runs.events import Event
+from irltui.runs.event_lines import as_dict
+from irltui.runs.events import Damaged, Event
+from irltui.runs.history import RunHistory
 from irltui.runs.reader import EventReader
 
 POLL = 0.2  # seconds between looks at events.jsonl
@@ -25,7 +26,7 @@ class Show(Protocol):
         ...
 
 
-def follow(engine: Popen[bytes], reader: EventReader, progress: Progress, show: Show) -> int:
+def follow(engine: Popen[bytes], reader: EventReader, history: RunHistory, show: Show) -> int:
     """Show every event until the engine has ended and all is read; a console that takes no more ends nothing.
 
     Returns:
@@ -34,8 +35,8 @@ def follow(engine: Popen[bytes], reader: EventReader, progress: Progress, show: 
     while True:
         returned = engine.poll()  # before reading, so that its last words are read too
         events = reader.poll()
+        history.take(events)
         for event in events:
-            progress.take(event)
             try:
                 show(event)
             except (OutputError, BrokenPipeError):
@@ -49,11 +50,12 @@ def follow(engine: Popen[bytes], reader: EventReader, progress: Progress, show: 
 
 def json_lines(event: Event) -> None:
     """Every event as one line of JSON on stdout."""
-    out_json({"seq": event.seq, "time": event.time, "kind": event.kind, **event.fields}, indent=None)
+    if not isinstance(event, Damaged):
+        out_json(as_dict(event), indent=None)
 
 
 def text_lines() -> Show:
-    """One line an event on stderr."""
+    """One line per event on stderr."""
     lines = Lines()
 
     def show(event: Event) -> None:
@@ -64,18 +66,18 @@ def text_lines() -> Show:
 
 
 @contextmanager
-def live(progress: Progress) -> Generator[Show]:
-    """A progress display on stderr, drawn from `progress`."""
+def live(history: RunHistory) -> Generator[Show]:
+    """A progress display on stderr, drawn from `history`."""
     from rich.console import Console
 
     from irltui.cli.live import display
 
-    with display(Console(stderr=True), progress):
+    with display(Console(stderr=True), history):
         yield _nothing  # it redraws by the clock
 
 
 def _nothing(event: Event) -> None:
-    """The display looks at the progress by itself."""
+    """The display reads the history by itself."""
 
 
 def _rest(engine: Popen[bytes]) -> None:

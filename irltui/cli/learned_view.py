@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from irltui.errors import RunFolderError
+from irltui.runs.event_lines import number
 from irltui.text import safe
-from irltui.views.terminal import figure
+from irltui.views.numbers import figure
 
 _ENDS = 3  # rows shown of each end of an order
 _SNIPPET = 300
@@ -37,7 +38,7 @@ def score_view(path: Path, *, as_json: bool) -> Any:
         lines.append(f"cut for the reward: {summary['cut']} rows")
     if summary["scored"]:
         names = ("lowest", "median", "mean", "highest")
-        lines.append("reward: " + "  ".join(f"{name} {figure(summary[name])}" for name in names))
+        lines.append("reward: " + "  ".join(f"{name} {_shown(summary[name])}" for name in names))
         lines.append(_table(_ends(path), _SCORED))
     return "\n".join([*lines, f"rewards  {safe(path)}"])
 
@@ -53,7 +54,7 @@ def sample_view(path: Path, *, as_json: bool) -> Any:
     if summary["cut"]:
         lines.append(f"cut at the length cap: {summary['cut']} of the answers chosen")
     if summary["best_mean"] is not None:
-        lines.append(f"mean reward: {figure(summary['mean'])} of all, {figure(summary['best_mean'])} of the best")
+        lines.append(f"mean reward: {_shown(summary['mean'])} of all, {_shown(summary['best_mean'])} of the best")
     shown = list(islice((line for line in _lines(path) if "completion" in line), _ENDS))
     if shown:
         lines.append(_table(shown, _SAMPLED))
@@ -121,6 +122,10 @@ def _skipped(summary: Line, what: str) -> Iterator[str]:
         yield "longer rows: --set data.overlong=truncate, or raise data.max_prompt_tokens, data.max_response_tokens"
 
 
+def _shown(value: object) -> str:
+    return figure(number(value))
+
+
 def _prompt(line: Line) -> str:
     prompt = line.get("prompt", "")
     return prompt if isinstance(prompt, str) else prompt[-1]["content"]
@@ -129,7 +134,7 @@ def _prompt(line: Line) -> str:
 _Fields = Mapping[str, Callable[[Line], str]]
 _SCORED: _Fields = {
     "row": lambda line: str(line["row"]),
-    "reward": lambda line: figure(line["reward"]),
+    "reward": lambda line: _shown(line["reward"]),
     "prompt": _prompt,
     "response": lambda line: str(line.get("completion", "")),
 }
@@ -141,7 +146,7 @@ _SAMPLED: _Fields = {
 }
 _SUSPECT: _Fields = {
     "row": _SCORED["row"],
-    "suspicion": lambda line: f"{line['suspicion']:.2f}",
+    "suspicion": lambda line: figure(line["suspicion"]),
     "reward": _SCORED["reward"],
     "why": lambda line: "; ".join(line["reasons"]),
     "prompt": _prompt,

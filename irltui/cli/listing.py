@@ -15,14 +15,17 @@ from irltui.console import columns, out, out_json, talk
 from irltui.errors import NoRunError, RunFolderError
 from irltui.experiments.study_file import Study, study_of
 from irltui.experiments.study_folder import runs_in
+from irltui.runs.event_lines import number
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
+from irltui.runs.metrics import COLUMNS, HELD_OUT_NLL, metric
 from irltui.runs.status import Status, read_status
 from irltui.text import safe
-from irltui.views.terminal import duration, figure
+from irltui.views.numbers import age, figure
 
-_HEAD = ["run", "state", "algorithm", "outer", "step", "gap", "held-out loss", "held-out NLL", "seen"]
-_EXPENDABLE = ("outer", "algorithm", "seen", "held-out NLL")  # in this order, where a terminal is too narrow
+_HEAD = ["run", "state", "algorithm", "outer", "step", *(metric(name).label for name in COLUMNS), "seen"]
+_EXPENDABLE = ("outer", "algorithm", "seen", metric(HELD_OUT_NLL).label)
+"""Columns that go first, in this order, where a terminal is too narrow."""
 
 
 def list_presets(*, as_json: bool) -> None:
@@ -120,15 +123,15 @@ class _Row:
 
     def as_text(self) -> list[str]:
         status = self.status
-        values = [status.values.get(name) for name in ("reward/gap", "heldout/loss", "heldout/nll")]
+        values = [status.values.get(name) for name in COLUMNS]
         return [
             safe(self._run.path),
             status.state.value,
             safe(self._algorithm, limit=12),
             f"{status.outer_iteration}/{status.outer_iterations}",
             f"{status.step}/{status.total_steps}",
-            *map(figure, values),
-            f"{duration(time.time() - status.time)} ago",
+            *(figure(number(value)) for value in values),
+            f"{age(time.time() - status.time)} ago",
         ]
 
     def as_json(self) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""The progress display of a headless run on a terminal. Draws a `Progress`; reads nothing."""
+"""The progress display of a headless run on a terminal. Draws a history; reads nothing."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -8,37 +10,33 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from irltui.cli.progress import Alert, Progress
+from irltui.runs.events import Alert
+from irltui.runs.history import Progress, RunHistory
+from irltui.runs.metrics import LIVE, PAIRS_PER_SECOND, TOKENS_PER_SECOND, metric
 from irltui.text import safe
-from irltui.views.terminal import duration, figure
+from irltui.views.numbers import duration, figure
+from irltui.views.replay import Moment
 
 _ALERTS = 3
-_METRICS = {
-    "loss": "train/loss",
-    "gap": "reward/gap",
-    "accuracy": "reward/accuracy",
-    "held-out loss": "heldout/loss",
-    "held-out NLL": "heldout/nll",
-}
-_SPEEDS = {"pairs/s": "speed/pairs_per_second", "tokens/s sampled": "speed/generated_tokens_per_second"}
+_SPEEDS = (PAIRS_PER_SECOND, TOKENS_PER_SECOND)
 
 
-def display(console: Console, progress: Progress) -> Live:
-    """A display that follows `progress` until it is left."""
+def display(console: Console, history: RunHistory) -> Live:
+    """A display that follows `history` until it is left."""
     return Live(
-        console=console, get_renderable=lambda: draw(progress), refresh_per_second=4, transient=True, screen=False
+        console=console, get_renderable=lambda: draw(history), refresh_per_second=4, transient=True, screen=False
     )
 
 
-def draw(progress: Progress) -> Group:
+def draw(history: RunHistory) -> Group:
     """The state of a run in a few lines."""
     return Group(
-        _line(f"{progress.algorithm or 'starting'}  {_phase(progress)}", "bold"),
-        _bars(progress),
-        _line(_figures(progress, _METRICS)),
-        _line(_times(progress), "dim"),
-        *(_line(f"→ {progress.advice[t].text}", "cyan") for t in list(progress.advice)[-1:]),
-        *(_alert(alert) for alert in progress.alerts[-_ALERTS:]),
+        _line(f"{history.start.algorithm or 'starting'}  {_phase(history.progress)}", "bold"),
+        _bars(history),
+        _line(_figures(history, LIVE)),
+        _line(_times(history), "dim"),
+        *(_line(f"→ {advice.text}", "cyan") for advice in history.advice[-1:]),
+        *(_alert(alert) for alert in history.alerts[-_ALERTS:]),
     )
 
 
@@ -47,36 +45,32 @@ def _phase(progress: Progress) -> str:
     return f"{progress.phase}{amount}"
 
 
-def _bars(progress: Progress) -> Table:
+def _bars(history: RunHistory) -> Table:
     grid = Table.grid(padding=(0, 1))
-    outer = min(progress.outer_iteration + 1, progress.outer_iterations)
+    start, update = history.start, history.update
+    outer = min(history.progress.outer_iteration + 1, start.outer_iterations)
     for name, done, total in (
-        ("outer iteration", outer, progress.outer_iterations),
-        ("inner step", progress.inner_step, progress.inner_steps),
-        ("step", progress.step, progress.total_steps),
+        ("outer iteration", outer, start.outer_iterations),
+        ("inner step", update.done, update.total),
+        ("step", history.step, start.total_steps),
     ):
         bar = ProgressBar(total=max(total, 1), completed=min(done, total), width=30)
         grid.add_row(Text(name), bar, Text(f"{done}/{total}"))
     return grid
 
 
-def _figures(progress: Progress, names: dict[str, str]) -> str:
-    return "   ".join(
-        f"{name} {figure(progress.last[metric])}" for name, metric in names.items() if metric in progress.last
-    )
+def _figures(history: RunHistory, names: Sequence[str]) -> str:
+    return "   ".join(f"{metric(name).label} {figure(history.last(name))}" for name in names if name in history.metrics)
 
 
-def _times(progress: Progress) -> str:
-    left = progress.seconds_left
-    return "   ".join(
-        part
-        for part in (
-            _figures(progress, {name: metric for name, metric in _SPEEDS.items() if metric in progress.last}),
-            f"worked {duration(progress.time - progress.began)}" if progress.began else "",
-            f"left about {duration(left)}" if left is not None else "",
-        )
-        if part
+def _times(history: RunHistory) -> str:
+    began, left = history.start.time, Moment(history).seconds_left()
+    parts = (
+        _figures(history, _SPEEDS),
+        f"worked {duration(history.last_time - began)}" if began else "",
+        f"left about {duration(left)}" if left is not None else "",
     )
+    return "   ".join(part for part in parts if part)
 
 
 def _alert(alert: Alert) -> Text:

@@ -12,6 +12,7 @@ from irltui.runs.durable import replace_file
 from irltui.text import masked, safe
 from irltui.views.arms import sides_of
 from irltui.views.loaded_runs import load_runs
+from irltui.views.numbers import bytes_
 
 
 def report(paths: Sequence[Path], to: Path | None, figures: Path | None, samples: int, *, as_json: bool) -> None:
@@ -38,7 +39,7 @@ def report(paths: Sequence[Path], to: Path | None, figures: Path | None, samples
     if as_json:
         out_json({"report": str(to), "bytes": len(content), "figures": [str(path) for path in drawn]})
         return
-    out(f"report   {safe(to)} ({len(content) / 1000:.0f} kB)")
+    out(f"report   {safe(to)} ({bytes_(len(content))})")
     if figures is not None:
         out(f"figures  {safe(figures)} ({len(drawn)} files)")
 

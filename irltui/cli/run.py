@@ -20,19 +20,20 @@ from irltui.cli.engine import (
     start_engine,
 )
 from irltui.cli.follow import Show, follow, json_lines, live, text_lines
-from irltui.cli.progress import Progress
 from irltui.cli.seeds import run_each, variants
 from irltui.cli.sources import Sources
 from irltui.cli.study import create_study, follow_study
 from irltui.cli.submit import submit_each
-from irltui.cli.summary import replay, summary
+from irltui.cli.summary import summary
 from irltui.console import complain, out, talk
 from irltui.distributed.launch import rank, refuse_sharding, under_launcher
 from irltui.errors import EXIT_INTERRUPTED, EXIT_OK, NoRunError, OutputError
 from irltui.experiments.study_file import study_of
 from irltui.experiments.study_folder import is_study
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
+from irltui.runs.history import RunHistory
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
+from irltui.runs.reader import EventReader
 from irltui.runs.status import State
 from irltui.text import safe
 from irltui.views.terminal import can_draw, has_screen
@@ -106,8 +107,10 @@ def _run_several(request: Request) -> int:
 
 
 def _train(request: Request, run: RunFolder) -> int:
-    progress, reader = replay(run)  # of earlier attempts
-    progress.end = None
+    history, reader = RunHistory(), EventReader(run.events)
+    while events := reader.poll():  # of earlier attempts
+        history.take(events)
+    history.end = None
     engine = start_engine(run)
     with signals_to(engine, run) as asked:
         if _wants_dashboard(request):
@@ -117,9 +120,9 @@ def _train(request: Request, run: RunFolder) -> int:
                 return EXIT_OK
         else:
             talk(f"run folder: {safe(run.path)}")
-        with _display(request, progress) as show:
-            returned = follow(engine, reader, progress, show)
-    return _report(request, run, progress, returned, asked)
+        with _display(request, history) as show:
+            returned = follow(engine, reader, history, show)
+    return _report(request, run, history, returned, asked)
 
 
 # -- the folder --------------------------------------------------------------------------------
@@ -200,33 +203,33 @@ def _wants_dashboard(request: Request) -> bool:
     return True
 
 
-def _display(request: Request, progress: Progress) -> AbstractContextManager[Show]:
+def _display(request: Request, history: RunHistory) -> AbstractContextManager[Show]:
     if request.as_json:
         return nullcontext(json_lines)
-    return live(progress) if can_draw() else nullcontext(text_lines())
+    return live(history) if can_draw() else nullcontext(text_lines())
 
 
-def _report(request: Request, run: RunFolder, progress: Progress, returned: int, asked: Asked) -> int:
+def _report(request: Request, run: RunFolder, history: RunHistory, returned: int, asked: Asked) -> int:
     """Tell how it ended: the summary on stdout, what went wrong on stderr."""
-    end = progress.end
-    state = State(end["state"]) if end and end.get("state") in set(State) else State.CRASHED
+    end = history.end
+    state = State(end.state) if end and end.state in set(State) else State.CRASHED
     killed = asked.kill and returned < 0
     if killed:
         complain("error: the engine was killed by Ctrl-C; what was learned since its last checkpoint is lost")
     elif state in {State.FAILED, State.CRASHED}:
-        _complain(run, progress, returned)
+        _complain(run, history, returned)
     if not request.as_json:
         try:
-            out(summary(run, progress, state))
+            out(summary(run, history, state))
         except OutputError as error:  # the exit code tells of the run
             complain(error.message)
     return EXIT_INTERRUPTED if killed else exit_code(returned, said_goodbye=end is not None)
 
 
-def _complain(run: RunFolder, progress: Progress, returned: int) -> None:
+def _complain(run: RunFolder, history: RunHistory, returned: int) -> None:
     reason, hint = death(returned)
-    if progress.end is not None:
-        reason, hint = str(progress.end.get("reason", "")), str(progress.end.get("hint", ""))
+    if history.end is not None:
+        reason, hint = history.end.reason, history.end.hint
     if tail := console_tail(run):
         complain(f"last lines of {safe(run.console)}:\n{_indented(tail)}")
     complain(f"error: {safe(reason, lines=True)}")

@@ -13,19 +13,19 @@ from subprocess import Popen
 from types import FrameType
 
 from irltui.cli.engine import console_tail, start_engine
-from irltui.cli.progress import Progress
 from irltui.cli.sources import Sources
 from irltui.cli.study_report import study_report
 from irltui.cli.study_table import draw
-from irltui.cli.summary import replay
 from irltui.console import complain, out, out_json, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, RunFolderError
 from irltui.experiments.study_file import Study
 from irltui.experiments.study_folder import StudyPlan, StudyRun, is_study, read_plan, run_folder, write_plan
 from irltui.runs.control import Command, send
 from irltui.runs.durable import sync_folder
-from irltui.runs.events import Event
+from irltui.runs.event_lines import as_dict
+from irltui.runs.events import Damaged, Event
 from irltui.runs.folder import RunFolder, create_run_folder
+from irltui.runs.history import RunHistory
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.reader import EventReader
 from irltui.runs.status import State, read_status
@@ -41,7 +41,7 @@ class Job:
 
     run: StudyRun
     folder: RunFolder
-    progress: Progress
+    history: RunHistory
     reader: EventReader
     engine: Popen[bytes] | None = None
 
@@ -55,9 +55,9 @@ class Job:
         """None before its engine started."""
         if self.engine is not None and self.engine.poll() is None:
             return State.RUNNING
-        end = self.progress.end
+        end = self.history.end
         if end is not None:
-            return State(end["state"]) if end.get("state") in set(State) else State.CRASHED
+            return State(end.state) if end.state in set(State) else State.CRASHED
         return None if self.engine is None else State.CRASHED
 
 
@@ -126,10 +126,12 @@ def follow_study(folder: Path, *, as_json: bool) -> int:
 
 def _job(folder: Path, run: StudyRun) -> Job:
     place = run_folder(folder, run.seed, run.arm)
-    progress, reader = replay(place)
+    history, reader = RunHistory(), EventReader(place.events)
+    while events := reader.poll():
+        history.take(events)
     if read_status(place).state is not State.FINISHED:
-        progress.end = None
-    return Job(run, place, progress, reader)
+        history.end = None
+    return Job(run, place, history, reader)
 
 
 def _work_off(jobs: list[Job], plan: StudyPlan, *, as_json: bool, is_talking: bool, stopping: list[bool]) -> None:
@@ -161,21 +163,21 @@ def _work_off(jobs: list[Job], plan: StudyPlan, *, as_json: bool, is_talking: bo
 
 
 def _read(job: Job, *, as_json: bool) -> None:
-    for event in job.reader.poll():
-        job.progress.take(event)
-        if as_json:
+    events = job.reader.poll()
+    job.history.take(events)
+    for event in events if as_json else ():
+        if not isinstance(event, Damaged):
             out_json(_line(job, event), indent=None)
 
 
 def _line(job: Job, event: Event) -> dict[str, object]:
-    place = {"study_seed": job.run.seed, "study_arm": job.run.arm}
-    return {**place, "seq": event.seq, "time": event.time, "kind": event.kind, **event.fields}
+    return {"study_seed": job.run.seed, "study_arm": job.run.arm, **as_dict(event)}
 
 
 def _complain(job: Job) -> None:
-    end = job.progress.end or {}
-    reason = safe(end.get("reason", "the engine ended without a word"), lines=True)
-    hint = safe(end.get("hint", ""), lines=True)
+    end = job.history.end
+    reason = safe(end.reason if end else "the engine stopped without saying why", lines=True)
+    hint = safe(end.hint if end else "", lines=True)
     complain(f"error: {job.name}: {reason}" + (f"\nhint: {hint}" if hint else ""))
     if not end and (tail := console_tail(job.folder)):
         complain(tail)

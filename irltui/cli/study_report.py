@@ -9,16 +9,15 @@ from statistics import fmean
 from typing import Any
 
 from irltui.benchmarks.comparison import Difference, compare, read_items
-from irltui.cli.progress import Progress
-from irltui.cli.summary import replay
 from irltui.console import columns
 from irltui.errors import RunFolderError
 from irltui.experiments.study_folder import StudyPlan, run_folder
-from irltui.runs.events import Kind, number
 from irltui.runs.folder import RunFolder
-from irltui.runs.reader import read_events
+from irltui.runs.history import RunHistory
+from irltui.runs.metrics import HELD_OUT_NLL
+from irltui.runs.reader import read_history
 from irltui.text import safe
-from irltui.views.terminal import figure
+from irltui.views.numbers import figure, signed, signed_between
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,10 @@ class StudyReport:
         """The finding, whichever way it falls."""
         first, second = map(safe, self.plan.compare)
         found, seeds = self.difference.interval, self.difference.by_seed
-        shown = ", ".join(f"{value:+.4f}" for value in seeds)
+        shown = ", ".join(map(signed, seeds))
         facts = (
-            f"{first} - {second}, {safe(self.plan.metric)}: {found.mean:+.4f} "
-            f"[{found.low:+.4f}, {found.high:+.4f}] (95 % over {found.n} prompts); by seed: {shown}"
+            f"{first} - {second}, {safe(self.plan.metric)}: {signed(found.mean)}"
+            f"{signed_between(found.low, found.high)} (95 % over {found.n} prompts); by seed: {shown}"
         )
         match self.difference.verdict:
             case 0:
@@ -80,8 +79,7 @@ def study_report(folder: Path, plan: StudyPlan) -> StudyReport:
     ends: dict[str, list[dict[str, float]]] = {}
     starts: list[dict[str, float]] = []
     for run in plan.runs():
-        progress, _reader = replay(run_folder(folder, run.seed, run.arm))
-        first, last = _figures(progress)
+        first, last = _figures(read_history(run_folder(folder, run.seed, run.arm).events))
         ends.setdefault(run.arm, []).append(last)
         if not run.start:
             starts.append(first)
@@ -99,30 +97,18 @@ def study_report(folder: Path, plan: StudyPlan) -> StudyReport:
 
 def _items(run: RunFolder, benchmark: str, metric: str) -> dict[str, float]:
     """The last evaluation of a run, item by item."""
-    files = [
-        event.fields["file"]
-        for event in read_events(run.events)
-        if event.kind == Kind.EVALUATION and event.fields.get("benchmark") == benchmark
-    ]
+    files = [e.file for e in read_history(run.events).evaluations if e.benchmark == benchmark]
     if not files:
         raise ValueError(f"{run.path.name} was not measured on {benchmark}")
     return read_items(run.evaluations / Path(files[-1]).name, metric)
 
 
-def _figures(progress: Progress) -> tuple[dict[str, float], dict[str, float]]:
+def _figures(history: RunHistory) -> tuple[dict[str, float], dict[str, float]]:
     """First and last value of every benchmark metric and of held-out NLL."""
-    pairs: dict[str, tuple[object, object]] = {
-        f"{benchmark}/{metric}": (first.get("mean"), last.get("mean"))
-        for (benchmark, metric), (first, last) in progress.evaluations.items()
-    }
-    if "heldout/nll" in progress.last:
-        pairs["heldout/nll"] = (progress.first["heldout/nll"], progress.last["heldout/nll"])
-    sides: tuple[dict[str, float], dict[str, float]] = ({}, {})
-    for name, values in pairs.items():
-        for side, value in zip(sides, values, strict=True):
-            if (found := number(value)) is not None:
-                side[name] = found
-    return sides
+    pairs = {"/".join(key): (first.mean, last.mean) for key, (first, last) in history.results().items()}
+    if HELD_OUT_NLL in history.metrics:
+        pairs[HELD_OUT_NLL] = history.first(HELD_OUT_NLL), history.last(HELD_OUT_NLL)
+    return {name: first for name, (first, _) in pairs.items()}, {name: last for name, (_, last) in pairs.items()}
 
 
 def _means(runs: list[dict[str, float]]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The progress of a study on a terminal: one line a run. Draws jobs; reads nothing."""
+"""The progress of a study on a terminal: one line per run. Draws jobs; reads nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from irltui.runs.metrics import COLUMNS, metric
 from irltui.text import safe
-from irltui.views.terminal import figure
+from irltui.views.numbers import figure
 
 if TYPE_CHECKING:
     from irltui.cli.study import Job
-
-_METRICS = {"gap": "reward/gap", "held-out loss": "heldout/loss", "held-out NLL": "heldout/nll"}
 
 
 def draw(jobs: Sequence[Job]) -> Live:
@@ -26,17 +25,17 @@ def draw(jobs: Sequence[Job]) -> Live:
 
 def _table(jobs: Sequence[Job]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for head in ("run", "state", "phase", "step", *_METRICS):
+    for head in ("run", "state", "phase", "step", *(metric(name).label for name in COLUMNS)):
         table.add_column(head)
     for job in jobs:
-        progress = job.progress
+        history = job.history
         state = str(job.state or "waiting")
         cells = [
             job.name,
             state,
-            progress.phase if state == "running" else "",
-            f"{progress.step}/{progress.total_steps}" if progress.total_steps else "",
-            *(figure(progress.last[name]) if name in progress.last else "" for name in _METRICS.values()),
+            history.progress.phase if state == "running" else "",
+            f"{history.step}/{history.start.total_steps}" if history.start.total_steps else "",
+            *(figure(history.last(name)) if name in history.metrics else "" for name in COLUMNS),
         ]
         table.add_row(*(Text(safe(cell, limit=60), no_wrap=True) for cell in cells))
     return table

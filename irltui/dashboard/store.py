@@ -89,12 +89,11 @@ class OpenRun:
 
     @property
     def malformed(self) -> int:
-        """Lines that were no events, and events that were not what their kind demands."""
-        return self._reader.malformed + self.history.damaged
+        """Lines of the log that are damaged."""
+        return self.history.damaged
 
     async def look(self) -> bool:
         """Take in what is new; whether there was anything."""
-        damaged = self.malformed
         events = await asyncio.to_thread(self._reader.poll)
         for at in range(0, len(events), SLICE):
             self.history.take(events[at : at + SLICE])
@@ -108,7 +107,7 @@ class OpenRun:
         for id_ in answered:
             del self.pending[id_]
         changed = bool(events) or before != (self.status, self.console, self.config, self.problem, self.loaded)
-        self.version += changed or damaged != self.malformed
+        self.version += changed
         return changed
 
     def _read_rest(self) -> None:
@@ -120,7 +119,7 @@ class OpenRun:
                 self.problem = ""
             except IrltuiError as error:
                 self.problem = error.message
-        self.status = _status(self.run)
+        self.status = read_status(self.run)
         told = self.wants_console or self.state in {State.CRASHED, State.FAILED}
         lines = _WHOLE_CONSOLE if self.wants_console else _TAIL_LINES
         self.console = console_tail(self.run, lines) if told else ()
@@ -203,7 +202,7 @@ class Store:
 
     def _line(self, path: Path) -> Line:
         run = RunFolder(path)
-        status = _status(run)
+        status = read_status(run)
         if path not in self._about:
             try:
                 config = read_manifest(run).config
@@ -249,13 +248,6 @@ def console_tail(run: RunFolder, lines: int = _TAIL_LINES) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(line for line in text.splitlines() if line.strip())[-lines:]
-
-
-def _status(run: RunFolder) -> Status:
-    try:
-        return read_status(run)
-    except (TypeError, ValueError, OverflowError, AttributeError):  # fields that are not what they should be
-        return Status(State.CRASHED, "damaged status.json", 0, 0, 0, 0, 0.0, "", {})
 
 
 def _at(config: Mapping[str, Any], table: str, key: str) -> Any:

@@ -10,7 +10,7 @@ import math
 from irltui.dashboard.figures import number
 from irltui.dashboard.store import ALIVE, OpenRun
 from irltui.dashboard.widgets.spans import Row, S, length
-from irltui.runs.records import Alert
+from irltui.runs.events import Advice, Alert
 from irltui.runs.status import State
 from irltui.text import safe
 from irltui.views.numbers import age
@@ -18,7 +18,6 @@ from irltui.views.replay import Moment
 
 LN2 = math.log(2)
 NO_SIGNAL = 0.003  # below ln 2: a held-out loss nearer than that is chance
-ADVICE = "advice"
 _CAUSES = {  # codes of alerts: the verdict, what was seen, what to do
     "both_down": (
         "Likelihood falls",
@@ -44,7 +43,7 @@ def story(run: OpenRun, moment: Moment, width: int) -> Row:
     newest = moment.alerts()[-1] if moment.alerts() else None
     if newest is None:
         return _begun(run, moment)
-    return _advice(newest, width) if newest.level == ADVICE else _alert(newest, moment, width)
+    return _advice(newest, width) if isinstance(newest, Advice) else _alert(newest, moment, width)
 
 
 def ended(run: OpenRun, moment: Moment, width: int) -> Row:
@@ -97,7 +96,8 @@ def _begun(run: OpenRun, moment: Moment) -> Row:
 
 def _alert(newest: Alert, moment: Moment, width: int) -> Row:
     """The newest alert; equal ones are counted. What was seen goes first where there is no room."""
-    times = sum(one.code == newest.code and one.level == newest.level for one in moment.alerts())
+    alerts = [one for one in moment.alerts() if isinstance(one, Alert)]
+    times = sum((one.code, one.level) == (newest.code, newest.level) for one in alerts)
     text = safe(newest.text, limit=300)
     verdict, seen, cure = _CAUSES.get(newest.code, ("Note", "", ""))
     ink, mark = ("bad", "!! ") if newest.level == "critical" else ("warn", "! ")
@@ -110,8 +110,8 @@ def _alert(newest: Alert, moment: Moment, width: int) -> Row:
     return [*row, S((cure or text).partition(" or ")[0])]
 
 
-def _advice(newest: Alert, width: int) -> Row:
-    mark, ink = _VERDICTS.get(newest.code, ("! ", "warn"))
+def _advice(newest: Advice, width: int) -> Row:
+    mark, ink = _VERDICTS.get(newest.verdict, ("! ", "warn"))
     head, colon, rest = safe(newest.text, limit=400).partition(":")
     row = [S(mark, ink, "b"), S(head + colon, ink, "b")] if colon else [S(mark, ink, "b")]
     body, when = rest if colon else head, [S(f"  step {newest.step}", "muted")]

@@ -16,11 +16,11 @@ import numpy as np
 from irltui.api import Demonstration, Prompt
 from irltui.config.schema import DataSection
 from irltui.data.columns import BadRow, Columns, Row, find_columns, read_row
-from irltui.data.report import DataReport, Tally, lengths
 from irltui.data.source import Rows, load_rows
 from irltui.data.template import FORMATTED, PromptTemplate
 from irltui.data.tokens import INNER_END, OVERLONG, RowTokens
 from irltui.errors import DataError
+from irltui.runs.data_report import DataReport, Tally, lengths
 
 _DUPLICATE = "duplicate"
 _OWN_TEMPLATE = "set data.template to a Jinja file that fits these conversations"

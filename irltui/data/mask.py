@@ -6,33 +6,13 @@ The ids are those that training uses, so that a wrong template or a cut response
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from irltui.data.demonstrations import DemonstrationData
 from irltui.data.tokens import token_texts
+from irltui.runs.data_report import MaskedRow
 
 ROWS = 4
 LONGEST = 512  # tokens of a side that are shown; a prompt is known by its end, a response by its beginning
-
-
-@dataclass(frozen=True)
-class MaskedRow:
-    """One demonstration: no loss on `prompt`, loss on each token of `response`; both are texts of tokens.
-
-    The counts are of all tokens, those left out here included.
-    """
-
-    id: str
-    prompt: tuple[str, ...]
-    response: tuple[str, ...]
-    prompt_tokens: int
-    response_tokens: int
-    ended: bool
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def masked_rows(data: DemonstrationData, decode: Callable[[Sequence[int]], str], count: int = ROWS) -> list[MaskedRow]:

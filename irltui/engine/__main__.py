@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from irltui.distributed import launch
 from irltui.distributed.presence import RankEnd, console_of, leave_word, missing, present
 from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError, RunFolderError
-from irltui.runs.events import Kind
+from irltui.runs.events import Log, RunEnd
 from irltui.runs.folder import RunFolder, open_own, open_run_folder
 from irltui.runs.lock import hold
 from irltui.runs.status import State
@@ -63,7 +63,7 @@ def main(arguments: list[str], signals: launch.Signals = launch.USUAL, *, keeps_
                 stack.enter_context(present(run, rank))
             writer = stack.enter_context(SilentWriter() if rank else RunWriter(run))
             if notice:
-                writer.write(Kind.LOG, level="warning", text=notice)
+                writer.write(Log("warning", notice))
             end = _work(run, writer, signals)
             if launch.under_launcher():
                 leave_word(run, RankEnd(rank, os.getpid(), os.uname().nodename, end.reason, end.followed))
@@ -164,7 +164,7 @@ def _not_all_came(run: RunFolder) -> End:
 def _told(writer: RunWriter, end: End) -> End:
     """Tell how the run ended; on the console, where the run folder takes no more."""
     try:
-        writer.write(Kind.RUN_END, state=end.state, reason=end.reason, hint=end.hint, exit_code=end.code)
+        writer.write(RunEnd(end.state, end.reason, end.hint, end.code))
         writer.status(now=True, state=end.state, phase="end", reason=end.reason)
     except RunFolderError as error:
         told = [end.reason, end.hint, *([] if error.message == end.reason else [str(error)])]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from irltui.config.schema import EarlyStopSection
 from irltui.engine.position import Position
+from irltui.runs.metrics import GAP
 
 _SMOOTHING = 0.2  # share of the newest step in a running mean
 
@@ -13,7 +14,7 @@ _SMOOTHING = 0.2  # share of the newest step in a running mean
 def take_in(position: Position, values: Mapping[str, float]) -> None:
     """Follow the running means through a step."""
     share = 1.0 if position.k <= 1 else _SMOOTHING
-    position.gap_mean += share * (values["reward/gap"] - position.gap_mean)
+    position.gap_mean += share * (values[GAP] - position.gap_mean)
     position.both_down_mean += share * (values.get("pairs/both_down", 0.0) - position.both_down_mean)
 
 

@@ -21,8 +21,9 @@ from irltui.errors import IrltuiError, RunFolderError, TrainingError
 from irltui.lm.policy import score_all
 from irltui.rewards.scoring import score_rewards
 from irltui.runs.durable import replace_file
-from irltui.runs.events import Kind, Phase
+from irltui.runs.events import Evaluation, Figure, Phase, Sample
 from irltui.runs.folder import RunFolder
+from irltui.runs.metrics import possible
 
 BEFORE_TRAINING = -1
 
@@ -147,17 +148,19 @@ class Evaluator:
     ) -> None:
         """One sample event."""
         self._journal.event(
-            Kind.SAMPLE,
-            outer_iteration=t,
-            prompt_id=prompt.id,
-            prompt=prompt.text,
-            demonstration=demonstration,
-            generation=self._parts.decode(generation.tokens),
-            ended=generation.ended,
-            tokens=len(generation.tokens),
-            reward=reward.total,
-            token_rewards=reward.tokens,
-            pieces=token_texts(generation.tokens, self._parts.policy.tokenizer.decode),
+            Sample(
+                step=self._journal.position.step,
+                outer_iteration=t,
+                prompt_id=prompt.id,
+                prompt=prompt.text,
+                demonstration=demonstration,
+                generation=self._parts.decode(generation.tokens),
+                ended=generation.ended,
+                tokens=len(generation.tokens),
+                reward=reward.total,
+                token_rewards=tuple(reward.tokens or ()),
+                pieces=tuple(token_texts(generation.tokens, self._parts.policy.tokenizer.decode)),
+            )
         )
 
     def _rewards(
@@ -216,13 +219,8 @@ class Evaluator:
             raise RunFolderError(
                 f"{self._run.evaluations / file}: cannot be written: {error}", "Make room, then continue with --resume."
             ) from error
-        self._journal.event(
-            Kind.EVALUATION,
-            outer_iteration=t,
-            benchmark=name,
-            values={metric: interval.as_dict() for metric, interval in summary.items()},
-            file=file,
-        )
+        figures = {metric: Figure(found.mean, found.low, found.high, found.n) for metric, found in summary.items()}
+        self._journal.event(Evaluation(figures, name, self._journal.position.step, t, file))
         return summary
 
     def _polled(self, scores: Iterator[Score]) -> Iterator[Score]:
@@ -244,4 +242,7 @@ def summarise(scores: Sequence[Score]) -> dict[str, Interval]:
         if not np.isfinite(score.value):
             raise ValueError(f"item {score.item}: {score.metric} is {score.value}")
         by_metric.setdefault(score.metric, []).append(score.value)
-    return {metric: mean_interval(values) for metric, values in by_metric.items()}
+    found = {metric: mean_interval(values) for metric, values in by_metric.items()}
+    return {
+        name: Interval(one.mean, *possible(name, one.mean, one.low, one.high), one.n) for name, one in found.items()
+    }

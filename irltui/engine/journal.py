@@ -14,11 +14,11 @@ import torch
 
 from irltui.engine.diagnostics import Values, advice
 from irltui.engine.position import Position
-from irltui.runs.events import Kind, Phase
+from irltui.runs.events import Alert, Evaluation, Event, Log, Metrics, Phase, PhaseProgress, System
+from irltui.runs.metrics import STATUS
 from irltui.runs.status import State
 from irltui.runs.writer import RunWriter
 
-_SHOWN = ("reward/gap", "heldout/loss", "heldout/nll", "train/loss", "speed/pairs_per_second")
 PROGRESS_EVERY = 0.5  # seconds between progress events of one phase
 SYSTEM_EVERY = 10.0  # seconds between looks at the memory
 
@@ -73,28 +73,21 @@ class Journal:
         now = time.monotonic()
         if now - self._looked_at >= SYSTEM_EVERY:
             self._looked_at = now
-            self._writer.write(Kind.SYSTEM, step=self.position.step, values=memory_now())
+            self._writer.write(System(memory_now(), self.position.step))
         changed, says = phase is not self._phase, (self.position.t, done, total, unit)
         if not changed and (says == self._said or not (done == total or now - self._progress_at >= PROGRESS_EVERY)):
             return
         self._phase, self._said, self._progress_at = phase, says, now
-        self._writer.write(Kind.PHASE, phase=phase, outer_iteration=self.position.t, done=done, total=total, unit=unit)
+        self._writer.write(PhaseProgress(phase, self.position.t, done, total, unit))
         self.status(phase=phase, now=changed)
 
     def metrics(self, values: Mapping[str, float]) -> None:
         """Write metrics of the position as it is."""
         position = self.position
-        self._writer.write(
-            Kind.METRICS,
-            step=position.step,
-            outer_iteration=position.t,
-            inner_step=position.k,
-            tokens=position.tokens,
-            elapsed=round(self.elapsed(), 3),
-            values=dict(values),
-        )
+        elapsed = round(self.elapsed(), 3)
+        self._writer.write(Metrics(dict(values), position.step, position.t, position.k, position.tokens, elapsed))
         self.track(values, position.step)
-        shown = {name: values[name] for name in _SHOWN if name in values}
+        shown = {name: values[name] for name in STATUS if name in values}
         position.shown = {name: value for name, value in (position.shown | shown).items() if math.isfinite(value)}
         self.status()
 
@@ -110,18 +103,17 @@ class Journal:
 
     def alert(self, code: str, text: str, *, level: str = "warning") -> None:
         """Write an alert in plain words."""
-        self._writer.write(Kind.ALERT, step=self.position.step, level=level, code=code, text=text)
+        self._writer.write(Alert(self.position.step, level, code, text))
 
     def log(self, text: str, *, level: str = "info") -> None:
         """Write a line for the log."""
-        self._writer.write(Kind.LOG, level=level, text=text)
+        self._writer.write(Log(level, text))
 
-    def event(self, kind: Kind, **fields: Any) -> None:
-        """Write any event at the present step and outer iteration."""
-        place = {"step": self.position.step, "outer_iteration": self.position.t}
-        self._writer.write(kind, **{**place, **fields})
-        if kind is Kind.EVALUATION:
-            means = {f"{fields['benchmark']}/{name}": value["mean"] for name, value in fields["values"].items()}
+    def event(self, event: Event) -> None:
+        """Write any other event."""
+        self._writer.write(event)
+        if isinstance(event, Evaluation):
+            means = {f"{event.benchmark}/{name}": figure.mean for name, figure in event.values.items()}
             self.track(means, self.position.step)
 
     def status(self, *, now: bool = False, **fields: Any) -> None:

@@ -20,7 +20,7 @@ from irltui.distributed import ranks
 from irltui.distributed.launch import Signals
 from irltui.errors import EXIT_OK, EXIT_PREEMPTED
 from irltui.runs.control import Command, Request, take, waiting
-from irltui.runs.events import Kind, Phase
+from irltui.runs.events import Control, Log, Phase, PhaseProgress
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State
 from irltui.runs.writer import RunWriter
@@ -109,7 +109,7 @@ class SafePoint:
     def _still_paused(self) -> None:
         """Saving and sampling have phases of their own: say what comes after them."""
         if self._paused:
-            self._writer.write(Kind.PHASE, phase=Phase.PAUSED, done=0, total=0, unit="")
+            self._writer.write(PhaseProgress(Phase.PAUSED))
             self._writer.status(now=True, state=State.PAUSED, phase=Phase.PAUSED)
 
     def _wait(self) -> None:
@@ -152,13 +152,7 @@ class SafePoint:
     def _answer_all(self, heard: _Heard) -> None:
         for request in heard.requests:
             if isinstance(request, str):
-                self._writer.write(
-                    Kind.CONTROL,
-                    id=request,
-                    command="",
-                    state="rejected",
-                    detail="not a command of this irltui",
-                )
+                self._writer.write(Control(request, "", "rejected", "not a command of this irltui"))
             elif request.id in heard.expired:
                 self._answer(request, "expired", "sent before this engine started")
             else:
@@ -179,7 +173,7 @@ class SafePoint:
             case Command.CHECKPOINT:
                 self._perform(request, self.save, "asked")
             case Command.NOTE:
-                self._writer.write(Kind.LOG, level="info", text=f"note: {request.text}")
+                self._writer.write(Log(text=f"note: {request.text}"))
                 self._answer(request, "applied")
             case Command.SAMPLE:
                 self._perform(request, self.sample, request.text)
@@ -197,7 +191,7 @@ class SafePoint:
         self._still_paused()
 
     def _answer(self, request: Request, state: str, detail: str = "") -> None:
-        self._writer.write(Kind.CONTROL, id=request.id, command=request.command, state=state, detail=detail)
+        self._writer.write(Control(request.id, request.command, state, detail))
 
     def _on_leave(self, number: int, frame: FrameType | None) -> None:
         self._stop = stop_for(number)

@@ -20,7 +20,7 @@ from irltui.engine.tracking import require_trackers, start_tracking
 from irltui.engine.trainer import Drive
 from irltui.errors import CheckpointError, RunFolderError
 from irltui.lm.load import check_kernels, quiet_transformers
-from irltui.runs.events import Kind, Phase
+from irltui.runs.events import Data, Log, Phase, PhaseProgress, RunStart
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import has_changed, read_manifest
 from irltui.runs.writer import RunWriter
@@ -46,13 +46,9 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
     check_kernels(config.model)
     ranks.start()
     preparation.met.set()
-    writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
+    writer.write(PhaseProgress(Phase.PREPARE, 0))
     parts = build(
-        config,
-        run.samples,
-        safepoint.poll,
-        lambda text: writer.write(Kind.LOG, level="info", text=text),
-        begun=manifest.created,
+        config, run.samples, safepoint.poll, lambda text: writer.write(Log(text=text)), begun=manifest.created
     )
     check_inputs(run, config, parts.data)
     if not ranks.is_first():  # dropout is a rank's own; what all do alike draws nothing from here on
@@ -77,23 +73,21 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
 
 def _announce(writer: RunWriter, parts: Parts, resumed: Position | None) -> None:
     """What is going to be done, from where, and with which data."""
-    outer_iterations, report = parts.plan.outer_iterations, parts.data.report
+    outer_iterations = parts.plan.outer_iterations
     writer.status(total_steps=parts.total_steps, outer_iterations=outer_iterations)
     writer.write(
-        Kind.RUN_START,
-        pid=os.getpid(),
-        host=os.uname().nodename,
-        algorithm=parts.config.algorithm,
-        total_steps=parts.total_steps,
-        outer_iterations=outer_iterations,
-        ranks=ranks.count(),
-        train=report.train,
-        held_out=report.held_out,
-        resumed_step=None if resumed is None else resumed.step,
-        resumed_seq=None if resumed is None else resumed.seq,
+        RunStart(
+            pid=os.getpid(),
+            host=os.uname().nodename,
+            algorithm=parts.config.algorithm,
+            total_steps=parts.total_steps,
+            outer_iterations=outer_iterations,
+            ranks=ranks.count(),
+            resumed_step=None if resumed is None else resumed.step,
+            resumed_seq=None if resumed is None else resumed.seq,
+        )
     )
-    masked = masked_rows(parts.data, parts.policy.tokenizer.decode)
-    writer.write(Kind.DATA, report=report.as_dict(), masked=[row.as_dict() for row in masked])
+    writer.write(Data(parts.data.report, tuple(masked_rows(parts.data, parts.policy.tokenizer.decode))))
 
 
 def _save_before_stopping(drive: Drive, stop: Stop) -> None:

@@ -26,8 +26,9 @@ from irltui.engine.safepoint import SafePoint
 from irltui.engine.step_sums import Pending, Sums, step_metrics
 from irltui.errors import NotFiniteError, TrainingError
 from irltui.objectives.sft import Demonstrated, SftStep, sft
-from irltui.runs.events import Kind, Phase
+from irltui.runs.events import Advice, Checkpoint, Phase
 from irltui.runs.folder import RunFolder
+from irltui.runs.metrics import GAP
 
 
 class Drive:
@@ -125,7 +126,9 @@ class Drive:
         """Save a checkpoint of the position and return its name."""
         self._journal.phase(Phase.CHECKPOINT)
         saved = checkpoint.save(self._run, self._parts.trained(), self._position)
-        self._journal.event(Kind.CHECKPOINT, name=saved.name, seconds=saved.seconds, bytes=saved.size, reason=reason)
+        self._journal.event(
+            Checkpoint(self._position.step, self._position.t, saved.name, saved.seconds, saved.size, reason)
+        )
         if ranks.is_first():
             checkpoint.prune(self._run, self._parts.config.checkpoint.keep, self._position.best_checkpoint)
         return saved.name
@@ -229,7 +232,7 @@ class Drive:
 
     def _watch_inner_loop(self, values: diagnostics.Values) -> None:
         section, position = self._parts.config.early_stop, self._position
-        if "reward/gap" not in values:
+        if GAP not in values:
             return
         early_stop.take_in(position, values)
         reason = early_stop.gap_too_wide(section, position)
@@ -285,10 +288,10 @@ class Drive:
         config, position = self._parts.config, self._position
         learned: diagnostics.Values = {}
         if self._parts.reward is not None:
-            learned["reward/gap"] = position.gap_mean
+            learned[GAP] = position.gap_mean
             if config.reward.implicit:
                 learned["pairs/both_down"] = position.both_down_mean
         self._remember(t + 1, values | learned)
         setting = Setting(config.algorithm, self._one_reference, config.loss.gamma)
         found = advise(position.ended, setting, left=self._parts.plan.outer_iterations - t - 1)
-        self._journal.event(Kind.ADVICE, outer_iteration=t, verdict=found.verdict, text=found.text)
+        self._journal.event(Advice(position.step, t, found.verdict, found.text))

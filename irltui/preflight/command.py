@@ -62,7 +62,7 @@ def main(config: dict[str, Any], on: str = "", *, tries: bool = True) -> None:
         {
             "data": data.report.as_dict(),
             "rows": asdict(facts),
-            "masked": [row.as_dict() for row in masked_rows(data, tokenizer.decode)],
+            "masked": [asdict(row) for row in masked_rows(data, tokenizer.decode)],
             "prompt": {
                 "id": first.id,
                 "tokens": len(first.prompt.tokens),

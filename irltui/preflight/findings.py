@@ -8,10 +8,10 @@ from typing import Literal
 
 from irltui.config.line_template import LINE_TEMPLATE
 from irltui.config.schema import RunConfig
-from irltui.data.report import DataReport
 from irltui.data.tokens import DIFFERS, LOST, MERGED, NO_BOS, NOT_FOLLOWED, SPECIAL, UNKNOWN
 from irltui.engine.plan import Plan
 from irltui.preflight.rows import RowFacts
+from irltui.runs.data_report import DataReport
 
 Level = Literal["warning", "note"]
 _MANY = 0.1

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from irltui.config.schema import OptimizerSection, RunConfig
-from irltui.data.report import DataReport
 from irltui.lm.logprobs import MOST_LOGITS
 from irltui.preflight.shapes import Shapes
 from irltui.rewards import Explicit
+from irltui.runs.data_report import DataReport
 from irltui.samplers.slots import SPARE
 
 PROGRAM = 0.55e9  # an interpreter with torch and transformers, on a CPU; a GPU's context weighs about as much

@@ -11,7 +11,7 @@ import numpy as np
 
 from irltui.api import Demonstration
 from irltui.data.demonstrations import DemonstrationData
-from irltui.data.report import Tally
+from irltui.runs.data_report import Tally
 
 BINS = 12
 _LEAK_FROM = 40  # characters from which on an equal response is no coincidence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from irltui.config.schema import RunConfig
-from irltui.data.report import DataReport
 from irltui.engine.plan import Plan
+from irltui.runs.data_report import DataReport
 from irltui.updates.groups import step_count
 
 

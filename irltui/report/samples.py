@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from irltui.report.markup import LONGEST, details, swatch, text
+from irltui.runs.events import BEFORE_TRAINING, Sample
 from irltui.runs.history import RunHistory
-from irltui.runs.records import BEFORE_TRAINING, Sample
 from irltui.text import safe
 from irltui.views.answers import answers
 from irltui.views.arms import Side

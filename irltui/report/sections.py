@@ -11,14 +11,15 @@ from irltui import __version__
 from irltui.benchmarks.comparison import Difference
 from irltui.config.render import render_values
 from irltui.report.markup import details, swatch, table, text
+from irltui.runs.data_report import Tally
+from irltui.runs.events import Evaluation
 from irltui.runs.manifest import Manifest
 from irltui.runs.metrics import METRICS
-from irltui.runs.records import Counted, Evaluation
 from irltui.views.arms import Side, side_differences
 from irltui.views.config_diff import flat
-from irltui.views.final_figures import FINAL, Estimate, FinalRow
+from irltui.views.final_figures import Estimate, FinalRow
 from irltui.views.loaded_runs import ComparedRun
-from irltui.views.numbers import duration, figure
+from irltui.views.numbers import between, duration, figure, signed, signed_between
 from irltui.views.replay import Moment
 
 _MOST_ALERTS = 40
@@ -108,7 +109,7 @@ def made() -> str:
 
 def _card(number: int, side: Side) -> str:
     run, states = side.runs[0], dict.fromkeys(run.state for run in side.runs)
-    advice = [alert for alert in run.history.alerts if alert.level == "advice"]
+    advice = run.history.advice
     facts = {
         "algorithm": run.config.get("algorithm", "?"),
         "model": _at(run, "model", "name"),
@@ -129,9 +130,9 @@ def _at(run: ComparedRun, part: str, key: str) -> object:
 
 
 def _label(row: FinalRow) -> str:
-    metric = METRICS.get(row.name)
-    words = f' title="{text(f"{row.name}: {metric.means}")}"' if metric else ""
-    return f"<span{words}>{text(FINAL.get(row.name, row.label), limit=80)}</span>"
+    known = METRICS.get(row.name)
+    words = f' title="{text(f"{row.name}: {known.means}")}"' if known else ""
+    return f"<span{words}>{text(row.label, limit=80)}</span>"
 
 
 def _estimate(estimate: Estimate | None) -> str:
@@ -140,7 +141,7 @@ def _estimate(estimate: Estimate | None) -> str:
     mean = figure(estimate.mean)
     if not estimate.over:
         return mean
-    return f"{mean} <small>[{figure(estimate.low)}, {figure(estimate.high)}] {estimate.n}</small>"
+    return f"{mean} <small>{between(estimate.low, estimate.high).strip()} {estimate.n}</small>"
 
 
 def _first(name: str, side: Side) -> str:
@@ -150,12 +151,12 @@ def _first(name: str, side: Side) -> str:
     for run in side.runs:
         if (series := run.history.metrics.get(name)) is not None:
             values.append(series.values[0])
-        values += [e.figures[metric].mean for e in run.history.evaluations if _measured(e, benchmark, metric)][:1]
+        values += [e.values[metric].mean for e in run.history.evaluations if _measured(e, benchmark, metric)][:1]
     return figure(fmean(values)) if values else "-"
 
 
 def _measured(evaluation: Evaluation, benchmark: str, metric: str) -> bool:
-    return evaluation.benchmark == benchmark and metric in evaluation.figures
+    return evaluation.benchmark == benchmark and metric in evaluation.values
 
 
 def _heads(sides: Sequence[Side]) -> Iterator[str]:
@@ -179,34 +180,36 @@ def _differences(rows: Sequence[FinalRow], sides: Sequence[Side]) -> str:
 
 def _difference(difference: Difference) -> tuple[str, str, str]:
     found = difference.interval
-    seeds = ", ".join(f"{value:+.3g}" for value in difference.by_seed) if len(difference.by_seed) > 1 else ""
-    between = f"<small>[{found.low:+.3g}, {found.high:+.3g}] {found.n}</small>"
-    return f"{found.mean:+.3g} {between}", seeds, _VERDICTS[difference.verdict]
+    seeds = ", ".join(map(signed, difference.by_seed)) if len(difference.by_seed) > 1 else ""
+    interval = f"<small>{signed_between(found.low, found.high).strip()} {found.n}</small>"
+    return f"{signed(found.mean)} {interval}", seeds, _VERDICTS[difference.verdict]
 
 
 def _data(run: ComparedRun) -> str:
-    data = run.history.data
-    if data is None:
+    if run.history.data is None:
         return ""
+    data = run.history.data.report
     words = f"Data: {data.rows} rows, {data.train} to train on, {data.held_out} held out"
-    losses = [*(_counted("dropped", c) for c in data.dropped), *(_counted("cut", c) for c in data.cut)]
+    losses = [
+        _counted(what, *row) for what, rows in (("dropped", data.dropped), ("cut", data.cut)) for row in rows.items()
+    ]
     return f"<p>{words}{'; ' if losses else '; nothing dropped, nothing cut'}{'; '.join(losses)}.</p>"
 
 
-def _counted(what: str, counted: Counted) -> str:
-    return f"{what} {counted.count}: {text(counted.reason, limit=200)}"
+def _counted(what: str, reason: str, tally: Tally) -> str:
+    return f"{what} {tally.count}: {text(reason, limit=200)}"
 
 
 def _alerts(run: ComparedRun) -> str:
-    alerts = run.history.alerts
-    if not alerts:
+    messages = run.history.messages()
+    if not messages:
         return "<p>No alert.</p>"
     items = "".join(
-        f'<li class="{alert.level if alert.level in {"advice", "critical"} else "warning"}">'
-        f"<b>{text(alert.level, limit=20)}</b>, step {alert.step}: {text(alert.text, limit=600)}</li>"
-        for alert in alerts[-_MOST_ALERTS:]
+        f'<li class="{message.level if message.level in {"advice", "critical"} else "warning"}">'
+        f"<b>{text(message.level, limit=20)}</b>, step {message.step}: {text(message.text, limit=600)}</li>"
+        for message in messages[-_MOST_ALERTS:]
     )
-    earlier = len(alerts) - _MOST_ALERTS
+    earlier = len(messages) - _MOST_ALERTS
     return (f"<p>{earlier} earlier alerts</p>" if earlier > 0 else "") + f'<ul class="alerts">{items}</ul>'
 
 

@@ -9,19 +9,18 @@ from itertools import pairwise
 
 import numpy as np
 
+from irltui.runs.history import SYSTEM
+from irltui.runs.metrics import DEMONSTRATION, FINAL, GAP, GENERATION, metric
 from irltui.views.arms import Side
 from irltui.views.curves import Curve, limits, smooth
-from irltui.views.final_figures import FINAL
 from irltui.views.loaded_runs import ComparedRun
-from irltui.views.panels import PANELS, Level, Panel, chosen
+from irltui.views.panels import KNOWN, PANELS, Level, chosen, of_plugin
 from irltui.views.replay import Moment
 
 _FEWEST = 2  # points that make a curve
 _MANY = 40  # points from which on a smoothed curve says more
 _PARTS = 30  # of a curve that a running mean spans one of
-GAME = ("reward/demonstration", "reward/generation", "reward/gap")
-HEALTHY = (0.5, 2.0)
-"""Where the gap is at the end of a healthy inner loop."""
+GAME = (DEMONSTRATION, GENERATION, GAP)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +73,7 @@ class ChartSpec:
 def reward_game(side: Side) -> ChartSpec | None:
     """Demonstration, generation and gap of a side's first run; None if it learned no reward."""
     run = side.runs[0]
-    named = dict(zip(GAME, ("demonstration", "generation", "gap"), strict=True))
-    lines = tuple(_line(run, metric, label, ink) for ink, (metric, label) in enumerate(named.items()))
+    lines = tuple(_line(run, name, metric(name).label, ink) for ink, name in enumerate(GAME))
     lines = tuple(line for line in lines if len(line.curve) >= _FEWEST)
     if not lines:
         return None
@@ -86,7 +84,7 @@ def reward_game(side: Side) -> ChartSpec | None:
         "overshoots."
     )
     levels = (Level(0.0, ""),)
-    return ChartSpec("game", f"{side.name}{words}", help_, lines, levels, boundaries(run), HEALTHY)
+    return ChartSpec("game", f"{side.name}{words}", help_, lines, levels, boundaries(run), metric(GAP).healthy_range)
 
 
 def charts(sides: Sequence[Side]) -> list[ChartSpec]:
@@ -113,21 +111,21 @@ def _panels(run: ComparedRun) -> Iterator[ChartSpec]:
 
 def _overlays(sides: Sequence[Side]) -> Iterator[ChartSpec]:
     known = [(trace.metric, panel) for panel in PANELS for trace in panel.traces]
-    found = {metric for side in sides for run in side.runs for metric in run.history.metrics}
-    own = sorted(metric for metric in found - {metric for metric, _ in known} if not metric.startswith("system/"))
-    for metric, panel in [*known, *((metric, Panel(metric, metric, (), "A metric of a plugin.")) for metric in own)]:
+    found = {name for side in sides for run in side.runs for name in run.history.metrics}
+    own = sorted(name for name in found - KNOWN if not name.startswith(SYSTEM))
+    for name, panel in [*known, *((name, of_plugin(name)) for name in own)]:
         lines = tuple(
             line
             for ink, side in enumerate(sides)
             for run in side.runs
-            if len((line := _line(run, metric, side.name, ink)).curve) >= _FEWEST
+            if len((line := _line(run, name, side.name, ink)).curve) >= _FEWEST
         )
         if lines:
-            yield ChartSpec(metric, metric, panel.help, lines, panel.levels, is_key=metric in FINAL)
+            yield ChartSpec(name, metric(name).title, panel.help, lines, panel.levels, is_key=name in FINAL)
 
 
-def _line(run: ComparedRun, metric: str, label: str, ink: int) -> Line:
-    raw = Moment(run.history).curve(metric)
+def _line(run: ComparedRun, name: str, label: str, ink: int) -> Line:
+    raw = Moment(run.history).curve(name)
     if len(raw) < _MANY:
         return Line(label, raw, ink)
     return Line(label, _smooth(raw, boundaries(run)), ink, raw)

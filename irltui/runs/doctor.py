@@ -10,13 +10,14 @@ from pathlib import Path
 
 from irltui.errors import CheckpointError, RunFolderError
 from irltui.runs.checkpoints import newest_first, newest_usable, position_of, unusable
-from irltui.runs.events import Event, Kind
+from irltui.runs.events import Damaged, Event, Metrics, Unknown
 from irltui.runs.folder import RunFolder
+from irltui.runs.history import that_count
 from irltui.runs.inputs import read_inputs
 from irltui.runs.lines import checked_row
 from irltui.runs.manifest import has_changed, read_manifest
 from irltui.runs.packed import packed, read_packed
-from irltui.runs.reader import EventReader
+from irltui.runs.reader import read_events
 from irltui.runs.status import read_status
 
 
@@ -48,9 +49,10 @@ class Diagnosis:
 
 def diagnose(run: RunFolder) -> Diagnosis:
     """Look at every file of a run."""
-    events, malformed = _events(run)
+    lines = read_events(run.events)
+    events = [event for event in lines if not isinstance(event, Damaged)]
     begun = [*_manifest(run), *_inputs(run)]
-    findings = [*begun, *_log(run, events, malformed), *_checkpoints(run), *_samples(run), *_result(run)]
+    findings = [*begun, *_log(run, lines, events), *_checkpoints(run), *_samples(run), *_result(run)]
     resumes = None if any(finding.is_problem for finding in begun) else _resume_point(run)
     return Diagnosis(tuple(findings), str(read_status(run).state), resumes)
 
@@ -83,18 +85,14 @@ def _inputs(run: RunFolder) -> Iterator[Finding]:
             yield Finding(run.inputs.name, "as it was written")
 
 
-def _events(run: RunFolder) -> tuple[list[Event], int]:
-    reader = EventReader(run.events)
-    events: list[Event] = []
-    while batch := reader.poll():
-        events += batch
-    return events, reader.malformed
-
-
-def _log(run: RunFolder, events: list[Event], malformed: int) -> Iterator[Finding]:
-    subject = "events.jsonl"
+def _log(run: RunFolder, lines: list[Event], events: list[Event]) -> Iterator[Finding]:
+    subject = run.events.name
+    if not run.events.exists() and (run.lock.exists() or run.status.exists()):
+        yield Finding(subject, "is missing, though an engine has worked here", is_problem=True)
+        return
+    malformed = len(lines) - len(events)
     if malformed:
-        yield Finding(subject, f"{malformed} lines are no events", is_problem=True)
+        yield Finding(subject, f"{malformed} damaged lines", is_problem=True)
     gaps = [after.seq for before, after in pairwise(events) if after.seq != before.seq + 1]
     if gaps:
         text = f"the count breaks before event {gaps[0]}" + (f" and {len(gaps) - 1} others" if gaps[1:] else "")
@@ -105,18 +103,14 @@ def _log(run: RunFolder, events: list[Event], malformed: int) -> Iterator[Findin
         yield Finding(subject, lost, is_problem=True)
     if not (malformed or gaps or jumps or lost):
         yield Finding(subject, f"{len(events)} events, steps without a break")
+    if newer := sum(isinstance(event, Unknown) + event.passed_over for event in events):
+        yield Finding(subject, f"{newer} kinds or fields of a newer irltui are passed over")
 
 
 def _jumps(events: list[Event]) -> list[tuple[int, int]]:
     """Neighbouring optimizer steps that are not neighbours, void events left out."""
-    steps: list[tuple[int, int]] = []  # seq, step
-    for event in events:
-        if event.kind == Kind.RUN_START and isinstance(event.fields.get("resumed_seq"), int):
-            steps = [(seq, step) for seq, step in steps if seq < event.fields["resumed_seq"]]
-        elif event.kind == Kind.METRICS and isinstance(event.fields.get("step"), int):
-            steps.append((event.seq, event.fields["step"]))
-    pairs = ((before[1], after[1]) for before, after in pairwise(steps))
-    return [(before, after) for before, after in pairs if after - before not in (0, 1)]
+    steps = [event.step for event in that_count(events) if isinstance(event, Metrics)]
+    return [(before, after) for before, after in pairwise(steps) if after - before not in (0, 1)]
 
 
 def _lost_tail(run: RunFolder, events: list[Event]) -> str:

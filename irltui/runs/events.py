@@ -1,58 +1,41 @@
-"""The lines of events.jsonl: their kinds, their fields, and how a number that is not finite is written.
+"""What happens in a run: one frozen class per kind of event, written by the engine and read by everybody.
 
-Every event has `seq` (a count within the file), `time` (Unix seconds) and `kind`. Readers ignore kinds and
-fields that they do not know.
+`event_lines` turns events into lines of events.jsonl and back; the reference page is made from these classes.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-import orjson
+from irltui.runs.data_report import DataReport, MaskedRow
 
 SCHEMA = 1
 """Version of the run folder's formats; readers refuse a newer one."""
 
+BEFORE_TRAINING = -1
+ASKED = "asked"
+"""The prompt_id of answers to a prompt that somebody typed in."""
+
 
 class Kind(StrEnum):
-    """Event kinds, each with its fields."""
+    """Event kinds."""
 
     RUN_START = "run_start"
-    """attempt, pid, host, algorithm, total_steps, outer_iterations, resumed_step, resumed_seq (both null in the
-    first attempt: metrics, samples, evaluations, alerts and advice from seq `resumed_seq` up to this line
-    were lost with the weights that made them and do not count)"""
     DATA = "data"
-    """report (rows, train, held_out, dropped, cut, lengths of prompts and responses, template ...), masked (a few
-    rows: id, prompt and response as the texts of their tokens, prompt_tokens, response_tokens, ended)"""
     PHASE = "phase"
-    """phase (a `Phase`), outer_iteration, done, total, unit: progress inside a phase; total 0 is unknown"""
     METRICS = "metrics"
-    """step (optimizer steps so far), outer_iteration, inner_step, tokens (trained so far), elapsed (seconds of
-    work over all attempts), values (metric name -> number)"""
-    SAMPLE = "sample"
-    """step, outer_iteration (-1 before training), prompt_id, prompt, demonstration, generation, ended, tokens,
-    reward (null if unknown), token_rewards (list or null), pieces (text of each token)"""
-    EVALUATION = "evaluation"
-    """step, outer_iteration, benchmark, values (metric -> {mean, low, high, n}), file (items, in evaluations/)"""
-    CHECKPOINT = "checkpoint"
-    """step, outer_iteration, name, seconds, bytes, reason"""
-    ALERT = "alert"
-    """step, level (warning | critical), code, text"""
-    ADVICE = "advice"
-    """step, outer_iteration (that ended), verdict (go_on | stop | raise_beta | add_gamma), text"""
     SYSTEM = "system"
-    """step, values (memory_bytes, and gpu_memory_bytes on one)"""
+    SAMPLE = "sample"
+    EVALUATION = "evaluation"
+    CHECKPOINT = "checkpoint"
+    ALERT = "alert"
+    ADVICE = "advice"
     CONTROL = "control"
-    """id, command, state (accepted | applied | rejected | expired), detail"""
     LOG = "log"
-    """level (info | warning | error), text"""
     RUN_END = "run_end"
-    """state (finished | stopped | preempted | failed), reason, hint, exit_code, step"""
 
 
 class Phase(StrEnum):
@@ -70,63 +53,209 @@ class Phase(StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True)
+_Step = Annotated[int, "optimizer steps so far"]
+_OuterIteration = Annotated[int, "outer iteration, counted from 0 over all passes; -1 before training"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line: `kind` may be a kind of a newer irltui, so it is plain text."""
+    """What every event has: its number within the file and Unix seconds, filled in by the writer.
 
-    seq: int
-    time: float
-    kind: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
-
-
-def encode(event: Event) -> bytes:
-    """The event's line, newline included."""
-    line = {"seq": event.seq, "time": event.time, "kind": event.kind, **_finite(event.fields)}
-    text = json.dumps(line, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace") + b"\n"
-
-
-def decode(line: bytes) -> Event:
-    """The event of a line.
-
-    Raises:
-        ValueError: not an event.
+    `passed_over` counts the fields of its line that belong to a newer irltui.
     """
-    try:
-        value = orjson.loads(line)  # four times as fast, and stricter: what it refuses may still be an event
-    except orjson.JSONDecodeError:
-        value = json.loads(line)
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
-    seq, time, kind = value.pop("seq", None), value.pop("time", None), value.pop("kind", None)
-    seconds = number(time) if not isinstance(time, str) else None
-    if not isinstance(seq, int) or seconds is None or not isinstance(kind, str):
-        raise ValueError("seq, time or kind is missing")
-    return Event(seq, seconds, kind, value)
+
+    kind: ClassVar[str] = ""
+    seq: int = -1
+    time: float = 0.0
+    passed_over: int = 0
 
 
-_NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+@dataclass(frozen=True, slots=True)
+class RunStart(Event):
+    """An attempt begins. Events from `resumed_seq` up to this line were lost with the weights that made them."""
+
+    kind: ClassVar[str] = Kind.RUN_START
+    pid: Annotated[int, "process of the engine"] = 0
+    host: Annotated[str, "machine of the engine"] = ""
+    algorithm: Annotated[str, "sft, irft or rft"] = ""
+    total_steps: Annotated[int, "optimizer steps that are planned"] = 0
+    outer_iterations: Annotated[int, "outer iterations that are planned, over all passes"] = 0
+    ranks: Annotated[int, "processes that train together"] = 1
+    resumed_step: Annotated[int | None, "step of the checkpoint it continues from; null in the first attempt"] = None
+    resumed_seq: Annotated[
+        int | None, "metrics, samples, evaluations, alerts and advice from this `seq` on are void"
+    ] = None
 
 
-def number(value: object) -> float | None:
-    """A number as an event carries it: "nan", "inf" and "-inf" are numbers; anything else is None."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        try:
-            return float(value)
-        except OverflowError:
-            return math.inf if value > 0 else -math.inf
-    return _NOT_FINITE.get(value) if isinstance(value, str) else None
+@dataclass(frozen=True, slots=True)
+class Data(Event):
+    """The rows have been read."""
+
+    kind: ClassVar[str] = Kind.DATA
+    report: Annotated[DataReport, "what became of the rows"] = DataReport()  # noqa: RUF009 - frozen
+    masked: Annotated[tuple[MaskedRow, ...], "a few rows as the loss sees them"] = ()
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: numbers that are not finite become the strings that `number` reads."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_finite(item) for item in value]
-    return value
+@dataclass(frozen=True, slots=True)
+class PhaseProgress(Event):
+    """A phase begins or gets further."""
+
+    kind: ClassVar[str] = Kind.PHASE
+    phase: Annotated[str, f"one of {', '.join(Phase)}"] = ""
+    outer_iteration: Annotated[int | None, "outer iteration, counted from 0; null while paused"] = None
+    done: Annotated[int, "units done"] = 0
+    total: Annotated[int, "units to do; 0 is unknown"] = 0
+    unit: Annotated[str, "what is counted"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics(Event):
+    """Metrics of one place in the run."""
+
+    kind: ClassVar[str] = Kind.METRICS
+    values: Annotated[Mapping[str, float], "[metric](metrics.md) to number"]
+    step: _Step = 0
+    outer_iteration: _OuterIteration = 0
+    inner_step: Annotated[int, "inner steps of the outer iteration so far"] = 0
+    tokens: Annotated[int, "response tokens trained on so far"] = 0
+    elapsed: Annotated[float, "seconds of work over all attempts"] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class System(Event):
+    """What the process uses, every ten seconds."""
+
+    kind: ClassVar[str] = Kind.SYSTEM
+    values: Annotated[Mapping[str, float], "`memory_bytes` (resident), and `gpu_memory_bytes` on a GPU"]
+    step: _Step = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Event):
+    """A fixed (or typed) prompt answered by the policy after an outer iteration."""
+
+    kind: ClassVar[str] = Kind.SAMPLE
+    step: _Step = 0
+    outer_iteration: _OuterIteration = 0
+    prompt_id: Annotated[str, f'"{ASKED}" for a prompt that somebody typed in'] = ""
+    prompt: Annotated[str, "its text"] = ""
+    demonstration: Annotated[str, 'the response in the data, "" for a typed prompt'] = ""
+    generation: Annotated[str, "the answer"] = ""
+    ended: Annotated[bool, "whether it ended by itself, not at the length cap"] = False
+    tokens: Annotated[int, "its length, end-of-sequence included"] = 0
+    reward: Annotated[float | None, "its reward; null if unknown"] = None
+    token_rewards: Annotated[tuple[float, ...], "the part of each token; empty if unknown"] = ()
+    pieces: Annotated[tuple[str, ...], "the text of each token"] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A benchmark's metric: mean with its 95 % interval over `n` items."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation(Event):
+    """A benchmark's result."""
+
+    kind: ClassVar[str] = Kind.EVALUATION
+    values: Annotated[Mapping[str, Figure], "metric to mean with its 95 % interval over n items"]
+    benchmark: Annotated[str, "its name in the configuration"] = ""
+    step: _Step = 0
+    outer_iteration: _OuterIteration = 0
+    file: Annotated[str, 'its items, in evaluations/; "" if they were not stored'] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint(Event):
+    """A checkpoint has been saved."""
+
+    kind: ClassVar[str] = Kind.CHECKPOINT
+    step: _Step = 0
+    outer_iteration: _OuterIteration = 0
+    name: Annotated[str, "its folder in checkpoints/"] = ""
+    seconds: Annotated[float, "how long saving took"] = 0.0
+    bytes: Annotated[int, "its size"] = 0
+    reason: Annotated[str, "why it was saved"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert(Event):
+    """Something to worry about, in plain words."""
+
+    kind: ClassVar[str] = Kind.ALERT
+    step: _Step = 0
+    level: Annotated[str, "warning or critical"] = "warning"
+    code: Annotated[str, "what it is about, for programs"] = ""
+    text: Annotated[str, "for people"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice(Event):
+    """What to do after an outer iteration: see [benchmarks and advice](../guides/benchmarks.md)."""
+
+    kind: ClassVar[str] = Kind.ADVICE
+    level: ClassVar[str] = "advice"
+    step: _Step = 0
+    outer_iteration: Annotated[int, "the one that ended, counted from 0"] = 0
+    verdict: Annotated[str, "go_on, stop, raise_beta or add_gamma"] = ""
+    text: Annotated[str, "for people"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Control(Event):
+    """How far a command got."""
+
+    kind: ClassVar[str] = Kind.CONTROL
+    id: Annotated[str, "of the command's file in control/"] = ""
+    command: Annotated[str, "pause, resume, checkpoint, stop, sample or note"] = ""
+    state: Annotated[str, "accepted, then applied, rejected or expired"] = ""
+    detail: Annotated[str, "for people"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Log(Event):
+    """A line of the run's log."""
+
+    kind: ClassVar[str] = Kind.LOG
+    level: Annotated[str, "info, warning or error"] = "info"
+    text: Annotated[str, "for people"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd(Event):
+    """An attempt ends."""
+
+    kind: ClassVar[str] = Kind.RUN_END
+    state: Annotated[str, "finished, stopped, preempted or failed"] = ""
+    reason: Annotated[str, "why"] = ""
+    hint: Annotated[str, "what to do"] = ""
+    exit_code: Annotated[int, "of the engine"] = 0
+
+
+KINDS: tuple[type[Event], ...] = (
+    RunStart, Data, PhaseProgress, Metrics, System, Sample, Evaluation, Checkpoint, Alert, Advice, Control, Log, RunEnd,
+)  # fmt: skip
+"""All kinds, in the order of the reference page."""
+
+VOIDABLE = (Metrics, System, Sample, Evaluation, Alert, Advice)
+"""What a resume makes void: these belong to weights that were lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(Event):
+    """An event of a kind that a newer irltui writes; `fields` as they stand in the file."""
+
+    name: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged(Event):
+    """A line that is no event, or one of whose fields is not of its type."""
+
+    problem: str

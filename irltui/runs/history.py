@@ -1,8 +1,7 @@
-"""From events to the state of a run: the one reading of events.jsonl that all viewers share.
+"""From events to the state of a run: the one fold that every surface reads.
 
-`RunHistory` takes events in one pass and keeps what can be shown: curves, samples, evaluations, alerts, the
-progress of the present phase, answers to commands. Events are not trusted: a field of the wrong type counts as
-damage or as absent, never as an error. Knows no file and no screen.
+`RunHistory` takes events in one pass and keeps what can be shown: curves, samples, evaluations, alerts, the progress
+of the present phase, answers to commands. What a resume made void is forgotten. Knows no file and no screen.
 """
 
 from __future__ import annotations
@@ -12,28 +11,57 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from irltui.runs.data_event import read_data
-from irltui.runs.events import Event, Kind, Phase, number
-from irltui.runs.records import (
+from irltui.runs.events import (
     ASKED,
+    VOIDABLE,
+    Advice,
     Alert,
-    Answer,
     Checkpoint,
+    Control,
+    Damaged,
     Data,
-    End,
     Evaluation,
+    Event,
     Figure,
-    LogLine,
-    Progress,
+    Log,
+    Metrics,
+    Phase,
+    PhaseProgress,
+    RunEnd,
+    RunStart,
     Sample,
-    Start,
+    System,
+    Unknown,
 )
 from irltui.runs.series import Rows, Series
 
 LONGEST_LOG = 1_000
 MOST_METRICS = 2_000  # more names than that are damage
+SYSTEM = "system/"
+"""Stands before the names of a system event's values."""
+_E = TypeVar("_E", bound=Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Progress inside a phase that began at `since` (Unix seconds); `total` 0 is unknown."""
+
+    time: float = 0.0
+    since: float = 0.0
+    phase: str = ""
+    outer_iteration: int = 0
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the phase's own pace; None if there is no ground for one."""
+        if not 0 < self.done < self.total or self.time <= self.since:
+            return None
+        return (self.time - self.since) / self.done * (self.total - self.done)
 
 
 @dataclass
@@ -41,8 +69,9 @@ class RunHistory:
     """Everything the events so far add up to.
 
     `samples` are by outer iteration, then prompt id; `asked` are answers to typed prompts. `phases` holds the
-    beginning of each phase. `not_finite` counts values that are NaN or infinite, `damaged` events whose fields
-    are not what their kind demands. `version` grows whenever something changed.
+    beginning of each phase, `update` the last progress of the inner loop. `not_finite` counts values that are NaN or
+    infinite, `damaged` lines that are no events or not what their kind demands, `unknown` the kinds and fields of a
+    newer irltui. `version` grows whenever something changed.
     """
 
     rows: Rows = field(default_factory=Rows)
@@ -51,49 +80,51 @@ class RunHistory:
     asked: list[Sample] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    advice: list[Advice] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
-    answers: dict[str, Answer] = field(default_factory=dict)
-    log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=LONGEST_LOG))
+    answers: dict[str, Control] = field(default_factory=dict)
+    log: deque[Log] = field(default_factory=lambda: deque(maxlen=LONGEST_LOG))
     phases: list[Progress] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
-    start: Start = field(default_factory=Start)
+    update: Progress = field(default_factory=Progress)
+    start: RunStart = field(default_factory=RunStart)
     data: Data | None = None
     first_time: float = 0.0
     last_time: float = 0.0
-    end: End | None = None
+    end: RunEnd | None = None
     not_finite: int = 0
     damaged: int = 0
+    unknown: int = 0
     version: int = 0
 
     def __post_init__(self) -> None:
-        self._takers: dict[str, Callable[[Event], None]] = {
-            Kind.RUN_START: self._run_start,
-            Kind.DATA: self._data,
-            Kind.PHASE: self._phase,
-            Kind.METRICS: self._metrics,
-            Kind.SYSTEM: self._system,
-            Kind.SAMPLE: self._sample,
-            Kind.EVALUATION: self._evaluation,
-            Kind.CHECKPOINT: self._checkpoint,
-            Kind.ALERT: self._alert,
-            Kind.ADVICE: self._advice,
-            Kind.CONTROL: self._control,
-            Kind.LOG: self._log,
-            Kind.RUN_END: self._run_end,
+        self._takers: dict[type[Event], Callable[[Any], None]] = {
+            RunStart: self._run_start,
+            Data: self._data,
+            PhaseProgress: self._phase,
+            Metrics: self._metrics,
+            System: self._system,
+            Sample: self._sample,
+            Evaluation: self.evaluations.append,
+            Checkpoint: self.checkpoints.append,
+            Alert: self.alerts.append,
+            Advice: self._advice,
+            Control: self._control,
+            Log: self.log.append,
+            RunEnd: self._run_end,
+            Unknown: self._unknown,
         }
 
     def take(self, events: Iterable[Event]) -> None:
-        """Take in the next events; unknown kinds and fields change nothing, wrong ones are counted."""
+        """Take in the next events."""
         takers = self._takers
         for event in events:
-            taker = takers.get(event.kind)
-            if taker is None or not math.isfinite(event.time):
-                continue
-            self.last_time = event.time
-            try:
-                taker(event)
-            except (TypeError, ValueError, LookupError, OverflowError, AttributeError):
+            if type(event) is Damaged:
                 self.damaged += 1
+                continue
+            takers[type(event)](event)
+            self.last_time = event.time
+            self.unknown += event.passed_over
         self.first_time = self.first_time or self.start.time
         self.version += 1
 
@@ -112,194 +143,147 @@ class RunHistory:
         """The outer iterations that have samples, in order."""
         return sorted(self.samples)
 
-    # -- one method an event kind ----------------------------------------------------------------
+    def first(self, metric: str) -> float:
+        """A metric's oldest value, NaN if there is none."""
+        found = self.metrics.get(metric)
+        return found.values[0] if found else math.nan
 
-    def _run_start(self, event: Event) -> None:
-        fields = event.fields
-        resumed = fields.get("resumed_step")
-        if isinstance(seq := fields.get("resumed_seq"), int):
-            self._rewind(seq)
-        self.end = None
-        self.start = Start(
-            event.time,
-            _count(fields.get("attempt")),
-            _count(fields.get("pid")),
-            _text(fields.get("host")),
-            _text(fields.get("algorithm")),
-            _count(fields.get("total_steps")),
-            _count(fields.get("outer_iterations")),
-            _count(resumed) if resumed is not None else None,
-        )
+    def last(self, metric: str) -> float:
+        """A metric's newest value, NaN if there is none."""
+        found = self.metrics.get(metric)
+        return found.last() if found else math.nan
 
-    def _data(self, event: Event) -> None:
-        self.data = read_data(event.fields)
+    def results(self) -> dict[tuple[str, str], tuple[Figure, Figure]]:
+        """First and last figure of every (benchmark, metric), in the order in which they were first measured."""
+        found: dict[tuple[str, str], tuple[Figure, Figure]] = {}
+        for evaluation in self.evaluations:
+            for metric, figure in evaluation.values.items():
+                key = evaluation.benchmark, metric
+                found[key] = (found[key][0] if key in found else figure, figure)
+        return found
 
-    def _rewind(self, seq: int) -> None:
-        """Forget what was lost with the weights that made it."""
-        left = self.rows.cut(seq)
-        for series in self.metrics.values():
-            series.cut(left)
-        self.metrics = {name: series for name, series in self.metrics.items() if len(series)}
-        self.samples = {
-            t: kept
-            for t, samples in self.samples.items()
-            if (kept := {key: sample for key, sample in samples.items() if sample.seq < seq})
-        }
-        self.asked = [sample for sample in self.asked if sample.seq < seq]
-        self.evaluations = [evaluation for evaluation in self.evaluations if evaluation.seq < seq]
-        self.alerts = [alert for alert in self.alerts if alert.seq < seq]
-        self.not_finite = sum(not math.isfinite(v) for series in self.metrics.values() for v in series.values)
-
-    def _phase(self, event: Event) -> None:
-        fields, before = event.fields, self.progress
-        phase = _text(fields.get("phase"))
-        outer = fields.get("outer_iteration")
-        t = before.outer_iteration if phase == Phase.PAUSED or outer is None else _count(outer)
-        unit, done = _text(fields.get("unit")), _count(fields.get("done"))
-        goes_on = (phase, t, unit) == (before.phase, before.outer_iteration, before.unit) and done >= before.done
-        since = before.since if goes_on else event.time
-        self.progress = Progress(event.time, since, phase, t, done, _count(fields.get("total")), unit)
-        if not goes_on:
-            self.phases.append(self.progress)
-
-    def _metrics(self, event: Event) -> None:
-        fields = event.fields
-        self._row(event, fields["values"], fields, "")
-
-    def _system(self, event: Event) -> None:
-        rows = self.rows
-        place = {
-            "step": event.fields.get("step", self.step),
-            "tokens": rows.tokens[-1] if len(rows) else 0,
-            "elapsed": rows.elapsed[-1] if len(rows) else 0.0,
-            "outer_iteration": rows.outer_iteration[-1] if len(rows) else 0,
-        }
-        self._row(event, event.fields["values"], place, "system/")
-
-    def _row(self, event: Event, values: Any, place: Mapping[str, Any], prefix: str) -> None:
-        rows, metrics = self.rows, self.metrics
-        step, tokens, elapsed = place.get("step"), place.get("tokens"), place.get("elapsed")
-        # Compared with the plain types first: this is the one path that a long run takes 100,000 times.
-        if type(step) is not int or type(tokens) is not int or type(elapsed) is not float:
-            step, tokens, elapsed = _finite(step), _finite(tokens), _finite(elapsed)
-        items = values.items()
-        at = len(rows)
-        rows.seq.append(event.seq)
-        rows.time.append(event.time)
-        rows.step.append(step)
-        rows.tokens.append(tokens)
-        rows.elapsed.append(elapsed)
-        rows.outer_iteration.append(_count(place.get("outer_iteration")))
-        rows.inner_step.append(_count(place.get("inner_step")))
-        for name, value in items:
-            if type(value) is not float:
-                value = number(value)  # noqa: PLW2901 - the same value, read
-                if value is None:
-                    self.damaged += 1
-                    continue
-            if not math.isfinite(value):
-                self.not_finite += 1
-            series = metrics.get(prefix + name if prefix else name)
-            if series is None:
-                if len(metrics) >= MOST_METRICS:
-                    self.damaged += 1
-                    continue
-                series = metrics[prefix + name] = Series()
-            series.rows.append(at)
-            series.values.append(value)
-
-    def _sample(self, event: Event) -> None:
-        fields = event.fields
-        rewards = fields.get("token_rewards")
-        pieces = fields.get("pieces")
-        sample = Sample(
-            event.seq,
-            event.time,
-            _count(fields.get("step")),
-            _count(fields.get("outer_iteration")),
-            _text(fields.get("prompt_id")),
-            _text(fields.get("prompt")),
-            _text(fields.get("demonstration")),
-            _text(fields.get("generation")),
-            bool(fields.get("ended")),
-            _count(fields.get("tokens")),
-            number(fields.get("reward")),
-            tuple(_nan(item) for item in rewards) if isinstance(rewards, list) else (),
-            tuple(_text(piece) for piece in pieces) if isinstance(pieces, list) else (),
-        )
-        if sample.prompt_id == ASKED:
-            self.asked.append(sample)
-        else:
-            self.samples.setdefault(sample.outer_iteration, {})[sample.prompt_id] = sample
-
-    def _evaluation(self, event: Event) -> None:
-        fields = event.fields
-        figures = {
-            _text(name): Figure(
-                _nan(value.get("mean")), _nan(value.get("low")), _nan(value.get("high")), _count(value.get("n"))
-            )
-            for name, value in fields["values"].items()
-        }
-        place = _count(fields.get("step")), _count(fields.get("outer_iteration"))
-        names = _text(fields.get("benchmark")), figures, _text(fields.get("file"))
-        self.evaluations.append(Evaluation(event.seq, event.time, *place, *names))
-
-    def _checkpoint(self, event: Event) -> None:
-        fields = event.fields
-        self.checkpoints.append(
-            Checkpoint(
-                event.time,
-                _count(fields.get("step")),
-                _text(fields.get("name")),
-                _finite(fields.get("seconds")),
-                _count(fields.get("bytes")),
-                _text(fields.get("reason")),
-            )
-        )
-
-    def _alert(self, event: Event) -> None:
-        fields = event.fields
-        words = _text(fields.get("level")), _text(fields.get("code")), _text(fields.get("text"))
-        self.alerts.append(Alert(event.seq, event.time, _count(fields.get("step")), *words))
-
-    def _advice(self, event: Event) -> None:
-        """Shown where alerts are, at a level of its own."""
-        fields = event.fields
-        words = "advice", _text(fields.get("verdict")), _text(fields.get("text"))
-        self.alerts.append(Alert(event.seq, event.time, _count(fields.get("step")), *words))
-
-    def _control(self, event: Event) -> None:
-        fields = event.fields
-        words = _text(fields.get("command")), _text(fields.get("state")), _text(fields.get("detail"))
-        self.answers[_text(fields.get("id"))] = Answer(event.time, *words)
-
-    def _log(self, event: Event) -> None:
-        self.log.append(LogLine(event.time, _text(event.fields.get("level")), _text(event.fields.get("text"))))
-
-    def _run_end(self, event: Event) -> None:
-        fields = event.fields
-        words = _text(fields.get("state")), _text(fields.get("reason")), _text(fields.get("hint"))
-        self.end = End(event.time, *words, _count(fields.get("exit_code")), _count(fields.get("step")))
+    def messages(self) -> list[Alert | Advice]:
+        """Alerts and advice, oldest first."""
+        return sorted([*self.alerts, *self.advice], key=lambda message: message.seq)
 
     def phase_at(self, time: float) -> Progress:
         """The phase that had begun last at `time`."""
         at = bisect_right(self.phases, time, key=lambda phase: phase.time)
         return self.phases[at - 1] if at else Progress()
 
+    # -- one method per kind -----------------------------------------------------------------------
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    def _run_start(self, event: RunStart) -> None:
+        if event.resumed_seq is not None:
+            self._rewind(event.resumed_seq)
+        self.end = None
+        self.start = event
+
+    def _rewind(self, seq: int) -> None:
+        """Forget what was lost with the weights that made it."""
+        left = self.rows.truncate(seq)
+        for name, series in list(self.metrics.items()):
+            series.truncate(left)
+            if not len(series):
+                del self.metrics[name]
+        for t, samples in list(self.samples.items()):
+            self.samples[t] = {key: sample for key, sample in samples.items() if sample.seq < seq}
+            if not self.samples[t]:
+                del self.samples[t]
+        _drop_from(self.asked, seq)
+        _drop_from(self.evaluations, seq)
+        _drop_from(self.alerts, seq)
+        _drop_from(self.advice, seq)
+        self.not_finite = sum(not math.isfinite(v) for series in self.metrics.values() for v in series.values)
+
+    def _data(self, event: Data) -> None:
+        self.data = event
+
+    def _phase(self, event: PhaseProgress) -> None:
+        before, phase = self.progress, event.phase
+        t = before.outer_iteration
+        if event.outer_iteration is not None and phase != Phase.PAUSED:
+            t = event.outer_iteration
+        goes_on = (phase, t, event.unit) == (before.phase, before.outer_iteration, before.unit)
+        goes_on = goes_on and event.done >= before.done
+        since = before.since if goes_on else event.time
+        self.progress = Progress(event.time, since, phase, t, event.done, event.total, event.unit)
+        if phase == Phase.UPDATE:
+            self.update = self.progress
+        if not goes_on:
+            self.phases.append(self.progress)
+
+    def _metrics(self, event: Metrics) -> None:
+        self._row(event, event.values, event.tokens, event.elapsed, event.outer_iteration, event.inner_step)
+
+    def _system(self, event: System) -> None:
+        rows = self.rows
+        tokens, elapsed, t = (rows.tokens[-1], rows.elapsed[-1], rows.outer_iteration[-1]) if len(rows) else (0, 0.0, 0)
+        values = {SYSTEM + name: value for name, value in event.values.items()}
+        self._row(event, values, tokens, elapsed, t, 0)
+
+    def _row(  # the one path that a long run takes 100,000 times
+        self,
+        event: Metrics | System,
+        values: Mapping[str, float],
+        tokens: float,
+        elapsed: float,
+        outer_iteration: float,
+        inner_step: int,
+    ) -> None:
+        rows, metrics, isfinite = self.rows, self.metrics, math.isfinite
+        at = len(rows.seq)
+        rows.seq.append(event.seq)
+        rows.time.append(event.time)
+        rows.step.append(event.step)
+        rows.tokens.append(tokens)
+        rows.elapsed.append(elapsed if isfinite(elapsed) else 0.0)
+        rows.outer_iteration.append(outer_iteration)
+        rows.inner_step.append(inner_step)
+        for name, value in values.items():
+            if not isfinite(value):
+                self.not_finite += 1
+            series = metrics.get(name)
+            if series is None:
+                if len(metrics) >= MOST_METRICS:
+                    self.damaged += 1
+                    continue
+                series = metrics[name] = Series()
+            series.rows.append(at)
+            series.values.append(value)
+
+    def _sample(self, event: Sample) -> None:
+        if event.prompt_id == ASKED:
+            self.asked.append(event)
+        else:
+            self.samples.setdefault(event.outer_iteration, {})[event.prompt_id] = event
+
+    def _advice(self, event: Advice) -> None:
+        """The newest of each outer iteration counts."""
+        self.advice[:] = [kept for kept in self.advice if kept.outer_iteration != event.outer_iteration]
+        self.advice.append(event)
+
+    def _control(self, event: Control) -> None:
+        self.answers[event.id] = event
+
+    def _run_end(self, event: RunEnd) -> None:
+        self.end = event
+
+    def _unknown(self, event: Unknown) -> None:
+        self.unknown += 1
 
 
-def _finite(value: object) -> float:
-    found = number(value)
-    return found if found is not None and math.isfinite(found) else 0.0
+def _drop_from(events: list[_E], seq: int) -> None:
+    events[:] = [event for event in events if event.seq < seq]
 
 
-def _count(value: object) -> int:
-    return int(_finite(value))
-
-
-def _nan(value: object) -> float:
-    found = number(value)
-    return math.nan if found is None else found
+def that_count(events: Iterable[Event]) -> list[Event]:
+    """The events without those that a later resume made void, and without damaged lines."""
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, RunStart) and event.resumed_seq is not None:
+            seq = event.resumed_seq
+            kept = [each for each in kept if each.seq < seq or not isinstance(each, VOIDABLE)]
+        if not isinstance(event, Damaged):
+            kept.append(event)
+    return kept

@@ -1,7 +1,6 @@
 """Following events.jsonl: live, attached, replayed and headless views are all this reader.
 
-It polls (network file systems lose notifications), never blocks the writer, waits for the rest of a torn last
-line, and counts lines that are no events instead of failing on them.
+It polls (network file systems lose notifications), never blocks the writer and waits for the rest of a torn last line.
 """
 
 from __future__ import annotations
@@ -10,30 +9,26 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from irltui.runs.events import Event, decode
+from irltui.runs.event_lines import decode
+from irltui.runs.events import Damaged, Event
+from irltui.runs.history import RunHistory
 
 CHUNK = 1 << 16
 LONGEST_LINE = 1 << 24  # a longer "line" is damage, not an event
 
 
 class EventReader:
-    """Events of one file, from wherever the last `poll` ended.
-
-    Attributes:
-        malformed: lines so far that were no events.
-    """
+    """Events of one file, from wherever the last `poll` ended; a line that is none is `Damaged`."""
 
     def __init__(self, path: Path) -> None:
-        self.malformed = 0
         self._path = path
-        self._offset = 0
-        self._rest = b""
+        self._offset, self._rest = 0, b""
         self._inode: int | None = None
 
     def poll(self, limit: int = 5_000) -> list[Event]:
         """Up to about `limit` new events; empty if there are none yet or the file is gone.
 
-        A file that was replaced or cut is read again from its start.
+        A file that was replaced or truncated is read again from its start.
         """
         events: list[Event] = []
         try:
@@ -64,20 +59,25 @@ class EventReader:
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if len(self._rest) > LONGEST_LINE:
             self._rest = b""
-            self.malformed += 1
+            yield Damaged("a line without an end")
         for line in lines:
-            if not line.strip():
-                continue
-            try:
+            if line.strip():
                 yield decode(line)
-            except (ValueError, RecursionError):
-                self.malformed += 1
 
 
 def read_events(path: Path) -> list[Event]:
     """All events of a file as it is now."""
-    reader = EventReader(path)
-    events: list[Event] = []
-    while batch := reader.poll():
-        events += batch
-    return events
+    return [event for batch in _batches(EventReader(path)) for event in batch]
+
+
+def read_history(path: Path) -> RunHistory:
+    """What the events of a file add up to now."""
+    history = RunHistory()
+    for batch in _batches(EventReader(path)):
+        history.take(batch)
+    return history
+
+
+def _batches(reader: EventReader) -> Iterator[list[Event]]:
+    while events := reader.poll():
+        yield events

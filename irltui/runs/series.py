@@ -1,4 +1,4 @@
-"""Curves in compact arrays: 24 bytes a point, cut in time or rewound without copying objects.
+"""Curves in compact arrays: 24 bytes a point, truncated in time or rewound without copying objects.
 
 Rows are metrics events; a series holds the rows in which its metric occurred. Knows no event and no screen.
 """
@@ -26,7 +26,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.seq)
 
-    def cut(self, seq: float) -> int:
+    def truncate(self, seq: float) -> int:
         """Drop rows from `seq` on; how many are left."""
         left = bisect_left(self.seq, seq)
         for column in vars(self).values():
@@ -48,7 +48,7 @@ class Series:
         """How many points lie before `row`."""
         return bisect_left(self.rows, row)
 
-    def cut(self, row: int) -> None:
+    def truncate(self, row: int) -> None:
         """Drop the points from `row` on."""
         left = self.upto(row)
         del self.rows[left:]

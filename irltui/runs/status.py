@@ -1,8 +1,12 @@
-"""How a run is doing, from status.json and the lock alone: for listing many runs without reading their events."""
+"""How a run is doing, from status.json and the lock: for listing many runs without reading their events.
+
+Where status.json is missing or damaged, the end of the log stands for it.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -10,11 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from irltui.runs.events import number
+from irltui.runs.event_lines import decode, number
+from irltui.runs.events import Metrics, RunEnd
 from irltui.runs.folder import RunFolder
 from irltui.runs.lock import is_held
 
-HEARTBEAT_LATE = 120.0  # seconds without a sign of life after which an engine on another host is held for dead
+HEARTBEAT_LATE = 120.0  # seconds after which an engine on another host that was not heard from counts as crashed
+_TAIL = 1 << 16  # bytes of the log that stand for a missing status.json
 
 
 class State(StrEnum):
@@ -52,13 +58,13 @@ class Status:
 
 
 def read_status(run: RunFolder) -> Status:
-    """The status as far as it can be read: a damaged or missing file is a run that is starting or crashed."""
-    raw, written = _read(run)
-    seen = number(raw.get("time")) or _modified(run)
+    """The status as far as it can be read; never an error."""
+    raw = _read(run)
+    seen = _finite(raw.get("time")) or _modified(run)
     host = str(raw.get("host", os.uname().nodename))
     values = raw.get("values")
     return Status(
-        state=written if written in ENDED or _alive(run, host, seen) else State.CRASHED,
+        state=state_of(run, raw.get("state"), host, seen),
         phase=str(raw.get("phase", "")),
         step=_count(raw, "step"),
         total_steps=_count(raw, "total_steps"),
@@ -70,17 +76,58 @@ def read_status(run: RunFolder) -> Status:
     )
 
 
-def _read(run: RunFolder) -> tuple[dict[str, Any], State]:
+def state_of(run: RunFolder, written: object, host: str, seen: float) -> State:
+    """The one rule for a run's state.
+
+    Args:
+        run: its folder; the lock tells whether an engine works there.
+        written: the state that the engine wrote last, anything else if it wrote none.
+        host: where the engine was.
+        seen: Unix seconds at which it was last heard from.
+    """
+    state = _state(written) or State.STARTING
+    return state if state in ENDED or _alive(run, host, seen) else State.CRASHED
+
+
+def _state(written: object) -> State | None:
+    return State(written) if isinstance(written, str) and written in set(State) else None
+
+
+def _read(run: RunFolder) -> dict[str, Any]:
     try:
-        raw: dict[str, Any] = json.loads(run.status.read_text(encoding="utf-8"))
-        return raw, State(raw["state"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}, State.STARTING
+        raw = json.loads(run.status.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return _of_log(run)
+    return raw if isinstance(raw, dict) and _state(raw.get("state")) else _of_log(run)
+
+
+def _of_log(run: RunFolder) -> dict[str, Any]:
+    """What the last events say, for want of a status.json."""
+    try:
+        with run.events.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+            lines = file.read().splitlines()
+    except OSError:
+        return {}
+    found: dict[str, Any] = {}
+    for event in map(decode, lines):
+        if event.seq >= 0:
+            found = {**found, "time": event.time, "state": None}
+        if isinstance(event, Metrics):
+            found |= {"step": event.step, "outer_iteration": event.outer_iteration}
+        elif isinstance(event, RunEnd):
+            found["state"] = event.state
+    return found
 
 
 def _count(raw: Mapping[str, Any], name: str) -> int:
     value = raw.get(name, 0)
-    return value if isinstance(value, int) else 0
+    return value if type(value) is int else 0
+
+
+def _finite(value: object) -> float:
+    found = number(value)
+    return found if found is not None and math.isfinite(found) else 0.0
 
 
 def _modified(run: RunFolder) -> float:
@@ -91,7 +138,7 @@ def _modified(run: RunFolder) -> float:
 
 
 def _alive(run: RunFolder, host: str, seen: float) -> bool:
-    """Whether an engine still works here: the lock tells on its own host, its last sign of life elsewhere."""
+    """Whether an engine still works here: the lock tells on its own host, the time it was last heard from elsewhere."""
     if host == os.uname().nodename and run.lock.exists():
         return is_held(run)
     return time.time() - seen < HEARTBEAT_LATE

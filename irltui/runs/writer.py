@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from irltui.errors import RunFolderError
 from irltui.runs.durable import replace_json
-from irltui.runs.events import SCHEMA, Event, Kind, decode, encode
+from irltui.runs.event_lines import decode, encode
+from irltui.runs.events import SCHEMA, Event
 from irltui.runs.folder import RunFolder, open_own
 from irltui.text import masked
 
@@ -52,13 +54,14 @@ class RunWriter:
         """The `seq` of the event that comes next."""
         return self._seq
 
-    def write(self, kind: Kind, **fields: Any) -> None:
-        """Append one event.
+    def write(self, event: Event) -> None:
+        """Append one event; its `seq` and `time` are filled in here.
 
         Raises:
             RunFolderError: the line could not be written whole.
         """
-        line = masked(encode(Event(self._seq, self._clock(), kind, fields)).decode("utf-8")).encode("utf-8")
+        numbered = replace(event, seq=self._seq, time=self._clock())
+        line = masked(encode(numbered).decode("utf-8")).encode("utf-8")
         try:
             written = os.write(self._file, line)
         except OSError as error:
@@ -101,7 +104,7 @@ class SilentWriter(RunWriter):
     ) -> None:
         """Nothing is open."""
 
-    def write(self, kind: Kind, **fields: Any) -> None:
+    def write(self, event: Event) -> None:
         """Count the event."""
         self._seq += 1
 
@@ -117,10 +120,7 @@ def _mend_tail(run: RunFolder) -> int:
     with os.fdopen(open_own(run.events, os.O_RDWR), "rb+") as file:
         line = b""
         for line in file:
-            try:
-                seq = max(seq, decode(line).seq)
-            except (ValueError, RecursionError):
-                continue
+            seq = max(seq, decode(line).seq)
         if line and not line.endswith(b"\n"):
             file.seek(0, os.SEEK_END)
             file.write(b"\n")

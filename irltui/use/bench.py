@@ -18,8 +18,10 @@ from irltui.engine.evaluate import summarise
 from irltui.errors import IrltuiError, RunFolderError, TrainingError
 from irltui.lm.load import quiet_transformers
 from irltui.runs.durable import replace_file
+from irltui.runs.event_lines import plain
 from irltui.runs.folder import RunFolder
 from irltui.use.learned import Learned, load_learned, load_model_of
+from irltui.views.numbers import between, figure
 
 
 def main(config: dict[str, Any], run: str = "", items: str = "", *, as_json: bool = False) -> None:
@@ -103,7 +105,7 @@ def _store(file: Path, lines: list[str]) -> None:
 
 def _as_text(results: Mapping[str, Mapping[str, Interval]]) -> str:
     rows = [
-        [name, metric, f"{found.mean:.4g}", f"[{found.low:.4g}, {found.high:.4g}]", str(found.n)]
+        [name, metric, figure(found.mean), between(found.low, found.high).strip() or "-", str(found.n)]
         for name, metrics in results.items()
         for metric, found in metrics.items()
     ]
@@ -116,7 +118,7 @@ def _as_json(config: RunConfig, run: str, results: Mapping[str, Mapping[str, Int
         "benchmarks": {
             name: {
                 "options": config.benchmarks[name].model_dump(mode="json"),
-                "values": {metric: interval.as_dict() for metric, interval in metrics.items()},
+                "values": {metric: plain(interval.as_dict()) for metric, interval in metrics.items()},
             }
             for name, metrics in results.items()
         },

@@ -13,11 +13,12 @@ from irltui.config.render import render_values
 from irltui.config.toml import text as quoted
 from irltui.runs.folder import RunFolder
 from irltui.runs.history import RunHistory
-from irltui.runs.metrics import METRICS
+from irltui.runs.metrics import HELD_OUT_NLL, METRICS
 from irltui.text import masked
 from irltui.use.card_facts import Exported, Facts, facts, inline, portable
 from irltui.views.arms import Side
 from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stored
+from irltui.views.numbers import between, figure
 
 _PAPER = "https://arxiv.org/abs/2405.17888"
 _MOST_ALERTS = 5
@@ -113,13 +114,13 @@ def _summary(known: Facts) -> str:
 
 def _data(known: Facts) -> str:
     source = f"`{inline(known.at('data', 'source'))}`"
-    found = known.run.history.data
-    if found is None:
+    if known.run.history.data is None:
         return f"Demonstrations from {source}."
+    found = known.run.history.data.report
     lines = [f"Demonstrations from {source}: {found.rows} rows, {found.train} to train on, {found.held_out} held out"]
     lines[0] += f" ({inline(found.columns)})."
-    losses = [*(("dropped", c) for c in found.dropped), *(("cut", c) for c in found.cut)]
-    lines += [f"- {what} {counted.count}: {inline(counted.reason)}" for what, counted in losses]
+    losses = [(what, *row) for what, rows in (("dropped", found.dropped), ("cut", found.cut)) for row in rows.items()]
+    lines += [f"- {what} {tally.count}: {inline(reason)}" for what, reason, tally in losses]
     if found.responses.longest:
         for what, lengths in (("Prompts", found.prompts), ("Responses", found.responses)):
             lines += [f"- {what}: {lengths.median} tokens in the middle, {lengths.longest} at most."]
@@ -169,16 +170,16 @@ def _figures(known: Facts) -> str:
 
 def _row(row: FinalRow, history: RunHistory) -> str:
     here = row.estimates[0] or Estimate(float("nan"))
-    interval = f"{here.low:.4g} to {here.high:.4g} | {here.n}" if here.over else " | "
-    return f"| {inline(row.label)} | {_first(row.name, history)} | {here.mean:.4g} | {interval} |"
+    interval = f"{between(here.low, here.high).strip()} | {here.n}" if here.over else " | "
+    return f"| {inline(row.label)} | {_first(row.name, history)} | {figure(here.mean)} | {interval} |"
 
 
 def _first(name: str, history: RunHistory) -> str:
     if (series := history.metrics.get(name)) is not None and len(series):
-        return f"{series.values[0]:.4g}"
+        return figure(series.values[0])
     benchmark, _, metric = name.partition("/")
-    found = (e.figures[metric].mean for e in history.evaluations if e.benchmark == benchmark and metric in e.figures)
-    return next((f"{value:.4g}" for value in found), "-")
+    found = (e.values[metric].mean for e in history.evaluations if e.benchmark == benchmark and metric in e.values)
+    return next(map(figure, found), "-")
 
 
 def _reproduce(known: Facts) -> str:
@@ -202,7 +203,7 @@ def _reproduce(known: Facts) -> str:
 
 def _usage(known: Facts) -> str:
     found = known.run.history.data
-    chats = found.template != "none" if found is not None else known.at("data", "template") != "none"
+    chats = found.report.template != "none" if found is not None else known.at("data", "template") != "none"
     words = [f"```python\n{_code(known, chats=chats)}```"]
     if known.run.config.get("data", {}).get("system"):
         words += ["The model learned under a system message, `data.system` under Reproduce: send it, too."]
@@ -257,7 +258,7 @@ def _each_limit(known: Facts) -> Iterator[str]:
     history = known.run.history
     if not history.evaluations:
         yield "No benchmark was run: nothing here says how well the model does a task, or whether it forgot another."
-    if "heldout/nll" not in history.metrics:
+    if HELD_OUT_NLL not in history.metrics:
         yield "No demonstrations were held out: every figure is of data that the model learned from."
     elif known.exported.is_best:
         yield "This iteration was chosen by its held-out figures, so those are a little too good to be true."
@@ -270,7 +271,7 @@ def _each_limit(known: Facts) -> Iterator[str]:
     yield "Nobody looked for harmful, biased or private content, in the data or in what the model says."
     if known.run.state != "finished":
         yield f"The run had not finished when this was exported: it was {inline(known.run.state)}."
-    alerts = [alert for alert in history.alerts if alert.level != "advice"]
+    alerts = history.alerts
     for alert in alerts[-_MOST_ALERTS:]:
         yield f"The run warned at step {alert.step}: {inline(alert.text)}"
     if len(alerts) > _MOST_ALERTS:

@@ -14,7 +14,7 @@ from typing import Any
 from irltui.runs.folder import RunFolder, is_run, open_run_folder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import Manifest, read_manifest
-from irltui.runs.reader import EventReader
+from irltui.runs.reader import read_events
 from irltui.runs.status import read_status
 from irltui.text import safe
 from irltui.views.loaded_runs import ComparedRun
@@ -82,14 +82,9 @@ def portable(value: Any) -> Any:
 
 def _history(run: RunFolder, step: int | None) -> RunHistory:
     """The run's events, those after `step` left out."""
-    history, reader = RunHistory(), EventReader(run.events)
-    while events := reader.poll():
-        history.take(e for e in events if step is None or _at_most(e.fields.get("step"), step))
+    history = RunHistory()
+    history.take(event for event in read_events(run.events) if step is None or getattr(event, "step", 0) <= step)
     return history
-
-
-def _at_most(value: object, step: int) -> bool:
-    return not isinstance(value, int) or value <= step
 
 
 def _base(config: Mapping[str, Any]) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 
 from irltui.console import is_quiet
+from irltui.views.numbers import duration, figure
 
 EVERY = 10.0  # seconds between two lines that stay
 
@@ -47,12 +48,10 @@ class Progress:
 
     def _line(self, done: int, now: float) -> str:
         speed = (done - self._first) / max(now - self._began, 1e-9)
-        left = round((self._total - done) / speed) if speed else 0
-        minutes, seconds = divmod(left, 60)
-        rate = (
-            f"{speed:.1f} {self._unit}/s" if speed >= 1 else f"{1 / speed:.1f} s a {self._unit[:-1]}" if speed else ""
-        )
-        return f"{self._verb} {done}/{self._total} {self._unit}  {rate}  left about {minutes}m {seconds:02d}s"
+        left = (self._total - done) / speed if speed else None
+        unit = self._unit
+        rate = f"{figure(speed)} {unit}/s" if speed >= 1 else f"{figure(1 / speed)} s per {unit[:-1]}" if speed else ""
+        return f"{self._verb} {done}/{self._total} {unit}  {rate}  left about {duration(left)}"
 
 
 def say(text: str) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from irltui.api import Generation
-from irltui.data.report import Tally
 from irltui.data.tokens import RowTokens
 from irltui.lm.load import quiet_transformers
+from irltui.runs.data_report import Tally
 from irltui.use.learned import Learned, load_learned, no_reward
 from irltui.use.output import Output
 from irltui.use.progress import Progress

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from irltui.data.report import Tally
 from irltui.data.tokens import RowTokens, token_texts
+from irltui.runs.data_report import Tally
 from irltui.use.learned import Learned, load_learned
 from irltui.use.output import Output
 from irltui.use.progress import Progress

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from irltui.runs.events import Sample
 from irltui.runs.history import RunHistory
-from irltui.runs.records import Sample
 
 
 @dataclass(frozen=True)

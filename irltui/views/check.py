@@ -9,7 +9,7 @@ from rich.text import Text
 
 from irltui.config.schema import RunConfig
 from irltui.text import safe
-from irltui.views.terminal import duration
+from irltui.views.numbers import bytes_, compact, duration, figure
 
 _ROWS, _SIDE, _PROMPT = 2, 700, 160  # rows whose mask is shown, characters of a side, and of a prompt seen before
 _LOSS = ("underline #e8ffe8 on #1f5f2f", "underline #e8ffe8 on #2f7f40")  # neighbours differ: borders of tokens show
@@ -94,30 +94,31 @@ def _masked(row: Found) -> Iterator[Text]:
 def _cost(found: Found) -> Iterator[Text]:
     estimate, plan = found["estimate"], found["plan"]
     share = estimate["trained"] / estimate["parameters"]
-    trained = "all trained" if share == 1 else f"{share:.3g} of them trained"
+    trained = "all trained" if share == 1 else f"{figure(share)} of them trained"
     yield Text(
-        f"{_count(estimate['parameters'])} parameters, {trained}; {plan['outer_iterations']} outer iterations, "
+        f"{compact(estimate['parameters'])} parameters, {trained}; {plan['outer_iterations']} outer iterations, "
         f"{plan['inner_steps']} inner steps"
     )
     memory = estimate["memory"]
-    where = f" of {_bytes(estimate['available'])} ({_s(estimate['device'])})" if "available" in estimate else ""
-    yield Text(f"memory of a process: about {_bytes(memory['peak'])}{where}")
-    parts = [f"{name} {_bytes(value)}" for name, value in memory["parts"].items() if value]
-    phases = [f"{name} {_bytes(value)}" for name, value in memory["phases"].items() if value]
+    where = f" of {bytes_(estimate['available'])} ({_s(estimate['device'])})" if "available" in estimate else ""
+    yield Text(f"memory of a process: about {bytes_(memory['peak'])}{where}")
+    parts = [f"{name} {bytes_(value)}" for name, value in memory["parts"].items() if value]
+    phases = [f"{name} {bytes_(value)}" for name, value in memory["phases"].items() if value]
     yield Text(f"  always: {', '.join(parts)}; then the largest of: {', '.join(phases)}", style="dim")
     if "seconds" in estimate:
         seconds = estimate["seconds"]
         on = f"{estimate['devices']} x {_s(estimate['device'])}"
         yield Text(
-            f"time on {on}: about {duration(seconds['run'])}; an outer iteration {_seconds(seconds['all'])} "
-            f"(sample {_seconds(seconds['sample'])}, reference {_seconds(seconds['reference'])}, "
-            f"update {_seconds(seconds['update'])})"
+            f"time on {on}: about {duration(seconds['run'])}; an outer iteration {duration(seconds['all'])} "
+            f"(sample {duration(seconds['sample'])}, reference {duration(seconds['reference'])}, "
+            f"update {duration(seconds['update'])})"
         )
     if "probe" in estimate:
         seen = estimate["probe"]["seen"]
         yield Text(
             f"probe: {seen['ended']} of {seen['generations']} generations ended within {seen['longest']} tokens; "
-            f"demonstrations {seen['demonstration_nll']:.2f} nats a token; took {duration(estimate['probe']['took'])}"
+            f"demonstrations {figure(seen['demonstration_nll'])} nats per token; "
+            f"took {duration(estimate['probe']['took'])}"
         )
     for assumption in estimate["assumptions"]:
         yield Text(f"  assumed, {_s(assumption)}", style="dim")
@@ -144,18 +145,3 @@ def _end(text: str, most: int = _SIDE) -> str:
 
 def _piece(text: str) -> str:
     return safe(text.replace("\n", "↵\n"), lines=True, limit=200)
-
-
-def _count(value: float) -> str:
-    for size, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g}{name}"
-    return str(int(value))
-
-
-def _bytes(value: float) -> str:
-    return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.1f} s" if value < 60 else duration(value)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from irltui.benchmarks.comparison import Difference
-from irltui.runs.records import Sample
+from irltui.runs.events import Sample
 from irltui.text import safe
 from irltui.views.answers import Answers
 from irltui.views.arms import Side
 from irltui.views.curve_styles import CURVES_ON_DARK, LINES
 from irltui.views.final_figures import ITEMS, SEEDS, Estimate
-from irltui.views.overlay import overlays
-from irltui.views.terminal import figure
+from irltui.views.numbers import between, figure, signed, signed_between
+from irltui.views.text_charts import charts
 
 if TYPE_CHECKING:
     from irltui.cli.compare import Comparison
@@ -37,9 +37,9 @@ def comparison_text(comparison: Comparison, width: int) -> Iterator[Text]:
     yield from _differences(comparison.differences, sides, width)
     yield from _section("At the end")
     yield from _final(comparison, width)
-    if drawn := overlays(sides, width):
+    if drawn := charts([[run.history for run in side.runs] for side in sides], width):
         yield from _section("Curves")
-        yield from drawn[:-1]
+        yield from drawn
     if comparison.answers:
         yield from _section("Samples, newest")
         for row in comparison.answers:
@@ -111,14 +111,14 @@ def _estimate(estimate: Estimate | None) -> str:
         return "-"
     if not estimate.over:
         return figure(estimate.mean)
-    return f"{figure(estimate.mean)} [{figure(estimate.low)}, {figure(estimate.high)}] {estimate.n}"
+    return f"{figure(estimate.mean)}{between(estimate.low, estimate.high)} {estimate.n}"
 
 
 def _said(difference: Difference) -> str:
     found, seeds = difference.interval, difference.by_seed
-    by_seed = f"; by seed {', '.join(f'{value:+.3g}' for value in seeds)}" if len(seeds) > 1 else ""
+    by_seed = f"; by seed {', '.join(map(signed, seeds))}" if len(seeds) > 1 else ""
     verdict = {0: "no effect found", 1: "higher", -1: "lower"}[difference.verdict]
-    return f"{found.mean:+.4g} [{found.low:+.4g}, {found.high:+.4g}]{by_seed}: {verdict}"
+    return f"{signed(found.mean)}{signed_between(found.low, found.high)}{by_seed}: {verdict}"
 
 
 def _table(rows: Cells, sides: Sequence[Side], width: int) -> Iterator[Text]:

@@ -15,30 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from irltui.runs.records import Evaluation, Figure
+from irltui.runs.events import Evaluation, Figure
+from irltui.runs.metrics import FINAL, metric, possible
 from irltui.views.arms import Side
 from irltui.views.loaded_runs import ComparedRun
 
 if TYPE_CHECKING:  # what benchmarks need takes a dashboard's start too long
     from irltui.benchmarks.comparison import Difference
-
-FINAL = {
-    "heldout/nll": "held-out NLL",
-    "heldout/loss": "held-out loss",
-    "heldout/gap": "held-out gap",
-    "reward/auc": "reward AUC",
-    "reward/gap": "reward gap",
-    "reward/accuracy": "accuracy",
-    "policy/reward": "policy reward",
-    "reward/probe_mean": "probe reward",
-    "train/loss": "train loss",
-    "kl/initial": "KL initial",
-    "generation/length": "gen. length",
-    "generation/eos_rate": "gen. ended",
-    "generation/distinct_2": "distinct-2",
-    "speed/pairs_per_second": "pairs/s",
-}
-"""Metrics of the final table, and what each is called there."""
 
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 _T += (2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042)
@@ -79,9 +62,9 @@ def final_rows(sides: Sequence[Side], read: ReadItems | None = None) -> list[Fin
         sides: what is compared.
         read: how to get at stored items; without it benchmarks keep the intervals of their events.
     """
-    rows = [_metric_row(metric, label, sides) for metric, label in FINAL.items()]
+    rows = [_metric_row(name, sides) for name in FINAL]
     found = [_last_evaluations(side) for side in sides]
-    keys = dict.fromkeys((name, metric) for side in found for name, e in side.items() for metric in e[0].figures)
+    keys = dict.fromkeys((name, metric) for side in found for name, e in side.items() for metric in e[0].values)
     rows += [_benchmark_row(key, sides, found, read or _nothing_stored) for key in keys]
     return [row for row in rows if any(estimate is not None for estimate in row.estimates)]
 
@@ -96,8 +79,8 @@ def read_stored(run: ComparedRun, evaluation: Evaluation) -> Mapping[str, Items]
         return {}
 
 
-def over_seeds(values: Sequence[float]) -> Estimate | None:
-    """Mean of one value a seed; None if there is none."""
+def over_seeds(values: Sequence[float], name: str = "") -> Estimate | None:
+    """Mean of a metric's one value per seed; None if there is none."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite or len(finite) < len(values):
         return Estimate(math.nan, n=len(values)) if values else None
@@ -105,16 +88,16 @@ def over_seeds(values: Sequence[float]) -> Estimate | None:
         return Estimate(finite[0])
     n, mean = len(finite), fmean(finite)
     half = (_T[n - 2] if n - 2 < len(_T) else _T_LARGE) * stdev(finite) / math.sqrt(n)
-    return Estimate(mean, mean - half, mean + half, n, SEEDS)
+    return Estimate(mean, *possible(name, mean, mean - half, mean + half), n, SEEDS)
 
 
 def _nothing_stored(run: ComparedRun, evaluation: Evaluation) -> Mapping[str, Items]:
     return {}
 
 
-def _metric_row(metric: str, label: str, sides: Sequence[Side]) -> FinalRow:
-    estimates = tuple(over_seeds(side.last_values(metric)) for side in sides)
-    return FinalRow(metric, label, estimates, (None,) * len(sides))
+def _metric_row(name: str, sides: Sequence[Side]) -> FinalRow:
+    estimates = tuple(over_seeds(side.last_values(name), name) for side in sides)
+    return FinalRow(name, metric(name).label, estimates, (None,) * len(sides))
 
 
 def _last_evaluations(side: Side) -> dict[str, list[Evaluation]]:
@@ -131,27 +114,33 @@ def _benchmark_row(
     figures: list[list[Figure]] = []
     stored: list[dict[str, Items]] = []  # seed -> items, of each side
     for side, evaluations in zip(sides, found, strict=True):
-        here = [e for e in evaluations.get(benchmark, ()) if metric in e.figures]
-        figures.append([e.figures[metric] for e in here])
+        here = [e for e in evaluations.get(benchmark, ()) if metric in e.values]
+        figures.append([e.values[metric] for e in here])
         items = [read(run, e).get(metric, {}) for run, e in zip(side.runs, here, strict=False)]
         stored.append(dict(zip(side.seeds, items, strict=False)) if items and all(items) else {})
-    estimates = tuple(_estimate(f, list(items.values())) for f, items in zip(figures, stored, strict=True))
+    name = f"{benchmark}/{metric}"
+    estimates = tuple(_estimate(name, f, list(items.values())) for f, items in zip(figures, stored, strict=True))
     against = tuple(_difference(items, stored[0]) if i else None for i, items in enumerate(stored))
-    return FinalRow(f"{benchmark}/{metric}", f"{benchmark}: {metric}", estimates, against)
+    return FinalRow(name, f"{benchmark}: {metric}", estimates, against)
 
 
-def _estimate(figures: Sequence[Figure], stored: Sequence[Items]) -> Estimate | None:
+def _estimate(name: str, figures: Sequence[Figure], stored: Sequence[Items]) -> Estimate | None:
     if len(figures) == 1:
         one = figures[0]
-        return Estimate(one.mean, one.low, one.high, one.n, ITEMS)
+        return _over_items(name, one.mean, one.low, one.high, one.n)
     common = sorted(set.intersection(*map(set, stored))) if stored else []
     if not common:
-        return over_seeds([figure.mean for figure in figures])
+        return over_seeds([figure.mean for figure in figures], name)
     from irltui.benchmarks.intervals import clustered_interval
 
     values = np.array([[seed[item] for seed in stored] for item in common], dtype=float)  # (items, seeds)
     found = clustered_interval(values)
-    return Estimate(found.mean, found.low, found.high, found.n, ITEMS)
+    return _over_items(name, found.mean, found.low, found.high, found.n)
+
+
+def _over_items(name: str, mean: float, low: float, high: float, n: int) -> Estimate:
+    """One item alone has no interval."""
+    return Estimate(mean, *possible(name, mean, low, high), n, ITEMS) if n > 1 else Estimate(mean)
 
 
 def _difference(side: Mapping[str, Items], first: Mapping[str, Items]) -> Difference | None:

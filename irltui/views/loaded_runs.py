@@ -16,7 +16,7 @@ from irltui.experiments.study_folder import runs_in
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import read_manifest
-from irltui.runs.reader import EventReader
+from irltui.runs.reader import read_history
 from irltui.runs.status import read_status
 
 
@@ -48,19 +48,10 @@ def load_runs(paths: Sequence[Path]) -> list[ComparedRun]:
     return [_load(open_run_folder(folder), name) for folder, name in zip(folders, names, strict=True)]
 
 
-def read_history(run: RunFolder) -> RunHistory:
-    """Everything that a run's events add up to now."""
-    history, reader = RunHistory(), EventReader(run.events)
-    while events := reader.poll():
-        history.take(events)
-    history.damaged += reader.malformed
-    return history
-
-
 def _load(run: RunFolder, name: str) -> ComparedRun:
     config = read_manifest(run).config
     config = config if isinstance(config, Mapping) else {}
-    return ComparedRun(name, run, config, read_history(run), str(read_status(run).state))
+    return ComparedRun(name, run, config, read_history(run.events), str(read_status(run).state))
 
 
 def _folders(path: Path) -> list[Path]:

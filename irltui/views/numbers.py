@@ -25,6 +25,21 @@ def figure(value: float | None, digits: int = 3) -> str:
     return f"{value:.{decimals}f}"
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """A difference: a metric with its sign."""
+    return f"{'+' if value >= 0 else ''}{figure(value, digits)}"
+
+
+def between(low: float, high: float) -> str:
+    """An interval as it stands behind its mean; "" where there is none."""
+    return f" [{figure(low)}, {figure(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def signed_between(low: float, high: float) -> str:
+    """The interval of a difference."""
+    return f" [{signed(low)}, {signed(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+
+
 def compact(value: float) -> str:
     """A count: 950, 12.3k, 4.1M."""
     for size, suffix in _SUFFIXES:
@@ -34,10 +49,10 @@ def compact(value: float) -> str:
 
 
 def bytes_(value: float) -> str:
-    """An amount of memory in binary units."""
-    for size, suffix in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+    """An amount of memory or of a disk, in decimal units, as makers of both give it."""
+    for size, suffix in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if abs(value) >= size:
-            return f"{value / size:.1f} {suffix}"
+            return f"{figure(value / size)} {suffix}"
     return f"{value:.0f} B"
 
 

@@ -1,11 +1,11 @@
-"""Which metrics are drawn together, under which words: the one table behind charts, sparklines and Compare."""
+"""Which metrics are drawn together, and the question that each chart answers. Labels are the table's."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-LN2 = math.log(2)
+from irltui.runs.history import SYSTEM
+from irltui.runs.metrics import KEY, LN2, metric
 
 
 @dataclass(frozen=True)
@@ -35,148 +35,146 @@ class Panel:
     levels: tuple[Level, ...] = ()
 
 
+def _panel(id_: str, title: str, metrics: tuple[str, ...], help_: str, levels: tuple[Level, ...] = ()) -> Panel:
+    found = (metric(name) for name in metrics)
+    return Panel(id_, title, tuple(Trace(each.name, each.short or each.label) for each in found), help_, levels)
+
+
 PANELS = (
-    Panel(
+    _panel(
         "gap",
         "Reward gap",
         (
-            Trace("reward/gap", "gap"),
-            Trace("reward/demonstration", "demo"),
-            Trace("reward/generation", "gen"),
-            Trace("heldout/gap", "held"),
+            "reward/gap",
+            "reward/demonstration",
+            "reward/generation",
+            "heldout/gap",
         ),
         "Is the reward learning? The gap is demonstration minus generation; 0.5 to 2 is healthy, above 5 overshoots.",
         (Level(0.0, ""),),
     ),
-    Panel(
+    _panel(
         "loss",
         "Loss",
-        (Trace("train/loss", "train"), Trace("heldout/loss", "held")),
+        ("train/loss", "heldout/loss"),
         "Held-out loss at ln 2 means no signal; if it turns up, the inner loop is too long.",
         (Level(LN2, "ln 2"),),
     ),
-    Panel(
+    _panel(
         "nll",
         "NLL, nats/token",
-        (Trace("heldout/nll", "held"), Trace("train/nll", "train")),
+        ("heldout/nll", "train/nll"),
         "Does the policy model demonstrations better? Lower is better.",
     ),
-    Panel(
+    _panel(
         "policy",
         "Policy reward",
         (
-            Trace("policy/reward", "step"),
-            Trace("reward/probe_mean", "probe"),
-            Trace("policy/kl", "KL"),
+            "policy/reward",
+            "reward/probe_mean",
+            "policy/kl",
         ),
         "Does the policy follow the reward (RFT)? Mean reward of its generations, of fixed prompts, and the KL paid.",
     ),
-    Panel(
+    _panel(
         "advantage",
         "Policy step",
         (
-            Trace("policy/advantage_std", "adv. std"),
-            Trace("policy/zero_variance_groups", "no spread"),
-            Trace("policy/effective_generations", "effective"),
+            "policy/advantage_std",
+            "policy/zero_variance_groups",
+            "policy/effective_generations",
         ),
         "Do generations of one prompt differ in reward? Without spread they teach nothing.",
     ),
-    Panel(
+    _panel(
         "health",
         "Generations",
         (
-            Trace("generation/eos_rate", "ended"),
-            Trace("generation/distinct_2", "distinct-2"),
-            Trace("generation/duplicate_rate", "dupl."),
-            Trace("generation/equal_to_demonstration", "=demo"),
-            Trace("generation/empty", "empty"),
+            "generation/eos_rate",
+            "generation/distinct_2",
+            "generation/duplicate_rate",
+            "generation/equal_to_demonstration",
+            "generation/empty",
         ),
         "Are generations healthy? Shares that ended, distinct bigrams, duplicates, equal to their demonstration.",
     ),
-    Panel(
+    _panel(
         "logratio",
         "Log-ratios",
         (
-            Trace("logratio/demonstration", "demo"),
-            Trace("logratio/generation", "gen"),
-            Trace("pairs/both_down", "both down"),
+            "logratio/demonstration",
+            "logratio/generation",
+            "pairs/both_down",
         ),
         "log(policy / reference) of both sides; both falling wastes likelihood: raise beta or add gamma.",
         (Level(0.0, ""),),
     ),
-    Panel(
+    _panel(
         "accuracy",
         "Accuracy, AUC",
         (
-            Trace("reward/accuracy", "accuracy"),
-            Trace("reward/auc", "AUC"),
-            Trace("shortcut/length_auc", "length"),
-            Trace("shortcut/first_token_auc", "1st token"),
+            "reward/accuracy",
+            "reward/auc",
+            "shortcut/length_auc",
+            "shortcut/first_token_auc",
         ),
         "Does the reward tell the sides apart, better than length or the first token alone would?",
         (Level(0.5, "chance"),),
     ),
-    Panel(
+    _panel(
         "kl",
         "Distance (KL)",
-        (Trace("kl/initial", "initial"), Trace("kl/reference", "reference")),
+        ("kl/initial", "kl/reference"),
         "How far the policy has moved, nats per token.",
     ),
-    Panel(
+    _panel(
         "length",
         "Length",
-        (Trace("generation/length", "tokens"), Trace("pairs/dropped", "dropped")),
+        ("generation/length", "pairs/dropped"),
         "Mean length of generations, end-of-sequence included; and the pairs left out because y~ = y.",
     ),
-    Panel(
+    _panel(
         "speed",
         "Speed",
         (
-            Trace("speed/pairs_per_second", "pairs/s"),
-            Trace("speed/generated_tokens_per_second", "sampled tok/s"),
-            Trace("speed/policy_steps_per_second", "policy steps/s"),
+            "speed/pairs_per_second",
+            "speed/generated_tokens_per_second",
+            "speed/policy_steps_per_second",
         ),
         "Pairs trained and tokens generated per second.",
     ),
-    Panel(
+    _panel(
         "optimizer",
         "Gradient norm",
         (
-            Trace("train/gradient_norm", "norm"),
-            Trace("train/learning_rate", "lr"),
-            Trace("policy/gradient_norm", "policy norm"),
-            Trace("policy/learning_rate", "policy lr"),
-            Trace("policy/loss", "policy loss"),
+            "train/gradient_norm",
+            "train/learning_rate",
+            "policy/gradient_norm",
+            "policy/learning_rate",
+            "policy/loss",
         ),
         "Size of the gradient before clipping, and the learning rate.",
     ),
-    Panel(
+    _panel(
         "sampler",
         "Sampler against trainer",
-        (Trace("sampler/logp_error", "mean"), Trace("sampler/logp_error_max", "largest")),
+        ("sampler/logp_error", "sampler/logp_error_max"),
         "Do sampler and trainer agree on log-probabilities of the same ids?",
     ),
-    Panel(
+    _panel(
         "memory",
         "Memory",
         (
-            Trace("memory/peak_bytes", "peak"),
-            Trace("system/memory_bytes", "process"),
-            Trace("system/gpu_memory_bytes", "GPU"),
+            "memory/peak_bytes",
+            "system/memory_bytes",
+            "system/gpu_memory_bytes",
         ),
         "Bytes held by the engine.",
     ),
 )
-KEY_METRICS = (
-    Trace("reward/gap", "reward gap"),
-    Trace("train/loss", "loss"),
-    Trace("heldout/loss", "held-out loss"),
-    Trace("heldout/nll", "held-out NLL"),
-    Trace("generation/eos_rate", "gen. ended"),
-    Trace("kl/initial", "KL initial"),
-    Trace("speed/pairs_per_second", "pairs/s"),
-)
-"""What a tiny terminal shows, one line each; also the columns of tables."""
+
+KEY_METRICS = tuple(Trace(name, metric(name).label) for name in KEY)
+"""What a tiny terminal shows, one line each."""
 
 KNOWN = {trace.metric for panel in PANELS for trace in panel.traces}
 
@@ -184,5 +182,9 @@ KNOWN = {trace.metric for panel in PANELS for trace in panel.traces}
 def chosen(metrics: set[str]) -> list[Panel]:
     """The panels that have something to show; metrics of no panel (plugins') get one each."""
     found = [panel for panel in PANELS if any(trace.metric in metrics for trace in panel.traces)]
-    own = [Panel(name, name, (Trace(name, ""),), "A metric of a plugin.") for name in sorted(metrics - KNOWN)]
-    return [*found, *(panel for panel in own if not panel.id.startswith("system/"))]
+    return [*found, *(of_plugin(name) for name in sorted(metrics - KNOWN) if not name.startswith(SYSTEM))]
+
+
+def of_plugin(name: str) -> Panel:
+    """The panel of a metric that is in no chart."""
+    return Panel(name, name, (Trace(name, ""),), metric(name).means)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from irltui.runs.history import RunHistory
-from irltui.runs.records import Alert, Evaluation, Progress, Sample
+from irltui.runs.events import Advice, Alert, Evaluation, Sample
+from irltui.runs.history import Progress, RunHistory
 from irltui.views.curves import Curve, ascending
 
 X_AXES = ("step", "tokens", "elapsed")
@@ -98,9 +98,9 @@ class Moment:
         """Answers to typed prompts."""
         return [sample for sample in self.history.asked if sample.time <= self.time]
 
-    def alerts(self) -> list[Alert]:
-        """Alerts, oldest first."""
-        return self.history.alerts[: bisect_right(self.history.alerts, self.time, key=lambda alert: alert.time)]
+    def alerts(self) -> list[Alert | Advice]:
+        """Alerts and advice, oldest first."""
+        return [message for message in self.history.messages() if message.time <= self.time]
 
     def evaluations(self) -> list[Evaluation]:
         """Benchmarks' results, oldest first."""

@@ -1,4 +1,4 @@
-"""How the command line talks: error texts, numbers and durations as words, what the terminal can show."""
+"""How the command line talks: error texts, and what the terminal can show."""
 
 from __future__ import annotations
 
@@ -45,20 +45,3 @@ def refuse_odd_options(arguments: Sequence[str]) -> None:
         name = argument.partition("=")[0]
         if name.startswith("-") and safe(name) != name:
             raise OptionError(f"{safe(name)}: no option has such a name", "`irltui --help` lists what there is.")
-
-
-def figure(value: object) -> str:
-    """A metric as text: four digits, "-" if there is none."""
-    from irltui.runs.events import number
-
-    found = number(value)
-    return "-" if found is None else f"{found:.4g}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as 42s, 3m 5s or 2h 7m."""
-    minutes, rest = divmod(round(max(0.0, seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h {minutes}m"
-    return f"{minutes}m {rest}s" if minutes else f"{rest}s"

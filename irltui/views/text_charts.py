@@ -1,85 +1,122 @@
-"""Small charts in plain text for `irltui show`: braille dots between their own limits. Knows no run folder."""
+"""Small charts in braille dots, of one run or of several over each other: dashes and colours as on the dashboard.
+
+Plain Python: `irltui show` must not wait for numpy.
+"""
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise, zip_longest
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise, zip_longest
+
+from rich.text import Text
 
 from irltui.runs.history import RunHistory
+from irltui.runs.metrics import DRAWN, metric
+from irltui.views.curve_styles import CURVES_ON_DARK, DASHES
+from irltui.views.numbers import figure
 
-_CHARTS = {
-    "reward/gap": "reward gap",
-    "heldout/loss": "held-out loss (ln 2 = 0.693)",
-    "heldout/nll": "held-out NLL",
-    "train/loss": "training loss",
-    "policy/reward": "policy reward",
-    "kl/initial": "KL from the start",
-}
-_DOWN, _LABEL, _BETWEEN = 4, 8, 3
+_DOWN, _LABEL, _BETWEEN = 5, 8, 3
 _FEWEST = 3  # points that make a curve
 _LARGEST = 1e300  # beyond it differences overflow
 _BLANK, _WEIGHTS = 0x2800, ((1, 8), (2, 16), (4, 32), (64, 128))
-Point = tuple[float, float]  # step, value
+Curve = Sequence[tuple[float, float]]
+"""Steps and values."""
+Frame = tuple[float, float, float, float]
+"""First and last step, lowest and highest value."""
 
 
-def charts(history: RunHistory, width: int) -> str:
-    """Charts of the metrics that a run has, two beside each other where `width` allows; "" if there are none."""
+def charts(sides: Sequence[Sequence[RunHistory]], width: int) -> list[Text]:
+    """The lines of all charts that a run has something for, two beside each other where `width` allows.
+
+    Args:
+        sides: what is told apart; the runs of one side look alike.
+        width: columns.
+    """
     across = 2 if width >= 70 else 1
-    cells_across = max(10, (width - across * _LABEL - (across - 1) * _BETWEEN) // across)
-    drawn = [
-        _chart(title, curve, cells_across)
-        for metric, title in _CHARTS.items()
-        if len(curve := _curve(history, metric)) >= _FEWEST
-    ]
-    rows = (drawn[i : i + across] for i in range(0, len(drawn), across))
-    return "\n\n".join("\n".join(_beside(row, _LABEL + cells_across)) for row in rows)
+    cells = max(10, (width - across * _LABEL - (across - 1) * _BETWEEN) // across)
+    drawn = []
+    for name in DRAWN:
+        curves = [[_curve(history, name) for history in side] for side in sides]
+        if any(len(curve) >= _FEWEST for side in curves for curve in side):
+            drawn.append(list(_chart(metric(name).title, curves, cells)))
+    lines: list[Text] = []
+    blank = Text(" " * (_LABEL + cells))
+    for at in range(0, len(drawn), across):
+        rows = zip_longest(*drawn[at : at + across], fillvalue=blank)
+        lines += [*(Text(" " * _BETWEEN).join(row) for row in rows), Text("")]
+    return lines[:-1]
 
 
-def _curve(history: RunHistory, metric: str) -> list[Point]:
-    series = history.metrics.get(metric)
+def _curve(history: RunHistory, name: str) -> Curve:
+    series = history.metrics.get(name)
     if series is None:
         return []
-    points = [(history.rows.step[row], value) for row, value in zip(series.rows, series.values, strict=True)]
+    points = ((history.rows.step[row], value) for row, value in zip(series.rows, series.values, strict=True))
     return sorted(points, key=lambda point: point[0])
 
 
-def _chart(title: str, curve: list[Point], across: int) -> list[str]:
-    """Title and lines of equal width: limits on the left, the curve over all steps on the right."""
-    first, last = curve[0][0], curve[-1][0]
-    known = [(step, value) for step, value in curve if abs(value) < _LARGEST]
-    low, high = min((v for _, v in known), default=0.0), max((v for _, v in known), default=1.0)
-    if high <= low:  # a flat curve runs through the middle
-        low, high = low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2)
-    wide, tall = 2 * across, 4 * _DOWN
-    places = [
-        (int((step - first) / max(last - first, 1e-12) * (wide - 1)), int((high - v) / (high - low) * (tall - 1) + 0.5))
-        for step, v in known
-    ]
-    labels = [_label(high), *[""] * (_DOWN - 2), _label(low)]
-    drawn = [f"{label:>{_LABEL - 1}} {line}" for label, line in zip(labels, _braille(places, across), strict=True)]
-    ends = f"step {first:.0f}" + f"{last:.0f}".rjust(across - len(f"step {first:.0f}"))
-    missing = len(curve) - len(known)
+def _chart(title: str, sides: Sequence[Sequence[Curve]], across: int) -> Iterator[Text]:
+    """Title, rows of dots beside their limits, steps; all of one width."""
+    points = [point for side in sides for curve in side for point in curve]
+    known = [value for _, value in points if abs(value) < _LARGEST]
+    missing = len(points) - len(known)
+    frame = (min(step for step, _ in points), max(step for step, _ in points), *_limits(known))
+    first, last, low, high = frame
     heading = title + (f", {missing} not finite" if missing else "")
-    return [" " * _LABEL + f"{heading:<{across}}"[:across], *drawn, " " * _LABEL + ends]
+    yield Text(f"{' ' * _LABEL}{heading[:across]:<{across}}", style="bold")
+    labels = {0: _label(high), _DOWN - 1: _label(low)}
+    for y, row in enumerate(_cells(sides, across, frame)):
+        line = Text(f"{labels.get(y, ''):>{_LABEL - 1}} ")
+        for pattern, owner in row:
+            line.append(chr(_BLANK + pattern), CURVES_ON_DARK[owner % len(CURVES_ON_DARK)] if pattern else "")
+        yield line
+    ends = f"step {first:.0f}"
+    yield Text(f"{' ' * _LABEL}{ends}{last:>{across - len(ends)}.0f}", style="dim")
 
 
-def _braille(places: list[tuple[int, int]], across: int) -> list[str]:
-    """A line through places (dots from the left, dots from the top) as rows of braille cells."""
-    cells = [[0] * across for _ in range(_DOWN)]
-    for (x0, y0), (x1, y1) in pairwise(places):
-        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
-        for i in range(steps + 1):
-            x, y = round(x0 + (x1 - x0) * i / steps), round(y0 + (y1 - y0) * i / steps)
-            cells[y // 4][x // 2] |= _WEIGHTS[y % 4][x % 2]
-    return ["".join(chr(_BLANK + cell) for cell in row) for row in cells]
+def _limits(known: Sequence[float]) -> tuple[float, float]:
+    """The lowest and highest value; a flat curve runs through the middle."""
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    return (low, high) if high > low else (low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2))
 
 
 def _label(value: float) -> str:
-    text = f"{value:.3g}"
-    return text if len(text) < _LABEL and math.isfinite(value) else f"{value:.0e}"
+    shown = figure(value)
+    return shown if len(shown) < _LABEL else f"{value:.0e}"
 
 
-def _beside(drawn: list[list[str]], width: int) -> list[str]:
-    return [
-        (" " * _BETWEEN).join(f"{line:<{width}}" for line in row).rstrip() for row in zip_longest(*drawn, fillvalue="")
+def _cells(sides: Sequence[Sequence[Curve]], across: int, frame: Frame) -> list[list[tuple[int, int]]]:
+    """Braille patterns, and which side each belongs to (the last one drawn there)."""
+    cells = [[(0, 0)] * across for _ in range(_DOWN)]
+    for number, side in enumerate(sides):
+        dash = DASHES[number % len(DASHES)]
+        for curve in side:
+            for x, y in _dots(curve, across, frame):
+                if _is_drawn(x, dash):
+                    pattern = cells[y // 4][x // 2][0] | _WEIGHTS[y % 4][x % 2]
+                    cells[y // 4][x // 2] = pattern, number
+    return cells
+
+
+def _dots(curve: Curve, across: int, frame: Frame) -> Iterator[tuple[int, int]]:
+    """A line through the finite points of a curve, in dots from the top left corner."""
+    first, last, low, high = frame
+    wide, tall = 2 * across, 4 * _DOWN
+    places = [
+        (int((x - first) / max(last - first, 1e-12) * (wide - 1)), int((high - y) / (high - low) * (tall - 1) + 0.5))
+        for x, y in curve
+        if abs(y) < _LARGEST
     ]
+    for (x0, y0), (x1, y1) in pairwise(places):
+        steps = max(abs(x1 - x0), abs(y1 - y0), 1)
+        for i in range(steps + 1):
+            yield round(x0 + (x1 - x0) * i / steps), round(y0 + (y1 - y0) * i / steps)
+
+
+def _is_drawn(x: int, dash: Sequence[int]) -> bool:
+    """Whether a column of dots lies on a dash, not between two."""
+    if not dash:
+        return True
+    ends = list(accumulate(dash))
+    return bisect_right(ends, x % ends[-1]) % 2 == 0

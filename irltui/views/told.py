@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from irltui.runs.records import BEFORE_TRAINING, Sample
+from irltui.runs.events import BEFORE_TRAINING, Sample
 from irltui.views.replay import Moment
 
 

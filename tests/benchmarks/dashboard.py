@@ -27,7 +27,8 @@ from pathlib import Path
 
 import psutil
 
-from irltui.runs.events import Event, Kind, encode
+from irltui.runs.event_lines import encode
+from irltui.runs.events import Metrics, RunEnd
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.status import State
@@ -93,11 +94,11 @@ def written_run(path: Path, count: int) -> RunFolder:
     return run
 
 
-def metrics(i: int, stream: random.Random) -> Event:
+def metrics(i: int, stream: random.Random) -> Metrics:
     """One step."""
     values = {name: stream.random() for name in METRICS}
     place = {"step": i, "outer_iteration": i // 1_000, "inner_step": i % 1_000, "tokens": 100 * i, "elapsed": float(i)}
-    return Event(i, 1.7e9 + i, Kind.METRICS, {**place, "values": values})
+    return Metrics(values, **place, seq=i, time=1.7e9 + i)
 
 
 def first_paint(root: Path) -> float:
@@ -111,7 +112,7 @@ def load(root: Path) -> float:
     """Seconds from the command until a log of 200,000 steps is read and its end shown."""
     run = written_run(root / "long", 200_000)
     with RunWriter(run) as writer:
-        writer.write(Kind.RUN_END, state=State.FINISHED, reason="", hint="", exit_code=0)
+        writer.write(RunEnd(state=State.FINISHED, reason="", hint="", exit_code=0))
         writer.status(now=True, state=State.FINISHED)
     with dashboard(run.path) as terminal:
         return terminal.read(lambda: b"r replays it" in terminal.text, 60)
@@ -128,7 +129,7 @@ def cost(root: Path) -> tuple[float, float]:
         began = time.monotonic()
         while time.monotonic() - began < SECONDS:
             event = metrics(count, stream)
-            writer.write(Kind.METRICS, **event.fields)
+            writer.write(event)
             count += 1
             terminal.read(lambda: False, 0.5)
         passed = time.monotonic() - began

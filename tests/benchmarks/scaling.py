@@ -37,10 +37,10 @@ def measure(root: Path, model: Path, factor: int, repeat: int) -> tuple[float, f
         [sys.executable, "-m", "irltui.engine", str(run.path)], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     phases = events(run, Kind.PHASE)
-    began = next(e.time for e in phases if e.fields["phase"] == "sample")
-    ended = next(e.time for e in phases if e.fields["phase"] == "evaluate" and e.time > began)
-    peak = next(e.fields["values"]["memory/peak_bytes"] for e in events(run, Kind.METRICS)
-                if "memory/peak_bytes" in e.fields["values"])  # fmt: skip
+    began = next(e.time for e in phases if e.phase == "sample")
+    ended = next(e.time for e in phases if e.phase == "evaluate" and e.time > began)
+    peak = next(e.values["memory/peak_bytes"] for e in events(run, Kind.METRICS)
+                if "memory/peak_bytes" in e.values)  # fmt: skip
     return ended - began, peak
 
 

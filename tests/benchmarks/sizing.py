@@ -54,10 +54,10 @@ def measure(case: str, model: str, data: str, folder: Path) -> tuple[float, floa
     line = [sys.executable, "-m", "irltui", "run", *arguments(case, model, data), "--headless", "--out", str(folder)]
     subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     found = [event for event in read_events(RunFolder(folder).events) if event.kind in {Kind.PHASE, Kind.METRICS}]
-    phases = [(e.time, e.fields["phase"]) for e in found if e.kind == Kind.PHASE]
+    phases = [(e.time, e.phase) for e in found if e.kind == Kind.PHASE]
     began = next(at for at, phase in phases if phase in {"sample", "update"})
     ended = next(at for at, phase in phases if phase == "evaluate" and at > began)
-    peaks = [e.fields["values"].get("memory/peak_bytes", 0) for e in found if e.kind == Kind.METRICS]
+    peaks = [e.values.get("memory/peak_bytes", 0) for e in found if e.kind == Kind.METRICS]
     return max(peaks), ended - began
 
 

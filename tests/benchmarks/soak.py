@@ -119,8 +119,8 @@ def main(minutes: float) -> None:
         run = soak(Path(scratch), minutes)
         at, *memory, descriptors, cpu, unit_of_work = np.loadtxt(run.path / SEEN).T
         hours = (at - at[0]) / 3600
-        steps = [e for e in events(run, Kind.METRICS) if "train/loss" in e.fields["values"]]
-        iterations = steps[-1].fields["outer_iteration"]
+        steps = [e for e in events(run, Kind.METRICS) if "train/loss" in e.values]
+        iterations = steps[-1].outer_iteration
         done = np.searchsorted(np.array([e.time for e in steps]), at)
         print(
             f"{len(steps)} steps, {iterations} outer iterations in {60 * hours.max():.0f} minutes\n\n| | |\n|---|---|"

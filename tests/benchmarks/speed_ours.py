@@ -20,7 +20,7 @@ from torch.profiler import ProfilerActivity, profile
 import irltui.engine.trainer as drive
 from irltui.engine.__main__ import main
 from irltui.engine.journal import Journal
-from irltui.runs.events import Kind, Phase
+from irltui.runs.events import Event, Phase, PhaseProgress
 from irltui.runs.folder import open_run_folder
 from irltui.runs.writer import RunWriter
 from irltui.samplers.store import SampleStore, iteration_name
@@ -87,11 +87,11 @@ def watch(clock: Clock) -> None:
     """Put the clock beside the engine."""
     write = RunWriter.write
 
-    def written(self: RunWriter, kind: Kind, **fields: Any) -> None:
+    def written(self: RunWriter, event: Event) -> None:
         clock.events += 1
-        write(self, kind, **fields)
-        if kind is Kind.PHASE:
-            clock.phase(str(fields["phase"]))
+        write(self, event)
+        if isinstance(event, PhaseProgress):
+            clock.phase(event.phase)
 
     RunWriter.write = written
     for name in ("write", "status"):

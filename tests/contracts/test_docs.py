@@ -36,7 +36,7 @@ def test_the_engine_writes_no_metric_that_is_not_explained_and_explains_none_tha
     }
     for name, change in every.items():
         run = finish(tmp_path / name, config(*inputs, change))
-        written |= {name for event in events(run, Kind.METRICS) for name in event.fields["values"]}
+        written |= {name for event in events(run, Kind.METRICS) for name in event.values}
     assert written | {"train/skipped"} == set(METRICS)  # that one needs a fault: tests/faults/test_steps.py
 
 

@@ -8,7 +8,21 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from irltui.runs.events import Kind, Phase
+from irltui.runs.events import (
+    Alert,
+    Checkpoint,
+    Control,
+    Data,
+    Evaluation,
+    Log,
+    Metrics,
+    Phase,
+    PhaseProgress,
+    RunEnd,
+    RunStart,
+    Sample,
+    System,
+)
 from irltui.runs.status import State
 from irltui.runs.writer import RunWriter
 
@@ -76,19 +90,19 @@ class Events:
     def all(self) -> None:
         script, writer = self.script, self.writer
         writer.write(
-            Kind.RUN_START,
-            attempt=1,
-            pid=os.getpid(),
-            host=os.uname().nodename,
-            algorithm=script.algorithm,
-            total_steps=self.total,
-            outer_iterations=script.outer_iterations,
-            resumed_step=None,
-            resumed_seq=None,
+            RunStart(
+                pid=os.getpid(),
+                host=os.uname().nodename,
+                algorithm=script.algorithm,
+                total_steps=self.total,
+                outer_iterations=script.outer_iterations,
+                resumed_step=None,
+                resumed_seq=None,
+            )
         )
         self.data()
         self.phase(Phase.PREPARE, 0)
-        writer.write(Kind.LOG, level="info", text="data: 480 demonstrations, 48 held out, 3 dropped (overlong)")
+        writer.write(Log(level="info", text="data: 480 demonstrations, 48 held out, 3 dropped (overlong)"))
         self.clock.pass_(6)
         self.measure(-1)
         for t in range(script.outer_iterations):
@@ -121,37 +135,39 @@ class Events:
             }
             masked.append({**row, "prompt_tokens": len(head), "response_tokens": len(response)})
         self.writer.write(
-            Kind.DATA,
-            report={
-                "source": self.script.answer or "demonstrations.jsonl",
-                "columns": "prompt from prompt, response from completion",
-                "unused": ["id"],
-                "rows": 531,
-                "train": 480,
-                "held_out": 48,
-                "dropped": {self.script.answer or "prompt over 512 tokens": {"count": 3, "rows": [17, 204, 399]}},
-                "cut": {"response cut at 256 tokens": {"count": 9, "rows": [2, 31, 77, 80, 112]}},
-                "prompts": lengths,
-                "responses": {**lengths, "longest": 256},
-                "template": "the tokenizer's",
-                "end_token": "<|im_end|>",
-            },
-            masked=masked,
+            Data(
+                report={
+                    "source": self.script.answer or "demonstrations.jsonl",
+                    "columns": "prompt from prompt, response from completion",
+                    "unused": ["id"],
+                    "rows": 531,
+                    "train": 480,
+                    "held_out": 48,
+                    "dropped": {self.script.answer or "prompt over 512 tokens": {"count": 3, "rows": [17, 204, 399]}},
+                    "cut": {"response cut at 256 tokens": {"count": 9, "rows": [2, 31, 77, 80, 112]}},
+                    "prompts": lengths,
+                    "responses": {**lengths, "longest": 256},
+                    "template": "the tokenizer's",
+                    "end_token": "<|im_end|>",
+                },
+                masked=masked,
+            )
         )
 
     def phase(self, phase: Phase, t: int, done: int = 0, total: int = 0, unit: str = "") -> None:
-        self.writer.write(Kind.PHASE, phase=phase, outer_iteration=t, done=done, total=total, unit=unit)
+        self.writer.write(PhaseProgress(phase=phase, outer_iteration=t, done=done, total=total, unit=unit))
         self.current = phase
 
     def metrics(self, t: int, k: int, values: dict[str, float]) -> None:
         self.writer.write(
-            Kind.METRICS,
-            step=self.step,
-            outer_iteration=t,
-            inner_step=k,
-            tokens=self.step * 4_096,
-            elapsed=round(self.clock.now - BEGAN, 3),
-            values=values,
+            Metrics(
+                step=self.step,
+                outer_iteration=t,
+                inner_step=k,
+                tokens=self.step * 4_096,
+                elapsed=round(self.clock.now - BEGAN, 3),
+                values=values,
+            )
         )
         self.values = {**getattr(self, "values", {}), **values}
 
@@ -186,13 +202,14 @@ class Events:
                 return False
         self.measure(t)
         self.writer.write(
-            Kind.CHECKPOINT,
-            step=self.step,
-            outer_iteration=t,
-            name=f"step-{self.step:06d}",
-            seconds=1.4,
-            bytes=540_000_000,
-            reason="outer iteration",
+            Checkpoint(
+                step=self.step,
+                outer_iteration=t,
+                name=f"step-{self.step:06d}",
+                seconds=1.4,
+                bytes=540_000_000,
+                reason="outer iteration",
+            )
         )
         return True
 
@@ -227,17 +244,16 @@ class Events:
         self.clock.pass_(0.8 / script.speed)
         if k == script.inner_steps - 1 and t == 1:
             self.writer.write(
-                Kind.ALERT,
-                step=self.step,
-                level="warning",
-                code="both_down",
-                text="In most pairs both log-ratios fall: raise reward.beta or add loss.gamma (try 0.1).",
+                Alert(
+                    step=self.step,
+                    level="warning",
+                    code="both_down",
+                    text="In most pairs both log-ratios fall: raise reward.beta or add loss.gamma (try 0.1).",
+                )
             )
         if k % 10 == 9:
             self.writer.write(
-                Kind.SYSTEM,
-                step=self.step,
-                values={"memory_bytes": 2.1e9 + self.noise(5), "gpu_memory_bytes": 5.5e9},
+                System(step=self.step, values={"memory_bytes": 2.1e9 + self.noise(5), "gpu_memory_bytes": 5.5e9})
             )
 
     def measure(self, t: int) -> None:
@@ -262,19 +278,20 @@ class Events:
         for prompt_id, (prompt, demonstration) in self.script.prompts.items():
             self.sample(t, prompt_id, prompt, demonstration)
         self.writer.write(
-            Kind.EVALUATION,
-            step=self.step,
-            outer_iteration=t,
-            benchmark="gold",
-            values={
-                "quality": {
-                    "mean": 0.4 + 0.08 * measured,
-                    "low": 0.35 + 0.08 * measured,
-                    "high": 0.46 + 0.08 * measured,
-                    "n": 64,
-                }
-            },
-            file=f"gold-{t:04d}.jsonl",
+            Evaluation(
+                step=self.step,
+                outer_iteration=t,
+                benchmark="gold",
+                values={
+                    "quality": {
+                        "mean": 0.4 + 0.08 * measured,
+                        "low": 0.35 + 0.08 * measured,
+                        "high": 0.46 + 0.08 * measured,
+                        "n": 64,
+                    }
+                },
+                file=f"gold-{t:04d}.jsonl",
+            )
         )
 
     def sample(self, t: int, prompt_id: str, prompt: str, demonstration: str) -> None:
@@ -282,32 +299,33 @@ class Events:
         pieces = [piece if i == 0 else f" {piece}" for i, piece in enumerate(text.split(" "))] + ["</s>"]
         rewards = [0.3 * (t + 1) * math.sin(i + len(prompt_id)) for i in range(len(pieces))]
         self.writer.write(
-            Kind.SAMPLE,
-            step=self.step,
-            outer_iteration=t,
-            prompt_id=prompt_id,
-            prompt=prompt,
-            demonstration=demonstration,
-            generation=text,
-            ended=t > 0,
-            tokens=len(pieces),
-            reward=sum(rewards),
-            token_rewards=rewards,
-            pieces=pieces,
+            Sample(
+                step=self.step,
+                outer_iteration=t,
+                prompt_id=prompt_id,
+                prompt=prompt,
+                demonstration=demonstration,
+                generation=text,
+                ended=t > 0,
+                tokens=len(pieces),
+                reward=sum(rewards),
+                token_rewards=rewards,
+                pieces=pieces,
+            )
         )
 
     def finish(self) -> None:
         script, writer = self.script, self.writer
         for command, state in (("note", "applied"), ("checkpoint", "applied")):
-            writer.write(Kind.CONTROL, id=f"id-{command}", command=command, state="accepted", detail="")
-            writer.write(Kind.CONTROL, id=f"id-{command}", command=command, state=state, detail="step-000120")
+            writer.write(Control(id=f"id-{command}", command=command, state="accepted", detail=""))
+            writer.write(Control(id=f"id-{command}", command=command, state=state, detail="step-000120"))
         if script.end is not None:
             self.phase(Phase.END, script.outer_iterations - 1)
             failed = script.end is State.FAILED
             reason = "the loss is not finite for 20 steps" if failed else ""
             hint = "Lower optimizer.learning_rate." if failed else ""
             code = 1 if failed else 0
-            writer.write(Kind.RUN_END, state=script.end, reason=reason, hint=hint, exit_code=code, step=self.step)
+            writer.write(RunEnd(state=script.end, reason=reason, hint=hint, exit_code=code))
         writer.status(
             now=True,
             state=script.end or State.RUNNING,

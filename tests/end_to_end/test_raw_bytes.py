@@ -79,6 +79,7 @@ def test_the_display_of_a_working_run_shows_hostile_words_and_obeys_none(
     script.write_text(
         f"import sys, time; sys.path[:0] = {sys.path!r}\n"
         "from pathlib import Path\n"
+        "from irltui.runs.events import Log, RunEnd\n"
         "from irltui.runs.folder import RunFolder\n"
         "from irltui.runs.writer import RunWriter\n"
         "from support.hostile import EVIL, write_hostile_events\n"
@@ -159,11 +160,12 @@ def test_a_console_that_is_full_or_closed_ends_no_run_and_no_command_with_a_trac
     script.write_text(
         f"import sys; sys.path[:0] = {sys.path!r}\n"
         "from pathlib import Path\n"
+        "from irltui.runs.events import Log, RunEnd\n"
         "from irltui.runs.folder import RunFolder\n"
         "from irltui.runs.writer import RunWriter\n"
         "with RunWriter(RunFolder(Path(sys.argv[1]))) as writer:\n"
-        "    writer.write('log', level='info', text='x' * 9000)\n"
-        "    writer.write('run_end', state='finished', reason='', hint='', exit_code=0)\n"
+        "    writer.write(Log(text='x' * 9000))\n"
+        "    writer.write(RunEnd('finished'))\n"
     )
     monkeypatch.setattr(engine, "ENGINE", [sys.executable, "-u", str(script)])
     for i, more in enumerate(([], ["--json"])):

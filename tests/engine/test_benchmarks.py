@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from irltui.benchmarks.comparison import read_metrics
-from irltui.runs.events import Kind
+from irltui.runs.events import Figure, Kind
 from irltui.runs.folder import RunFolder
 from support.runs import Change, config, demonstrations, events, finish, prepare, rft, work
 from support.tiny import folder
@@ -46,10 +47,8 @@ def files(tmp_path: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def evaluations(run: RunFolder) -> dict[tuple[str, int], dict[str, dict[str, float]]]:
-    return {
-        (e.fields["benchmark"], e.fields["outer_iteration"]): e.fields["values"] for e in events(run, Kind.EVALUATION)
-    }
+def evaluations(run: RunFolder) -> dict[tuple[str, int], dict[str, Figure]]:
+    return {(e.benchmark, e.outer_iteration): e.values for e in events(run, Kind.EVALUATION)}
 
 
 @pytest.mark.parametrize(
@@ -65,13 +64,13 @@ def test_every_benchmark_is_measured_at_the_start_and_after_each_iteration(
     assert set(found) == {(name, t) for name in files for t in (-1, 0, 1)}
     for values in found.values():
         for interval in values.values():
-            assert interval["low"] <= interval["mean"] <= interval["high"]
-            assert all(math.isfinite(value) for value in interval.values())
-            assert interval["n"] >= 1
+            assert interval.low <= interval.mean <= interval.high
+            assert all(math.isfinite(value) for value in astuple(interval))
+            assert interval.n >= 1
     # Before training the policy is pi_0, and an explicit reward begins at zero: nothing is preferred.
-    assert found["accuracy", -1]["accuracy"]["mean"] == 0.5
-    assert found["planted", -1]["auc"]["mean"] == 0.5
-    assert found["accuracy", 1]["gap"]["mean"] != 0
+    assert found["accuracy", -1]["accuracy"].mean == 0.5
+    assert found["planted", -1]["auc"].mean == 0.5
+    assert found["accuracy", 1]["gap"].mean != 0
     first, last = (read_metrics(run.evaluations / f"gap-{t}.jsonl") for t in ("start", "0001"))
     assert first["gap"].keys() == last["gap"].keys()
     assert first != last
@@ -122,7 +121,7 @@ def test_a_benchmark_that_cannot_be_built_ends_the_run_before_it_trains(
     run = prepare(tmp_path / "run", config(model, data, {"benchmarks": {"gap": files["gap"] | options}}))
     assert work(run) == 2
     (end,) = events(run, Kind.RUN_END)
-    assert message in end.fields["reason"]
+    assert message in end.reason
     assert not events(run, Kind.METRICS)
 
 
@@ -134,8 +133,8 @@ def test_a_row_longer_than_the_model_reads_is_named(tmp_path: Path, model: Path,
     )
     assert work(run) == 1
     (end,) = events(run, Kind.RUN_END)
-    assert "benchmarks.gap: item 1 ('the cat?'...)" in end.fields["reason"]
-    assert "the model reads at most 256" in end.fields["reason"]
+    assert "benchmarks.gap: item 1 ('the cat?'...)" in end.reason
+    assert "the model reads at most 256" in end.reason
 
 
 # -- advice ----------------------------------------------------------------------------------
@@ -144,13 +143,11 @@ def test_a_row_longer_than_the_model_reads_is_named(tmp_path: Path, model: Path,
 @pytest.mark.parametrize("change", [{}, {"algorithm": "sft"}, rft()], ids=["irft", "sft", "rft"])
 def test_every_outer_iteration_ends_with_advice(tmp_path: Path, model: Path, data: Path, change: Change) -> None:
     run = finish(tmp_path / "run", config(model, data, change))
-    found = [event.fields for event in events(run, Kind.ADVICE)]
-    iterations = [
-        e.fields["outer_iteration"] for e in events(run, Kind.CHECKPOINT) if e.fields["reason"] == "outer iteration"
-    ]
+    found = events(run, Kind.ADVICE)
+    iterations = [e.outer_iteration for e in events(run, Kind.CHECKPOINT) if e.reason == "outer iteration"]
     assert len(found) == len(iterations)
-    assert {f["verdict"] for f in found} <= {"go_on", "stop", "raise_beta", "add_gamma"}
-    assert all(f["text"].endswith(".") for f in found)
+    assert {f.verdict for f in found} <= {"go_on", "stop", "raise_beta", "add_gamma"}
+    assert all(f.text.endswith(".") for f in found)
 
 
 def test_advice_listens_to_the_gold_metric_of_the_first_benchmark_that_has_one(
@@ -158,18 +155,18 @@ def test_advice_listens_to_the_gold_metric_of_the_first_benchmark_that_has_one(
 ) -> None:
     benchmarks = {"gap": files["gap"], "world": {"kind": "quickstart", "count": 3}}
     run = finish(tmp_path / "run", config(model, data, {"benchmarks": benchmarks}))
-    quality = [v["quality"]["mean"] for (name, _), v in evaluations(run).items() if name == "world"]
+    quality = [v["quality"].mean for (name, _), v in evaluations(run).items() if name == "world"]
     ended = json.loads((run.checkpoints / "0002-000000" / "state.json").read_text())["position"]["ended"]
     assert [row["gold/mean"] for row in ended] == quality
-    assert not any(name.startswith("gold/") for e in events(run, Kind.METRICS) for name in e.fields["values"])
+    assert not any(name.startswith("gold/") for e in events(run, Kind.METRICS) for name in e.values)
 
 
 def test_advice_after_a_resume_knows_the_iterations_before(tmp_path: Path, model: Path, data: Path) -> None:
     values = config(model, data, {"reference": {"kind": "fixed"}, "loop": {"outer_iterations": 3}})
     run = finish(tmp_path / "run", values)
-    once = [event.fields for event in events(run, Kind.ADVICE)]
+    once = [(e.step, e.outer_iteration, e.verdict, e.text) for e in events(run, Kind.ADVICE)]
     shutil.rmtree(run.checkpoints / "0003-000000")  # the last iteration is lost and done again
     assert work(run) == 0
-    assert [event.fields for event in events(run, Kind.ADVICE)] == once
+    assert [(e.step, e.outer_iteration, e.verdict, e.text) for e in events(run, Kind.ADVICE)] == once
     ended = json.loads((run.checkpoints / "0003-000000" / "state.json").read_text())["position"]["ended"]
     assert [row["iteration"] for row in ended] == [0, 1, 2, 3]

@@ -15,12 +15,12 @@ def test_a_run_tells_what_became_of_its_rows_and_shows_the_mask_of_some(tmp_path
     run = finish(tmp_path / "run", config(*inputs, {"algorithm": "sft", "data": {"max_response_tokens": 4}}))
     history = RunHistory()
     history.take(read_events(run.events))
-    data = history.data
-    assert data is not None
+    assert history.data is not None
+    data, masked = history.data.report, history.data.masked
     assert data.rows == 24
-    assert data.train + data.held_out + sum(counted.count for counted in data.dropped) == 24
+    assert data.train + data.held_out + sum(tally.count for tally in data.dropped.values()) == 24
     assert data.responses.longest <= 4
-    assert data.masked
-    for row in data.masked:
+    assert masked
+    for row in masked:
         assert len(row.prompt) == row.prompt_tokens
         assert row.response[-1] == data.end_token

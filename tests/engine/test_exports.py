@@ -78,5 +78,5 @@ def test_a_recurrent_model_trains_and_is_exported(tmp_path: Path, data: Path) ->
     )
     MambaForCausalLM(sizes).save_pretrained(model)
     run = finish(tmp_path / "run", config(model, data))
-    errors = [event.fields["values"].get("sampler/logp_error", 0.0) for event in events(run, Kind.METRICS)]
+    errors = [event.values.get("sampler/logp_error", 0.0) for event in events(run, Kind.METRICS)]
     assert max(errors) < 1e-3

@@ -17,6 +17,7 @@ import pytest
 
 from irltui.api import Decoding, Generation, Prompt
 from irltui.runs.control import Command, send
+from irltui.runs.event_lines import as_dict
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.reader import EventReader
@@ -31,7 +32,7 @@ def inputs(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def end(run: RunFolder) -> dict[str, Any]:
-    return dict(events(run, Kind.RUN_END)[-1].fields)
+    return as_dict(events(run, Kind.RUN_END)[-1])
 
 
 def failed(tmp_path: Path, values: dict[str, Any], code: int) -> dict[str, Any]:
@@ -199,13 +200,11 @@ class Watch:
 
     def step(self, least: int = 0) -> Any:
         """A metrics event of a step not before `least`."""
-        return self.until(lambda e: e.kind == Kind.METRICS and e.fields["step"] >= least)
+        return self.until(lambda e: e.kind == Kind.METRICS and e.step >= least)
 
     def applied(self, name: str) -> Any:
         """The acknowledgement of a command."""
-        return self.until(
-            lambda e: e.kind == Kind.CONTROL and e.fields["id"] == name and e.fields["state"] == "applied"
-        )
+        return self.until(lambda e: e.kind == Kind.CONTROL and e.id == name and e.state == "applied")
 
 
 def long_run(tmp_path: Path, inputs: tuple[Path, Path]) -> RunFolder:
@@ -235,17 +234,17 @@ def test_commands_are_acknowledged_and_do_what_they_say(tmp_path: Path, inputs: 
     watch = Watch(run)
     watch.step(2)
     watch.applied(send(run, Command.PAUSE))
-    watch.until(lambda e: e.fields.get("phase") == "paused")
+    watch.until(lambda e: getattr(e, "phase", "") == "paused")
     assert json.loads(run.status.read_text())["state"] == "paused"
-    checkpoint = watch.applied(send(run, Command.CHECKPOINT)).fields["detail"]
+    checkpoint = watch.applied(send(run, Command.CHECKPOINT)).detail
     assert (run.checkpoints / checkpoint / "manifest.json").exists()
     name = send(run, Command.SAMPLE, "the cat?")
-    sample = watch.until(lambda e: e.kind == Kind.SAMPLE and e.fields["prompt_id"] == "asked")
-    assert sample.fields["prompt"] == "the cat?"
+    sample = watch.until(lambda e: e.kind == Kind.SAMPLE and e.prompt_id == "asked")
+    assert sample.prompt == "the cat?"
     watch.applied(name)
     watch.applied(send(run, Command.NOTE, "a note"))
     (run.control / "1-a.json").write_text("junk")
-    watch.until(lambda e: e.kind == Kind.CONTROL and e.fields["state"] == "rejected")
+    watch.until(lambda e: e.kind == Kind.CONTROL and e.state == "rejected")
     watch.applied(send(run, Command.RESUME))
     watch.step()
     watch.applied(send(run, Command.STOP))
@@ -258,7 +257,7 @@ def test_a_command_that_an_earlier_engine_left_lying_expires(tmp_path: Path, inp
     old = {"id": "1-b", "command": "stop", "text": "", "sent": time.time() - 100_000}
     (run.control / "1-b.json").write_text(json.dumps(old))
     assert work(run) == 0
-    assert [e.fields["state"] for e in events(run, Kind.CONTROL)] == ["expired"]
+    assert [e.state for e in events(run, Kind.CONTROL)] == ["expired"]
     assert end(run)["state"] == "finished"
 
 
@@ -269,7 +268,7 @@ def test_usr1_saves_a_checkpoint_and_goes_on_and_hup_is_ignored(tmp_path: Path, 
     watch.step(2)
     engine.send_signal(signal.SIGHUP)
     engine.send_signal(signal.SIGUSR1)
-    watch.until(lambda e: e.kind == Kind.CHECKPOINT and "SIGUSR1" in e.fields["reason"])
+    watch.until(lambda e: e.kind == Kind.CHECKPOINT and "SIGUSR1" in e.reason)
     watch.step()
     engine.kill()
     engine.wait()

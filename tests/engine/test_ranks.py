@@ -39,7 +39,7 @@ def test_two_processes_give_what_one_gives(name: str, material: tuple[Path, Path
     together = prepare(tmp_path / "together", values)
     assert work_together(together) == [0, 0], (together.ranks / "1.log").read_text()
     assert_same_result(alone, together)
-    assert [e.fields["ranks"] for e in events(together, Kind.RUN_START)] == [2]
+    assert [e.ranks for e in events(together, Kind.RUN_START)] == [2]
 
 
 @pytest.mark.parametrize(("name", "first", "second"), [("irft-lora", 2, 1), ("rft", 2, 3), ("irft", 1, 2)])
@@ -51,7 +51,7 @@ def test_a_run_goes_on_with_more_or_fewer_processes(
     run = prepare(tmp_path / "run", values)
     assert work_together(run, first, before=lambda rank: stop_after(3, rank, first)) == [75] * first
     (end,) = events(run, Kind.RUN_END)
-    assert end.fields["state"] == "preempted"
+    assert end.state == "preempted"
     assert work_together(run, second) == [0] * second
     assert_same_result(alone, run)
 
@@ -81,7 +81,7 @@ def test_usr1_saves_and_what_the_time_limit_kills_goes_on_from_there_to_the_very
         at_step(3, rank, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
     assert work_together(cut, before=slurm) == [1, -signal.SIGKILL]
-    assert events(cut, Kind.CHECKPOINT)[-1].fields["reason"] == "asked by SIGUSR1"
+    assert events(cut, Kind.CHECKPOINT)[-1].reason == "asked by SIGUSR1"
     assert work_together(cut) == [0, 0]
     assert results(whole) == results(cut)
     assert all(torch.equal(tensor, weights(cut)[name]) for name, tensor in weights(whole).items())
@@ -96,9 +96,9 @@ def test_a_killed_process_ends_the_others_with_its_number_and_the_run_goes_on(
     kill = lambda rank: at_step(3, rank, lambda: os.kill(os.getpid(), signal.SIGKILL))  # noqa: E731
     assert work_together(run, before=kill) == [1, -signal.SIGKILL]
     (end,) = events(run, Kind.RUN_END)
-    assert end.fields["state"] == "failed"
-    assert "another process left: rank 1 (pid" in end.fields["reason"]
-    assert "killed" in end.fields["reason"]
+    assert end.state == "failed"
+    assert "another process left: rank 1 (pid" in end.reason
+    assert "killed" in end.reason
     assert work_together(run) == [0, 0]
     assert_same_result(alone, run)
 
@@ -111,8 +111,8 @@ def test_a_process_that_fails_is_told_with_its_reason(material: tuple[Path, Path
 
     assert work_together(run, before=lambda rank: at_step(2, rank, fail)) == [1, 1]
     (end,) = events(run, Kind.RUN_END)
-    assert "rank 1" in end.fields["reason"]
-    assert "the second one's disk is gone" in end.fields["reason"]
+    assert "rank 1" in end.reason
+    assert "the second one's disk is gone" in end.reason
 
 
 def test_a_number_that_is_not_finite_in_one_process_ends_all_and_keeps_its_batch(
@@ -127,8 +127,8 @@ def test_a_number_that_is_not_finite_in_one_process_ends_all_and_keeps_its_batch
 
     assert work_together(run, before=poison) == [1, 1]
     (end,) = events(run, Kind.RUN_END)
-    assert "rank 1" in end.fields["reason"]
-    assert "the loss is nan" in end.fields["reason"]
+    assert "rank 1" in end.reason
+    assert "the loss is nan" in end.reason
     assert [folder.name for folder in run.faults.iterdir()] == ["0000-000000-rank1"]
 
 
@@ -145,10 +145,10 @@ def test_a_step_that_one_process_cannot_take_is_skipped_by_all(
             Stepper.accumulate = lambda self, loss: true(self, loss * (float("nan") if next(calls) == 1 else 1.0))
 
     assert work_together(run, before=poison) == [0, 0]  # weights that differ would not be saved
-    (alert,) = events(run, Kind.ALERT, where=lambda event: event.fields["code"] == "not_finite")
-    assert "is skipped" in alert.fields["text"]
-    skipped = events(run, Kind.METRICS, where=lambda event: "train/skipped" in event.fields["values"])
-    assert [event.fields["values"]["train/skipped"] for event in skipped] == [1.0]
+    (alert,) = events(run, Kind.ALERT, where=lambda event: event.code == "not_finite")
+    assert "is skipped" in alert.text
+    skipped = events(run, Kind.METRICS, where=lambda event: "train/skipped" in event.values)
+    assert [event.values["train/skipped"] for event in skipped] == [1.0]
     assert all(tensor.isfinite().all() for tensor in weights(run).values())
 
 
@@ -163,7 +163,7 @@ def test_processes_that_have_come_apart_do_not_save(material: tuple[Path, Path],
 
     assert work_together(run, before=drift) == [1, 1]
     (end,) = events(run, Kind.RUN_END)
-    assert "different weights" in end.fields["reason"]
+    assert "different weights" in end.reason
 
 
 def test_a_plugins_policy_step_counts_once(material: tuple[Path, Path], tmp_path: Path) -> None:
@@ -189,9 +189,9 @@ def test_commands_reach_all_processes(material: tuple[Path, Path], tmp_path: Pat
         at_step(1, rank, lambda: [send(run, c, "the cat?") for c in (Command.SAMPLE, Command.CHECKPOINT, Command.STOP)])
 
     assert work_together(run, before=command) == [0, 0]
-    answers = [(e.fields["command"], e.fields["state"]) for e in events(run, Kind.CONTROL)]
+    answers = [(e.command, e.state) for e in events(run, Kind.CONTROL)]
     assert answers == [(c, s) for c in ("sample", "checkpoint", "stop") for s in ("accepted", "applied")]
-    assert events(run, Kind.RUN_END)[0].fields["state"] == "stopped"
+    assert events(run, Kind.RUN_END)[0].state == "stopped"
 
 
 def test_torchrun_starts_it_and_every_console_is_kept(material: tuple[Path, Path], tmp_path: Path) -> None:
@@ -222,4 +222,4 @@ def test_the_tasks_of_srun_find_each_other(material: tuple[Path, Path], tmp_path
         complete_environment()
 
     assert work_together(run, before=task) == [0, 0]
-    assert [e.fields["ranks"] for e in events(run, Kind.RUN_START)] == [2]
+    assert [e.ranks for e in events(run, Kind.RUN_START)] == [2]

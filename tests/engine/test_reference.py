@@ -101,6 +101,6 @@ def test_kl_from_the_initial_policy_is_zero_before_training_and_grows(
     tmp_path: Path, inputs: tuple[Path, Path]
 ) -> None:
     run = finish(tmp_path / "run", config(*inputs, {"optimizer": {"learning_rate": 5e-3}}))
-    kl = [e.fields["values"]["kl/initial"] for e in events(run, Kind.METRICS) if "kl/initial" in e.fields["values"]]
+    kl = [e.values["kl/initial"] for e in events(run, Kind.METRICS) if "kl/initial" in e.values]
     assert kl[0] == pytest.approx(0, abs=1e-6)
     assert kl[-1] > 0

@@ -207,7 +207,7 @@ def test_where_generations_are_lost_a_run_returns_to_the_checkpoint_before_them(
     assert work(run) == (EXIT_OK if returns else 1)
     if returns:
         assert_same(run, expected)
-    assert any(f"samples/{lost}" in str(event.fields) for event in events(run, Kind.LOG, Kind.RUN_END))
+    assert any(f"samples/{lost}" in str(event) for event in events(run, Kind.LOG, Kind.RUN_END))
 
 
 @pytest.mark.parametrize("change", [{}, {"adapter": {"kind": "lora", "rank": 2}}], ids=["all weights", "adapters"])
@@ -227,7 +227,7 @@ def test_a_run_does_not_go_on_with_another_model_or_other_rows(
     else:
         demonstrations(file, 14, seed=1)
     assert work(run) == EXIT_USAGE
-    assert "changed since the run began" in events(run, Kind.RUN_END)[-1].fields["reason"]
+    assert "changed since the run began" in events(run, Kind.RUN_END)[-1].reason
     file.write_bytes(before)
     assert work(run) == EXIT_OK
     assert_same(run, expected)

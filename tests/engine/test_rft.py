@@ -29,7 +29,7 @@ def inputs(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def values_of(run: RunFolder, name: str) -> list[float]:
-    return [e.fields["values"][name] for e in events(run, Kind.METRICS) if name in e.fields["values"]]
+    return [e.values[name] for e in events(run, Kind.METRICS) if name in e.values]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_every_metric_of_a_policy_step_is_written_and_documented(tmp_path: Path,
     named: set[str] = set()
     for kind in ("rloo", "boltzmann"):
         run = finish(tmp_path / kind, config(*inputs, rft({"update": {"kind": kind}})))
-        named |= {name for event in events(run, Kind.METRICS) for name in event.fields["values"]}
+        named |= {name for event in events(run, Kind.METRICS) for name in event.values}
     assert {name for name in METRICS if name.startswith("policy/")} <= named
     assert {"reward/probe_mean", "reward/gap", "heldout/loss", "kl/reference", "kl/initial"} <= named
     assert named <= METRICS.keys()
@@ -141,7 +141,7 @@ def told(tmp_path: Path, values: dict[str, object], code: int) -> str:
     run = prepare(tmp_path / "run", values)
     assert work(run) == code
     (end,) = events(run, Kind.RUN_END)
-    return f"{end.fields['reason']} {end.fields['hint']}"
+    return f"{end.reason} {end.hint}"
 
 
 def test_an_update_that_skips_a_step_is_named(

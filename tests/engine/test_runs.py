@@ -35,7 +35,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def values_of(run: RunFolder, name: str) -> list[float]:
-    return [e.fields["values"][name] for e in events(run, Kind.METRICS) if name in e.fields["values"]]
+    return [e.values[name] for e in events(run, Kind.METRICS) if name in e.values]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_every_algorithm_and_option_ends_in_a_folder_that_loads(
     assert any(not torch.equal(a, b) for a, b in zip(loaded.parameters(), before.parameters(), strict=True))
     assert values_of(run, "heldout/nll")
     (end,) = events(run, Kind.RUN_END)
-    assert end.fields["state"] == "finished"
+    assert end.state == "finished"
 
 
 def test_spin_is_irft_with_one_outer_iteration_bit_for_bit(tmp_path: Path, model: Path, data: Path) -> None:
@@ -127,7 +127,7 @@ def test_lora_exports_the_adapter_and_the_merged_model_alike(tmp_path: Path, mod
 
 def test_the_metrics_of_the_method_are_written_under_their_names(tmp_path: Path, model: Path, data: Path) -> None:
     run = finish(tmp_path / "run", config(model, data))
-    named = {name for event in events(run, Kind.METRICS) for name in event.fields["values"]}
+    named = {name for event in events(run, Kind.METRICS) for name in event.values}
     expected = [
         "reward/demonstration",
         "reward/generation",
@@ -166,11 +166,9 @@ def test_the_first_inner_step_has_no_gap_for_the_reference_is_the_policy(
     tmp_path: Path, model: Path, data: Path
 ) -> None:
     run = finish(tmp_path / "run", config(model, data))
-    firsts = [
-        e for e in events(run, Kind.METRICS) if e.fields["inner_step"] == 1 and "reward/gap" in e.fields["values"]
-    ]
+    firsts = [e for e in events(run, Kind.METRICS) if e.inner_step == 1 and "reward/gap" in e.values]
     assert len(firsts) == 2
-    assert all(abs(e.fields["values"]["reward/gap"]) < 1e-5 for e in firsts)
+    assert all(abs(e.values["reward/gap"]) < 1e-5 for e in firsts)
     assert max(values_of(run, "sampler/logp_error_max")) < 1e-4
 
 
@@ -178,22 +176,22 @@ def test_samples_of_the_fixed_prompts_come_before_training_and_after_each_iterat
     tmp_path: Path, model: Path, data: Path
 ) -> None:
     run = finish(tmp_path / "run", config(model, data))
-    seen = [(e.fields["outer_iteration"], e.fields["prompt_id"]) for e in events(run, Kind.SAMPLE)]
+    seen = [(e.outer_iteration, e.prompt_id) for e in events(run, Kind.SAMPLE)]
     prompts = {prompt for _, prompt in seen}
     assert len(prompts) == 2
     assert sorted(seen) == sorted((t, prompt) for t in (-1, 0, 1) for prompt in prompts)
     for event in events(run, Kind.SAMPLE):
-        assert sum(event.fields["token_rewards"]) == pytest.approx(event.fields["reward"])
-        assert len(event.fields["token_rewards"]) == len(event.fields["pieces"]) == event.fields["tokens"]
+        assert sum(event.token_rewards) == pytest.approx(event.reward)
+        assert len(event.token_rewards) == len(event.pieces) == event.tokens
 
 
 def test_an_inner_loop_ends_early_when_the_gap_is_too_wide(tmp_path: Path, model: Path, data: Path) -> None:
     change: Change = {"early_stop": {"max_gap": 0.05}, "loop": {"inner_epochs": 6}}
     run = finish(tmp_path / "run", config(model, data, change))
-    alerts = [e for e in events(run, Kind.ALERT) if e.fields["code"] == "early_stop"]
+    alerts = [e for e in events(run, Kind.ALERT) if e.code == "early_stop"]
     assert alerts
-    planned = next(e.fields["total_steps"] for e in events(run, Kind.RUN_START))
-    assert max(e.fields["step"] for e in events(run, Kind.METRICS)) < planned
+    planned = next(e.total_steps for e in events(run, Kind.RUN_START))
+    assert max(e.step for e in events(run, Kind.METRICS)) < planned
 
 
 def test_an_inner_loop_ends_early_when_held_out_loss_turns(tmp_path: Path, model: Path, data: Path) -> None:
@@ -203,7 +201,7 @@ def test_an_inner_loop_ends_early_when_held_out_loss_turns(tmp_path: Path, model
         "optimizer": {"learning_rate": 0.02, "schedule": "constant"},
     }
     run = finish(tmp_path / "run", config(model, data, change))
-    assert any("held-out loss" in e.fields["text"] for e in events(run, Kind.ALERT))
+    assert any("held-out loss" in e.text for e in events(run, Kind.ALERT))
 
 
 def test_an_equal_pair_is_dropped_and_counted_and_the_rest_trains(tmp_path: Path, model: Path) -> None:

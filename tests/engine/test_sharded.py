@@ -283,7 +283,7 @@ def test_a_killed_process_is_told_with_its_number_and_the_run_goes_on(
     kill = lambda rank: at_step(3, rank, lambda: os.kill(os.getpid(), signal.SIGKILL))  # noqa: E731
     assert work_together(run, before=kill) == [1, -signal.SIGKILL]
     (end,) = events(run, Kind.RUN_END)
-    assert "another process left: rank 1 (pid" in end.fields["reason"]
+    assert "another process left: rank 1 (pid" in end.reason
     assert work_together(run) == [0, 0]
     assert_same_result(alone, run, TOLERANCE)
 
@@ -307,8 +307,8 @@ def test_a_step_that_one_process_cannot_take_is_skipped_by_all(
     change: Change = sharded({"algorithm": algorithm, "loop": {"max_nonfinite_steps": 1}})
     run = prepare(tmp_path / "run", config(*material, change))
     assert work_together(run, before=poisoned(0)) == [0, 0]
-    skipped = events(run, Kind.METRICS, where=lambda event: "train/skipped" in event.fields["values"])
-    assert [event.fields["values"]["train/skipped"] for event in skipped] == [1.0]
+    skipped = events(run, Kind.METRICS, where=lambda event: "train/skipped" in event.values)
+    assert [event.values["train/skipped"] for event in skipped] == [1.0]
     (kept,) = run.faults.iterdir()  # of both, by the first
     assert (kept / "parameters.safetensors").exists()
     assert all(tensor.isfinite().all() for tensor in weights(run).values())
@@ -346,12 +346,12 @@ def test_accelerate_launch_may_ask_for_it(material: tuple[Path, Path], tmp_path:
         check=False,
     )
     assert started.returncode == 0, started.stdout
-    assert [e.fields["ranks"] for e in events(run, Kind.RUN_START)] == [2]
+    assert [e.ranks for e in events(run, Kind.RUN_START)] == [2]
 
 
 def test_one_process_has_nobody_to_share_with_and_says_so(material: tuple[Path, Path], tmp_path: Path) -> None:
     change: Change = {"algorithm": "sft", "loop": {"outer_iterations": 1}, "evaluation": {"samples": 0}}
     run = prepare(tmp_path / "run", config(*material, sharded(change)))
     assert work(run) == 0
-    told = [event.fields["text"] for event in events(run, Kind.LOG)]
+    told = [event.text for event in events(run, Kind.LOG)]
     assert any("nobody to share the model with" in text for text in told)

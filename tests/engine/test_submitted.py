@@ -61,7 +61,7 @@ def test_seeds_are_submitted_and_compared_and_one_that_met_its_limit_goes_on_to_
     os.kill(int(runs[1].lock.read_text().split()[1]), signal.SIGUSR2)  # submitit's, before the limit
     for run in runs:
         wait_for('"state":"finished"', run)
-    ends = [event.fields["state"] for event in read_events(runs[1].events) if event.kind == Kind.RUN_END]
+    ends = [event.state for event in read_events(runs[1].events) if event.kind == Kind.RUN_END]
     assert ends == ["preempted", "finished"]
     assert irltui(*command, *flags).count("finished") == 2
     whole = finish(tmp_path / "whole", dict(read_manifest(runs[1]).config))

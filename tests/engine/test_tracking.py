@@ -40,11 +40,11 @@ def written(run: RunFolder) -> Series:
     """The same of events.jsonl."""
     found: Series = {}
     for event in events(run, Kind.METRICS, Kind.EVALUATION):
-        values = event.fields["values"]
+        values = event.values
         if event.kind == Kind.EVALUATION:
-            values = {f"{event.fields['benchmark']}/{name}": value["mean"] for name, value in values.items()}
+            values = {f"{event.benchmark}/{name}": value.mean for name, value in values.items()}
         for name, value in values.items():
-            found.setdefault(name, {})[event.fields["step"]] = value
+            found.setdefault(name, {})[event.step] = value
     return found
 
 
@@ -99,9 +99,9 @@ def test_a_tracker_whose_package_is_missing_is_told_before_anything_is_loaded(
     values["tracking"] = {"trackers": [name]}
     run = prepare(tmp_path / "run", values)
     assert work(run) == EXIT_USAGE
-    end = read_events(run.events)[-1].fields
-    assert end["reason"] == f"tracking.trackers: {name!r} is not installed"
-    assert f"pip install 'irltui[{name}]'" in end["hint"]
+    end = read_events(run.events)[-1]
+    assert end.reason == f"tracking.trackers: {name!r} is not installed"
+    assert f"pip install 'irltui[{name}]'" in end.hint
 
 
 def test_a_tracker_that_does_not_start_is_named(tmp_path: Path, values: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ def test_a_tracker_that_does_not_start_is_named(tmp_path: Path, values: dict[str
     (run.path / "tracking").mkdir()
     (run.path / "tracking" / "tensorboard").write_text("a file where a folder should be")
     assert work(run) == 1
-    assert read_events(run.events)[-1].fields["reason"].startswith("tracking.trackers: 'tensorboard' does not start: ")
+    assert read_events(run.events)[-1].reason.startswith("tracking.trackers: 'tensorboard' does not start: ")
 
 
 class Unreachable(GeneralTracker):

@@ -153,7 +153,7 @@ def phase_at_death(run: RunFolder) -> str:
     """The last phase that the run told of."""
     if not run.events.exists():
         return "before the first event"
-    phases = [str(e.fields["phase"]) for e in read_events(run.events) if e.kind == Kind.PHASE]
+    phases = [str(e.phase) for e in read_events(run.events) if e.kind == Kind.PHASE]
     return phases[-1] if phases else "before the first event"
 
 

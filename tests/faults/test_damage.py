@@ -79,7 +79,7 @@ def test_a_damaged_file_is_noticed_or_harmless(tmp_path: Path, monkeypatch: pyte
                 # Generations of an iteration that is over are not read again: what was learned does not change.
                 assert_same(run, expected, but_for=file.name)
             else:
-                said = events(run, Kind.RUN_END)[-1].fields
-                assert file.name in str(said["reason"]), (file, how, said)
-                assert said["hint"], (file, how, said)
-                assert "fault of irltui" not in str(said["hint"]), (file, how, said)
+                said = events(run, Kind.RUN_END)[-1]
+                assert file.name in str(said.reason), (file, how, said)
+                assert said.hint, (file, how, said)
+                assert "fault of irltui" not in str(said.hint), (file, how, said)

@@ -12,7 +12,7 @@ import pytest
 from faults import kills
 from irltui.engine.journal import Journal
 from irltui.errors import RunFolderError
-from irltui.runs.events import Kind, Phase
+from irltui.runs.events import Kind, Log, Phase
 from irltui.runs.folder import RunFolder
 from irltui.runs.reader import read_events
 from irltui.runs.writer import RunWriter
@@ -78,18 +78,18 @@ def test_no_event_follows_half_a_line(tmp_path: Path) -> None:
         code = 1
         try:
             with RunWriter(run) as writer:
-                writer.write(Kind.LOG, level="info", text="first")
+                writer.write(Log(level="info", text="first"))
                 size = run.events.stat().st_size
                 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 120, resource.RLIM_INFINITY))
                 try:
-                    writer.write(Kind.LOG, level="info", text="long" * 99)
+                    writer.write(Log(level="info", text="long" * 99))
                 except RunFolderError:
-                    writer.write(Kind.LOG, level="info", text="")
+                    writer.write(Log(level="info", text=""))
                     code = 0
         finally:
             os._exit(code)
     assert kills.wait(pid) == 0
-    assert [(event.seq, event.fields["text"]) for event in read_events(run.events)] == [(0, "first"), (1, "")]
+    assert [(event.seq, event.text) for event in read_events(run.events)] == [(0, "first"), (1, "")]
 
 
 @pytest.mark.parametrize("name", ["engine.lock", "events.jsonl"])
@@ -109,9 +109,9 @@ def test_where_finished_generations_cannot_be_compressed_the_run_says_so_and_goe
     in_the_way = run.samples / ".0000.jsonl.gz.tmp"
     in_the_way.mkdir()
     assert work(run) == 1
-    said = events(run, Kind.RUN_END)[-1].fields
-    assert f"{run.samples}/0000.jsonl.gz: cannot be written" in said["reason"]
-    assert "--resume" in said["hint"]
+    said = events(run, Kind.RUN_END)[-1]
+    assert f"{run.samples}/0000.jsonl.gz: cannot be written" in said.reason
+    assert "--resume" in said.hint
     in_the_way.rmdir()
     assert work(run) == 0
     assert_same(run, known.run)

@@ -75,12 +75,12 @@ def test_a_signal_ends_the_run_as_promised_and_it_goes_on_to_the_same_end(
     run = prepare(tmp_path / "run", known.values)
     assert worked(run, lambda: receive(*numbers)) == code
     ends = events(run, Kind.RUN_END)
-    assert (ends[-1].fields["state"] if ends else None) == state
-    reasons = {event.fields["reason"] for event in events(run, Kind.CHECKPOINT)}
+    assert (ends[-1].state if ends else None) == state
+    reasons = {event.reason for event in events(run, Kind.CHECKPOINT)}
     assert ("asked by SIGUSR1" in reasons) == (USR1 in numbers)
     if state in {"preempted", "stopped"}:
         assert any("SIG" in reason for reason in reasons - {"asked by SIGUSR1"})
-        assert "--resume" in ends[-1].fields["hint"]
+        assert "--resume" in ends[-1].hint
     if state != "finished":
         assert kills.wait(kills.engine(run, lambda: None)) == 0
     assert_same(run, known.run)
@@ -94,7 +94,7 @@ def until(run: RunFolder, happened: Callable[[], bool]) -> None:
 
 
 def saved_by_usr1(run: RunFolder) -> bool:
-    return any(event.fields["reason"] == "asked by SIGUSR1" for event in events(run, Kind.CHECKPOINT))
+    return any(event.reason == "asked by SIGUSR1" for event in events(run, Kind.CHECKPOINT))
 
 
 @pytest.mark.parametrize(("number", "code", "state"), [(TERM, 75, "preempted"), (INT, 0, "stopped")])
@@ -110,7 +110,7 @@ def test_a_paused_run_hears_signals_and_goes_on_to_the_same_end(
     until(run, lambda: json.loads(run.status.read_text())["state"] == "paused")  # still, or again
     os.kill(pid, number)
     assert kills.wait(pid) == code
-    assert events(run, Kind.RUN_END)[-1].fields["state"] == state
+    assert events(run, Kind.RUN_END)[-1].state == state
     assert kills.wait(kills.engine(run, lambda: None)) == 0
     assert_same(run, known.run)
 
@@ -135,4 +135,4 @@ def test_a_rank_that_waits_for_another_one_answers_a_signal(tmp_path: Path) -> N
         time.sleep(0.05)
     engine.terminate()
     assert engine.wait(60) == 75
-    assert [e.fields["state"] for e in events(run, Kind.RUN_END)] == ["preempted"]
+    assert [e.state for e in events(run, Kind.RUN_END)] == ["preempted"]

@@ -17,6 +17,7 @@ from irltui.errors import RunFolderError
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.rewards.explicit import ExplicitReward
 from irltui.rewards.implicit import ImplicitReward
+from irltui.runs.event_lines import as_dict
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.samplers.slots import SlotSampler
@@ -31,7 +32,7 @@ def inputs(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def end(run: RunFolder) -> dict[str, str]:
-    return dict(events(run, Kind.RUN_END)[-1].fields)
+    return as_dict(events(run, Kind.RUN_END)[-1])
 
 
 def after(count: int, broken: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -136,13 +137,13 @@ def test_a_step_that_is_not_finite_is_skipped_counted_and_kept_if_that_is_allowe
     true, maybe = getattr(where, name), once(broken, 3)
     monkeypatch.setattr(where, name, lambda self, responses: maybe(true(self, responses)))
     run = finish(tmp_path / "run", config(*inputs, {**change, **loop}))
-    (alert,) = events(run, Kind.ALERT, where=lambda event: event.fields["code"] == "not_finite")
+    (alert,) = events(run, Kind.ALERT, where=lambda event: event.code == "not_finite")
     (kept,) = run.faults.iterdir()
-    assert "is skipped: the" in alert.fields["text"]
-    assert alert.fields["text"].endswith(f"(1 of at most 1). Look at what it met: irltui debug batch {kept}")
-    skipped = events(run, Kind.METRICS, where=lambda event: "train/skipped" in event.fields["values"])
-    assert [event.fields["values"] for event in skipped] == [{"train/skipped": 1.0}]
-    steps = [events(each, Kind.METRICS)[-1].fields["step"] for each in (run, expected)]
+    assert "is skipped: the" in alert.text
+    assert alert.text.endswith(f"(1 of at most 1). Look at what it met: irltui debug batch {kept}")
+    skipped = events(run, Kind.METRICS, where=lambda event: "train/skipped" in event.values)
+    assert [event.values for event in skipped] == [{"train/skipped": 1.0}]
+    steps = [events(each, Kind.METRICS)[-1].step for each in (run, expected)]
     assert steps[0] == steps[1]  # the plan, and so the learning rate, stays
     assert all(tensor.isfinite().all() for tensor in load_file(run.model / "model.safetensors").values())
 
@@ -155,9 +156,9 @@ def test_more_steps_that_are_not_finite_than_allowed_end_the_run_also_over_a_res
     poison(monkeypatch, ImplicitReward, "score", nan_forward)
     assert work(run) == 1
     assert end(run)["reason"] == "the loss is nan"
-    assert len(events(run, Kind.ALERT, where=lambda event: event.fields["code"] == "not_finite")) == 1
+    assert len(events(run, Kind.ALERT, where=lambda event: event.code == "not_finite")) == 1
     assert work(run) == 1  # those before the checkpoint count
-    assert len(events(run, Kind.ALERT, where=lambda event: event.fields["code"] == "not_finite")) == 1
+    assert len(events(run, Kind.ALERT, where=lambda event: event.code == "not_finite")) == 1
 
 
 def test_the_replay_shows_which_rows_and_gradients_are_not_finite(
@@ -207,14 +208,14 @@ def test_out_of_memory_halves_the_micro_batch_and_the_result_is_that_of_the_smal
     expected = finish(tmp_path / "small", values(1))
     limit(monkeypatch, 2 if change == {} else 1, after=1)
     run = finish(tmp_path / "large", values(4))
-    told = [e.fields["text"] for e in events(run, Kind.ALERT) if e.fields["code"] == "memory"]
+    told = [e.text for e in events(run, Kind.ALERT) if e.code == "memory"]
     assert [text.split(";")[0] for text in told] == [
         "Out of memory: the micro-batch is now 2 instead of 4",
         "Out of memory: the micro-batch is now 1 instead of 2",
     ]
     ours, theirs = (load_file(r.model / "model.safetensors") for r in (run, expected))
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in theirs)
-    announced = [e for e in events(run, Kind.METRICS) if "generation/length" in e.fields["values"]]
+    announced = [e for e in events(run, Kind.METRICS) if "generation/length" in e.values]
     assert len(announced) == (2 if change == {} else 0)  # once an outer iteration
 
 

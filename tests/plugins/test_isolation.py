@@ -152,7 +152,7 @@ def test_a_local_file_is_recorded_with_its_hash_and_a_changed_one_is_refused_on_
     assert work(run) == 0
     plugin(tmp_path / "mine.py", HEAD + HOOK + "# changed\n")
     assert work(run) == 2
-    reason = read_events(run.events)[-1].fields["reason"]
+    reason = read_events(run.events)[-1].reason
     assert "mine.py has changed since the run began: put the file back" in reason
     plugin(tmp_path / "mine.py", HEAD + HOOK)
     assert work(run) == 0
@@ -162,7 +162,7 @@ def test_a_file_that_is_gone_is_told_on_resume(tmp_path: Path) -> None:
     run = prepare(tmp_path / "run", with_file(tmp_path, HEAD + HOOK))
     (tmp_path / "mine.py").unlink()
     assert work(run) == 2
-    assert "mine.py: cannot be read" in read_events(run.events)[-1].fields["reason"]
+    assert "mine.py: cannot be read" in read_events(run.events)[-1].reason
 
 
 @pytest.mark.parametrize(
@@ -179,9 +179,9 @@ def test_a_reward_that_goes_wrong_ends_the_run_with_its_name(tmp_path: Path, sco
     text = HEAD.replace("return self._policy.log_probs(responses) - responses.logp_ref", score) + HOOK
     run = prepare(tmp_path / "run", with_file(tmp_path, text))
     assert work(run) == 1
-    end = read_events(run.events)[-1].fields
-    assert problem in end["reason"]
-    assert "`irltui plugins check mine` tries all of it" in end["hint"]
+    end = read_events(run.events)[-1]
+    assert problem in end.reason
+    assert "`irltui plugins check mine` tries all of it" in end.hint
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_part_that_cannot_be_built_is_named(tmp_path: Path, build: str, proble
     text = HEAD.replace("return Score(context.policy)", build) + "class Abstract(Reward): pass\n" + HOOK
     run = prepare(tmp_path / "run", with_file(tmp_path, text))
     assert work(run) == 1
-    assert problem in read_events(run.events)[-1].fields["reason"]
+    assert problem in read_events(run.events)[-1].reason
 
 
 SAMPLER = """
@@ -236,7 +236,7 @@ def test_a_sampler_that_goes_wrong_ends_the_run_with_its_name(tmp_path: Path, bo
     values["sampler"] = {"kind": "mine/mine"}
     run = prepare(tmp_path / "run", values)
     assert work(run) == 1
-    reason = read_events(run.events)[-1].fields["reason"]
+    reason = read_events(run.events)[-1].reason
     assert problem in reason
     assert "mine/mine" in reason
 
@@ -276,10 +276,10 @@ def test_a_given_reward_draws_no_generation_that_nobody_uses(
     values["reward"] = {"kind": "mine/mine"}
     values["data"]["held_out"] = held_out
     run = finish(tmp_path / "run", values)
-    (start,) = events(run, Kind.RUN_START)
+    (data,) = events(run, Kind.DATA)
     for t in range(2):
-        assert len(stored(run, f"{t:04d}")) == start.fields["held_out"]
-    named = {name for event in events(run, Kind.METRICS) for name in event.fields["values"]}
+        assert len(stored(run, f"{t:04d}")) == data.report.held_out
+    named = {name for event in events(run, Kind.METRICS) for name in event.values}
     assert "policy/reward" in named
     assert ("heldout/loss" in named) == ("generation/length" in named) == bool(held_out)
     assert not named & {"pairs/dropped", "train/loss", "shortcut/length_auc"}
@@ -291,9 +291,9 @@ def test_a_reward_that_has_nothing_to_train_and_does_not_say_so_is_told_what_to_
     values["reward"] = {"kind": "mine/mine"}
     run = prepare(tmp_path / "run", values)
     assert work(run) == 2
-    end = read_events(run.events)[-1].fields
-    assert "reward.kind mine/mine: parameters() is empty" in end["reason"]
-    assert "learns = False" in end["hint"]
+    end = read_events(run.events)[-1]
+    assert "reward.kind mine/mine: parameters() is empty" in end.reason
+    assert "learns = False" in end.hint
 
 
 HANG = """

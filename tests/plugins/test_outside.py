@@ -34,8 +34,8 @@ def kill_behind(fresh: Fresh, folder: Path, arguments: list[str], run: RunFolder
         known = read_events(run.events)[-1].seq if run.events.exists() else -1
         for _ in range(3_000):
             found = [e for e in read_events(run.events) if e.seq > known] if run.events.exists() else []
-            started = [e.fields["pid"] for e in found if e.kind == Kind.RUN_START]
-            if started and any(e.fields.get("step", 0) >= step for e in found if e.kind == Kind.METRICS):
+            started = [e.pid for e in found if e.kind == Kind.RUN_START]
+            if started and any(e.step >= step for e in found if e.kind == Kind.METRICS):
                 os.kill(started[-1], signal.SIGKILL)
                 return
             assert command.poll() is None, found[-1:]

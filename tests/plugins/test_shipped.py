@@ -60,7 +60,7 @@ def test_every_part_of_the_template_works_in_a_run(shipped: Site, tmp_path: Path
     done = shipped.irltui(*line, "--set", 'benchmarks.words.prompts=["the cat?"]', cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     measured = events(RunFolder(tmp_path / "run"), Kind.EVALUATION)
-    assert [event.fields["benchmark"] for event in measured] == ["words"] * 3
+    assert [event.benchmark for event in measured] == ["words"] * 3
 
 
 @pytest.mark.slow
@@ -79,7 +79,7 @@ def test_the_dense_reward_moves_the_policy_without_reward_training_and_survives_
     done = shipped.irltui(*line, "--out", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run = RunFolder(tmp_path / "run")
-    named = {name for event in events(run, Kind.METRICS) for name in event.fields["values"]}
+    named = {name for event in events(run, Kind.METRICS) for name in event.values}
     assert "policy/reward" in named
     assert "train/loss" not in named  # no reward step
     before, after = load_file(sft / "model.safetensors"), load_file(run.model / "model.safetensors")
@@ -112,7 +112,7 @@ def test_a_run_draws_from_a_server_that_follows_its_policy(shipped: Site, tmp_pa
         line = ["run", "irft", "--model", "quickstart", "--data", "quickstart", "--out", "run", "--headless"]
         done = shipped.irltui(*line, *given, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    values = [event.fields["values"] for event in events(RunFolder(tmp_path / "run"), Kind.METRICS)]
+    values = [event.values for event in events(RunFolder(tmp_path / "run"), Kind.METRICS)]
     errors = [row["sampler/logp_error"] for row in values if "sampler/logp_error" in row]
     assert len(errors) >= 2
     assert max(errors) < 1e-4  # the trainer's own scores: every iteration was drawn from its weights
@@ -133,8 +133,8 @@ def test_tasks_of_the_harness_are_measured_in_a_run_and_change_nothing_of_it(shi
         done = shipped.irltui(*line, *chosen, "--out", out, cwd=tmp_path, HF_DATASETS_CACHE=str(tmp_path / "cache"))
         assert done.returncode == 0, done.stderr
     found = events(RunFolder(tmp_path / "measured"), Kind.EVALUATION)
-    assert [sorted(event.fields["values"]) for event in found] == [["colours/acc", "colours/acc_norm"]] * 3
-    assert found[0].fields["values"]["colours/acc"]["n"] == 6
+    assert [sorted(event.values) for event in found] == [["colours/acc", "colours/acc_norm"]] * 3
+    assert found[0].values["colours/acc"].n == 6
     weights = [load_file(tmp_path / out / "model" / "model.safetensors") for out in ("plain", "measured")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 

@@ -22,8 +22,8 @@ def limited(tmp_path: Path, text: str, seconds: float, **change: object) -> dict
 def ended(values: dict[str, object], tmp_path: Path) -> tuple[str, str]:
     run = prepare(tmp_path / "run", values)
     assert work(run) == 1
-    end = read_events(run.events)[-1].fields
-    return end["reason"], end["hint"]
+    end = read_events(run.events)[-1]
+    return end.reason, end.hint
 
 
 def test_a_reward_that_hangs_ends_the_run_with_its_name_and_place(tmp_path: Path) -> None:

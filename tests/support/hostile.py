@@ -6,7 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from irltui.runs.events import Kind
+from irltui.runs.events import (
+    Advice,
+    Alert,
+    Checkpoint,
+    Control,
+    Data,
+    Evaluation,
+    Log,
+    Metrics,
+    PhaseProgress,
+    RunEnd,
+    RunStart,
+    Sample,
+)
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.writer import RunWriter
@@ -41,25 +54,25 @@ def write_hostile_events(writer: RunWriter) -> None:
     report = {"source": EVIL, "columns": EVIL, "unused": [EVIL], "rows": 9, "train": 8, "held_out": 1}
     report |= {"dropped": {EVIL: {"count": 3, "rows": [1]}}, "cut": counted, "template": EVIL, "end_token": EVIL}
     row = {"id": EVIL, "prompt": [EVIL, "a"], "response": [EVIL], "prompt_tokens": 2, "response_tokens": 1}
-    writer.write(Kind.PHASE, phase=EVIL, outer_iteration=0, **progress)
-    writer.write(Kind.RUN_START, pid=1, host=EVIL, algorithm=EVIL, total_steps=4, outer_iterations=2, resumed_step=None)
-    writer.write(Kind.DATA, report=report, masked=[{**row, "ended": True}])
+    writer.write(PhaseProgress(phase=EVIL, outer_iteration=0, **progress))
+    writer.write(RunStart(pid=1, host=EVIL, algorithm=EVIL, total_steps=4, outer_iterations=2, resumed_step=None))
+    writer.write(Data(report=report, masked=[{**row, "ended": True}]))
     for step in range(1, 4):
         values = {"train/loss": 0.5 / step, "reward/gap": 0.1 * step, EVIL: 1.0 * step}
         where = {"step": step, "outer_iteration": 0, "inner_step": step, "tokens": 9, "elapsed": 2.0 * step}
-        writer.write(Kind.METRICS, **where, values=values)
+        writer.write(Metrics(**where, values=values))
     for t in (-1, 0):
         texts = {"prompt_id": EVIL, "prompt": EVIL, "demonstration": EVIL, "generation": EVIL}
         tokens = {"ended": True, "tokens": 2, "reward": 0.5, "token_rewards": [0.25, 0.25], "pieces": [EVIL, EVIL]}
-        writer.write(Kind.SAMPLE, step=1, outer_iteration=t, **texts, **tokens)
+        writer.write(Sample(step=1, outer_iteration=t, **texts, **tokens))
     interval = {"mean": 0.5, "low": 0.25, "high": 0.75, "n": 8}
-    writer.write(Kind.EVALUATION, **place, benchmark=EVIL, values={EVIL: interval}, file=EVIL)
-    writer.write(Kind.CHECKPOINT, **place, name=EVIL, seconds=1.0, bytes=2, reason=EVIL)
-    writer.write(Kind.ALERT, step=1, level=EVIL, code=EVIL, text=EVIL)
-    writer.write(Kind.ADVICE, **place, verdict=EVIL, text=EVIL)
-    writer.write(Kind.CONTROL, id=EVIL, command=EVIL, state=EVIL, detail=EVIL)
-    writer.write(Kind.LOG, level=EVIL, text=EVIL)
-    writer.write(Kind.RUN_END, state="failed", reason=EVIL, hint=EVIL, exit_code=1)
+    writer.write(Evaluation(**place, benchmark=EVIL, values={EVIL: interval}, file=EVIL))
+    writer.write(Checkpoint(**place, name=EVIL, seconds=1.0, bytes=2, reason=EVIL))
+    writer.write(Alert(step=1, level=EVIL, code=EVIL, text=EVIL))
+    writer.write(Advice(**place, verdict=EVIL, text=EVIL))
+    writer.write(Control(id=EVIL, command=EVIL, state=EVIL, detail=EVIL))
+    writer.write(Log(level=EVIL, text=EVIL))
+    writer.write(RunEnd(state="failed", reason=EVIL, hint=EVIL, exit_code=1))
     status = {"step": 1, "total_steps": 4, "outer_iteration": 0, "outer_iterations": 2, "values": {EVIL: 1.0}}
     writer.status(now=True, state="failed", phase=EVIL, reason=EVIL, host=EVIL, **status)
 

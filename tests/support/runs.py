@@ -13,8 +13,10 @@ from accelerate.state import AcceleratorState
 from irltui.api.registry import Registry
 from irltui.config.schema import RunConfig
 from irltui.engine.__main__ import main
+from irltui.runs.event_lines import as_dict
 from irltui.runs.events import Event, Kind
 from irltui.runs.folder import RunFolder, create_run_folder
+from irltui.runs.history import that_count
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.packed import packed, read_packed
 from irltui.runs.reader import read_events
@@ -103,12 +105,7 @@ def stored(run: RunFolder, name: str) -> list[dict[str, Any]]:
 
 def events(run: RunFolder, *kinds: Kind, where: Callable[[Event], bool] = lambda event: True) -> list[Event]:
     """Events of some kinds as a reader should see them: what a resume made void is left out."""
-    kept: list[Event] = []
-    for event in read_events(run.events):
-        if event.kind == Kind.RUN_START and event.fields.get("resumed_seq") is not None:
-            kept = [e for e in kept if e.seq < event.fields["resumed_seq"]]
-        kept.append(event)
-    return [event for event in kept if event.kind in kinds and where(event)]
+    return [event for event in that_count(read_events(run.events)) if event.kind in kinds and where(event)]
 
 
 TIMES = ("speed/", "memory/")
@@ -118,8 +115,9 @@ def results(run: RunFolder) -> list[tuple[str, Any]]:
     """What must not depend on interruptions: metrics without times, samples, evaluations."""
     found: list[tuple[str, Any]] = []
     for event in events(run, Kind.METRICS, Kind.SAMPLE, Kind.EVALUATION):
-        fields = dict(event.fields)
-        fields.pop("elapsed", None)
+        fields = as_dict(event)
+        for name in ("elapsed", "seq", "time", "kind"):
+            fields.pop(name, None)
         if event.kind == Kind.METRICS:
             values = {k: v for k, v in fields["values"].items() if not k.startswith(TIMES)}
             fields["values"] = values

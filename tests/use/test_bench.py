@@ -53,7 +53,7 @@ def test_a_finished_run_gives_the_figures_that_it_ended_with(
     run = finish(
         tmp_path / "run", config(place / "model", place / "demos.jsonl", {**change, "benchmarks": benchmarks(place)})
     )
-    ended = {e.fields["benchmark"]: e.fields["values"] for e in events(run, Kind.EVALUATION)}
+    ended = {e.benchmark: e.values for e in events(run, Kind.EVALUATION)}
     found = measured(capsys, dict(read_manifest(run).config), run=str(run.path))
     for name, values in ended.items():
         for metric, interval in values.items():

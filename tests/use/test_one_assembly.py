@@ -177,11 +177,11 @@ def test_rewards_per_token_are_the_same_in_training_samples_and_score(
     due = [0.1 * (sum(now) - sum(then)) / len(now) for now, then in zip(logp, reference, strict=True)]
 
     trained = score_rewards(parts.reward, parts.policy, prompts, responses, reference, batch=2)
-    samples = [e.fields for e in events(run, Kind.SAMPLE, where=lambda event: event.fields["outer_iteration"] == 1)]
+    samples = events(run, Kind.SAMPLE, where=lambda event: event.outer_iteration == 1)
     used = learned.rewards(prompts, responses, batch=2)
     assert [score.total for score in trained] == pytest.approx(due, abs=1e-6)
-    assert [sample["reward"] for sample in samples] == [score.total for score in trained]
+    assert [sample.reward for sample in samples] == [score.total for score in trained]
     assert [score.total for score in used] == pytest.approx(due, abs=1e-6)
     assert max(map(abs, due)) > 1e-3
-    for given in (*(s["token_rewards"] for s in samples), *(score.tokens for score in used)):
+    for given in (*(s.token_rewards for s in samples), *(score.tokens for score in used)):
         assert any(sum(given) == pytest.approx(total, abs=1e-6) for total in due)

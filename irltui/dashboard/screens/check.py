@@ -65,7 +65,10 @@ class CheckScreen(MainScreen):
         if data is None:
             lines = without_report([line.text for line in run.history.log])
         else:
-            lines = [*report_lines(data, run.config, narrow=self.size.width < NARROW), cost_line(Moment(run.history))]
+            lines = [
+                *report_lines(data.report, run.config, narrow=self.size.width < NARROW),
+                cost_line(Moment(run.history)),
+            ]
         self.query_one("#report", Static).update(Content("\n").join(line for line in lines if len(line)))
         mask.display = data is not None and bool(data.masked)
         if data is not None and data.masked:

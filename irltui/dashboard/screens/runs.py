@@ -17,7 +17,7 @@ from irltui.dashboard.messages import LineEntered, LineLeft
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.store import ALIVE, Line
 from irltui.dashboard.widgets.filter_line import FilterLine
-from irltui.runs.events import number
+from irltui.runs.event_lines import number
 from irltui.runs.status import State
 from irltui.text import safe
 from irltui.views.numbers import age, figure

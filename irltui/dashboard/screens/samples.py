@@ -20,7 +20,7 @@ from irltui.dashboard.widgets.lines import Lines
 from irltui.dashboard.widgets.marks import state_mark
 from irltui.dashboard.widgets.spans import Row, S, fit, flow, tail
 from irltui.dashboard.widgets.timeline import STEPS, Mode, timeline
-from irltui.runs.records import BEFORE_TRAINING, Sample
+from irltui.runs.events import BEFORE_TRAINING, Sample
 from irltui.text import safe
 from irltui.views.told import Told, told
 

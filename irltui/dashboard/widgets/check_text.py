@@ -11,7 +11,8 @@ from typing import Any
 from textual.content import Content
 
 from irltui.dashboard.content import joined, shown
-from irltui.runs.records import Counted, Data, Lengths, Masked
+from irltui.runs.data_report import DataReport, Lengths, MaskedRow, Tally
+from irltui.runs.metrics import MEMORY
 from irltui.text import safe
 from irltui.views.config_diff import flat
 from irltui.views.numbers import bytes_, duration
@@ -19,12 +20,13 @@ from irltui.views.replay import Moment
 
 _MANY = 0.1  # share of rows whose loss deserves a warning
 _LOG_LINES = 12
+_MOST_ROWS, _MOST_TOKENS = 8, 512  # that are shown, whatever the log holds
 _DEFAULT = "default"
 # Neighbouring tokens look different, so that their borders show; without colours the underline still says "loss".
 _LOSS = ("underline on $success 35%", "underline on $success 18%")
 
 
-def report_lines(data: Data, config: Mapping[str, Any], *, narrow: bool = False) -> list[Content]:
+def report_lines(data: DataReport, config: Mapping[str, Any], *, narrow: bool = False) -> list[Content]:
     """What became of the rows."""
     unused = f" (not read: {', '.join(data.unused)})" if data.unused else ""
     return [
@@ -42,9 +44,7 @@ def report_lines(data: Data, config: Mapping[str, Any], *, narrow: bool = False)
 def cost_line(moment: Moment) -> Content:
     """What the run has cost so far, and how long it still takes."""
     parts: list[Content | str] = []
-    memory = max(
-        (moment.last(name) for name in ("memory/peak_bytes", "system/memory_bytes") if moment.has(name)), default=0.0
-    )
+    memory = max((moment.last(name) for name in MEMORY if moment.has(name)), default=0.0)
     if memory > 0:
         parts.append(f"memory {bytes_(memory)}")
     if moment.step and moment.elapsed:
@@ -55,10 +55,10 @@ def cost_line(moment: Moment) -> Content:
     return Content("so far: ") + joined(parts) if parts else Content("")
 
 
-def mask_lines(row: Masked, number: int, count: int) -> list[Content]:
+def mask_lines(row: MaskedRow, number: int, count: int) -> list[Content]:
     """One row: its prompt without loss, its response with."""
-    prompt_left = row.prompt_tokens - len(row.prompt)
-    response_left = row.response_tokens - len(row.response)
+    prompt, response = row.prompt[-_MOST_TOKENS:], row.response[:_MOST_TOKENS]
+    prompt_left, response_left = row.prompt_tokens - len(prompt), row.response_tokens - len(response)
     end = (
         Content("")
         if row.ended
@@ -71,11 +71,11 @@ def mask_lines(row: Masked, number: int, count: int) -> list[Content]:
         Content.styled(f"── prompt: {row.prompt_tokens} tokens, no loss", "$secondary"),
         Content.assemble(
             (f"... {prompt_left} tokens\n" if prompt_left > 0 else "", "$secondary"),
-            *((_piece(piece), "dim") for piece in row.prompt),
+            *((_piece(piece), "dim") for piece in prompt),
         ),
         Content.assemble((f"── response: {row.response_tokens} tokens, each with loss", "$success"), end),
         Content.assemble(
-            *((_piece(piece), _LOSS[i % 2]) for i, piece in enumerate(row.response)),
+            *((_piece(piece), _LOSS[i % 2]) for i, piece in enumerate(response)),
             (f"\n... {response_left} tokens" if response_left > 0 else "", "$secondary"),
         ),
     ]
@@ -112,25 +112,24 @@ def without_report(log: list[str]) -> list[Content]:
     return lines + [shown(text, "$secondary", limit=200) for text in log[:_LOG_LINES]]
 
 
-def _losses(data: Data) -> list[Content]:
+def _losses(data: DataReport) -> list[Content]:
     if not data.dropped and not data.cut:
         return [Content.styled("✓ no row was dropped, none was cut", "$success")]
-    lost = sum(counted.count for counted in data.dropped)
+    lost = sum(tally.count for tally in data.dropped.values())
     many = lost > _MANY * data.rows
-    lines = [_counted("dropped", counted, "bold $error" if many else "$warning") for counted in data.dropped]
+    lines = [_counted("dropped", *row, "bold $error" if many else "$warning") for row in data.dropped.items()]
     if many:
         lines.append(
             Content.styled(f"!! {lost / max(1, data.rows):.0%} of the rows are lost: is that meant?", "bold $error")
         )
-    return lines + [_counted("cut", counted, "$warning") for counted in data.cut]
+    return lines + [_counted("cut", *row, "$warning") for row in data.cut.items()]
 
 
-def _counted(what: str, counted: Counted, style: str) -> Content:
-    more = ", ..." if counted.count > len(counted.rows) else ""
-    rows = f" (rows {', '.join(map(str, counted.rows))}{more})" if counted.rows else ""
-    return Content.assemble(
-        (f"! {what} {counted.count}: ", style), shown(counted.reason, limit=120), (rows, "$secondary")
-    )
+def _counted(what: str, reason: str, tally: Tally, style: str) -> Content:
+    numbers = tally.rows[:_MOST_ROWS]
+    more = ", ..." if tally.count > len(numbers) else ""
+    rows = f" (rows {', '.join(map(str, numbers))}{more})" if numbers else ""
+    return Content.assemble((f"! {what} {tally.count}: ", style), shown(reason, limit=120), (rows, "$secondary"))
 
 
 def _lengths(name: str, lengths: Lengths, limit: str, *, narrow: bool) -> Content:

@@ -10,7 +10,7 @@ from irltui.dashboard.content import shown, tail
 from irltui.dashboard.palette import Ink
 from irltui.views.curve_styles import LINES
 from irltui.views.final_figures import Estimate, FinalRow
-from irltui.views.numbers import figure
+from irltui.views.numbers import between, figure
 
 _LABEL, _VALUE, _NARROWEST = 24, 36, 5
 _TAIL = 3  # columns of a name before its end that a narrow column gives to the mark
@@ -54,8 +54,7 @@ def _estimate(estimate: Estimate | None, with_interval: bool) -> Content:
         return Content("-")
     if not (with_interval and estimate.over):
         return Content(figure(estimate.mean))
-    between = f" [{figure(estimate.low)}, {figure(estimate.high)}]"
-    return Content.assemble(figure(estimate.mean), (between, "$secondary"))
+    return Content.assemble(figure(estimate.mean), (between(estimate.low, estimate.high), "$secondary"))
 
 
 def _needed(cells: Sequence[Row]) -> int:

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from irltui.dashboard.content import shown
 from irltui.dashboard.palette import Ink
-from irltui.runs.records import BEFORE_TRAINING, Sample
+from irltui.runs.events import BEFORE_TRAINING, Sample
 from irltui.text import safe
 from irltui.views.numbers import figure
 from irltui.views.replay import Moment

@@ -8,7 +8,7 @@ from enum import StrEnum
 from irltui.dashboard.figures import number
 from irltui.dashboard.widgets.marks import meter
 from irltui.dashboard.widgets.spans import Row, S, fit, flow
-from irltui.runs.records import ASKED, BEFORE_TRAINING, Sample
+from irltui.runs.events import ASKED, BEFORE_TRAINING, Sample
 from irltui.text import safe
 from irltui.views.told import Told, iteration_name
 from irltui.views.word_diff import ADDED, REMOVED, is_rewritten, word_diff

@@ -14,7 +14,7 @@ from irltui.cli import engine
 from irltui.cli.main import main
 from irltui.config.layers import value_layer
 from irltui.config.load import load
-from irltui.runs.events import Kind, Phase
+from irltui.runs.events import Alert, Checkpoint, Evaluation, Metrics, Phase, PhaseProgress, RunEnd, RunStart, Sample
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.status import State
@@ -73,42 +73,28 @@ def make_run(tmp_path) -> Callable[..., RunFolder]:
 
 def write_events(writer: RunWriter, state: State | None) -> None:
     """What the engine would say; None is a run that works still."""
-    writer.write(Kind.PHASE, phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit="")
-    writer.write(
-        Kind.RUN_START, pid=os.getpid(), algorithm="irft", total_steps=4, outer_iterations=2, resumed_step=None
-    )
-    writer.write(
-        Kind.METRICS, step=0, outer_iteration=-1, inner_step=0, tokens=0, elapsed=0.5, values={"heldout/nll": 3.25}
-    )
+    writer.write(PhaseProgress(phase=Phase.PREPARE, outer_iteration=0, done=0, total=0, unit=""))
+    writer.write(RunStart(pid=os.getpid(), algorithm="irft", total_steps=4, outer_iterations=2, resumed_step=None))
+    writer.write(Metrics(step=0, outer_iteration=-1, inner_step=0, tokens=0, elapsed=0.5, values={"heldout/nll": 3.25}))
     for step in range(1, 5):
         t, k = divmod(step - 1, 2)
         values = {"train/loss": 0.6931 / step, "reward/gap": float("nan") if step == 4 else 0.5 * step}
-        writer.write(Kind.PHASE, phase=Phase.UPDATE, outer_iteration=t, done=k + 1, total=2, unit="steps")
+        writer.write(PhaseProgress(phase=Phase.UPDATE, outer_iteration=t, done=k + 1, total=2, unit="steps"))
         writer.write(
-            Kind.METRICS, step=step, outer_iteration=t, inner_step=k + 1, tokens=9, elapsed=60.0 * step, values=values
+            Metrics(step=step, outer_iteration=t, inner_step=k + 1, tokens=9, elapsed=60.0 * step, values=values)
         )
-    writer.write(
-        Kind.METRICS, step=4, outer_iteration=1, inner_step=2, tokens=9, elapsed=245.0, values={"heldout/nll": 2.5}
-    )
-    writer.write(Kind.ALERT, step=3, level="warning", code="both_down", text=f"Both fall{HOSTILE}: raise reward.beta.")
+    writer.write(Metrics(step=4, outer_iteration=1, inner_step=2, tokens=9, elapsed=245.0, values={"heldout/nll": 2.5}))
+    writer.write(Alert(step=3, level="warning", code="both_down", text=f"Both fall{HOSTILE}: raise reward.beta."))
     interval = {"mean": 0.5, "low": 0.25, "high": 0.75, "n": 8}
-    writer.write(Kind.EVALUATION, step=4, outer_iteration=1, benchmark="gold", values={"quality": interval}, file="")
+    writer.write(Evaluation(step=4, outer_iteration=1, benchmark="gold", values={"quality": interval}, file=""))
     writer.write(
-        Kind.SAMPLE,
-        step=4,
-        outer_iteration=1,
-        prompt="Who?",
-        demonstration="I.",
-        generation=f"Me{HOSTILE}",
-        reward=0.25,
+        Sample(step=4, outer_iteration=1, prompt="Who?", demonstration="I.", generation=f"Me{HOSTILE}", reward=0.25)
     )
-    writer.write(
-        Kind.CHECKPOINT, step=4, outer_iteration=1, name="0002-000000", seconds=0.1, bytes=2_000_000, reason=""
-    )
+    writer.write(Checkpoint(step=4, outer_iteration=1, name="0002-000000", seconds=0.1, bytes=2_000_000, reason=""))
     ending = {"reason": "the loss is nan" if state is State.FAILED else "", "hint": "Lower the rate."}
     status = {"total_steps": 4, "outer_iterations": 2, "step": 4, "outer_iteration": 1}
     if state is not None:
-        writer.write(Kind.RUN_END, state=state, exit_code=0, step=4, **ending)
+        writer.write(RunEnd(state=state, exit_code=0, **ending))
     writer.status(now=True, state=state or State.RUNNING, values={"heldout/nll": 2.5}, **status)
 
 
@@ -128,7 +114,7 @@ _STAND_IN = """
 import os, signal, sys, time
 from pathlib import Path
 from irltui.runs.control import take
-from irltui.runs.events import Kind
+from irltui.runs.events import Log, Metrics, RunEnd, RunStart
 from irltui.runs.folder import RunFolder
 from irltui.runs.writer import RunWriter
 
@@ -136,10 +122,10 @@ run = RunFolder(Path(sys.argv[1]))
 writer = RunWriter(run)
 
 def start(resumed=None):
-    writer.write(Kind.RUN_START, pid=1, algorithm="irft", total_steps=2, outer_iterations=1, resumed_step=resumed)
+    writer.write(RunStart(pid=1, algorithm="irft", total_steps=2, outer_iterations=1, resumed_step=resumed))
 
 def end(state, code, reason="", hint=""):
-    writer.write(Kind.RUN_END, state=state, reason=reason, hint=hint, exit_code=code, step=2)
+    writer.write(RunEnd(state=state, reason=reason, hint=hint, exit_code=code))
     sys.exit(code)
 
 """

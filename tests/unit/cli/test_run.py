@@ -13,7 +13,7 @@ from irltui.cli import engine as engine_module
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
 
-GOOD = "start(); writer.write(Kind.METRICS, step=2, values={'heldout/nll': 2.0}); end('finished', 0)"
+GOOD = "start(); writer.write(Metrics(step=2, values={'heldout/nll': 2.0})); end('finished', 0)"
 ARGUMENTS = ("irft", "--model", "m", "--data", "d", "--headless")
 
 
@@ -27,14 +27,14 @@ def test_a_run_is_configured_started_followed_and_summed_up(irltui, stand_in, tm
     assert result.code == 0
     assert result.out.splitlines() == [
         "finished: 2/2 steps in 0s",
-        "                            first  last",
-        "held-out NLL, nats a token  2      2",
+        "                           first  last",
+        "held-out NLL (nats/token)  2.00   2.00",
         "model      a/model",
         'next       AutoModelForCausalLM.from_pretrained("a/model"), to share: irltui export a, to train on: --model a',
     ]
     assert [line[10:] for line in result.err.splitlines()[1:]] == [
         "irft: 1 outer iterations, 2 steps (pid 1)",
-        "outer 0  step 2  heldout/nll 2",
+        "outer 1  step 2  heldout/nll 2.00",
         "finished",
     ]
     assert manifest.config["data"]["source"] == str(tmp_path / "demos.jsonl")
@@ -63,7 +63,7 @@ def test_run_json_repeats_a_run_under_its_first_name(irltui, stand_in, tmp_path)
 
 
 def test_json_prints_every_event_as_one_line_and_nothing_else(irltui, stand_in) -> None:
-    stand_in("start(); writer.write(Kind.LOG, level='info', text='\\x1b[31m\\u202e'); end('finished', 0)")
+    stand_in("start(); writer.write(Log(level='info', text='\\x1b[31m\\u202e')); end('finished', 0)")
     result = irltui("run", *ARGUMENTS, "--json")
     assert [json.loads(line)["kind"] for line in result.out.splitlines()] == ["run_start", "log", "run_end"]
     assert result.out.isascii()

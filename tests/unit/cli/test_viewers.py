@@ -18,7 +18,7 @@ from irltui.config.load import load, load_layers
 from irltui.console import columns
 from irltui.experiments import study_folder as study
 from irltui.runs.control import take
-from irltui.runs.events import Kind
+from irltui.runs.events import Control
 from irltui.runs.lock import hold
 from irltui.runs.status import State
 from irltui.runs.writer import RunWriter
@@ -105,7 +105,7 @@ def test_a_list_too_wide_for_the_terminal_goes_without_what_can_be_spared(irltui
     whole = max(len(line) for line in columns(table).splitlines())
     assert fitting(table, whole) == table
     assert set(table[0]) - set(fitting(table, whole - 1)[0]) == {"outer"}
-    assert fitting(table, 10)[0] == ["run", "state", "step", "gap", "held-out loss"]
+    assert fitting(table, 10)[0] == ["run", "state", "step", "reward gap", "held-out loss"]
 
 
 def test_runs_of_a_grid_are_listed_beside_others(irltui, make_run, tmp_path) -> None:
@@ -135,12 +135,12 @@ def test_show_tells_figures_alerts_and_the_result(irltui, make_run) -> None:
         "model      m␛]52;c;eA==␇<U+202E>[/bold]",
         "data       d",
         "seed       0",
-        "finished: 4/4 steps in 4m 5s",
-        "                            first                   last",
-        "held-out NLL, nats a token  3.25                    2.5",
-        "reward gap                  0.5                     nan",
-        "training loss               0.6931                  0.1733",
-        "gold: quality               0.5 [0.25, 0.75] (n 8)  0.5 [0.25, 0.75] (n 8)",
+        "finished: 4/4 steps in 4m05s",
+        "                           first                       last",
+        "held-out NLL (nats/token)  3.25                        2.50",
+        "reward gap                 0.500                       NaN",
+        "training loss              0.693                       0.173",
+        "gold: quality              0.500 [0.250, 0.750] (n 8)  0.500 [0.250, 0.750] (n 8)",
         f"model      {run.model}",
         f'next       AutoModelForCausalLM.from_pretrained("{run.model}"), '
         f"to share: irltui export {run.path}, to train on: --model {run.path}",
@@ -164,7 +164,7 @@ def test_damaged_lines_are_counted_not_fatal(irltui, make_run) -> None:
     run = make_run()
     with run.events.open("ab") as file:
         file.write(b'{"seq": 1}\n{"seq": 99, "time": 5, "kind": "metrics", "values": 3, "step": "x"}\n\xff\n')
-    assert irltui("show", run.path).out.splitlines()[-1] == "2 damaged lines in events.jsonl were skipped"
+    assert irltui("show", run.path).out.splitlines()[-1] == "3 damaged lines in events.jsonl were skipped"
 
 
 @pytest.mark.parametrize("words", [["show"], ["ctl"]])
@@ -196,7 +196,7 @@ def answering(run, writer, states) -> threading.Thread:
         while not (asked := take(run)):
             pass
         for state in states:
-            writer.write(Kind.CONTROL, id=asked[0].id, command=asked[0].command, state=state, detail=asked[0].text)
+            writer.write(Control(id=asked[0].id, command=asked[0].command, state=state, detail=asked[0].text))
 
     thread = threading.Thread(target=answer)
     thread.start()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from irltui.dashboard.widgets.check_text import config_lines, mask_lines, report_lines
-from irltui.runs.data_event import read_data
-from irltui.runs.records import Masked
+from irltui.runs.data_report import DataReport, MaskedRow, Tally
 
 
 def report(dropped: int, rows: int = 100) -> str:
-    tally = {"no text": {"count": dropped, "rows": [3]}} if dropped else {}
-    data = read_data({"report": {"rows": rows, "train": rows - dropped, "dropped": tally}})
+    tally = {"no text": Tally(dropped, [3])} if dropped else {}
+    data = DataReport(rows=rows, train=rows - dropped, dropped=tally)
     return "\n".join(line.plain for line in report_lines(data, {"data": {"max_prompt_tokens": 77}}))
 
 
@@ -26,7 +25,7 @@ def test_lengths_stand_beside_their_limits() -> None:
 
 
 def test_a_row_tells_which_tokens_have_loss_and_how_many_are_not_shown() -> None:
-    row = Masked("row-9", ("a\n", "b"), ("c", "\x1b[2J"), 10, 3, ended=False)
+    row = MaskedRow("row-9", ("a\n", "b"), ("c", "\x1b[2J"), 10, 3, ended=False)
     text = "\n".join(line.plain for line in mask_lines(row, 0, 4))
     assert "prompt: 10 tokens, no loss" in text
     assert "... 8 tokens" in text

@@ -48,7 +48,7 @@ def test_any_number_has_a_short_figure(value: float) -> None:
 
 
 def test_amounts_have_units() -> None:
-    assert (bytes_(2.3e9), compact(1.2e6), age(7_300)) == ("2.1 GiB", "1.2M", "2h")
+    assert (bytes_(2.3e9), compact(1.2e6), age(7_300)) == ("2.30 GB", "1.2M", "2h")
 
 
 def test_a_word_that_changed_is_removed_and_added() -> None:

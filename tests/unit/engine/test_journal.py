@@ -27,9 +27,9 @@ def test_memory_is_looked_at_now_and_then_and_is_a_curve(
         for done in (0, 1):
             writing.phase(Phase.UPDATE, done, 2, "steps")
     found = list(read_events(run.events))
-    seen = [event.fields for event in found if event.kind == Kind.SYSTEM]
-    assert [fields["step"] for fields in seen] == [0] * looks
-    assert all(fields["values"]["memory_bytes"] > 1e6 for fields in seen)
+    seen = [event for event in found if event.kind == Kind.SYSTEM]
+    assert [event.step for event in seen] == [0] * looks
+    assert all(event.values["memory_bytes"] > 1e6 for event in seen)
     history = RunHistory()
     history.take(found)
     assert ("system/memory_bytes" in history.metrics) == bool(looks)

@@ -78,7 +78,7 @@ def test_a_run_that_asks_for_them_in_vain_ends_before_its_data_are_looked_at(
     run = prepare(tmp_path / "run", config(tmp_path, tmp_path / "no-such.jsonl", {"model": model}))
     assert work(run) == 2
     (end,) = events(run, Kind.RUN_END)
-    assert "needs a CUDA device" in end.fields["reason"]
+    assert "needs a CUDA device" in end.reason
 
 
 def test_transformers_is_asked_for_all_kernels_but_the_loss_in_policies_and_trunks_of_rewards(

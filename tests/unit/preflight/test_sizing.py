@@ -10,7 +10,6 @@ import pytest
 
 from irltui.api.registry import Registry
 from irltui.config.schema import AdapterSection, ModelSection, RunConfig
-from irltui.data.report import DataReport, Lengths
 from irltui.engine.plan import make_plan
 from irltui.errors import ConfigError, ModelError
 from irltui.preflight import seconds as timing
@@ -18,6 +17,7 @@ from irltui.preflight.devices import devices
 from irltui.preflight.memory import Memory, memory
 from irltui.preflight.shapes import Shapes, shapes
 from irltui.preflight.work import Work, work
+from irltui.runs.data_report import DataReport, Lengths
 from support import runs, tiny
 
 SEVENTY = {

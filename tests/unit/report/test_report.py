@@ -121,7 +121,7 @@ def test_the_reward_game_knows_where_outer_iterations_begin(tmp_path: Path) -> N
     assert boundaries(side.runs[0]) == (4.0,)
     game = reward_game(side)
     assert game is not None
-    assert [line.label for line in game.lines] == ["demonstration", "generation", "gap"]
+    assert [line.label for line in game.lines] == ["demonstration reward", "generation reward", "reward gap"]
 
 
 def test_a_run_that_only_began_has_a_page(tmp_path: Path) -> None:

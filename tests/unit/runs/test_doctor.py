@@ -10,7 +10,7 @@ import pytest
 
 from irltui.runs import doctor
 from irltui.runs.doctor import Diagnosis, diagnose
-from irltui.runs.events import Kind
+from irltui.runs.events import Metrics, RunStart
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.lines import checked_line, checked_row
 from irltui.runs.manifest import new_manifest, write_manifest
@@ -23,9 +23,9 @@ def run(tmp_path: Path) -> RunFolder:
     made = create_run_folder(tmp_path / "run")
     write_manifest(made, new_manifest({"algorithm": "irft"}, {}))
     with RunWriter(made) as writer:
-        writer.write(Kind.RUN_START, resumed_seq=None)
+        writer.write(RunStart())
         for step in range(4):
-            writer.write(Kind.METRICS, step=step, values={})
+            writer.write(Metrics({}, step))
     return made
 
 
@@ -50,8 +50,8 @@ def test_a_missing_line_is_a_break_in_the_count_and_in_the_steps(run: RunFolder)
 
 def test_steps_that_a_resume_made_void_are_no_break(run: RunFolder) -> None:
     with RunWriter(run) as writer:
-        writer.write(Kind.RUN_START, resumed_seq=2)
-        writer.write(Kind.METRICS, step=1, values={})
+        writer.write(RunStart(resumed_seq=2))
+        writer.write(Metrics({}, 1))
     assert diagnose(run).problems == 0
 
 
@@ -65,7 +65,7 @@ def test_a_changed_configuration_is_told_and_cannot_be_resumed(run: RunFolder) -
 def test_lines_that_are_no_events_are_counted(run: RunFolder) -> None:
     with run.events.open("ab") as file:
         file.write(b"\x00\xff\n[]\n")
-    assert problems(diagnose(run))["events.jsonl"] == "2 lines are no events"
+    assert problems(diagnose(run))["events.jsonl"] == "2 damaged lines"
 
 
 def test_a_flipped_bit_in_a_stored_generation_is_found_with_its_line(run: RunFolder) -> None:

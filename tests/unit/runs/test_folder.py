@@ -14,7 +14,7 @@ import pytest
 
 from irltui.errors import NoRunError, RunFolderError
 from irltui.runs.control import Command, Request, send, take
-from irltui.runs.events import Kind
+from irltui.runs.events import Event, PhaseProgress, RunEnd, RunStart
 from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
 from irltui.runs.lock import hold
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
@@ -42,19 +42,19 @@ def test_a_second_run_in_one_folder_is_refused(run: RunFolder) -> None:
 
 def test_a_run_that_failed_before_it_began_makes_room_for_its_next_try(run: RunFolder) -> None:
     with RunWriter(run) as writer:
-        writer.write(Kind.PHASE, phase="prepare")
-        writer.write(Kind.RUN_END, state="failed", exit_code=2)
+        writer.write(PhaseProgress("prepare"))
+        writer.write(RunEnd("failed", exit_code=2))
     create_run_folder(run.path)
     assert not run.manifest.exists()
     assert not run.events.exists()
 
 
-@pytest.mark.parametrize("kind", [Kind.RUN_START, Kind.PHASE])
-def test_a_run_that_began_or_still_works_is_never_overwritten(run: RunFolder, kind: Kind) -> None:
+@pytest.mark.parametrize("begun", [RunStart(), PhaseProgress("prepare")], ids=["run_start", "phase"])
+def test_a_run_that_began_or_still_works_is_never_overwritten(run: RunFolder, begun: Event) -> None:
     with RunWriter(run) as writer:
-        writer.write(kind)
-        if kind == Kind.RUN_START:
-            writer.write(Kind.RUN_END, state="failed", exit_code=1)
+        writer.write(begun)
+        if isinstance(begun, RunStart):
+            writer.write(RunEnd("failed", exit_code=1))
     with pytest.raises(RunFolderError, match="holds a run already"):
         create_run_folder(run.path)
 
@@ -98,7 +98,7 @@ def test_a_second_engine_is_refused_with_the_first_ones_pid(run: RunFolder) -> N
 import sys
 from pathlib import Path
 from irltui.errors import RunFolderError
-from irltui.runs.events import Kind
+from irltui.runs.events import Event, PhaseProgress, RunEnd, RunStart
 from irltui.runs.folder import RunFolder
 from irltui.runs.lock import hold
 try:

@@ -16,7 +16,7 @@ from irltui.experiments.study_folder import read_plan
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.control import take
 from irltui.runs.doctor import diagnose
-from irltui.runs.events import Event
+from irltui.runs.events import Log
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.history import RunHistory
 from irltui.runs.lines import checked_line
@@ -155,10 +155,10 @@ def test_every_folder_of_a_run_is_its_owners_alone(run: RunFolder) -> None:
 def test_a_secret_in_an_event_is_masked(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "correct-horse-battery")
     with RunWriter(run) as writer:
-        writer.write("log", level="info", text='cannot load https://me:s3cret@host/x?token=abc&y=1 "')  # type: ignore[arg-type]
-        writer.write("log", level="info", text=f"with correct-horse-battery and hf_{'a' * 34}")  # type: ignore[arg-type]
+        writer.write(Log(text='cannot load https://me:s3cret@host/x?token=abc&y=1 "'))
+        writer.write(Log(text=f"with correct-horse-battery and hf_{'a' * 34}"))
         writer.status(now=True, reason="https://s3cret@host/")
-    told = [event.fields["text"] for event in read_events(run.events)]
+    told = [event.text for event in read_events(run.events)]
     assert told == ['cannot load https://***@host/x?token=***&y=1 "', "with *** and ***"]
     assert "s3cret" not in run.status.read_text()
 
@@ -174,5 +174,5 @@ def test_text_without_a_secret_is_left_as_it_is(run: RunFolder) -> None:
     texts = ["a@b.c", "see https://host/a?b=c", 'x "://" @', "hf_short", "mail me: a://b c@d"]
     with RunWriter(run) as writer:
         for text in texts:
-            writer.write("log", level="info", text=text)  # type: ignore[arg-type]
-    assert [event.fields["text"] for event in read_events(run.events) if isinstance(event, Event)] == texts
+            writer.write(Log(text=text))
+    assert [event.text for event in read_events(run.events) if isinstance(event, Log)] == texts

@@ -8,7 +8,7 @@ import pytest
 
 from irltui.errors import RunFolderError
 from irltui.runs.control import Command, send, take
-from irltui.runs.events import Kind
+from irltui.runs.events import Log
 from irltui.runs.folder import RunFolder, create_run_folder, open_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.writer import RunWriter
@@ -73,7 +73,7 @@ def test_the_log_is_never_written_through_a_link(run: RunFolder, tmp_path: Path)
     outside.write_text("precious")
     linked(run, "events.jsonl", outside)
     with pytest.raises(RunFolderError, match="cannot be written"), RunWriter(run) as writer:
-        writer.write(Kind.LOG, level="info", text="x")
+        writer.write(Log(text="x"))
     assert outside.read_text() == "precious"
 
 

@@ -22,7 +22,7 @@ from irltui.views.answers import answers
 from irltui.views.arms import Side, side_differences, sides_of
 from irltui.views.final_figures import ITEMS, SEEDS, final_rows, over_seeds, read_stored
 from irltui.views.loaded_runs import ComparedRun, load_runs
-from irltui.views.overlay import overlays
+from irltui.views.text_charts import charts
 
 SHORT = Script(outer_iterations=2, inner_steps=4, nan_at=())
 
@@ -212,4 +212,7 @@ def test_a_tiny_value_beside_a_chart_does_not_push_it_aside(tmp_path: Path) -> N
     for side in sides:
         values = side.runs[0].history.metrics["reward/gap"].values
         values[:] = array("d", [-1.6964e-05 * (step + 1) for step in range(len(values))])
-    assert len({len(line) for line in overlays(sides, 100) if line.plain}) == 1
+    assert (
+        len({len(line) for line in charts([[run.history for run in side.runs] for side in sides], 100) if line.plain})
+        == 1
+    )

@@ -1,4 +1,4 @@
-"""What became of the rows: nothing is dropped or cut without being counted here. Plain numbers, no tokens."""
+"""What became of the rows: nothing is dropped or cut without being counted here. The data event carries it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,25 @@ class Tally:
 class Lengths:
     """Token lengths of prompts or responses."""
 
-    mean: float
-    median: int
-    p95: int
-    longest: int
+    mean: float = 0.0
+    median: int = 0
+    p95: int = 0
+    longest: int = 0
+
+
+@dataclass(frozen=True)
+class MaskedRow:
+    """One demonstration as the loss sees it: texts of tokens, no loss on `prompt`, loss on each of `response`.
+
+    The counts are of all tokens, those left out here included.
+    """
+
+    id: str = ""
+    prompt: tuple[str, ...] = ()
+    response: tuple[str, ...] = ()
+    prompt_tokens: int = 0
+    response_tokens: int = 0
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,18 +59,18 @@ class DataReport:
     `remarks`: what is doubtful in rows that are kept. `longest`: tokens of the longest prompt and response together.
     """
 
-    source: str
-    columns: str
-    unused: tuple[str, ...]
-    rows: int
-    train: int
-    held_out: int
-    dropped: dict[str, Tally]
-    cut: dict[str, Tally]
-    prompts: Lengths
-    responses: Lengths
-    template: str
-    end_token: str
+    source: str = ""
+    columns: str = ""
+    unused: tuple[str, ...] = ()
+    rows: int = 0
+    train: int = 0
+    held_out: int = 0
+    dropped: dict[str, Tally] = field(default_factory=dict)
+    cut: dict[str, Tally] = field(default_factory=dict)
+    prompts: Lengths = field(default_factory=Lengths)
+    responses: Lengths = field(default_factory=Lengths)
+    template: str = ""
+    end_token: str = ""
     remarks: dict[str, Tally] = field(default_factory=dict)
     longest: int = 0
 
