@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -16,18 +15,6 @@ from numpy.typing import NDArray
 
 LN2 = math.log(2)
 Values = dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredPair:
-    """One pair as evaluation sees it; sums over the response, in nats."""
-
-    demonstration: Sequence[int]
-    generation: Sequence[int]
-    logp_demonstration: float
-    logp_generation: float
-    reference_demonstration: float
-    reference_generation: float
 
 
 def reward_metrics(demonstration: NDArray[np.float64], generation: NDArray[np.float64]) -> Values:

@@ -1,7 +1,7 @@
-"""Parts of plugins behind a wall: what one does wrong ends the run with its name, not with a riddle.
+"""Build parts, and check what a plugin's part returns: what it does wrong ends the run with its name.
 
-Built-in parts are handed through as they are. `poll`'s way to end a run is no `Exception`, so it passes. A part that
-gives no answer for too long is interrupted.
+Built-in parts are not wrapped. What `poll` raises to end a run is no `Exception`, so it passes through. A part that
+does not return in time is interrupted.
 """
 
 from __future__ import annotations

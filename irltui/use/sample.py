@@ -12,7 +12,7 @@ from irltui.lm.load import quiet_transformers
 from irltui.runs.data_report import Tally
 from irltui.use.learned import Learned, load_learned, no_reward
 from irltui.use.output import Output
-from irltui.use.progress import Progress
+from irltui.use.progress import progress
 from irltui.use.request import Request
 from irltui.use.rows import Source, UnusableRow, UsableRow, open_source
 from irltui.use.scoring import gather
@@ -65,9 +65,9 @@ def _gather(output: Output, asked: SampleRequest, source: Source) -> None:
     def work(places: range) -> list[dict[str, Any]]:
         return list(_answer(learned, source.read(places, tokens), asked))
 
-    with Progress("answered", "prompts", output.done, len(source)) as progress:
+    with progress("answered", "prompts", output.done, len(source)) as bar:
         together = max(_GENERATIONS, learned.parts.sampler.group) // asked.count
-        gather(output, progress, len(source), max(1, together), work)
+        gather(output, bar, len(source), max(1, together), work)
 
 
 def _answer(

@@ -11,7 +11,7 @@ from irltui.data.tokens import RowTokens, token_texts
 from irltui.runs.data_report import Tally
 from irltui.use.learned import Learned, load_learned
 from irltui.use.output import Output
-from irltui.use.progress import Progress
+from irltui.use.progress import progress
 from irltui.use.request import Request
 from irltui.use.rows import Source, UnusableRow, UsableRow
 
@@ -68,15 +68,13 @@ class ScoredRow:
         )
 
 
-def gather(
-    output: Output, progress: Progress, total: int, group: int, work: Callable[[range], list[dict[str, Any]]]
-) -> None:
+def gather(output: Output, bar: Any, total: int, group: int, work: Callable[[range], list[dict[str, Any]]]) -> None:
     """Do what is left of `total` rows, a group at a time; a group that was cut short is done again whole."""
     if output.done < total:
         output.keep(output.done - output.done % group)
     for start in range(output.done, total, group):
         output.append(work(range(start, min(start + group, total))))
-        progress.to(output.done)
+        bar.update(output.done - bar.n)
 
 
 def gather_scores(output: Output, asked: Request, source: Source, *, parts: bool) -> None:
@@ -94,8 +92,8 @@ def gather_scores(output: Output, asked: Request, source: Source, *, parts: bool
         read = source.read(places, tokens)
         return [row.line() for row in score_rows(learned, read, batch=asked.batch, parts=parts)]
 
-    with Progress("scored", "rows", output.done, len(source)) as progress:
-        gather(output, progress, len(source), max(GROUP, asked.batch), work)
+    with progress("scored", "rows", output.done, len(source)) as bar:
+        gather(output, bar, len(source), max(GROUP, asked.batch), work)
 
 
 def score_rows(

@@ -337,3 +337,10 @@ def test_a_check_answers_in_json(shipped: Site, tmp_path: Path) -> None:
     told = json.loads(shipped.irltui("plugins", "check", path, "--json", cwd=tmp_path).stdout)
     assert not told["good"]
     assert "provides nothing" in told["error"]
+
+
+def test_an_implicit_reward_cannot_do_without_its_reference(tmp_path: Path) -> None:
+    text = HEAD.replace("    implicit = True\n", "    implicit = True\n    needs_reference = False\n") + HOOK
+    registry = registry_with(tmp_path / "mine.py", text)
+    with pytest.raises(PluginError, match="'mine' is implicit, so needs_reference must be True"):
+        registry.resolve("reward", "mine/mine")
