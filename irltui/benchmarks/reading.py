@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 from irltui import quickstart
 from irltui.api import PromptText
 from irltui.benchmarks.embedded import embedded_rows
-from irltui.config.schema import ColumnsSection, DataSection
-from irltui.data.columns import BadRow, Columns, Row, find_columns, prompt_column, read_row
+from irltui.config.columns import ColumnsSection
+from irltui.config.schema import DataSection
+from irltui.data.columns import Columns, find_columns, is_conversation, prompt_column
+from irltui.data.messages import BadRow
+from irltui.data.row import Row, read_row
 from irltui.data.source import load_rows
 from irltui.errors import DataError
 
@@ -133,9 +136,10 @@ def _table(spec: FileSpec, *, planted: bool = False) -> _Table:
 
 
 def _answered(spec: AnswerSpec, table: _Table) -> Iterator[tuple[int, Row]]:
-    section = DataSection(source=table.name, columns=ColumnsSection(prompt=spec.prompt, completion=spec.completion))
+    named = ColumnsSection(prompt=spec.prompt, completion=spec.completion, label="off")
+    section = DataSection(source=table.name, columns=named)
     try:
-        columns = find_columns(section, table.columns)
+        columns = find_columns(section, table.columns, table.rows)
     except DataError as error:
         raise _in_our_words(error) from error
     for number, raw in enumerate(table.rows, start=1):
@@ -147,14 +151,13 @@ def _answered(spec: AnswerSpec, table: _Table) -> Iterator[tuple[int, Row]]:
 
 def _side(table: _Table, number: int, raw: Mapping[str, Any], prompt: str, column: str) -> Row:
     """One answer of a pair; a conversation of several messages brings its own prompt."""
-    value = raw.get(column)
-    is_conversation = isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 1
-    if not is_conversation and not prompt:
+    whole = is_conversation(raw.get(column))
+    if not whole and not prompt:
         raise DataError(
             f"prompt: no column of a usual name in {table.name} ({_listed(table.columns)})",
             'Set prompt = "NAME", or let chosen and rejected hold whole conversations as lists of messages.',
         )
-    columns = Columns("", "", column, "") if is_conversation else Columns(prompt, column, "", "")
+    columns = Columns(messages=column) if whole else Columns(prompt, column)
     try:
         return read_row(raw, columns)
     except BadRow as reason:
@@ -171,6 +174,9 @@ def _mark(table: _Table, number: int, column: str) -> bool:
 
 def _prompt(row: Row) -> PromptText:
     """A single message of the user is that user's text."""
+    if row.system:
+        asked = [{"role": "user", "content": row.prompt}] if isinstance(row.prompt, str) else row.prompt
+        return [{"role": "system", "content": row.system}, *asked]
     if isinstance(row.prompt, str) or len(row.prompt) > 1 or row.prompt[0]["role"] != "user":
         return row.prompt
     return row.prompt[0]["content"]

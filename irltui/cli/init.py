@@ -119,7 +119,8 @@ def _with_columns(request: InitRequest, found: Mapping[str, Any]) -> InitRequest
     if found["known"]:
         return request
     complain(safe(found["problem"], limit=600))
-    complain(columns([[safe(name, limit=40), safe(text, limit=70)] for name, text in found["example"].items()]))
+    for fields in found["fields"]:
+        complain(columns([[safe(name, limit=40), safe(text, limit=70)] for name, text in fields.items()]))
     guess = found["guess"]
     if _can_ask(request):
         names = found["columns"]
@@ -135,12 +136,18 @@ def _with_columns(request: InitRequest, found: Mapping[str, Any]) -> InitRequest
     return replace(request, prompt=guess["prompt"], completion=guess["completion"])
 
 
+def _line(text: str) -> str:
+    return safe(" ".join(text.split()), limit=100)
+
+
 def _begun(request: InitRequest, found: Mapping[str, Any]) -> Begun:
     lengths = found["lengths"]
     if not lengths:
         raise DataError(
             f"{safe(request.data)}: no row of the first {found['rows']} can be used",
-            "A row needs text in both columns; a conversation needs a model with a chat template.",
+            f"The commonest reason: {safe(max(reasons, key=reasons.get), limit=300)}."
+            if (reasons := found["unusable"])
+            else "Say --prompt NAME --completion NAME.",
         )
     return Begun(
         request.model,
@@ -156,8 +163,13 @@ def _begun(request: InitRequest, found: Mapping[str, Any]) -> Begun:
 
 def _tell(request: InitRequest, found: Mapping[str, Any]) -> None:
     path = safe(request.out)
-    if found["unusable"]:
-        talk(f"{found['unusable']} of {found['rows']} rows cannot be used; irltui check {path} says which and why")
+    talk(safe(found["known"], limit=400))
+    for prompt, completion in found["shown"]:
+        complain(columns([["  prompt", _line(prompt)], ["  answer", _line(completion)]]))
+    for reason, count in found["unusable"].items():
+        talk(f"{count} of {found['rows']} rows cannot be used: {safe(reason, limit=300)}")
+    for finding in found["findings"]:
+        talk(safe(f"{finding['level']}: {finding['key']}: {finding['text']}", limit=600))
     if found["template"] == "none":
         talk(
             f"the model has no chat template: prompt and answer are joined as they are; if a line break belongs "

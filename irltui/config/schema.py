@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SerializeAsAny,
     ValidationError,
@@ -24,25 +22,14 @@ from pydantic import (
 
 from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
 from irltui.api.registry import Registry, read_plugin_file
+from irltui.config.columns import ColumnsSection
+from irltui.config.section import Section
 from irltui.errors import PluginError
 
 Auto = Literal["auto"]
 _FILE_NAME = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")  # results are stored under a benchmark's name
 PositiveInt = Annotated[int, Field(ge=1)]
 Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
-
-
-class Section(BaseModel):
-    """A table of the configuration: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,  # TOML has types: true is no 1, "3" no 3
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        protected_namespaces=(),
-    )
 
 
 class ModelSection(Section):
@@ -85,29 +72,18 @@ class AdapterSection(Section):
     """Module names that get an adapter; auto leaves the choice to peft."""
 
 
-class ColumnsSection(Section):
-    """Which columns of the data hold what; auto finds the usual names."""
-
-    prompt: str = "auto"
-    """Column with the prompt (text, or a list of chat messages)."""
-    completion: str = "auto"
-    """Column with the demonstrated response."""
-    messages: str = "auto"
-    """Column with a whole conversation; its last message is the demonstration."""
-    system: str = "off"
-    """Column with a system message to put before the prompt."""
-
-
 class DataSection(Section):
     """The demonstrations."""
 
     source: str = Field(min_length=1)
     """Hub name, or a local JSONL, JSON, Parquet, CSV or Arrow file, or a folder of such files."""
     split: str = "train"
-    """Split of a hub data set."""
+    """Split of a hub data set, or of a folder whose files are named after splits (train.jsonl, test.jsonl)."""
     subset: str = "auto"
     """Configuration name of a hub data set."""
     columns: ColumnsSection = ColumnsSection()
+    turns: Literal["last", "all"] = "last"
+    """Which of the assistant's turns in a conversation train: the last, or each, with all before it as its prompt."""
     template: str = "auto"
     """Chat template: auto uses the tokenizer's, none joins prompt and completion as they are, else a Jinja file."""
     system: str = ""

@@ -60,6 +60,8 @@ class ChatFormat:
         """What stands before and after a plain answer."""
         self.opens = ""
         """The reasoning block that the generation prompt opens, and no conversation has."""
+        named = [field for field in _REASONING if self.mentions(field)]
+        self._reasoning = named[0] if named else _REASONING[0]  # the field that the template reads
         self._asks, self._space = "", ""  # what stands after a question, and white space before an answer
         self._writes_answers, self._has_generation_prompt = True, True
         if (texts := self._probe()) is not None:
@@ -109,6 +111,10 @@ class ChatFormat:
         """How a prompt ends that is formatted already."""
         return {self._asks.strip(), (self._asks + self.head).strip()}
 
+    def mentions(self, field: str) -> bool:
+        """Whether the template names a field of messages, or a variable."""
+        return re.search(rf"\b{re.escape(field)}\b", self._template + self._with_tools) is not None
+
     @property
     def frame(self) -> str:
         """What stands between a question and its answer, and after that."""
@@ -117,7 +123,7 @@ class ChatFormat:
     def whole_ids(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> Sequence[int]:
         """The ids that transformers makes of a whole conversation."""
         return self._tokenizer.apply_chat_template(
-            list(messages), tools=list(tools) or None, chat_template=self._choose(tools), return_dict=False
+            self._fitted(messages), tools=list(tools) or None, chat_template=self._choose(tools), return_dict=False
         )
 
     def leaves_out_system(self, system: str) -> bool:
@@ -201,13 +207,23 @@ class ChatFormat:
             raise DataError(f"the chat template opens {opening} before an answer, and this one has no {closing}")
         return content.lstrip().removeprefix(self.opens.lstrip()) if opening in content else content
 
+    def _fitted(self, messages: Sequence[Message]) -> list[Message]:
+        """Messages with their reasoning in the field that the template reads."""
+        wrong = set(_REASONING) - {self._reasoning}
+        return [
+            {self._reasoning if field in wrong else field: value for field, value in message.items()}
+            if len(message) > 2 and wrong & message.keys()
+            else message
+            for message in messages
+        ]
+
     def _choose(self, tools: Sequence[Any]) -> str:
         return self._with_tools if tools else self._template
 
     def _render(self, messages: Sequence[Message], *, tools: Sequence[Any] = (), generation: bool = False) -> str:
         try:
             return self._tokenizer.apply_chat_template(
-                list(messages),
+                self._fitted(messages),
                 tools=list(tools) or None,
                 chat_template=self._choose(tools),
                 add_generation_prompt=generation,

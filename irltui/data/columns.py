@@ -1,13 +1,15 @@
-"""Which columns hold what, and a row as messages and a completion. Knows shapes of rows, not files or tokens."""
+"""Which columns of a source hold what: by their names, and by what the first rows hold. Knows no files."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from typing import Any
 
+from irltui.config.columns import ColumnsSection
 from irltui.config.schema import DataSection
+from irltui.data.dialogue import parse_dialogue
 from irltui.data.guess import named_column
 from irltui.errors import DataError
 
@@ -15,79 +17,80 @@ _ALIASES = {
     "prompt": ("prompt", "instruction", "question", "input", "query"),
     "completion": ("completion", "response", "answer", "output", "chosen"),
     "messages": ("messages", "conversations", "conversation"),
+    "system": ("system", "system_prompt", "system_message"),
+    "input": ("input", "context"),
+    "history": ("history",),
+    "tools": ("tools", "functions"),
+    "label": ("label",),
 }
-_ROLES = {"human": "user", "gpt": "assistant"} | {role: role for role in ("user", "assistant", "system", "tool")}
+_BESIDE = ("system", "input", "history", "tools", "label")  # keys of columns that a source may lack
+_REJECTED = "rejected"
 _LONGEST_NAME = 40
+FIRST = 64
+"""Rows that are looked at."""
+Raw = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Column names; either `messages`, or `prompt` and `completion`, or `prompt` alone. "" is none."""
+    """Column names; either `messages`, or `prompt` and `completion`, or `prompt` alone. "" is none.
 
-    prompt: str
-    completion: str
-    messages: str
-    system: str
+    `input` belongs below the prompt, `history` before it; `label` is false where an answer is no demonstration.
+    """
+
+    prompt: str = ""
+    completion: str = ""
+    messages: str = ""
+    system: str = ""
+    input: str = ""
+    history: str = ""
+    tools: str = ""
+    label: str = ""
 
     @property
     def used(self) -> list[str]:
         """All of them."""
-        return [name for name in dict.fromkeys((self.prompt, self.completion, self.messages, self.system)) if name]
+        return [name for name in dict.fromkeys(astuple(self)) if name]
 
     def __str__(self) -> str:
         named = [f"messages from {self.messages!r}"] if self.messages else []
-        named += [f"prompts from {self.prompt!r}"] if self.prompt else []
+        below = f" with {self.input!r} on the next line" if self.input else ""
+        named += [f"prompts from {self.prompt!r}{below}"] if self.prompt else []
         named += [f"completions from {self.completion!r}"] if self.completion else []
         named += [f"system messages from {self.system!r}"] if self.system else []
+        named += [f"earlier turns from {self.history!r}"] if self.history else []
+        named += [f"tools from {self.tools!r}"] if self.tools else []
+        named += [f"no rows whose {self.label!r} is false"] if self.label else []
         return ", ".join(named)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row's prompt (text, or messages), its system message and its demonstration."""
-
-    prompt: str | list[dict[str, str]]
-    system: str
-    completion: str
-
-    @property
-    def prompt_text(self) -> str:
-        """What a reader should see of the prompt."""
-        if isinstance(self.prompt, str):
-            return self.prompt
-        if len(self.prompt) == 1:
-            return self.prompt[0]["content"]
-        return "\n\n".join(f"{message['role']}: {message['content']}" for message in self.prompt)
-
-
-class BadRow(Exception):  # noqa: N818 - a verdict on a row, not an error of the program
-    """A row that cannot be used; the text is the reason it is counted under."""
-
-
-def find_columns(section: DataSection, names: Sequence[str]) -> Columns:
+def find_columns(section: DataSection, names: Sequence[str], first: Sequence[Raw] = ()) -> Columns:
     """The columns to read.
+
+    Args:
+        section: what the user names.
+        names: of all columns.
+        first: the first rows; what they hold decides between columns whose names alone do not.
 
     Raises:
         DataError: a named column is not there, or no usual name is.
     """
-    wanted = section.columns
-    _check_named(section, names, ("prompt", "completion", "messages", "system"))
-    system = "" if wanted.system == "off" else wanted.system
-    messages = _choose("messages", wanted.messages, names)
+    wanted, first = section.columns, first[:FIRST]
+    _check_named(section, names, ("prompt", "completion", "messages", *_BESIDE))
     prompt, completion = _choose("prompt", wanted.prompt, names), _choose("completion", wanted.completion, names)
     explicit = wanted.prompt != "auto" or wanted.completion != "auto"
     if explicit and wanted.messages != "auto":
         raise DataError(
             "data.columns: messages beside prompt or completion", "Name messages, or prompt and completion."
         )
-    if messages and not explicit and (wanted.messages != "auto" or not (prompt and completion)):
-        return Columns("", "", messages, system)
+    if not explicit and (messages := _messages_column(wanted, names, first, pair=bool(prompt and completion))):
+        return _with_rest(Columns(messages=messages), wanted, names, first)
     for key, found in (("prompt", prompt), ("completion", completion)):
         if not found:
-            raise _no_usual_name(key, section, names, {prompt, completion})
+            raise _no_usual_name(key, section, names, first, {prompt, completion})
     if prompt == completion:
         raise DataError(f'data.columns: prompt and completion are both "{prompt}"', "Name two columns.")
-    return Columns(prompt, completion, "", system)
+    return _with_rest(Columns(prompt, completion), wanted, names, first)
 
 
 def prompt_column(names: Sequence[str]) -> str:
@@ -95,86 +98,118 @@ def prompt_column(names: Sequence[str]) -> str:
     return _choose("prompt", "auto", names)
 
 
-def find_prompt_columns(section: DataSection, names: Sequence[str]) -> Columns:
+def find_prompt_columns(section: DataSection, names: Sequence[str], first: Sequence[Raw] = ()) -> Columns:
     """The columns to read prompts from; completions are not asked for, and not read if they are there.
 
     Raises:
         DataError: a named column is not there, or no usual name is.
     """
-    wanted = section.columns
-    _check_named(section, names, ("prompt", "messages", "system"))
-    system = "" if wanted.system == "off" else wanted.system
-    prompt, messages = _choose("prompt", wanted.prompt, names), _choose("messages", wanted.messages, names)
+    wanted, first = section.columns, first[:FIRST]
+    _check_named(section, names, ("prompt", "messages", *_BESIDE))
+    prompt = _choose("prompt", wanted.prompt, names)
     if prompt and wanted.messages == "auto":
-        return Columns(prompt, "", "", system)
-    if messages:
-        return Columns("", "", messages, system)
-    raise _no_usual_name("prompt", section, names, set())
+        found = Columns(prompt)
+    elif messages := _messages_column(wanted, names, first, pair=False):
+        found = Columns(messages=messages)
+    else:
+        raise _no_usual_name("prompt", section, names, first, set())
+    return _with_rest(found, wanted.model_copy(update={"label": "off"}), names, first)
 
 
-def read_row(raw: Mapping[str, Any], columns: Columns) -> Row:
-    """A raw row as prompt and completion.
-
-    Raises:
-        BadRow: it has none.
-    """
-    system = _system(raw, columns)
-    if columns.messages:
-        *before, last = _messages(raw.get(columns.messages), "conversation")
-        if last["role"] != "assistant":
-            raise BadRow("conversation does not end with the assistant")
-        if not before:
-            raise BadRow("empty prompt")
-        return Row(_checked_prompt(before), system, _completion(last["content"]))
-    return Row(_prompt(raw.get(columns.prompt)), system, _completion(raw.get(columns.completion)))
+def is_conversation(value: Any) -> bool:
+    """Whether a field holds several messages: a list, JSON text, or a dialogue."""
+    if isinstance(value, str):
+        return value.lstrip().startswith("[{") or parse_dialogue(value) is not None
+    if not isinstance(value, Sequence) or len(value) < 2 or not isinstance(value[0], Mapping):
+        return False
+    return "role" in value[0] or "from" in value[0]
 
 
-def read_prompt(raw: Mapping[str, Any], columns: Columns) -> Row:
-    """A raw row as a prompt with the completion ""; of a conversation, what comes before an answer at its end.
-
-    Raises:
-        BadRow: it has none.
-    """
-    system = _system(raw, columns)
-    if not columns.messages:
-        return Row(_prompt(raw.get(columns.prompt)), system, "")
-    messages = _messages(raw.get(columns.messages), "conversation")
-    if messages[-1]["role"] == "assistant":
-        messages = messages[:-1]
-    if not messages:
-        raise BadRow("empty prompt")
-    return Row(_checked_prompt(messages), system, "")
+def _messages_column(wanted: ColumnsSection, names: Sequence[str], first: Sequence[Raw], *, pair: bool) -> str:
+    """The column with whole conversations; `pair`: there are columns of prompts and answers, too."""
+    named = _choose("messages", wanted.messages, names)
+    if named and (wanted.messages != "auto" or not pair):
+        return named
+    completion = _choose("completion", "auto", names)
+    if completion == "chosen" and _all(is_conversation, first, "chosen"):
+        return "chosen"
+    if completion or _choose("prompt", "auto", names):
+        return ""
+    return next((name for name in names if name != _REJECTED and _all(is_conversation, first, name)), "")
 
 
-def _system(raw: Mapping[str, Any], columns: Columns) -> str:
-    system = (raw.get(columns.system) or "") if columns.system else ""
-    if not isinstance(system, str):
-        raise BadRow("system message of the wrong type")
-    _check_unicode(system)
-    return system
+def _with_rest(columns: Columns, wanted: ColumnsSection, names: Sequence[str], first: Sequence[Raw]) -> Columns:
+    """With the columns that stand beside prompts or conversations."""
+    taken = set(columns.used)
+    found: dict[str, str] = {}
+    for key in _BESIDE:
+        if columns.messages and key in {"input", "history"}:
+            continue
+        name = getattr(wanted, key)
+        if name == "auto":
+            free = [alias for alias in _ALIASES[key] if alias in names and alias not in taken]
+            name = next((alias for alias in free if _fits(key, alias, first)), "off")
+        found[key] = "" if name == "off" else name
+    return Columns(columns.prompt, columns.completion, columns.messages, **found)
 
 
-def _prompt(value: Any) -> str | list[dict[str, str]]:
-    return _checked_prompt(value if isinstance(value, str) else _messages(value, "prompt"))
+def _fits(key: str, name: str, first: Sequence[Raw]) -> bool:
+    """Whether a column of a usual name holds what the name says."""
+    match key:
+        case "label":
+            return _all(_is_bool, first, name)
+        case "system" | "input":
+            return not first or _all(_is_text, first, name)
+        case _:
+            return True
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _all(test: Callable[[Any], bool], first: Sequence[Raw], name: str) -> bool:
+    """Whether a test holds for all values of a column that are not null, of which there must be one."""
+    values = [value for raw in first if (value := raw.get(name)) is not None]
+    return bool(values) and all(map(test, values))
 
 
 def _check_named(section: DataSection, names: Sequence[str], keys: Sequence[str]) -> None:
     wanted = section.columns
     for key in keys:
         name = getattr(wanted, key)
-        if name not in {"off" if key == "system" else "auto", *names}:
+        if name not in {"auto", *(["off"] if key in _BESIDE else []), *names}:
             raise DataError(
                 f'data.columns.{key}: column "{name}" not found in {section.source} ({_listed(names)})',
                 f'Set data.columns.{key} = "{_guess(key, names, {wanted.prompt, wanted.completion})}".',
             )
 
 
-def _no_usual_name(key: str, section: DataSection, names: Sequence[str], taken: set[str]) -> DataError:
+def _no_usual_name(
+    key: str, section: DataSection, names: Sequence[str], first: Sequence[Raw], taken: set[str]
+) -> DataError:
+    if (wrapped := _wrapped(first)) and len(first) == 1:
+        return DataError(
+            f'{section.source}: one object whose "{wrapped}" holds a list of {len(first[0][wrapped])} rows',
+            f"Give the rows alone: jq -c '.{wrapped}[]' {section.source} > rows.jsonl",
+        )
     return DataError(
         f"data.columns.{key}: no column of a usual name ({', '.join(_ALIASES[key])}) in {section.source} "
         f"({_listed(names)})",
         f'Set data.columns.{key} = "{_guess(key, names, taken)}", or let `irltui init` look at the data.',
     )
+
+
+def _wrapped(first: Sequence[Raw]) -> str:
+    """The field of a single row that holds a list of objects."""
+    for name, value in first[0].items() if first else ():
+        if isinstance(value, Sequence) and value and isinstance(value[0], Mapping):
+            return name
+    return ""
 
 
 def _choose(key: str, wanted: str, names: Sequence[str]) -> str:
@@ -185,11 +220,10 @@ def _choose(key: str, wanted: str, names: Sequence[str]) -> str:
 
 def _guess(key: str, names: Sequence[str], taken: set[str]) -> str:
     """The column that `key` most likely means."""
-    free = [name for name in names if name not in taken] or ["NAME"]
+    free = [name for name in names if name not in taken and name != _REJECTED] or ["NAME"]
     if key in {"prompt", "completion"} and (named := named_column(key, free)):
         return named
-    usual = _ALIASES.get(key, (key,))
-    near = [match for alias in usual for match in difflib.get_close_matches(alias, free, n=1)]
+    near = [match for alias in _ALIASES[key] for match in difflib.get_close_matches(alias, free, n=1)]
     return (near or free)[0]
 
 
@@ -197,61 +231,3 @@ def _listed(names: Sequence[str]) -> str:
     """For a message; a file without a header has its first row here."""
     short = [name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..." for name in names]
     return f"columns: {', '.join(short)}"
-
-
-def _messages(value: Any, what: str) -> list[dict[str, str]]:
-    if value is None:
-        raise BadRow(f"{what} is null")
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise BadRow(f"{what} of the wrong type")
-    messages = [_message(item) for item in value]
-    if not messages:
-        raise BadRow(f"empty {what}")
-    return messages
-
-
-def _message(item: Any) -> dict[str, str]:
-    """{role, content}, or ShareGPT's {from, value}."""
-    if not isinstance(item, Mapping):
-        raise BadRow("message of the wrong type")
-    # A table with both forms has all four fields in every message, some of them null.
-    role, content = item.get("role") or item.get("from"), item.get("content")
-    content = item.get("value") if content is None else content
-    if not isinstance(role, str) or role not in _ROLES:
-        raise BadRow("unknown role")
-    if not isinstance(content, str):
-        raise BadRow("message without text")
-    _check_unicode(content)
-    return {"role": _ROLES[role], "content": content}
-
-
-def _checked_prompt(prompt: str | list[dict[str, str]]) -> str | list[dict[str, str]]:
-    text = prompt if isinstance(prompt, str) else "".join(m["content"] for m in prompt if m["role"] != "system")
-    if not text.strip():
-        raise BadRow("empty prompt")
-    _check_unicode(text)
-    if not isinstance(prompt, str) and prompt[-1]["role"] == "assistant":
-        raise BadRow("prompt ends with the assistant")
-    return prompt
-
-
-def _completion(value: Any) -> str:
-    if value is None:
-        raise BadRow("completion is null")
-    if not isinstance(value, str):
-        messages = _messages(value, "completion")
-        if len(messages) != 1 or messages[0]["role"] != "assistant":
-            raise BadRow("completion is not one message of the assistant")
-        value = messages[0]["content"]
-    if not value.strip():
-        raise BadRow("empty completion")
-    _check_unicode(value)
-    return value
-
-
-def _check_unicode(text: str) -> None:
-    """JSON can escape half a surrogate pair, which no tokenizer takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise BadRow("text that is not Unicode") from None

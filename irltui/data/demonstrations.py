@@ -9,42 +9,53 @@ import hashlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from irltui.api import Demonstration, Prompt
 from irltui.config.schema import DataSection
-from irltui.data.columns import BadRow, Columns, Row, find_columns, read_row
+from irltui.data.columns import FIRST, Columns, find_columns
+from irltui.data.messages import BadRow
+from irltui.data.row import NOT_A_DEMONSTRATION, Row, read_turns
 from irltui.data.source import Rows, load_rows
 from irltui.data.template import FORMATTED, PromptTemplate
-from irltui.data.tokens import INNER_END, OVERLONG, RowTokens
+from irltui.data.tokens import INNER_END, OVERLONG, Fitted, RowTokens
+from irltui.data.unread import UnreadFields, left_out_files, unread_columns
 from irltui.errors import DataError
-from irltui.runs.data_report import DataReport, Tally, lengths
+from irltui.runs.data_report import DataReport, Lengths, Tally
 
 _DUPLICATE = "duplicate"
 _OWN_TEMPLATE = "set data.template to a Jinja file that fits these conversations"
+_REASONS = 32  # that are told apart
+_KEYS = ("messages", "prompt", "completion")
 
 
 class _Rows:
-    """Flat storage of tokenised rows."""
+    """Flat storage of tokenised demonstrations, in the order of the source."""
 
-    def __init__(self, source: Rows, columns: Columns) -> None:
-        self._source, self._columns = source, columns
+    def __init__(self, source: Rows, columns: Columns, *, every_turn: bool) -> None:
+        self._source, self._columns, self._every_turn = source, columns, every_turn
         self.row = array("q")  # index into the source
+        self.turn = array("h")  # which of the row's answers, counted from 0
         self.ended = array("b")
         self._tokens = array("i")
         self._ends = array("q")  # where each row's prompt, then its response, ends in `_tokens`
+        self._groups = bytearray()  # 16 bytes each; those with the same lie on one side of the split
 
     def __len__(self) -> int:
         return len(self.row)
 
-    def add(self, row: int, prompt: Sequence[int], response: Sequence[int], *, ended: bool) -> None:
+    def add(self, row: int, turn: int, fitted: Fitted, group: bytes) -> None:
         self.row.append(row)
-        self.ended.append(ended)
-        for ids in (prompt, response):
+        self.turn.append(turn)
+        self.ended.append(fitted.ended)
+        for ids in (fitted.prompt, fitted.response):
             self._tokens.extend(ids)
             self._ends.append(len(self._tokens))
+        self._groups += group
 
     def tokens(self, i: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Prompt and response ids."""
@@ -67,16 +78,20 @@ class _Rows:
         at = int(over[0])
         return self.row[int(np.searchsorted(np.asarray(self._ends), at, side="right")) // 2], self._tokens[at]
 
-    def lengths(self, i: int) -> tuple[int, int]:
-        """Of prompt and response, in tokens."""
-        start = self._ends[2 * i - 1] if i else 0
-        return self._ends[2 * i] - start, self._ends[2 * i + 1] - self._ends[2 * i]
+    def lengths(self) -> NDArray[np.int64]:
+        """Of prompts, then of responses, in tokens: (2, demonstrations)."""
+        return np.diff(np.asarray(self._ends, dtype=np.int64), prepend=0).reshape(-1, 2).T
+
+    def groups(self) -> NDArray[np.uint64]:
+        """The 128 bits of each demonstration's group, (demonstrations, 2), the higher ones first."""
+        return np.frombuffer(self._groups, dtype=">u8").reshape(-1, 2).astype(np.uint64)
 
     def demonstration(self, i: int) -> Demonstration:
-        row = self.row[i]
-        read = read_row(self._source[row], self._columns)
+        row, raw = self.row[i], self._source[self.row[i]]
+        name, read = f"row-{row + 1}", read_turns(raw, self._columns)[self.turn[i]]
+        if self._every_turn:
+            name += f".{self.turn[i] + 1}"
         prompt, response = self.tokens(i)
-        name = f"row-{row + 1}"
         return Demonstration(
             name, Prompt(name, read.prompt_text, prompt), read.completion, response, bool(self.ended[i])
         )
@@ -85,8 +100,8 @@ class _Rows:
 class Demonstrations(Sequence[Demonstration]):
     """Some of the rows, in a fixed order."""
 
-    def __init__(self, rows: _Rows, indices: Sequence[int]) -> None:
-        self._rows, self._indices = rows, array("q", indices)
+    def __init__(self, rows: _Rows, indices: NDArray[np.int64]) -> None:
+        self._rows, self._indices = rows, np.asarray(indices, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -98,7 +113,7 @@ class Demonstrations(Sequence[Demonstration]):
     def __getitem__(self, i: int | slice) -> Demonstration | Demonstrations:
         if isinstance(i, slice):
             return Demonstrations(self._rows, self._indices[i])
-        return self._rows.demonstration(self._indices[i])
+        return self._rows.demonstration(int(self._indices[i]))
 
     def __iter__(self) -> Iterator[Demonstration]:
         return (self[i] for i in range(len(self)))
@@ -140,20 +155,17 @@ def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset
         ModelError: the tokenizer cannot end a response.
     """
     template = PromptTemplate(tokenizer, eos_ids, section.template, section.system)
-    source = load_rows(section)
-    columns = find_columns(section, source.columns)
-    source = source.only(columns.used)
-    rows = _Rows(source, columns)
-    intake = _Intake(section, RowTokens(section, template, eos_ids), rows)
-    dropped: dict[str, Tally] = {}
+    everything = load_rows(section)
+    first = everything.first(FIRST)
+    columns = find_columns(section, everything.columns, first)
+    source = everything.only(columns.used)
+    rows = _Rows(source, columns, every_turn=section.turns == "all" and bool(columns.messages))
+    intake = _Intake(section, template, eos_ids, rows)
     for number, raw in enumerate(source, start=1):
-        try:
-            intake.take(read_row(raw, columns), number)
-        except BadRow as reason:
-            dropped.setdefault(str(reason), Tally()).add(number)
-    _check_rows_left(section, len(source), len(rows), dropped)
+        intake.take(raw, columns, number)
+    _check_rows_left(section, columns, len(source), len(rows), intake.dropped)
     train, held_out = _split(rows, section)
-    sizes = [rows.lengths(i) for i in range(len(rows))]
+    prompts, responses = rows.lengths()
     report = DataReport(
         source=section.source,
         columns=str(columns),
@@ -161,14 +173,19 @@ def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset
         rows=len(source),
         train=len(train),
         held_out=len(held_out),
-        dropped=dropped,
+        dropped=intake.dropped,
         cut=intake.cut,
         remarks=intake.remarks,
-        longest=max(map(sum, sizes)),
-        prompts=lengths([prompt for prompt, _ in sizes]),
-        responses=lengths([response for _, response in sizes]),
+        longest=int((prompts + responses).max()),
+        prompts=_lengths(prompts),
+        responses=_lengths(responses),
         template=template.name,
         end_token=tokenizer.decode([template.end_id]),
+        findings=(
+            *left_out_files(everything.left_out, section.split),
+            *unread_columns(columns, everything.columns, first),
+            *intake.fields.findings(),
+        ),
     )
     return DemonstrationData(Demonstrations(rows, train), Demonstrations(rows, held_out), template, report)
 
@@ -176,23 +193,40 @@ def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset
 class _Intake:
     """Takes rows in, by the rules of the configuration."""
 
-    def __init__(self, section: DataSection, tokens: RowTokens, rows: _Rows) -> None:
+    def __init__(self, section: DataSection, template: PromptTemplate, eos_ids: frozenset[int], rows: _Rows) -> None:
         self.cut: dict[str, Tally] = {}
+        self.dropped: dict[str, Tally] = {}
         self.remarks: dict[str, Tally] = {}
-        self._drops_duplicates = section.duplicates == "drop"
-        self._tokens, self._rows = tokens, rows
+        self.fields = UnreadFields(template.mentions, section.turns)
+        self._section, self._rows = section, rows
+        self._tokens = RowTokens(section, template, eos_ids)
         self._seen: set[bytes] = set()
 
-    def take(self, row: Row, number: int) -> None:
-        """Keep a row.
+    def take(self, raw: Mapping[str, Any], columns: Columns, number: int) -> None:
+        """Keep a row's demonstrations, or count why not.
 
         Raises:
-            BadRow: it cannot be used.
-            DataError: no such row can be used, or it is over-long and the policy is "error".
+            DataError: no such row can be used, or one is over-long and the policy is "error".
         """
+        try:
+            turns = read_turns(raw, columns)
+        except BadRow as reason:
+            self._drop(str(reason), number)
+            return
+        every = self._section.turns == "all"
+        group = _digest(turns[0].system, turns[0].prompt) if every and columns.messages else b""
+        for turn in range(len(turns)) if every else [len(turns) - 1]:
+            try:
+                self._keep(turns[turn], number, turn, group)
+            except BadRow as reason:
+                self._drop(str(reason), number)
+            else:
+                self.fields.see(turns[turn], number, len(turns))
+
+    def _keep(self, row: Row, number: int, turn: int, group: bytes) -> None:
         pair = self._tokens.pair(row, number)
-        key = hashlib.blake2b(repr((pair.prompt, pair.response)).encode(), digest_size=16).digest()
-        if self._drops_duplicates and key in self._seen:
+        key = _digest((pair.prompt, pair.response))
+        if self._section.duplicates == "drop" and key in self._seen:
             raise BadRow(_DUPLICATE)
         self._seen.add(key)
         fitted = self._tokens.fit(pair.prompt, pair.response, number)
@@ -200,19 +234,28 @@ class _Intake:
             self.cut.setdefault(reason, Tally()).add(number)
         for remark in self._tokens.remarks(row, pair, number):
             self.remarks.setdefault(remark, Tally()).add(number)
-        self._rows.add(number - 1, fitted.prompt, fitted.response, ended=fitted.ended)
+        self._rows.add(number - 1, turn, fitted, group or _digest(fitted.prompt))
+
+    def _drop(self, reason: str, number: int) -> None:
+        if len(self.dropped) >= _REASONS and reason not in self.dropped:
+            reason = "other reasons"
+        self.dropped.setdefault(reason, Tally()).add(number)
 
 
-def _check_rows_left(section: DataSection, read: int, kept: int, dropped: dict[str, Tally]) -> None:
+def _digest(*content: Any) -> bytes:
+    return hashlib.blake2b("".join(map(repr, content)).encode(), digest_size=16).digest()
+
+
+def _check_rows_left(section: DataSection, columns: Columns, read: int, kept: int, dropped: dict[str, Tally]) -> None:
     reasons = "\n".join(f"  {reason}: {tally}" for reason, tally in dropped.items())
     if kept == 0:
-        raise DataError(f"{section.source}: none of {read} rows can be used:\n{reasons}", _advice(dropped))
+        raise DataError(f"{section.source}: none of {read} rows can be used:\n{reasons}", _advice(dropped, columns))
     bad = sum(tally.count for reason, tally in dropped.items() if not _is_policy(reason))
     if bad > read / 2:
-        raise DataError(f"{section.source}: {bad} of {read} rows are bad:\n{reasons}", _advice(dropped))
+        raise DataError(f"{section.source}: {bad} of {read} rows are bad:\n{reasons}", _advice(dropped, columns))
 
 
-def _advice(dropped: Mapping[str, Tally]) -> str:
+def _advice(dropped: Mapping[str, Tally], columns: Columns) -> str:
     """For the commonest reason."""
     reason = max(dropped, key=lambda reason: dropped[reason].count)
     if reason == INNER_END:
@@ -225,30 +268,42 @@ def _advice(dropped: Mapping[str, Tally]) -> str:
         return f"S{_OWN_TEMPLATE[1:]}, or leave out such messages."
     if _is_policy(reason):
         return 'Raise data.max_prompt_tokens and data.max_response_tokens, or set data.overlong = "truncate".'
-    return "Check data.columns, or clean the file."
+    if reason.startswith("completion is a list of messages"):
+        return f'If it holds whole conversations, set data.columns.messages = "{columns.completion}".'
+    named = " and ".join(f'data.columns.{key} = "{getattr(columns, key)}"' for key in _KEYS if getattr(columns, key))
+    return f"Those rows do not hold what {named} says: name other columns, or mend the rows."
 
 
 def _is_policy(reason: str) -> bool:
     """Dropped by a rule of the configuration, and not for being bad."""
-    return reason == _DUPLICATE or reason.startswith((f"prompt{OVERLONG}", f"response{OVERLONG}"))
+    by_length = f"prompt{OVERLONG}", f"response{OVERLONG}"
+    return reason in {_DUPLICATE, NOT_A_DEMONSTRATION} or reason.startswith(by_length)
 
 
-def _split(rows: _Rows, section: DataSection) -> tuple[list[int], list[int]]:
-    """Row indices of train and held out; all rows of a prompt on one side, chosen by a hash of the prompt alone."""
-    by_prompt: dict[bytes, list[int]] = {}
-    for i in range(len(rows)):
-        digest = hashlib.blake2b(repr(rows.tokens(i)[0]).encode(), digest_size=16).digest()
-        by_prompt.setdefault(digest, []).append(i)
-    wanted = 0
-    if section.held_out and section.max_held_out and len(by_prompt) > 1:
-        wanted = min(max(1, round(section.held_out * len(by_prompt))), len(by_prompt) - 1)
+def _split(rows: _Rows, section: DataSection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of train and held out; all rows of a prompt on one side, chosen by a hash of the prompt alone."""
+    groups = rows.groups()
+    order = np.lexsort((groups[:, 1], groups[:, 0]))  # by group, then as they come
+    starts = np.flatnonzero(np.any(np.diff(groups[order], axis=0), axis=1)) + 1
+    wanted, count = 0, len(starts) + 1
+    if section.held_out and section.max_held_out and count > 1:
+        wanted = min(max(1, round(section.held_out * count)), count - 1)
     held_out: list[int] = []
     taken = 0
-    for digest in sorted(by_prompt):
+    for start, end in pairwise([0, *starts.tolist(), len(order)]):
         if taken == wanted or len(held_out) == section.max_held_out:
             break
-        if len(held_out) + len(by_prompt[digest]) <= section.max_held_out:
-            held_out += by_prompt[digest]
+        if len(held_out) + end - start <= section.max_held_out:
+            held_out += order[start:end].tolist()
             taken += 1
-    kept_out = set(held_out)
-    return [i for i in range(len(rows)) if i not in kept_out], held_out
+    trains = np.ones(len(order), dtype=bool)
+    trains[held_out] = False
+    return np.flatnonzero(trains), np.asarray(held_out, dtype=np.int64)
+
+
+def _lengths(values: NDArray[np.int64]) -> Lengths:
+    """Statistics of at least one length."""
+    ordered = np.sort(values)
+    last = len(ordered) - 1
+    median, p95, longest = (int(ordered[i]) for i in (last // 2, int(last * 0.95), last))
+    return Lengths(int(ordered.sum()) / len(ordered), median, p95, longest)

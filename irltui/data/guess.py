@@ -21,6 +21,7 @@ _WORDS = {
         "respuesta",
     ),
 }
+_NEVER = {"rejected", "negative", "worse", "label", "score", "rating"}
 _NEAR = 0.75
 _WORDY = 1.5  # words in a field that may be prompt or answer, on average
 
@@ -36,7 +37,8 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """
     names = dict.fromkeys(name for row in rows for name in row)
     words = {name: _words(rows, name) for name in names}
-    texts = [name for name, mean in words.items() if mean > 0]
+    texts = [name for name, mean in words.items() if mean > 0 and name.casefold() not in _NEVER]
+    texts.sort(key=lambda name: words[name] < _WORDY)  # an id is no question, whatever its name
     prompt = named_column("prompt", texts)
     completion = named_column("completion", [name for name in texts if name != prompt])
     free = sorted((n for n in texts if n not in {prompt, completion} and words[n] >= _WORDY), key=lambda n: words[n])

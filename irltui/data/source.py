@@ -21,8 +21,10 @@ from datasets.arrow_writer import ArrowWriter
 
 from irltui import quickstart
 from irltui.config.schema import DataSection
+from irltui.data.splits import files_of_split, is_about_data
 from irltui.data.text_files import read_text_file
 from irltui.errors import DataError
+from irltui.lm.hub_access import use_cache_if_unreachable
 
 _FORMATS = {
     ".jsonl": "json",
@@ -50,10 +52,15 @@ _LOADING = (
 
 
 class Rows:
-    """Rows on disk, in their order; each comes as a mapping from column names to values, absent ones left out."""
+    """Rows on disk, in their order; each comes as a mapping from column names to values, absent ones left out.
 
-    def __init__(self, name: str, table: Any, columns: Sequence[str], *, packed: bool) -> None:
-        self.columns = columns
+    `left_out` are the files of a folder that belong to other splits.
+    """
+
+    def __init__(
+        self, name: str, table: Any, columns: Sequence[str], *, packed: bool, left_out: Sequence[str] = ()
+    ) -> None:
+        self.columns, self.left_out = columns, left_out
         self._name, self._table, self._packed = name, table, packed
 
     def __len__(self) -> int:
@@ -79,14 +86,20 @@ class Rows:
                 "Write the file again as UTF-8.",
             ) from None
 
+    def first(self, count: int) -> list[Mapping[str, Any]]:
+        """Some of the first rows."""
+        return list(islice(self, count))
+
     def only(self, columns: Iterable[str]) -> Rows:
         """The same rows without what nobody asks for (pictures need not be decoded)."""
         if self._packed:
             return self
-        return Rows(self._name, self._table.select_columns(list(columns)), self.columns, packed=False)
+        return Rows(
+            self._name, self._table.select_columns(list(columns)), self.columns, packed=False, left_out=self.left_out
+        )
 
     def _unpack(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return json.loads(raw[_PACKED]) if self._packed else raw
+        return json.loads(raw[_PACKED]) if self._packed else {name: _present(value) for name, value in raw.items()}
 
     def _first_unreadable(self, start: int) -> int:
         """Tables are read some rows at a time, so the one at fault may be later than the last that came."""
@@ -96,6 +109,13 @@ class Rows:
             except UnicodeDecodeError:
                 return i
         return start
+
+
+def _present(value: Any) -> Any:
+    """A nested value without nulls: tables give every object the fields of all."""
+    if isinstance(value, dict):
+        return {name: _present(found) for name, found in value.items() if found is not None}
+    return [_present(item) for item in value] if isinstance(value, list) else value
 
 
 def load_rows(section: DataSection) -> Rows:
@@ -127,10 +147,11 @@ def _local_path(section: DataSection) -> Path | None:
 def _local(path: Path, section: DataSection) -> Rows:
     if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
         return _saved(path, section)
-    files = _files(path)
+    files, others = _files(path, section.split)
+    left_out = [str(file.relative_to(path)) for file in others]
     kind = _FORMATS[files[0].suffix.lower()]
     if kind in _TEXT:
-        return _text(files, section)
+        return _text(files, section, left_out)
     names = [glob.escape(str(file)) for file in files]
     try:
         # The table stays mapped though its file's name is gone: nothing is left behind, however the run ends.
@@ -138,19 +159,16 @@ def _local(path: Path, section: DataSection) -> Rows:
             table = datasets.load_dataset(kind, data_files={"train": names}, split="train", cache_dir=cache)
     except _LOADING as error:
         raise DataError(f"data.source: {path}: cannot be read: {_reason(error)}", "Is the file whole?") from error
-    return _table_rows(table, section)
+    return _table_rows(table, section, left_out)
 
 
-def _files(path: Path) -> list[Path]:
-    """The data files that a path stands for: itself, or what lies in the folder.
+def _files(path: Path, split: str) -> tuple[list[Path], list[Path]]:
+    """The data files that a path stands for, itself or those of a split in the folder; and those of other splits.
 
     Raises:
         DataError: none, empty ones, or of several kinds.
     """
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in _FORMATS)
-    else:
-        files = [path]
+    files, others = files_of_split(_in_folder(path), path, split) if path.is_dir() else ([path], [])
     suffixes = {file.suffix.lower() for file in files}
     if not files or not suffixes <= _FORMATS.keys() or len({_FORMATS[suffix] for suffix in suffixes}) > 1:
         raise DataError(
@@ -161,7 +179,16 @@ def _files(path: Path) -> list[Path]:
         if not file.is_file() or file.stat().st_size == 0:
             what = "the file is empty" if file.is_file() else "not a file"
             raise DataError(f"{file}: {what}", "Give a file with at least two demonstrations.")
-    return files
+    return files, others
+
+
+def _in_folder(path: Path) -> list[Path]:
+    """Data files of a folder; of the folders in it, if it has none of its own."""
+    for pattern in ("*", "**/*"):
+        found = [file for file in path.glob(pattern) if file.is_file() and file.suffix.lower() in _FORMATS]
+        if found := sorted(file for file in found if not is_about_data(file)):
+            return found
+    return []
 
 
 def _unlike(path: Path, suffixes: set[str]) -> str:
@@ -171,15 +198,15 @@ def _unlike(path: Path, suffixes: set[str]) -> str:
     return f"is of no known kind ({path.suffix or 'its name has no ending'})"
 
 
-def _text(files: Sequence[Path], section: DataSection) -> Rows:
+def _text(files: Sequence[Path], section: DataSection, left_out: Sequence[str]) -> Rows:
     """Text files packed into a table of one column, read once for their errors and columns."""
     columns: dict[str, None] = {}
     rows = islice(chain.from_iterable(map(read_text_file, files)), None if section.limit == "all" else section.limit)
     try:
         with tempfile.TemporaryDirectory(prefix="irltui-", ignore_cleanup_errors=True) as folder:
-            table = f"{folder}/rows.arrow"
+            file = f"{folder}/rows.arrow"
             features = datasets.Features({_PACKED: datasets.Value("large_string")})
-            with ArrowWriter(path=table, features=features, writer_batch_size=100) as writer:
+            with ArrowWriter(path=file, features=features, writer_batch_size=100) as writer:
                 for row in rows:
                     columns |= dict.fromkeys(row)
                     writer.write({_PACKED: json.dumps(row)})
@@ -187,7 +214,8 @@ def _text(files: Sequence[Path], section: DataSection) -> Rows:
                     writer.finalize()
             if not columns:
                 raise DataError(f"data.source: {section.source}: no rows", "Give at least two demonstrations.")
-            return Rows(section.source, datasets.Dataset.from_file(table), tuple(columns), packed=True)
+            table = datasets.Dataset.from_file(file)
+            return Rows(section.source, table, tuple(columns), packed=True, left_out=left_out)
     except OSError as error:
         may_not = isinstance(error, PermissionError)
         raise DataError(
@@ -220,19 +248,27 @@ def _hub(section: DataSection) -> Rows:
         # To `datasets` these are readers, which would take whatever lies in the working folder.
         raise DataError(f"data.source: {section.source}: not the name of a data set", "Give a file or a hub name.")
     subset = None if section.subset == "auto" else section.subset
+    if unreachable := use_cache_if_unreachable():
+        datasets.config.HF_HUB_OFFLINE = True
     try:
         return _table_rows(datasets.load_dataset(section.source, subset, split=section.split), section)
     except _LOADING as error:
+        if unreachable:
+            raise DataError(
+                f"data.source: {section.source}: neither a local file nor a data set in the cache, and the hub is "
+                f"not there: {unreachable}",
+                f"Check the name, the network and the proxy. {_close_names(path)}",
+            ) from error
         raise DataError(
             f"data.source: {section.source}: neither a local file nor a data set that the hub gives: {_reason(error)}",
             f"Check the name, data.split and data.subset, the network and your access token. {_close_names(path)}",
         ) from error
 
 
-def _table_rows(table: Any, section: DataSection) -> Rows:
+def _table_rows(table: Any, section: DataSection, left_out: Sequence[str] = ()) -> Rows:
     if section.limit != "all":
         table = table.select(range(min(section.limit, len(table))))
-    return Rows(section.source, table, table.column_names, packed=False)
+    return Rows(section.source, table, table.column_names, packed=False, left_out=left_out)
 
 
 def _close_names(path: Path) -> str:

@@ -61,6 +61,10 @@ class PromptTemplate:
         """No chat template: texts are joined as they are."""
         return self._chat is None
 
+    def mentions(self, field: str) -> bool:
+        """Whether the chat template names a field of messages, or a variable."""
+        return self._chat is not None and self._chat.mentions(field)
+
     def prompt_ids(
         self, prompt: str | Sequence[Message], system: str = "", tools: Sequence[Any] = ()
     ) -> tuple[int, ...]:

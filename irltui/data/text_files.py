@@ -6,8 +6,10 @@ is what the file says, in the file's order. Knows lines and fields, not which of
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,9 @@ from typing import Any
 from irltui.errors import DataError
 
 _OBJECT_PER_LINE = 'Each line must hold one JSON object such as {"prompt": "...", "completion": "..."}.'
+
+_ENOUGH = 8  # bytes that show an encoding
+_LATIN = 0.3  # share of bytes beyond ASCII up to which a text is in a Latin alphabet
 
 
 def read_text_file(file: Path) -> Iterator[dict[str, Any]]:
@@ -36,6 +41,12 @@ def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
         try:
             row = json.loads(line.rstrip())
         except json.JSONDecodeError as error:
+            if number == 1 and (wrapped := _wrapped_rows(file)):
+                name, count = wrapped
+                raise DataError(
+                    f'{file}: one object whose "{name}" holds a list of {count} rows',
+                    f"Give the rows alone: jq -c '.{name}[]' {shlex.quote(str(file))} > rows.jsonl",
+                ) from None
             raise DataError(
                 f"{file}:{number}: not JSON: {error.msg} at character {error.pos + 1} of the line", _OBJECT_PER_LINE
             ) from None
@@ -44,6 +55,18 @@ def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
         if not isinstance(row, dict):
             raise DataError(f"{file}:{number}: a JSON {_type(row)}, not an object", _OBJECT_PER_LINE)
         yield row
+
+
+def _wrapped_rows(file: Path) -> tuple[str, int] | None:
+    """The field of a document that is one object, and how many rows it lists."""
+    try:
+        whole = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    for name, value in whole.items() if isinstance(whole, dict) else ():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            return name, len(value)
+    return None
 
 
 def _json_document(file: Path) -> Iterator[dict[str, Any]]:
@@ -91,13 +114,46 @@ def _delimiter(file: Path) -> str:
 def _lines(file: Path) -> Iterator[str]:
     with file.open("rb") as opened:
         for number, line in enumerate(opened, start=1):
+            if number == 1 and (wide := _wide_encoding(line)):
+                raise DataError(f"{file}: {wide.upper()}, not UTF-8", f"Convert it: {_iconv(file, wide)}")
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise DataError(
-                    f"{file}:{number}: not UTF-8 at byte {error.start + 1} of the line",
-                    "Save the file as UTF-8 (iconv -f latin1 -t utf-8 helps for older files).",
+                    f"{file}:{number}: not UTF-8 at byte {error.start + 1} of the line", _encoding_hint(file, line)
                 ) from None
+
+
+def _wide_encoding(start: bytes) -> str:
+    """UTF-16 or UTF-32 by the mark that files in them begin with, or by the zeros between Latin letters; else ""."""
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if len(letters := start[:32]) >= _ENOUGH:
+        for encoding, zeros in (("utf-16le", letters[1::2]), ("utf-16be", letters[::2])):
+            if not any(zeros) and letters.count(0) <= len(zeros):
+                return encoding
+    return ""
+
+
+def _encoding_hint(file: Path, line: bytes) -> str:
+    """How to convert a file, by a line that is not UTF-8; the line itself shows whether that is right."""
+    for encoding in ("cp1252",) if sum(byte > 127 for byte in line) < _LATIN * len(line) else ():
+        try:
+            text = line.decode(encoding).strip()
+        except UnicodeDecodeError:
+            continue
+        at = next((i for i, letter in enumerate(text) if ord(letter) > 127), 0)
+        return (
+            f"As Windows-1252 ({encoding}) it says {text[max(0, at - 20) : at + 20]!r}. If that is right: "
+            f"{_iconv(file, encoding)}"
+        )
+    return f"Find out its encoding (file -i {file}), then convert it with iconv -f ENCODING -t utf-8."
+
+
+def _iconv(file: Path, encoding: str) -> str:
+    return f"iconv -f {encoding} -t utf-8 {shlex.quote(str(file))} > {shlex.quote('utf8-' + file.name)}"
 
 
 def _is_document(file: Path) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from irltui.config.schema import DataSection
-from irltui.data.columns import BadRow, Row
 from irltui.data.encoding import Pair
+from irltui.data.messages import BadRow, Message
+from irltui.data.row import Row
 from irltui.data.template import PromptTemplate
 from irltui.errors import DataError
 
@@ -56,7 +57,7 @@ class RowTokens:
             BadRow: the template refuses it.
             DataError: the template refuses every row of this kind.
         """
-        return self._tried(lambda: self._template.prompt_ids(row.prompt, row.system), number)
+        return self._tried(lambda: self._template.prompt_ids(*self._asked(row)), number)
 
     def pair(self, row: Row, number: int) -> Pair:
         """Ids of prompt and response, the latter closed by the end-of-sequence token, of any length.
@@ -65,12 +66,24 @@ class RowTokens:
             BadRow: the row cannot be used.
             DataError: no row of this kind can.
         """
-        pair = self._tried(lambda: self._template.pair_ids(row.prompt, row.completion, row.system), number)
+        pair = self._tried(lambda: self._pair(row), number)
         if len(pair.response) == 1:
             raise BadRow("completion without tokens")
         if self._eos_ids & set(pair.response[:-1]):
             raise BadRow(INNER_END)
         return pair
+
+    def _pair(self, row: Row) -> Pair:
+        prompt, system, tools = self._asked(row)
+        if row.text and self._template.is_plain:
+            return self._template.pair_ids(prompt, row.text[1], system)
+        return self._template.pair_ids(prompt, row.answer, system, tools)
+
+    def _asked(self, row: Row) -> tuple[str | list[Message], str, Sequence[Any]]:
+        """Prompt, system message and tools; a dialogue stays the text that it is where there is no chat template."""
+        if row.text and self._template.is_plain:
+            return row.text[0], row.system, ()
+        return row.prompt, row.system, row.tools
 
     def remarks(self, row: Row, pair: Pair, number: int) -> Iterator[str]:
         """What is doubtful in a row that trains; every text is one of a few, so that rows can be counted by it."""
@@ -93,7 +106,7 @@ class RowTokens:
         elif (
             not pair.merged
             and (number <= _FIRST or number % _EVERY == 0)
-            and not self._template.is_followed(pair, row.prompt, row.completion, row.system)
+            and not self._template.is_followed(pair, row.prompt, row.answer, row.system, row.tools)
         ):
             yield NOT_FOLLOWED
 

@@ -23,6 +23,7 @@ from irltui import quickstart
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.errors import ModelError
 from irltui.lm.dates import fix_date
+from irltui.lm.hub_access import use_cache_if_unreachable
 from irltui.lm.kernels import require_liger, use_liger
 from irltui.lm.probe import check_causal
 from irltui.lm.quantized import load_options, require_4bit
@@ -60,6 +61,7 @@ def model_source(section: ModelSection) -> str:
                 f"model.name: {section.name}: no such folder",
                 "Give a folder with a transformers model, or a hub name.",
             )
+        use_cache_if_unreachable()
         return section.name
     if (path / "run.json").is_file():
         path = path / "model"

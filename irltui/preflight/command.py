@@ -21,12 +21,13 @@ from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transforme
 from irltui.lm.precision import compute_precision
 from irltui.preflight import seconds as timing
 from irltui.preflight.devices import Device, devices
-from irltui.preflight.findings import Finding, find
+from irltui.preflight.findings import find
 from irltui.preflight.memory import memory
 from irltui.preflight.probe import Probe, probe
 from irltui.preflight.rows import RowFacts, row_facts
 from irltui.preflight.shapes import Shapes, shapes
 from irltui.preflight.work import Work, work
+from irltui.runs.data_report import Finding
 
 _TEXT = 4_000  # characters of the first prompt
 

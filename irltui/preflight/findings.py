@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from irltui.config.line_template import LINE_TEMPLATE
 from irltui.config.schema import RunConfig
 from irltui.data.tokens import DIFFERS, LOST, MERGED, NO_BOS, NOT_FOLLOWED, SPECIAL, UNKNOWN
 from irltui.engine.plan import Plan
 from irltui.preflight.rows import RowFacts
-from irltui.runs.data_report import DataReport
+from irltui.runs.data_report import DataReport, Finding
 
-Level = Literal["warning", "note"]
 _MANY = 0.1
 _FEW_HELD_OUT = 30
 _FEW_STEPS = 10
 _SURPRISED = 3.5  # nats a token from which on the model has hardly seen such answers
 _PRETRAINED = 50_000_000  # parameters from which on a model is no toy
 _SPARSE = 4  # a cap so many times the 95th percentile only costs
-_REMARKS: dict[str, tuple[Level, str]] = {
+_REMARKS: dict[str, tuple[str, str]] = {
     SPECIAL: (
         "warning",
         "The model reads it as the control token, as it would in use: it may end a turn or begin another. Remove it "
@@ -46,19 +44,6 @@ _REMARKS: dict[str, tuple[Level, str]] = {
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing to know.
-
-    `key` is what it is about, an option or a place in the data; `remedy` what to do, "" if nothing needs doing.
-    """
-
-    level: Level
-    key: str
-    text: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True)
 class Seen:
     """What the model did with a few rows, if it was asked: nats a token of demonstrations, generations that ended."""
 
@@ -73,6 +58,7 @@ def find(
 ) -> list[Finding]:
     """Everything, warnings first; `parameters` are the model's, `seen` what a probe found."""
     found = [
+        *report.findings,
         *_of_template(config, report),
         *_of_tokens(report),
         *_of_lengths(config, report),

@@ -96,7 +96,7 @@ def histogram(lengths: Sequence[int] | Iterable[int]) -> Histogram:
 
 def _number(row: Demonstration) -> int:
     """Of the row in its source, from 1."""
-    return int(row.id.removeprefix("row-"))
+    return int(row.id.removeprefix("row-").partition(".")[0])
 
 
 def _plain(text: str) -> int:

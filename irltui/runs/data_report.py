@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -25,6 +24,23 @@ class Tally:
     def __str__(self) -> str:
         rows = ", ".join(map(str, self.rows)) + (", ..." if self.count > len(self.rows) else "")
         return f"{self.count} (row{'s' if self.count > 1 else ''} {rows})"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know before a run.
+
+    `level` is "warning" or "note"; `key` is what it is about, an option or a place in the data; `remedy` what to do,
+    "" if nothing needs doing.
+    """
+
+    level: str
+    key: str
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.key}: {self.text}{f'. {self.remedy}' if self.remedy else ''}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,9 @@ class MaskedRow:
 class DataReport:
     """Rows read, kept and dropped; `dropped` and `cut` by reason; `columns` in words, and those not read.
 
+    `train` and `held_out` are demonstrations: of a conversation, each turn that trains is one.
     `remarks`: what is doubtful in rows that are kept. `longest`: tokens of the longest prompt and response together.
+    `findings`: what of the data is not used.
     """
 
     source: str = ""
@@ -73,6 +91,7 @@ class DataReport:
     end_token: str = ""
     remarks: dict[str, Tally] = field(default_factory=dict)
     longest: int = 0
+    findings: tuple[Finding, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -88,15 +107,9 @@ class DataReport:
             f"chat template: {self.template}; responses end with {self.end_token}",
         ]
         found += [*self.losses(), *(f"cut, {reason}: {tally}" for reason, tally in self.cut.items())]
-        return [*found, *(f"doubtful, {remark}: {tally}" for remark, tally in self.remarks.items())]
+        doubtful = (f"doubtful, {remark}: {tally}" for remark, tally in self.remarks.items())
+        return [*found, *doubtful, *map(str, self.findings)]
 
     def losses(self) -> list[str]:
         """For people: which rows were dropped, and why."""
         return [f"dropped, {reason}: {tally}" for reason, tally in self.dropped.items()]
-
-
-def lengths(values: Sequence[int]) -> Lengths:
-    """Statistics of at least one length."""
-    ordered = sorted(values)
-    last = len(ordered) - 1
-    return Lengths(sum(ordered) / len(ordered), ordered[last // 2], ordered[int(last * 0.95)], ordered[last])

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from irltui.api import Prompt
-from irltui.config.schema import ColumnsSection, DataSection
-from irltui.data.columns import BadRow, Columns, Row, find_columns, find_prompt_columns, read_prompt, read_row
+from irltui.config.columns import ColumnsSection
+from irltui.config.schema import DataSection
+from irltui.data.columns import FIRST, Columns, find_columns, find_prompt_columns
+from irltui.data.messages import BadRow
+from irltui.data.row import Row, read_prompt, read_row
 from irltui.data.source import Rows, load_rows
 from irltui.data.tokens import Fitted, RowTokens
 
@@ -83,10 +86,9 @@ def open_source(section: DataSection, *, prompts: bool = False, named: bool = Tr
     if not named and not _wanted(section.columns, prompts=prompts) <= set(rows.columns):
         section = section.model_copy(update={"columns": ColumnsSection()})
     find = find_prompt_columns if prompts else find_columns
-    columns = find(section, rows.columns)
+    columns = find(section, rows.columns, rows.first(FIRST))
     return Source(rows.only(columns.used), columns, prompts)
 
 
 def _wanted(columns: ColumnsSection, *, prompts: bool) -> set[str]:
-    names = {columns.prompt, columns.messages, columns.system} | (set() if prompts else {columns.completion})
-    return names - {"auto", "off"}
+    return set(columns.model_dump(exclude={"completion", "label"} if prompts else None).values()) - {"auto", "off"}

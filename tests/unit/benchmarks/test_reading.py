@@ -82,7 +82,7 @@ def test_other_columns_can_be_named(tmp_path: Path) -> None:
         ({**PAIR, "chosen": None}, {}, "row 1: chosen: completion is null"),
         ({**PAIR, "rejected": " "}, {}, "row 1: rejected: empty completion"),
         ({**PAIR, "rejected": "I."}, {}, "row 1: chosen and rejected are the same"),
-        ({**PAIR, "prompt": 3}, {}, "row 1: chosen: prompt of the wrong type"),
+        ({**PAIR, "prompt": 3}, {}, "row 1: chosen: prompt is a number, neither text nor a list of messages"),
         (
             {
                 "chosen": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],

@@ -84,6 +84,24 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     assert "iconv" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("encoding", "found"),
+    [("cp1252", "iconv -f cp1252 -t utf-8"), ("utf-16", "iconv -f utf-16 -t"), ("utf-16le", "iconv -f utf-16le -t")],
+)
+def test_a_file_in_another_encoding_says_how_to_convert_it(tmp_path: Path, encoding: str, found: str) -> None:
+    (tmp_path / "a.csv").write_bytes("prompt,completion\nthe cat,\u201cthe sun\u201d\n".encode(encoding))
+    error = refused(tmp_path / "a.csv")
+    assert found in error.hint
+    assert encoding != "cp1252" or "\u201cthe sun\u201d" in error.hint
+
+
+def test_a_document_that_is_one_object_around_its_rows_is_met_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"version": "1", "data": GOOD}, indent=2))
+    error = refused(tmp_path / "a.json")
+    assert error.message == f'{tmp_path}/a.json: one object whose "data" holds a list of 6 rows'
+    assert "jq -c '.data[]'" in error.hint
+
+
 def test_a_csv_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"prompt,completion\nthe cat,the sun\ncaf\xe9,the moon\n")
@@ -92,7 +110,7 @@ def test_a_csv_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 
 def test_a_value_of_another_type_than_the_rest_is_one_bad_row(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [*GOOD, {"prompt": "the", "completion": 3}])
-    assert load(path).report.dropped["completion of the wrong type"].rows == [7]
+    assert load(path).report.dropped["completion is a number, not text"].rows == [7]
 
 
 def test_missing_columns_are_named_with_those_that_are_there(tmp_path: Path) -> None:
@@ -127,7 +145,7 @@ def test_unknown_kinds_of_file_and_mixed_folders_are_refused(tmp_path: Path) -> 
 
 def test_a_name_that_is_no_file_and_that_no_hub_gives_says_both(tmp_path: Path) -> None:
     error = refused("nobody/nothing-of-that-name")
-    assert "neither a local file nor a data set that the hub gives" in error.message
+    assert "neither a local file nor a data set" in error.message
 
 
 def test_null_empty_and_mistyped_rows_are_dropped_and_counted_with_their_numbers(tmp_path: Path) -> None:
@@ -204,9 +222,9 @@ def test_conversations_of_the_wrong_shape_are_counted_by_reason(tmp_path: Path) 
     ]
     dropped = load(write(tmp_path / "a.jsonl", [*good, *bad])).report.dropped
     assert set(dropped) == {
-        "conversation does not end with the assistant",
+        "conversation ends with a user message, not the assistant's",
         "empty prompt",
-        "unknown role",
+        'unknown role "robot" (known: user, assistant, system, tool, human, gpt)',
         "empty conversation",
     }
 

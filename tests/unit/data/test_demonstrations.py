@@ -237,14 +237,15 @@ def test_held_out_rows_stay_under_their_limit_when_a_prompt_has_many(tmp_path: P
 
 
 def test_the_report_says_what_was_read_kept_dropped_and_left_aside(tmp_path: Path) -> None:
-    rows = [{"instruction": r["prompt"], "input": "x", "output": r["completion"]} for r in ROWS]
+    rows = [{"instruction": r["prompt"], "output": r["completion"], "id": "x"} for r in ROWS]
     report = load(write(tmp_path / "a.jsonl", [*rows, rows[0]])).report
     assert report.lines() == [
         f"31 rows of {tmp_path}/a.jsonl: 27 train, 3 held out",
-        "prompts from 'instruction', completions from 'output' (not read: input)",
+        "prompts from 'instruction', completions from 'output' (not read: id)",
         "prompts 5 tokens on average, longest 5; responses 3, longest 3",
         "chat template: the tokenizer's; responses end with <|end|>",
         "dropped, duplicate: 1 (row 31)",
+        "note: data.columns: columns that are not read: id",
     ]
     assert json.loads(json.dumps(report.as_dict()))["dropped"] == {"duplicate": {"count": 1, "rows": [31]}}
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from irltui.config.schema import ColumnsSection, DataSection
-from irltui.data.columns import BadRow, Columns, find_prompt_columns, read_prompt
+from irltui.config.columns import ColumnsSection
+from irltui.config.schema import DataSection
+from irltui.data.columns import Columns, find_prompt_columns
+from irltui.data.messages import BadRow
+from irltui.data.row import read_prompt
 from irltui.errors import DataError
 
 
@@ -16,13 +19,13 @@ def section(**columns: str) -> DataSection:
 @pytest.mark.parametrize(
     ("columns", "names", "found"),
     [
-        ({}, ["prompt"], Columns("prompt", "", "", "")),
-        ({}, ["question", "answer"], Columns("question", "", "", "")),
-        ({}, ["messages"], Columns("", "", "messages", "")),
-        ({}, ["messages", "prompt"], Columns("prompt", "", "", "")),
-        ({"messages": "messages"}, ["messages", "prompt"], Columns("", "", "messages", "")),
-        ({"prompt": "x", "completion": "gone"}, ["x"], Columns("x", "", "", "")),
-        ({"system": "s"}, ["prompt", "s"], Columns("prompt", "", "", "s")),
+        ({}, ["prompt"], Columns("prompt")),
+        ({}, ["question", "answer"], Columns("question")),
+        ({}, ["messages"], Columns(messages="messages")),
+        ({}, ["messages", "prompt"], Columns("prompt")),
+        ({"messages": "messages"}, ["messages", "prompt"], Columns(messages="messages")),
+        ({"prompt": "x", "completion": "gone"}, ["x"], Columns("x")),
+        ({"system": "s"}, ["prompt", "s"], Columns("prompt", system="s")),
     ],
 )
 def test_completions_are_not_asked_for(columns: dict[str, str], names: list[str], found: Columns) -> None:
@@ -48,7 +51,7 @@ SAID = {"role": "assistant", "content": "me"}
 
 
 def test_an_answer_at_the_end_of_a_conversation_is_left_out() -> None:
-    columns = Columns("", "", "messages", "")
+    columns = Columns(messages="messages")
     assert read_prompt({"messages": [ASKED, SAID]}, columns).prompt == [ASKED]
     assert read_prompt({"messages": [ASKED]}, columns).prompt == [ASKED]
     with pytest.raises(BadRow, match="empty prompt"):
@@ -58,4 +61,4 @@ def test_an_answer_at_the_end_of_a_conversation_is_left_out() -> None:
 @pytest.mark.parametrize("raw", [{}, {"prompt": None}, {"prompt": " "}, {"prompt": 3}, {"prompt": [ASKED, SAID]}])
 def test_rows_without_a_prompt_are_bad(raw: dict[str, object]) -> None:
     with pytest.raises(BadRow):
-        read_prompt(raw, Columns("prompt", "", "", ""))
+        read_prompt(raw, Columns("prompt"))

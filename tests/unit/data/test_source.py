@@ -181,6 +181,44 @@ def test_local_files_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mo
         assert found[3] == ROWS[3]
 
 
+@pytest.mark.parametrize(
+    ("names", "split", "taken", "left_out"),
+    [
+        (["train.jsonl", "test.jsonl", "dataset_infos.json"], "train", ["train.jsonl"], ["test.jsonl"]),
+        (["train.jsonl", "test.jsonl"], "test", ["test.jsonl"], ["train.jsonl"]),
+        (["my_train-00000-of-00002.jsonl", "my_train-00001-of-00002.jsonl", "dev.jsonl"], "train", None, ["dev.jsonl"]),
+        (
+            ["data/train-0.jsonl", "data/validation-0.jsonl"],
+            "train",
+            ["data/train-0.jsonl"],
+            ["data/validation-0.jsonl"],
+        ),
+        (["train/a.jsonl", "test/a.jsonl"], "train", ["train/a.jsonl"], ["test/a.jsonl"]),
+        (["demos.jsonl", "test.jsonl"], "train", ["demos.jsonl"], ["test.jsonl"]),
+        (["train.jsonl", "extra.jsonl"], "train", ["train.jsonl"], ["extra.jsonl"]),
+        (["a.jsonl", "latest.jsonl", "contest.jsonl"], "train", None, []),
+    ],
+)
+def test_files_named_after_splits_are_splits(
+    tmp_path: Path, names: list[str], split: str, taken: list[str] | None, left_out: list[str]
+) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps({"prompt": name, "completion": "x"}) + "\n")
+    found = rows(tmp_path, split=split)
+    data = [name for name in names if name != "dataset_infos.json"]
+    assert [row["prompt"] for row in found] == (sorted(set(data) - set(left_out)) if taken is None else taken)
+    assert list(found.left_out) == left_out
+
+
+def test_a_split_that_no_file_has_is_named_with_those_that_are_there(tmp_path: Path) -> None:
+    for name in ("test", "dev"):
+        (tmp_path / f"{name}.jsonl").write_text(LINES)
+    error = refused(tmp_path)
+    assert "no file of" in error.message
+    assert "(splits by their names: test, validation)" in error.message
+
+
 def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     for count in (2, 4):
