@@ -117,6 +117,7 @@ class Pairs:
     responses: Any  # 2B responses: B demonstrations, then the B generations for the same prompts
     weight: Tensor  # (B,), sums to at most one over an optimizer step
     last: bool = True  # the optimizer steps after these
+    differs: Tensor | None = None  # (B,), 0 where y~ == y: that gap is zero and has no gradient; None if all differ
 
 
 class Reward(Protocol):
@@ -146,10 +147,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a loop begins: inner step k of outer iteration t; a resumed run begins where it was."""
+    """Where a loop begins: inner step k of outer iteration t, which the reward may know of already."""
 
     t: int = 0
     k: int = 0
+    begun: bool = False  # `Reward.begin(t)` has been called
+
+
+def reward_gap(demonstration: Tensor, generation: Tensor, pairs: Pairs) -> Tensor:
+    """D = r(x, y) - r(x, y~), (B,); exactly zero, and without gradient, where y~ == y."""
+    gap = demonstration - generation
+    return gap if pairs.differs is None else gap * pairs.differs
 
 
 def no_penalty(pairs: Pairs) -> Tensor:
@@ -178,12 +186,13 @@ def learn(  # noqa: PLR0913 - the algorithm's own inputs
     the optimizer step, so it decides when to pause, save or end an inner loop early: the pairs then end.
     """
     for t in range(start.t, T):
-        k0 = start.k if t == start.t else 0
-        if k0 == 0:
+        is_resumed = t == start.t
+        k0 = start.k if is_resumed else 0
+        if not (is_resumed and start.begun):
             reward.begin(t)
         for k, batch in zip(range(k0, K), generate(t, k0), strict=False):
             for pairs in batch:
                 demonstration, generation = reward.score(pairs.responses).chunk(2)
-                losses = h(demonstration - generation) + penalty(pairs)
+                losses = h(reward_gap(demonstration, generation, pairs)) + penalty(pairs)
                 yield Step(t, k, (pairs.weight * losses).sum(), pairs.last, demonstration, generation, pairs)
         improve(t)

@@ -84,6 +84,9 @@ class PolicyStep:
     loss: Tensor  # ()
     last: bool = True
     values: Mapping[str, float] = field(default_factory=dict)  # metrics of the step, with its last loss
+    # If the loss is the sum of weight * log pi(y | x): what `irltui debug batch` shows of a step that fails.
+    responses: Responses | None = None
+    weight: Tensor | None = None  # (B,), without gradient
 
 
 class PolicyUpdate(ABC):

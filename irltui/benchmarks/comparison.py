@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from irltui.benchmarks.intervals import Interval, clustered_interval
+from irltui.benchmarks.intervals import Interval, clustered_interval, without_noise
 
 Items = Mapping[str, float]
 """Item -> value."""
@@ -84,6 +84,12 @@ def compare(first: Sequence[Items], second: Sequence[Items]) -> Difference:
     if not common:
         raise ValueError("no item was measured on both arms")
     differences = np.array(
-        [[a[item] - b[item] for a, b in zip(first, second, strict=True)] for item in common], dtype=float
+        [[_difference(a[item], b[item]) for a, b in zip(first, second, strict=True)] for item in common], dtype=float
     )  # (items, seeds)
-    return Difference(clustered_interval(differences), tuple(differences.mean(axis=0).tolist()))
+    scale = float(np.abs(differences).max())
+    by_seed = tuple(without_noise(value, scale) for value in differences.mean(axis=0).tolist())
+    return Difference(clustered_interval(differences), by_seed)
+
+
+def _difference(first: float, second: float) -> float:
+    return without_noise(first - second, max(abs(first), abs(second)))

@@ -128,7 +128,7 @@ class _Row:
             safe(self._run.path),
             status.state.value,
             safe(self._algorithm, limit=12),
-            f"{status.outer_iteration}/{status.outer_iterations}",
+            f"{min(status.outer_iteration + 1, status.outer_iterations)}/{status.outer_iterations}",
             f"{status.step}/{status.total_steps}",
             *(figure(number(value)) for value in values),
             f"{age(time.time() - status.time)} ago",

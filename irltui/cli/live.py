@@ -14,6 +14,7 @@ from irltui.runs.events import Alert
 from irltui.runs.history import Progress, RunHistory
 from irltui.runs.metrics import LIVE, PAIRS_PER_SECOND, TOKENS_PER_SECOND, metric
 from irltui.text import safe
+from irltui.views.alerts import counted, times
 from irltui.views.numbers import duration, figure
 from irltui.views.replay import Moment
 
@@ -36,7 +37,7 @@ def draw(history: RunHistory) -> Group:
         _line(_figures(history, LIVE)),
         _line(_times(history), "dim"),
         *(_line(f"→ {advice.text}", "cyan") for advice in history.advice[-1:]),
-        *(_alert(alert) for alert in history.alerts[-_ALERTS:]),
+        *(_alert(alert, count) for alert, count in counted(history.alerts)[-_ALERTS:]),
     )
 
 
@@ -73,8 +74,8 @@ def _times(history: RunHistory) -> str:
     return "   ".join(part for part in parts if part)
 
 
-def _alert(alert: Alert) -> Text:
-    return _line(f"! {alert.text}", "red" if alert.level == "critical" else "yellow")
+def _alert(alert: Alert, count: int) -> Text:
+    return _line(f"! {alert.text}{times(count)}", "red" if alert.level == "critical" else "yellow")
 
 
 def _line(text: str, style: str = "") -> Text:

@@ -19,6 +19,7 @@ from irltui.runs.metrics import FINAL, metric
 from irltui.runs.reader import read_history
 from irltui.runs.status import State, read_status
 from irltui.text import safe
+from irltui.views.alerts import counted, times
 from irltui.views.numbers import duration, figure, signed, signed_between
 from irltui.views.text_charts import charts
 
@@ -146,10 +147,11 @@ def _next(run: RunFolder, history: RunHistory, state: State) -> str:
 
 
 def _alerts(history: RunHistory) -> Iterator[str]:
-    for alert in history.alerts[-_ALERTS:]:
-        yield f"{safe(alert.level)} at step {alert.step}: {safe(alert.text, limit=400)}"
-    if len(history.alerts) > _ALERTS:
-        yield f"({len(history.alerts) - _ALERTS} earlier alerts)"
+    alerts = counted(history.alerts)
+    for alert, count in alerts[-_ALERTS:]:
+        yield f"{safe(alert.level)} at step {alert.step}: {safe(alert.text, limit=400)}{times(count)}"
+    if len(alerts) > _ALERTS:
+        yield f"({len(alerts) - _ALERTS} earlier alerts)"
 
 
 def _reason(history: RunHistory) -> Iterator[str]:

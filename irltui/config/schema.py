@@ -352,7 +352,20 @@ class RunConfig(Section):
         if self.reference.kind != "fixed":
             raise ValueError("reference.kind must be 'fixed' for rft: its pi_ref is the initial policy")
         if self.loss.kind == "sigmoid_norm":
-            raise ValueError("loss.kind 'sigmoid_norm' is for log-ratios: rft takes 'linear' or 'sigmoid'")
+            raise ValueError(
+                "loss.kind = 'sigmoid_norm' divides log-ratios by length, and the reward of rft is no log-ratio: "
+                "set it to 'sigmoid', 'linear', 'hinge', 'ipo' or 'robust'"
+            )
+        if not self.decoding.temperature:
+            raise ValueError(
+                "decoding.temperature = 0 is greedy: policy steps of rft need samples of the policy, set it to 1"
+            )
+        for name, off in (("top_k", 0), ("top_p", 1.0)):
+            if (value := getattr(self.decoding, name)) != off:
+                raise ValueError(
+                    f"decoding.{name} = {value:g} leaves out tokens: policy steps of rft need samples of the policy, "
+                    f"set it to {off:g}"
+                )
         if self.loss.gamma:
             raise ValueError("loss.gamma must be 0 for rft: reward steps leave the policy alone")
 

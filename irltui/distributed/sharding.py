@@ -8,7 +8,7 @@ as it is and stays gathered until the backward pass has ended: it may be called 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,11 @@ class Shards:
         # Later a root may lie gathered, and the module would name what it has for a moment.
         self._parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
         self.trained = {name: p for name, p in self._parameters.items() if p.requires_grad}
+
+    @property
+    def named(self) -> Mapping[str, nn.Parameter]:
+        """All parameters by name, this rank's part of each."""
+        return self._parameters
 
     def parts(self) -> Iterator[FSDPModule]:
         """What is gathered together."""

@@ -28,6 +28,7 @@ from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
 from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
 from irltui.engine.guard import build_benchmarks, build_reward, build_sampler
+from irltui.engine.health import Setting
 from irltui.engine.lower_level import Lower, make_lower
 from irltui.engine.model_fit import check_ids, generation_cap
 from irltui.engine.plan import Plan, plan_of
@@ -172,6 +173,16 @@ class Parts:
         return min(self.config.evaluation.held_out_pairs, len(self.data.held_out))
 
     @property
+    def reference_rolls(self) -> bool:
+        """Whether pi_ref follows the policy, wholly or in part."""
+        return self.reward is not None and self.config.reference.kind != "fixed"
+
+    @property
+    def setting(self) -> Setting:
+        """By which figures are read."""
+        return Setting.of(self.config)
+
+    @property
     def samples_seed(self) -> int:
         """Of the fixed prompts: the same in every iteration, so that a change is the policy's."""
         return derived_seed(self.config.seed, "samples")
@@ -285,8 +296,9 @@ def _under_test(parts: Assembly, template: PromptTemplate) -> ModelUnderTest:
     if parts.reward is not None:
         needs = parts.config.reward.needs_reference
         rewards = RewardOfRun(parts.reward, policy, needs_reference=needs, batch=size, poll=poll)
+    decoding, notice = parts.context.decoding, parts.context.notice
     return ModelUnderTest(
-        policy, parts.sampler, parts.context.decoding, template, batch=size, poll=poll, rewards=rewards
+        policy, parts.sampler, decoding, template, batch=size, poll=poll, rewards=rewards, notice=notice
     )
 
 

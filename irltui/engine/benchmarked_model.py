@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from irltui.api import Decoding, Prompt, PromptText, Reward, Sampler
+from irltui.api import Decoding, Generation, Prompt, PromptText, Reward, Sampler
 from irltui.data.template import PromptTemplate
 from irltui.errors import DataError, ModelError
 from irltui.lm.policy import LanguageModelPolicy, score_all
@@ -35,9 +35,10 @@ class ModelUnderTest:
         batch: responses a forward pass.
         poll: called between two.
         rewards: the learned reward, None if there is none.
+        notice: told once if prompts are so long that their answers must be shorter.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a model under test consists of
         self,
         policy: LanguageModelPolicy,
         sampler: Sampler,
@@ -47,24 +48,44 @@ class ModelUnderTest:
         batch: int,
         poll: Callable[[], None],
         rewards: Rewards | None = None,
+        notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._policy, self._sampler, self._decoding = policy, sampler, decoding
         self._template, self._batch, self._poll, self._rewards = template, batch, poll, rewards
+        self._notice, self._told = notice, False
 
     def generate(self, prompts: Sequence[PromptText]) -> Sequence[str]:
-        """One answer per prompt, in order, drawn with the run's decoding, within what the model reads."""
+        """One answer per prompt, in order, drawn with the run's decoding.
+
+        A prompt that leaves less of the model's context than decoding.max_new_tokens gets as many tokens as fit.
+        """
         asked = self._prompts(prompts)
         self._check_lengths(asked, [1] * len(asked))
-        room = self._limit - max((len(prompt.tokens) for prompt in asked), default=0)
-        decoding = replace(self._decoding, max_new_tokens=min(self._decoding.max_new_tokens, room))
         self._sampler.refresh()
-        drawn = {g.prompt_id: g for g in self._sampler.sample(asked, decoding, _SEED)}
+        drawn: dict[str, Generation] = {}
+        for cap, some in self._by_cap(asked).items():
+            decoding = replace(self._decoding, max_new_tokens=cap)
+            drawn |= {g.prompt_id: g for g in self._sampler.sample(some, decoding, _SEED)}
         answers = []
         for prompt in asked:
             generation = drawn[prompt.id]
             tokens = generation.tokens[:-1] if generation.ended else generation.tokens
             answers.append(self._policy.tokenizer.decode(tokens, skip_special_tokens=False))
         return answers
+
+    def _by_cap(self, prompts: Sequence[Prompt]) -> dict[int, list[Prompt]]:
+        """Prompts by the tokens that their answers may have: one long prompt shortens no other's answer."""
+        most, groups = self._decoding.max_new_tokens, dict[int, list[Prompt]]()
+        for prompt in prompts:
+            groups.setdefault(min(most, self._limit - len(prompt.tokens)), []).append(prompt)
+        shorter = sum(len(some) for cap, some in groups.items() if cap < most)
+        if shorter and not self._told:
+            self._told = True
+            self._notice(
+                f"{shorter} of {len(prompts)} prompts of a benchmark leave less than decoding.max_new_tokens = {most} "
+                f"of the model's context ({self._limit} tokens): their answers may be shorter."
+            )
+        return groups
 
     def log_probs(self, prompts: Sequence[PromptText], answers: Sequence[str]) -> Sequence[float]:
         """Log pi(answer | prompt) in nats, end-of-sequence included, in order."""

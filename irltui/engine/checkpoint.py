@@ -10,7 +10,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from irltui.runs.durable import replace_file, replace_json, room, sync_file, syn
 from irltui.runs.folder import RunFolder
 from irltui.samplers.store import set_aside_after
 
+_PARAMETERS = "parameters.safetensors"
 _RANDOM, _RANDOM_CUDA = "random", "random_cuda"
 _OPTIMIZER, _POLICY_OPTIMIZER = "optimizer", "policy_optimizer"  # of files, and in state.json
 
@@ -89,7 +90,7 @@ class Whole:
 
     def save_weights(self, folder: Path) -> None:
         """Write what was learned, without the state that training goes on from; `load_weights` reads it."""
-        save_file(self.weights, folder / "parameters.safetensors")
+        save_file(self.weights, folder / _PARAMETERS)
         if self.reward is not None:
             (folder / "reward").mkdir(exist_ok=True)
             self.reward.save(folder / "reward")
@@ -180,13 +181,21 @@ def load_weights(folder: Path, parameters: Mapping[str, nn.Parameter], reward: R
     Raises:
         CheckpointError: it belongs to another model.
     """
-    stored = load_file(folder / "parameters.safetensors")
+    stored = load_file(folder / _PARAMETERS)
     if stored.keys() != parameters.keys():
         raise CheckpointError(f"{folder}: belongs to another model or adapter", "Was the model folder exchanged?")
     for name, parameter in parameters.items():
         ranks.put(parameter, stored[name])
     if reward is not None:
         reward.load(folder / "reward")
+
+
+def weights_at(run: RunFolder, t: int) -> dict[str, Tensor] | None:
+    """What outer iteration t began with, by name; None if its checkpoint is missing or cannot be read."""
+    try:
+        return load_file(run.checkpoints / Position(t).name / _PARAMETERS)
+    except (OSError, SafetensorError):
+        return None
 
 
 def read_position(folder: Path) -> Position:
@@ -205,10 +214,10 @@ def read_position(folder: Path) -> Position:
     return Position(**{name: _number(value) for name, value in position.items()})
 
 
-def prune(run: RunFolder, keep: int, best: str) -> None:
-    """Delete all but the newest `keep` and the best."""
+def prune(run: RunFolder, keep: int, needed: Collection[str]) -> None:
+    """Delete all but the newest `keep` and those named."""
     for name in newest_first(run)[keep:]:
-        if name != best:
+        if name not in needed:
             shutil.rmtree(run.checkpoints / name, ignore_errors=True)
 
 

@@ -13,7 +13,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-LN2 = math.log(2)
 Values = dict[str, float]
 
 
@@ -69,10 +68,10 @@ def shortcut_metrics(
         return math.log(counts[0][token] + 1) - math.log(counts[1][token] + 1)
 
     first = [np.array([log_odds(pair[side][0]) for pair in held_out]) for side in (0, 1)]
-    length_auc = auc(*lengths)
+    length_auc, first_auc = auc(*lengths), auc(*first)
     return {
         "shortcut/length_auc": max(length_auc, 1 - length_auc),
-        "shortcut/first_token_auc": auc(*first),
+        "shortcut/first_token_auc": max(first_auc, 1 - first_auc),
     }
 
 
@@ -101,76 +100,9 @@ def generation_metrics(generations: Sequence[Sequence[int]], ended: Sequence[boo
     return values
 
 
-def disagreement(sampled: Sequence[float], scored: Sequence[float]) -> tuple[float, float]:
-    """Sum and largest of the absolute differences between two log-probabilities of a response's tokens."""
-    differences = np.abs(np.subtract(sampled, scored))
-    return float(differences.sum()), float(differences.max())
-
-
-def agreement_metrics(disagreements: Iterable[tuple[float, float]], tokens: int) -> Values:
-    """How sampler and trainer agree on the log-probabilities of `tokens` tokens; a `disagreement` of each response."""
-    sums, largest = zip(*disagreements, strict=True)
-    return {"sampler/logp_error": math.fsum(sums) / tokens, "sampler/logp_error_max": max(largest)}
-
-
-def kl_per_token(logp: Sequence[Sequence[float]], logp_other: Sequence[Sequence[float]]) -> float:
-    """KL of the policy that drew the responses from the other, per token: mean of log(pi / other) over tokens."""
-    total = sum(sum(row) for row in logp) - sum(sum(row) for row in logp_other)
-    return total / max(1, sum(map(len, logp)))
-
-
 def auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
     """Chance that a positive is above a negative, ties counting half (Mann-Whitney)."""
     ordered = np.sort(negative)
     below = np.searchsorted(ordered, positive, side="left")
     not_above = np.searchsorted(ordered, positive, side="right")
     return float((below + not_above).mean() / 2 / len(negative))
-
-
-def advice(values: Values) -> list[tuple[str, str]]:
-    """What sick metrics mean, in plain words: (code, text)."""
-    found = []
-    if values.get("pairs/both_down", 0) > 0.5:
-        found.append(
-            (
-                "both_down",
-                "In most pairs both log-ratios fall: raise reward.beta or add loss.gamma (try 0.1).",
-            )
-        )
-    if values.get("reward/gap", 0) > 5:
-        found.append(
-            (
-                "overshoot",
-                "The reward gap is above 5: the inner loop overshoots; fewer loop.inner_steps or a larger beta.",
-            )
-        )
-    if values.get("heldout/loss", 0) > LN2 + 0.05:
-        found.append(
-            (
-                "no_signal",
-                "Held-out loss is above ln 2: the reward does not generalise; lower the learning rate or K.",
-            )
-        )
-    if values.get("generation/eos_rate", 1) < 0.5:
-        found.append(
-            (
-                "cut",
-                "Most generations hit the length cap: raise decoding.max_new_tokens or data.max_response_tokens.",
-            )
-        )
-    if values.get("generation/equal_to_demonstration", 0) > 0.3:
-        found.append(("equal", "Over 30 % of generations equal their demonstration: little is left to learn here."))
-    if values.get("generation/duplicate_rate", 0) > 0.5:
-        found.append(
-            (
-                "duplicates",
-                "Most generations repeat another one: the policy collapses; lower the learning rate, or raise beta.",
-            )
-        )
-    if values.get("generation/empty", 0) > 0.2:
-        found.append(
-            ("empty", "Over 20 % of generations are empty: the policy stops at once; look at Samples and the template.")
-        )
-    if values.get("sampler/logp_error", 0) > 0.2:
-        found.append(("mismatch", "Sampler and trainer disagree on log-probabilities: check precision and template."))
-    return found

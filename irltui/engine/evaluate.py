@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,12 @@ from irltui.data.tokens import token_texts
 from irltui.distributed import ranks
 from irltui.engine import diagnostics
 from irltui.engine.assemble import Parts
+from irltui.engine.checkpoint import weights_at
 from irltui.engine.journal import Journal
 from irltui.engine.pairs import Pair, Round
+from irltui.engine.position import Position
 from irltui.errors import IrltuiError, RunFolderError, TrainingError
+from irltui.lm.divergence import Past, kl_per_token
 from irltui.lm.policy import score_all
 from irltui.rewards.scoring import score_rewards
 from irltui.runs.durable import replace_file
@@ -54,11 +57,10 @@ class Evaluator:
         values = self.held_out_nll()
         if current is not None and current.held_out:
             values |= self.held_out_pairs(current.held_out)
-            if self._parts.config.reference.kind == "rolling":
-                values |= self._kl_reference(current.held_out)
-        values |= self.samples(t)
+        with self._parts.policy.past() as initial:
+            values |= self.samples(t, initial)
+            values |= self._distances(t, current, initial)
         self._journal.metrics(values)
-        self._journal.check_health(values)
         gold: diagnostics.Values = {}
         for name, benchmark in self._parts.benchmarks.items():
             summary = self._benchmark(name, benchmark, t)
@@ -98,34 +100,25 @@ class Evaluator:
                 found += zip(demonstration.tolist(), generation.tolist(), strict=True)
         return diagnostics.held_out_metrics(*np.array(ranks.gather(found)).T)
 
-    def samples(self, t: int) -> diagnostics.Values:
-        """Answer the fixed prompts, write each as an event, and measure the distance to pi_0 on them."""
+    def samples(self, t: int, initial: Past) -> diagnostics.Values:
+        """Answer the fixed prompts and write each as an event; for rft the mean reward of the answers."""
         wanted = self._fixed()
         if not wanted:
             return {}
         self._journal.phase(Phase.EVALUATE, 0, len(wanted), "samples")
         generations = self.generate([d.prompt for d in wanted], self._parts.samples_seed)
-        rows = [g.tokens for g in generations]
-        logp = self._score(wanted, rows)
-        with self._parts.policy.initial() as initial:
-            # No poll: with adapters, the answer to a `sample` command would be pi_0's.
-            prompts = [d.prompt for d in wanted]
-            logp_initial = score_all(initial, prompts, rows, batch=self._parts.micro_batch)
-        rewards = self._rewards(prompts, generations, logp_initial)
+        rewards = self._rewards(wanted, generations, initial)
         for demonstration, generation, reward in zip(wanted, generations, rewards, strict=True):
             self.write_sample(t, demonstration.prompt, demonstration.text, generation, reward)
-        kl = diagnostics.kl_per_token(logp, logp_initial)
-        values = {"kl/initial": kl}
-        if self._parts.config.reference.kind == "fixed" and self._parts.reward is not None and t >= 0:
-            values["kl/reference"] = kl
-        if self._parts.lower is not None and t >= 0:
-            values["reward/probe_mean"] = sum(reward.total or 0.0 for reward in rewards) / len(rewards)
-        return values
+        if self._parts.lower is None or t < 0:
+            return {}
+        return {"reward/probe_mean": sum(reward.total or 0.0 for reward in rewards) / len(rewards)}
 
     def answer(self, text: str) -> str:
         """Answer a `sample` command: the fixed prompts, or the one given."""
         if not text:
-            self.samples(self._journal.position.t)
+            with self._parts.policy.past() as initial:
+                self.samples(self._journal.position.t, initial)
             return f"{len(self._fixed())} prompts answered"
         prompt = Prompt("asked", text, self._parts.data.template.prompt_ids(text))
         (generation,) = self.generate([prompt], self._journal.position.step)
@@ -164,17 +157,17 @@ class Evaluator:
         )
 
     def _rewards(
-        self,
-        prompts: Sequence[Prompt],
-        generations: Sequence[Generation],
-        logp_initial: Sequence[Sequence[float]],
+        self, wanted: Sequence[Demonstration], generations: Sequence[Generation], initial: Past
     ) -> list[SampleReward]:
         """What the reward says of generations, measured against pi_0 if it needs a reference."""
-        reward = self._parts.reward
+        parts, reward, reference = self._parts, self._parts.reward, None
         if reward is None:
-            return [NO_REWARD] * len(prompts)
-        rows = [g.tokens for g in generations]
-        scored = score_rewards(reward, self._parts.policy, prompts, rows, logp_initial, batch=self._parts.micro_batch)
+            return [NO_REWARD] * len(wanted)
+        prompts, rows = [d.prompt for d in wanted], [g.tokens for g in generations]
+        if parts.config.reward.needs_reference:
+            with initial() as policy:  # no poll: with adapters, the answer to a `sample` command would be pi_0's
+                reference = score_all(policy, prompts, rows, batch=parts.micro_batch)
+        scored = score_rewards(reward, parts.policy, prompts, rows, reference, batch=parts.micro_batch)
         return [SampleReward(score.total, score.tokens) for score in scored]
 
     def _fixed(self) -> list[Demonstration]:
@@ -185,12 +178,45 @@ class Evaluator:
         prompts = [demonstration.prompt for demonstration in demonstrations]
         return score_all(self._parts.policy, prompts, rows, batch=2 * self._parts.micro_batch, poll=self._parts.poll)
 
-    def _kl_reference(self, pairs: Sequence[Pair]) -> diagnostics.Values:
-        """KL(pi_ref || pi) per token: a rolling reference drew the held-out generations itself."""
-        now = self._score([p.demonstration for p in pairs], [p.generation.tokens for p in pairs])
-        reference = [[p.reference.generation] for p in pairs]
-        tokens = sum(len(p.generation.tokens) for p in pairs)
-        return {"kl/reference": (sum(map(sum, reference)) - sum(map(sum, now))) / tokens}
+    def _distances(self, t: int, current: Round | None, initial: Past) -> diagnostics.Values:
+        """KL(pi || pi_0) and KL(pi || pi_ref) per token, on the held-out generations of outer iteration t."""
+        parts, held_out = self._parts, list(self._parts.data.held_out)[: self._parts.held_out_pairs]
+        if not held_out:
+            return {}
+        if t < 0:
+            return {"kl/initial": 0.0}  # by definition
+        self._journal.phase(Phase.EVALUATE, 0, len(held_out), "generations")
+        prompts = [demonstration.prompt for demonstration in held_out]
+        if current is not None:
+            rows = [pair.generation.tokens for pair in current.held_out]
+        else:  # SFT draws none to learn from
+            rows = [generation.tokens for generation in self.generate(prompts, parts.iteration_seed(t))]
+
+        def distance(past: Past) -> float:
+            return kl_per_token(parts.policy, past, prompts, rows, batch=2 * parts.micro_batch, poll=parts.poll)
+
+        values = {"kl/initial": distance(initial)}
+        if parts.reward is not None:
+            values |= self._distance_to_reference(t, values["kl/initial"], distance)
+        return values
+
+    def _distance_to_reference(
+        self, t: int, to_initial: float, distance: Callable[[Past], float]
+    ) -> diagnostics.Values:
+        """Of a mixed reference the mean of both distances, which differs from the KL by log Z(x) alone."""
+        rule = self._parts.config.reference
+        if rule.kind == "fixed" or t == 0:
+            return {"kl/reference": to_initial}
+        weights = weights_at(self._run, t)
+        if weights is None:
+            self._journal.log(
+                f"kl/reference is not measured: checkpoint {Position(t).name} is missing", level="warning"
+            )
+            return {}
+        with self._parts.policy.past(weights) as began:
+            rolled = distance(began)
+        share = rule.weight if rule.kind == "mix" else 0.0
+        return {"kl/reference": share * to_initial + (1 - share) * rolled}
 
     def _benchmark(self, name: str, benchmark: Benchmark, t: int) -> dict[str, Interval]:
         """Run one benchmark; its items go to evaluations/, its means with intervals into an event.

@@ -26,10 +26,17 @@ from irltui.runs.folder import RunFolder
 
 _BATCH, _ABOUT = "batch.safetensors", "fault.json"
 _FIELDS = ("input_ids", "attention_mask", "response_mask", "logp_ref")
+_OF_ROWS = ("weight", "differs")
 
 
 def keep_step(
-    run: RunFolder, trained: Trained, position: Position, batches: Sequence[Pairs | Demonstrated], error: IrltuiError
+    run: RunFolder,
+    trained: Trained,
+    position: Position,
+    batches: Sequence[Pairs | Demonstrated],
+    error: IrltuiError,
+    *,
+    is_policy_step: bool = False,
 ) -> Path | None:
     """Write the micro-batches of a failed step and the weights that it met, for `irltui debug batch`.
 
@@ -38,36 +45,36 @@ def keep_step(
     Returns:
         The folder; None where the disk refuses, for the failure itself matters more.
     """
+    about = {
+        "step": position.step,
+        "outer_iteration": position.t,
+        "inner_step": position.k,
+        "policy_step": position.s if is_policy_step else None,
+        "reason": error.message,
+    }
     if not trained.is_cut:
         with trained.gathered(keep=True) as whole:
             name = position.name if ranks.is_first() else f"{position.name}-rank{ranks.index()}"
-            return _kept(run.faults / name, whole, position, _tensors(batches), error)
+            return _kept(run.faults / name, whole, about, _tensors(batches))
     everyone = [batch for some in ranks.gather([_tensors(batches)]) for batch in some]
     with trained.gathered(keep=ranks.is_first()) as whole:
-        return ranks.from_first(lambda: _kept(run.faults / position.name, whole, position, everyone, error))
+        return ranks.from_first(lambda: _kept(run.faults / position.name, whole, about, everyone))
 
 
 def _tensors(batches: Sequence[Pairs | Demonstrated]) -> list[dict[str, Tensor]]:
     return [
-        {"weight": batch.weight.cpu(), **{name: getattr(batch.responses, name).cpu() for name in _FIELDS}}
+        {name: getattr(batch.responses, name).cpu() for name in _FIELDS}
+        | {name: value.cpu() for name in _OF_ROWS if (value := getattr(batch, name, None)) is not None}
         for batch in batches
     ]
 
 
-def _kept(
-    folder: Path, whole: Whole, position: Position, batches: Sequence[Mapping[str, Tensor]], error: IrltuiError
-) -> Path | None:
+def _kept(folder: Path, whole: Whole, about: Mapping[str, Any], batches: Sequence[Mapping[str, Tensor]]) -> Path | None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tensors = {f"{i}.{name}": t.contiguous() for i, batch in enumerate(batches) for name, t in batch.items()}
         save_file(tensors, folder / _BATCH)
         whole.save_weights(folder)
-        about = {
-            "step": position.step,
-            "outer_iteration": position.t,
-            "inner_step": position.k,
-            "reason": error.message,
-        }
         replace_json(folder / _ABOUT, about)
     except (OSError, SafetensorError):
         return None
@@ -75,7 +82,7 @@ def _kept(
 
 
 def read_fault(folder: Path) -> dict[str, Any]:
-    """Where and why the step failed: `step`, `outer_iteration`, `inner_step`, `reason`.
+    """Where and why the step failed: `step`, `outer_iteration`, `inner_step`, `policy_step` or None, `reason`.
 
     Raises:
         RunFolderError: there is no step kept here.
@@ -89,15 +96,22 @@ def read_fault(folder: Path) -> dict[str, Any]:
 
 
 def kept_batches(folder: Path, device: torch.device) -> list[Pairs]:
-    """The micro-batches of a step that `keep_step` wrote; a baseline's have demonstrations alone.
+    """The micro-batches of a step that `keep_step` wrote.
+
+    Those of SFT have demonstrations alone, those of a policy step generations alone.
 
     Raises:
         OSError: they are not there.
     """
     stored = load_file(folder / _BATCH, device=str(device))
-    count = 1 + max(int(name.partition(".")[0]) for name in stored)
+    count = 1 + max((int(name.partition(".")[0]) for name in stored), default=-1)
     return [
-        Pairs(Responses(*(stored[f"{i}.{field}"] for field in _FIELDS)), stored[f"{i}.weight"], last=i == count - 1)
+        Pairs(
+            Responses(*(stored[f"{i}.{field}"] for field in _FIELDS)),
+            stored[f"{i}.weight"],
+            last=i == count - 1,
+            differs=stored.get(f"{i}.differs"),
+        )
         for i in range(count)
     ]
 

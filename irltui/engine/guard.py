@@ -86,11 +86,17 @@ def build_benchmarks(
     }
 
 
+def has_penalty(reward: Reward | None) -> bool:
+    """Whether the reward may add something of its own to a pair's loss."""
+    inner = reward.inner if isinstance(reward, GuardedReward) else reward
+    return inner is not None and type(inner).penalty is not Reward.penalty
+
+
 class GuardedReward(Reward):
     """A plugin's reward whose every answer is looked at."""
 
     def __init__(self, inner: Reward, kind: str, limit: TimeLimit = FOR_EVER) -> None:
-        self._inner, self._what = inner, f"reward {kind!r}"
+        self.inner, self._what = inner, f"reward {kind!r}"
         self._call = partial(_named, self._what, limit)
         self.restarts = bool(inner.restarts)
 
@@ -101,14 +107,14 @@ class GuardedReward(Reward):
             TrainingError: the plugin raised, or gave something else.
         """
         with self._call("score"):
-            score = self._inner.score(responses)
+            score = self.inner.score(responses)
         self._check("score", score, responses.input_ids.shape[:1], responses)
         return score
 
     def penalty(self, responses: Responses) -> Tensor | None:
         """(B / 2,) float32, or None."""
         with self._call("penalty"):
-            penalty = self._inner.penalty(responses)
+            penalty = self.inner.penalty(responses)
         if penalty is not None:
             self._check("penalty", penalty, (len(responses.input_ids) // 2,), responses)
         return penalty
@@ -116,7 +122,7 @@ class GuardedReward(Reward):
     def token_scores(self, responses: Responses) -> Tensor | None:
         """(B, L) float32, or None."""
         with self._call("token_scores"):
-            scores = self._inner.token_scores(responses)
+            scores = self.inner.token_scores(responses)
         if scores is not None:
             self._check("token_scores", scores, responses.input_ids.shape, responses)
         return scores
@@ -124,32 +130,32 @@ class GuardedReward(Reward):
     def parameters(self) -> Iterator[nn.Parameter]:
         """What the inner steps train."""
         with self._call("parameters"):
-            return iter(list(self._inner.parameters()))
+            return iter(list(self.inner.parameters()))
 
     def begin(self, t: int) -> None:
         """Outer iteration t starts."""
         with self._call("begin"):
-            self._inner.begin(t)
+            self.inner.begin(t)
 
     def gathered(self) -> AbstractContextManager[None]:
         """Around `save` and `export`."""
         with self._call("gathered"):
-            return self._inner.gathered()
+            return self.inner.gathered()
 
     def save(self, folder: Path) -> None:
         """Write what `load` needs."""
         with self._call("save"):
-            self._inner.save(folder)
+            self.inner.save(folder)
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
         with self._call("load"):
-            self._inner.load(folder)
+            self.inner.load(folder)
 
     def export(self, folder: Path) -> None:
         """Write the learned reward for others."""
         with self._call("export"):
-            self._inner.export(folder)
+            self.inner.export(folder)
 
     def _check(self, method: str, given: object, shape: Sequence[int], responses: Responses) -> None:
         if not isinstance(given, Tensor):

@@ -6,13 +6,13 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import psutil
 import torch
 
-from irltui.engine.diagnostics import Values, advice
+from irltui.engine.health import Problem
 from irltui.engine.position import Position
 from irltui.runs.events import Alert, Evaluation, Event, Log, Metrics, Phase, PhaseProgress, System
 from irltui.runs.metrics import STATUS
@@ -51,8 +51,6 @@ class Journal:
         self._said: tuple[int, int, int, str] | None = None  # of the phase: outer iteration, done, total, unit
         self._progress_at = 0.0
         self._looked_at = time.monotonic()
-        self._alerted: set[str] = set()  # in outer iteration `_alerted_in`
-        self._alerted_in = -1
 
     def elapsed(self) -> float:
         """Seconds of work, over all attempts."""
@@ -91,15 +89,12 @@ class Journal:
         position.shown = {name: value for name, value in (position.shown | shown).items() if math.isfinite(value)}
         self.status()
 
-    def check_health(self, values: Values) -> None:
-        """Alert on what is sick; each kind of sickness once an outer iteration."""
-        if self._alerted_in != self.position.t:
-            self._alerted_in = self.position.t
-            self._alerted.clear()
-        for code, text in advice(values):
-            if code not in self._alerted:
-                self._alerted.add(code)
-                self.alert(code, text)
+    def report(self, found: Iterable[Problem]) -> None:
+        """Write alerts, each cause once per outer iteration."""
+        for problem in found:
+            if problem.code not in self.position.alerted:
+                self.position.alerted.append(problem.code)
+                self.alert(problem.code, problem.text)
 
     def alert(self, code: str, text: str, *, level: str = "warning") -> None:
         """Write an alert in plain words."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -98,7 +98,7 @@ class InitialReference:
     ) -> None:
         self._policy, self._make_sampler, self._context = policy, make_sampler, context
         self._stack = ExitStack()
-        self._held: LanguageModelPolicy | None = None
+        self._past: Callable[[], AbstractContextManager[LanguageModelPolicy]] | None = None
         self._sampler: Sampler | None = None
 
     def log_probs(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
@@ -125,17 +125,12 @@ class InitialReference:
     def release(self) -> None:
         """Give the memory back."""
         self._stack.close()
-        self._held = self._sampler = None
+        self._past = self._sampler = None
 
-    @contextmanager
-    def _initial(self) -> Generator[LanguageModelPolicy]:
-        if self._policy.is_adapted:
-            with self._policy.initial() as adapter_off:
-                yield adapter_off
-            return
-        if self._held is None:
-            self._held = self._stack.enter_context(self._policy.initial())
-        yield self._held
+    def _initial(self) -> AbstractContextManager[LanguageModelPolicy]:
+        if self._past is None:
+            self._past = self._stack.enter_context(self._policy.past())
+        return self._past()
 
 
 def _no_poll() -> None:

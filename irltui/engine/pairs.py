@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from irltui.algorithm import Pairs, reference_mix
@@ -16,6 +15,8 @@ from irltui.api import Demonstration, Generation, Prompt
 from irltui.distributed import ranks
 from irltui.engine import diagnostics
 from irltui.engine.assemble import Parts
+from irltui.engine.guard import has_penalty
+from irltui.engine.health import alerts
 from irltui.engine.journal import Journal
 from irltui.engine.micro_batches import Micro, micro_batches
 from irltui.engine.position import Position
@@ -23,6 +24,7 @@ from irltui.errors import RunFolderError, TrainingError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.runs.events import Phase
 from irltui.runs.folder import RunFolder
+from irltui.samplers.logp_error import Disagreement, agreement_metrics, disagreement
 from irltui.samplers.store import (
     ReferenceScore,
     SampleStore,
@@ -45,7 +47,7 @@ class Pair:
 
     @property
     def is_equal(self) -> bool:
-        """y~ == y: no gradient."""
+        """y~ == y: the gap is zero and has no gradient."""
         return self.demonstration.tokens == self.generation.tokens
 
     @property
@@ -76,6 +78,7 @@ class Rounds:
 
     def __init__(self, run: RunFolder, parts: Parts, journal: Journal) -> None:
         self._run, self._parts, self._journal = run, parts, journal
+        self._trains_equal = bool(parts.config.loss.gamma) or has_penalty(parts.reward)
         if ranks.is_first():
             pack_before(run.samples, journal.position.t)
 
@@ -107,10 +110,10 @@ class Rounds:
         current = Round(t, earlier | fresh, _pairs(store, held_out))
         if announce:
             self._announce(current, store)
-        if current.train and all(pair.is_equal for pair in current.train.values()):
+        if current.train and not self._trains_equal and all(pair.is_equal for pair in current.train.values()):
             raise TrainingError(
-                f"outer iteration {t}: every generation equals its demonstration, nothing is left to learn",
-                "The policy has memorised the data: take the result of the iteration before.",
+                f"outer iteration {t + 1}: every generation equals its demonstration, nothing is left to learn",
+                "The policy has memorised the data. Take an earlier result: irltui export RUN --iteration N.",
             )
         return current
 
@@ -142,22 +145,25 @@ class Rounds:
         if lost := [name for name in ids if not (name in store.generations and name in scored)]:
             place = Position(t).name
             raise RunFolderError(
-                f"{self._run.samples}: {len(lost)} of {len(ids)} pairs of outer iteration {t} are gone, and the policy "
-                "that drew them has moved on",
+                f"{self._run.samples}: {len(lost)} of {len(ids)} pairs of outer iteration {t + 1} are missing, and the "
+                "weights that generated them no longer exist",
                 f"Put the files {iteration_name(t)}.* back; or delete the checkpoints behind {place} (if it is not "
                 "there, all of them), and --resume draws them again.",
             )
 
     def batches(self, t: int, k: int, current: Round) -> Iterator[list[Pairs]]:
-        """Inner steps k, k + 1, ... of the round as micro-batches on the device; equal pairs are left out.
+        """Inner steps k, k + 1, ... of the round as micro-batches on the device.
 
-        A pair weighs 1 / (pairs of its step, equal ones included): they belong to the mean, with gradient zero.
+        A pair weighs 1 / (pairs of its step). An equal pair has no gradient but that of loss.gamma and the reward's
+        penalty: without either it is not computed, and keeps its place in the mean.
         """
         parts = self._parts
         for batch in parts.plan.pair_batches(t, k):
             if self._journal.position.ended_early:
                 return
-            pairs = [pair for pair in (current.train[key] for key in batch) if not pair.is_equal]
+            pairs = [current.train[key] for key in batch]
+            if not self._trains_equal:
+                pairs = [pair for pair in pairs if not pair.is_equal]
             micros = micro_batches(pairs, 1 / len(batch), parts.micro_batch, lambda pair: pair.length)
             yield [self._collate(micro) for micro in micros]
 
@@ -169,7 +175,9 @@ class Rounds:
             [p.demonstration.tokens for p in pairs] + [p.generation.tokens for p in pairs],
             [p.reference.demonstration for p in pairs] + [p.reference.generation for p in pairs],
         )
-        return Pairs(responses, responses.logp_ref.new_tensor(micro.weights), micro.last)
+        differs = [float(not pair.is_equal) for pair in pairs]
+        numbers = responses.logp_ref.new_tensor
+        return Pairs(responses, numbers(micro.weights), micro.last, None if all(differs) else numbers(differs))
 
     # -- sampling ----------------------------------------------------------------------------
 
@@ -224,39 +232,26 @@ class Rounds:
         rule, needs_reference = parts.config.reference, parts.config.reward.needs_reference
         if not needs_reference:
             wanted = wanted[:SCORE_GROUP]
-        with ExitStack() as stack:
-            initial: LanguageModelPolicy | None = None
+        with parts.policy.past() as initial:
             for at in range(0, len(wanted), SCORE_GROUP):
                 group = wanted[at : at + SCORE_GROUP]
                 journal.phase(Phase.REFERENCE, at, len(wanted), "pairs")
                 if all(d.prompt.id in store.reference for d in group):
                     continue
                 generations = [store.generations[d.prompt.id] for d in group]
-                if needs_reference and initial is None and rule.kind != "rolling" and not parts.policy.is_adapted:
-                    initial = stack.enter_context(parts.policy.initial())
+                first = None
+                if needs_reference and rule.kind != "rolling":
+                    with initial() as policy:
+                        first = self._score(policy, group, generations)
                 current = None
                 if rule.kind != "fixed" or at == 0:
                     current = self._score(parts.policy, group, generations)
                 scores: Iterable[ReferenceScore] = [ReferenceScore(d.prompt.id) for d in group]
                 if needs_reference:
-                    scores = self._combine(group, current, self._initial_scores(initial, group, generations))
+                    scores = self._combine(group, current, first)
                 store.add_reference(_with_agreement(scores, generations, current))
                 parts.poll()
         journal.phase(Phase.REFERENCE, len(wanted), len(wanted), "pairs")
-
-    def _initial_scores(
-        self,
-        initial: LanguageModelPolicy | None,
-        group: Sequence[Demonstration],
-        generations: Sequence[Generation],
-    ) -> list[list[float]] | None:
-        parts = self._parts
-        if parts.config.reference.kind == "rolling":
-            return None
-        if initial is not None:
-            return self._score(initial, group, generations)
-        with parts.policy.initial() as adapter_off:
-            return self._score(adapter_off, group, generations)
 
     def _score(
         self,
@@ -312,7 +307,7 @@ class Rounds:
             values["pairs/dropped"] = float(equal)
             values |= diagnostics.shortcut_metrics(_ids(pairs), _ids(current.held_out))
         self._journal.metrics(values)
-        self._journal.check_health(values)
+        self._journal.report(alerts(values, self._parts.setting))
 
 
 def _pairs(store: SampleStore, demonstrations: Sequence[Demonstration]) -> list[Pair]:
@@ -328,19 +323,18 @@ def _with_agreement(
         yield from scores
         return
     for score, generation, row in zip(scores, generations, current[len(generations) :], strict=True):
-        total, largest = diagnostics.disagreement(generation.logprobs, row)
-        yield replace(score, logp_error=total, logp_error_max=largest)
+        found = disagreement(generation.logprobs, row)
+        yield replace(score, logp_error=found.total, logp_error_max=found.largest)
 
 
 def _agreement(store: SampleStore) -> diagnostics.Values:
     """Of all generations that the trainer scored too; stored, so that an interruption does not lose it."""
-    known = {
-        name: (score.logp_error, score.logp_error_max)
+    known = [
+        Disagreement(len(store.generations[name].tokens), score.logp_error, score.logp_error_max)
         for name, score in store.reference.items()
         if score.logp_error is not None and score.logp_error_max is not None
-    }
-    tokens = sum(len(store.generations[name].tokens) for name in known)
-    return diagnostics.agreement_metrics(known.values(), tokens) if known else {}
+    ]
+    return agreement_metrics(known) if known else {}
 
 
 def _ids(pairs: Sequence[Pair]) -> list[tuple[Sequence[int], Sequence[int]]]:

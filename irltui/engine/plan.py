@@ -44,6 +44,16 @@ class Plan:
             return indices
         return indices[: self.loop.inner_steps * self.loop.batch]
 
+    @cached_property
+    def used(self) -> int:
+        """Training demonstrations that some outer iteration uses: a numeric inner_steps takes only so many."""
+        return len({i for t in range(self.outer_iterations) for i in self.demonstrations(t)})
+
+    @property
+    def unused(self) -> int:
+        """The others."""
+        return self.count - self.used
+
     def iterations(self, t: int) -> range:
         """The outer iterations whose pairs train in iteration t."""
         return range(0 if self.window is None else max(0, t - self.window + 1), t + 1)

@@ -6,29 +6,34 @@ Knows no algorithm: the update says what the losses are, here the policy moves.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from irltui.api import PolicyStep
 from irltui.distributed import ranks
 from irltui.engine.assemble import Parts
 from irltui.engine.diagnostics import Values
+from irltui.engine.faults import keep_step
+from irltui.engine.health import alerts
 from irltui.engine.journal import Journal
 from irltui.engine.lower_level import Lower
-from irltui.errors import TrainingError
+from irltui.errors import NotFiniteError, TrainingError
+from irltui.objectives.sft import Demonstrated
 from irltui.runs.events import Phase
+from irltui.runs.folder import RunFolder
 
 
 class Improver:
     """Takes the policy steps.
 
     Args:
+        run: the folder, where a step that fails is kept.
         parts: with a lower level.
         journal: for metrics, and the position.
         save: saves a checkpoint for a reason.
     """
 
-    def __init__(self, parts: Parts, journal: Journal, save: Callable[[str], str]) -> None:
-        self._parts, self._journal, self._save = parts, journal, save
+    def __init__(self, run: RunFolder, parts: Parts, journal: Journal, save: Callable[[str], str]) -> None:
+        self._run, self._parts, self._journal, self._save = run, parts, journal, save
 
     def improve(self, t: int, lower: Lower) -> None:
         """Policy steps of outer iteration t from the position on.
@@ -43,20 +48,32 @@ class Improver:
         prompts = [parts.data.train[i].prompt for i in parts.plan.demonstrations(t)]
         self._journal.phase(Phase.IMPROVE, position.s, lower.steps(t), "steps")
         parts.sampler.refresh()
-        began, loss = time.monotonic(), 0.0
         try:
-            for step in lower.update.losses(parts.reward, parts.sampler, prompts, t, position.s):
-                self._check(step, lower.steps(t))
-                loss += lower.stepper.accumulate(step.loss)
-                if step.last:
-                    seconds = max(time.monotonic() - began, 1e-9)
-                    total = sum(ranks.gather([loss]))
-                    self._move(t, step, lower, {"policy/loss": total, "speed/policy_steps_per_second": 1 / seconds})
-                    began, loss = time.monotonic(), 0.0
+            self._steps(lower.update.losses(parts.reward, parts.sampler, prompts, t, position.s), t, lower)
         finally:
             lower.reference.release()
         if position.s < lower.steps(t):
             raise self._broken(f"{position.s} of {lower.steps(t)} policy steps")
+
+    def _steps(self, steps: Iterable[PolicyStep], t: int, lower: Lower) -> None:
+        began, loss = time.monotonic(), 0.0
+        batches: list[Demonstrated] = []
+        for step in steps:
+            self._check(step, lower.steps(t))
+            if step.responses is not None and step.weight is not None:
+                batches.append(Demonstrated(step.responses, -step.weight, step.last))
+            try:
+                loss += lower.stepper.accumulate(step.loss)
+                if not step.last:
+                    continue
+                seconds = max(time.monotonic() - began, 1e-9)
+                total = sum(ranks.gather([loss]))
+                self._move(t, step, lower, {"policy/loss": total, "speed/policy_steps_per_second": 1 / seconds})
+            except NotFiniteError as error:
+                self._keep(batches, error)
+                raise
+            batches = []
+            began, loss = time.monotonic(), 0.0
 
     def _move(self, t: int, step: PolicyStep, lower: Lower, values: Values) -> None:
         parts, position = self._parts, self._journal.position
@@ -68,13 +85,20 @@ class Improver:
         position.s = step.s + 1
         position.step += 1
         self._journal.metrics(values)
-        self._journal.check_health(values)
+        self._journal.report(alerts(values, parts.setting))
         self._journal.mark()
         self._journal.phase(Phase.IMPROVE, position.s, lower.steps(t), "steps")
         every = parts.config.checkpoint.every_steps
         if every and position.step % every == 0:
             self._save("every_steps")
         parts.poll()
+
+    def _keep(self, batches: Sequence[Demonstrated], error: NotFiniteError) -> None:
+        """Keep a step that failed for replay, and say where it is."""
+        trained, position = self._parts.trained(), self._journal.position
+        folder = keep_step(self._run, trained, position, batches, error, is_policy_step=True)
+        if folder:
+            error.hint += f" To look at its batch: irltui debug batch {folder}"
 
     def _check(self, step: PolicyStep, steps: int) -> None:
         if step.s != self._journal.position.s or step.s >= steps:

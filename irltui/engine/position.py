@@ -30,6 +30,8 @@ class Position:
     """Inner steps that were skipped for numbers that are not finite."""
     measured_before: bool = False
     """The evaluation before training is done."""
+    begun: bool = False
+    """The reward knows that this outer iteration has begun."""
     ended_early: bool = False
     """Early stopping has closed the inner loop of this outer iteration."""
     best_loss: float = float("inf")
@@ -44,6 +46,8 @@ class Position:
     """Running mean of the reward gap, in this inner loop."""
     both_down_mean: float = 0.0
     """Running mean of the share of pairs whose log-ratios both fall, in this inner loop."""
+    alerted: list[str] = field(default_factory=list)
+    """Causes that alerts have named in this outer iteration."""
     ended: list[Mapping[str, float]] = field(default_factory=list)
     """What the outer iterations that advice may yet ask for ended with; the first may be from before training."""
 
@@ -57,6 +61,8 @@ class Position:
 
     def begin_inner_loop(self, t: int) -> None:
         """Move to the start of outer iteration t."""
-        self.t, self.k, self.s, self.stored, self.ended_early = t, 0, 0, 0, False
+        self.t, self.k, self.s, self.stored = t, 0, 0, 0
+        self.begun = self.ended_early = False
         self.patience, self.lowest_check = 0, float("inf")
         self.gap_mean = self.both_down_mean = 0.0
+        self.alerted = []

@@ -11,6 +11,7 @@ from irltui.data.mask import masked_rows
 from irltui.distributed import ranks
 from irltui.engine import checkpoint
 from irltui.engine.assemble import Parts, build, derived_seed
+from irltui.engine.concerns import concerns
 from irltui.engine.inputs import check_inputs
 from irltui.engine.journal import Journal
 from irltui.engine.position import Position
@@ -58,6 +59,9 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
     _announce(writer, parts, None if is_first else journal.position)
     for line in (*parts.data.report.lines(), *skipped):
         journal.log(line)
+    if is_first:
+        for concern in concerns(config, parts.plan):
+            journal.alert(concern.key, f"{concern.text}. {concern.remedy}")
     tracking = start_tracking(run, config, manifest.sha256[:16], journal.position.step, journal.alert)
     journal.track = tracking.log
     drive = Drive(run, parts, journal, safepoint)

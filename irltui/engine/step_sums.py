@@ -60,13 +60,14 @@ class Pending:
         if isinstance(step, SftStep):
             mine.nll -= float(step.logp.detach()[real].sum())
             return
-        mine.rewards.append((_array(step.demonstration[real]), _array(step.generation[real])))
+        apart = real if step.batch.differs is None else real & (step.batch.differs > 0)
+        mine.rewards.append((_array(step.demonstration[apart]), _array(step.generation[apart])))
         if parts.config.reward.implicit:
             with torch.no_grad():  # known already: the reward asked for it
                 logp = parts.policy.log_probs(responses)
             mine.nll -= float(logp[:count][real].sum())
             demonstration, generation = (logp - responses.logp_ref).chunk(2)
-            mine.logratios.append((_array(demonstration[real]), _array(generation[real])))
+            mine.logratios.append((_array(demonstration[apart]), _array(generation[apart])))
 
     @property
     def is_skipped(self) -> bool:
@@ -87,12 +88,11 @@ class Pending:
 
 
 def step_metrics(sums: Sums) -> diagnostics.Values:
-    """Averages over the pairs, or tokens, of the step."""
+    """Averages over the pairs, or tokens, of the step; those of gaps leave out pairs with y~ == y."""
     values = {"train/loss": sums.loss / (sums.weight if sums.rewards else 1)}
-    if sums.rewards:
-        values |= diagnostics.reward_metrics(*_joined(sums.rewards))
-    if sums.logratios:
-        values |= diagnostics.logratio_metrics(*_joined(sums.logratios))
+    for sides, metrics in ((sums.rewards, diagnostics.reward_metrics), (sums.logratios, diagnostics.logratio_metrics)):
+        if any(len(demonstration) for demonstration, _ in sides):
+            values |= metrics(*_joined(sides))
     if sums.logratios or not sums.rewards:
         values["train/nll"] = sums.nll / sums.demonstration_tokens
     return values

@@ -12,11 +12,11 @@ from irltui.algorithm import Pairs, Start, Step, learn
 from irltui.api import Demonstration
 from irltui.distributed import ranks
 from irltui.engine import checkpoint, diagnostics, early_stop
-from irltui.engine.advice import Setting, advise, still_matter
 from irltui.engine.assemble import Parts
 from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
 from irltui.engine.export import export
 from irltui.engine.faults import keep_step
+from irltui.engine.health import advise, alerts, still_matter
 from irltui.engine.journal import Journal
 from irltui.engine.micro_batches import Micro, micro_batches
 from irltui.engine.pairs import Round, Rounds
@@ -74,7 +74,7 @@ class Drive:
     def _train(self) -> None:
         """All steps from the position on."""
         pending = Pending()
-        for step in self._steps(Start(self._position.t, self._position.k)):
+        for step in self._steps(Start(self._position.t, self._position.k, self._position.begun)):
             if not pending.is_skipped:
                 try:
                     pending.add(step, self._parts)
@@ -130,7 +130,10 @@ class Drive:
             Checkpoint(self._position.step, self._position.t, saved.name, saved.seconds, saved.size, reason)
         )
         if ranks.is_first():
-            checkpoint.prune(self._run, self._parts.config.checkpoint.keep, self._position.best_checkpoint)
+            needed = {self._position.best_checkpoint}
+            if self._parts.reference_rolls:
+                needed.add(Position(self._position.t).name)  # kl/reference is measured against it
+            checkpoint.prune(self._run, self._parts.config.checkpoint.keep, needed)
         return saved.name
 
     # -- the stream of steps -------------------------------------------------------------------
@@ -154,6 +157,7 @@ class Drive:
     def _generate(self, t: int, k: int) -> Iterator[list[Pairs]]:
         """Sample and score once, then the batches of the inner loop."""
         self._in_inner_loop = False
+        self._position.begun = True  # `learn` tells the reward before it asks for pairs
         is_new = self._round is None or self._round.t != t  # not so after memory ran out in the first step
         self._round = self._rounds.begin(t, announce=k == 0 and self._position.s == 0 and is_new)
         if t and k == 0 and self._parts.reward is not None and self._parts.reward.restarts:
@@ -194,8 +198,11 @@ class Drive:
         position.step += 1
         position.tokens += sums.tokens
         self._journal.metrics(values)
-        self._journal.check_health(values)
-        self._watch_inner_loop(values)
+        if "reward/gap" in values:
+            early_stop.take_in(position, values)
+            means = {"reward/gap": position.gap_mean, "pairs/both_down": position.both_down_mean}
+            self._journal.report(alerts(means, parts.setting))
+            self._watch_inner_loop()
         self._journal.mark()
         self._journal.phase(Phase.UPDATE, k + 1, parts.plan.inner_steps(t), "steps")
         every = parts.config.checkpoint.every_steps
@@ -230,11 +237,8 @@ class Drive:
         self._journal.alert("not_finite", f"Step {position.step + 1} is skipped: {why}")
         return {"train/skipped": float(position.skipped)}
 
-    def _watch_inner_loop(self, values: diagnostics.Values) -> None:
+    def _watch_inner_loop(self) -> None:
         section, position = self._parts.config.early_stop, self._position
-        if GAP not in values:
-            return
-        early_stop.take_in(position, values)
         reason = early_stop.gap_too_wide(section, position)
         if not reason and early_stop.check_due(section, position) and self._round and self._round.held_out:
             checked = self._evaluator.held_out_pairs(self._round.held_out)
@@ -242,13 +246,13 @@ class Drive:
             reason = early_stop.loss_turned(section, position, checked["heldout/loss"])
         if reason:
             position.ended_early = True
-            self._journal.alert("early_stop", f"Inner loop {position.t} ends at step {position.k}: {reason}.")
+            self._journal.alert("early_stop", f"Inner loop {position.t + 1} ends at step {position.k}: {reason}.")
 
     def _improve(self, t: int) -> None:
         """The reward of outer iteration t has learned: the policy follows, then the iteration ends."""
         self._in_inner_loop = False
         if self._parts.lower is not None:
-            Improver(self._parts, self._journal, self.save).improve(t, self._parts.lower)
+            Improver(self._run, self._parts, self._journal, self.save).improve(t, self._parts.lower)
         self._finish(t)
 
     def _finish(self, t: int) -> None:
@@ -257,7 +261,7 @@ class Drive:
         position = self._position
         values = self._evaluator.outer_iteration(t, self._round)
         self._round = None
-        is_comparable = self._one_reference and "heldout/loss" in values
+        is_comparable = self._parts.setting.one_reference and "heldout/loss" in values
         loss = values.get("heldout/loss" if is_comparable else "heldout/nll", float("inf"))
         is_best = loss < position.best_loss
         self._advise(t, values)
@@ -268,16 +272,6 @@ class Drive:
         self.save("outer iteration")
         self._rounds.end(t)
         self._parts.poll()
-
-    @property
-    def _one_reference(self) -> bool:
-        """Whether the held-out losses of all outer iterations compare.
-
-        Against a reference that rolls on, the losses of two iterations measure different gaps; so do those of RFT,
-        whose reward is set a harder task the better the policy becomes.
-        """
-        config = self._parts.config
-        return config.reference.kind == "fixed" and config.reward.implicit
 
     def _remember(self, iteration: int, values: diagnostics.Values) -> None:
         """Keep what an outer iteration ended with (0: before training), as far as JSON can."""
@@ -292,6 +286,5 @@ class Drive:
             if config.reward.implicit:
                 learned["pairs/both_down"] = position.both_down_mean
         self._remember(t + 1, values | learned)
-        setting = Setting(config.algorithm, self._one_reference, config.loss.gamma)
-        found = advise(position.ended, setting, left=self._parts.plan.outer_iterations - t - 1)
+        found = advise(position.ended, self._parts.setting, left=self._parts.plan.outer_iterations - t - 1)
         self._journal.event(Advice(position.step, t, found.verdict, found.text))

@@ -6,8 +6,8 @@ is on where a gradient is wanted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from irltui.api import Prompt, Responses
 from irltui.distributed import ranks
 from irltui.distributed.load_once import read_by_first
 from irltui.distributed.sharding import Sharding
-from irltui.lm.logprobs import sequence_log_probs, token_log_probs
+from irltui.lm.logprobs import only, sequence_log_probs, token_log_probs
 from irltui.lm.pairs import SharedPrompts
 
 # Autocast keeps low-precision copies of the weights for as long as it is entered.
@@ -110,6 +110,14 @@ class LanguageModelPolicy:
         self._latest = (responses, logp)
         return logp
 
+    def log_distributions(self, responses: Responses, predicts: Tensor) -> Tensor:
+        """Log pi(. | x, tokens before) at the marked positions (B, L), (marked, vocabulary) float32, no gradient."""
+        inputs = {"input_ids": responses.input_ids, "attention_mask": responses.attention_mask.long()}
+        self._train(on=False)
+        with torch.no_grad(), self.autocast(), ranks.noticing(), only(self.model.get_output_embeddings(), predicts):
+            logits = self.model(**inputs, use_cache=False).logits
+        return logits.float().log_softmax(-1)
+
     def log_probs(self, responses: Responses) -> Tensor:
         """Log pi(y | x), (B,) float32; differentiable."""
         return sequence_log_probs(self.token_log_probs(responses))
@@ -178,6 +186,55 @@ class LanguageModelPolicy:
         finally:
             if initial._shards is not None:
                 initial._shards.release()
+
+    @contextmanager
+    def past(
+        self, weights: Mapping[str, Tensor] | None = None
+    ) -> Iterator[Callable[[], AbstractContextManager[LanguageModelPolicy]]]:
+        """Inside, a callable whose context is the policy as it was, for scoring: with `weights`, or pi_0.
+
+        It is loaded at its first use and held until the end; with adapters it is this policy, for as long as each
+        context lasts, so that no command may be answered there.
+
+        Args:
+            weights: of what trains, by name, all of each; None for pi_0.
+        """
+        held: LanguageModelPolicy | None = None
+        with ExitStack() as stack:
+
+            @contextmanager
+            def then() -> Iterator[LanguageModelPolicy]:
+                nonlocal held
+                if self.is_adapted:
+                    with self.initial() if weights is None else self._with(weights) as earlier:
+                        yield earlier
+                    return
+                if held is None:
+                    held = stack.enter_context(self.initial())
+                    held.put(weights or {})
+                yield held
+
+            yield then
+
+    @contextmanager
+    def _with(self, weights: Mapping[str, Tensor]) -> Iterator[LanguageModelPolicy]:
+        """The policy itself with other weights, which are put back."""
+        self.moved()
+        now = {name: ranks.local(parameter).detach().clone() for name, parameter in self.trained().items()}
+        self.put(weights)
+        try:
+            yield self
+        finally:
+            self.moved()
+            with torch.no_grad():
+                for name, parameter in self.trained().items():
+                    ranks.local(parameter).copy_(now[name])
+
+    def put(self, weights: Mapping[str, Tensor]) -> None:
+        """Set parameters by name to what every rank has all of."""
+        parameters = dict(self.model.named_parameters()) if self._shards is None else self._shards.named
+        for name, value in weights.items():
+            ranks.put(parameters[name], value)
 
     def collate(
         self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], logp_ref: Sequence[float]

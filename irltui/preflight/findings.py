@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from irltui.config.line_template import LINE_TEMPLATE
 from irltui.config.schema import RunConfig
 from irltui.data.tokens import DIFFERS, LOST, MERGED, NO_BOS, NOT_FOLLOWED, SPECIAL, UNKNOWN
+from irltui.engine.concerns import concerns
 from irltui.engine.plan import Plan
 from irltui.preflight.rows import RowFacts
 from irltui.runs.data_report import DataReport, Finding
+from irltui.runs.thresholds import (
+    FEWEST_HELD_OUT,
+    FEWEST_STEPS,
+    LONGEST_CAP,
+    MOST_ROWS_LOST,
+    UNLIKELY_NLL,
+)
 
-_MANY = 0.1
-_FEW_HELD_OUT = 30
-_FEW_STEPS = 10
-_SURPRISED = 3.5  # nats a token from which on the model has hardly seen such answers
 _PRETRAINED = 50_000_000  # parameters from which on a model is no toy
-_SPARSE = 4  # a cap so many times the 95th percentile only costs
 _REMARKS: dict[str, tuple[str, str]] = {
     SPECIAL: (
         "warning",
@@ -65,6 +68,7 @@ def find(
         *_of_repetitions(report, rows),
         *_of_held_out(config, rows),
         *_of_training(config, plan, parameters),
+        *(Finding("warning", each.key, each.text, each.remedy) for each in concerns(config, plan)),
         *(_of_model(config, report, seen) if seen is not None else ()),
     ]
     return sorted(found, key=lambda finding: finding.level == "note")
@@ -97,7 +101,7 @@ def _of_tokens(report: DataReport) -> Iterator[Finding]:
 
 def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:
     lost = sum(tally.count for reason, tally in report.dropped.items() if reason != "duplicate")
-    if lost > _MANY * report.rows:
+    if lost > MOST_ROWS_LOST * report.rows:
         yield Finding(
             "warning",
             "data",
@@ -105,7 +109,7 @@ def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:
             "Their reasons are above. For lengths: raise data.max_prompt_tokens and data.max_response_tokens.",
         )
     cut = sum(tally.count for tally in report.cut.values())
-    if cut > _MANY * report.rows:
+    if cut > MOST_ROWS_LOST * report.rows:
         yield Finding(
             "warning",
             "data.overlong",
@@ -113,7 +117,7 @@ def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:
             "Raise data.max_prompt_tokens and data.max_response_tokens.",
         )
     cap = config.max_new_tokens
-    if config.algorithm != "sft" and cap > _SPARSE * report.responses.p95:
+    if config.algorithm != "sft" and cap > LONGEST_CAP * report.responses.p95:
         yield Finding(
             "note",
             "decoding.max_new_tokens",
@@ -124,7 +128,7 @@ def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:
 
 def _of_repetitions(report: DataReport, rows: RowFacts) -> Iterator[Finding]:
     same = rows.same_response
-    if same.count > _MANY * report.train:
+    if same.count > MOST_ROWS_LOST * report.train:
         yield Finding(
             "warning",
             "data.source",
@@ -143,7 +147,7 @@ def _of_held_out(config: RunConfig, rows: RowFacts) -> Iterator[Finding]:
                 + (", but for case, spaces and marks at the ends" if what == "prompt" else ""),
                 "Held-out figures look better than they are. Take the repetitions out of the data.",
             )
-    if config.data.held_out and rows.held_out_prompts < _FEW_HELD_OUT:
+    if config.data.held_out and rows.held_out_prompts < FEWEST_HELD_OUT:
         yield Finding(
             "note",
             "data.held_out",
@@ -154,7 +158,7 @@ def _of_held_out(config: RunConfig, rows: RowFacts) -> Iterator[Finding]:
 
 def _of_training(config: RunConfig, plan: Plan, parameters: int) -> Iterator[Finding]:
     steps, rate = plan.total_steps, config.optimizer.learning_rate
-    if steps < _FEW_STEPS and config.algorithm != "rft":
+    if steps < FEWEST_STEPS and config.algorithm != "rft":
         yield Finding(
             "warning",
             "loop.passes",
@@ -178,11 +182,11 @@ def _of_training(config: RunConfig, plan: Plan, parameters: int) -> Iterator[Fin
 
 
 def _of_model(config: RunConfig, report: DataReport, seen: Seen) -> Iterator[Finding]:
-    if seen.demonstration_nll > _SURPRISED and config.algorithm != "sft":
+    if seen.demonstration_nll > UNLIKELY_NLL and config.algorithm != "sft":
         yield Finding(
             "warning",
             "model.name",
-            f"the demonstrations are foreign to the model ({seen.demonstration_nll:.2f} nats a token)",
+            f"the model finds the demonstrations unlikely ({seen.demonstration_nll:.2f} nats per token)",
             "Begin with SFT: irltui run sft with the same model and data, then --model that run's folder.",
         )
     if not seen.ended and seen.longest >= 2 * report.responses.median and config.algorithm != "sft":

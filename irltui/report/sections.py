@@ -15,6 +15,7 @@ from irltui.runs.data_report import Tally
 from irltui.runs.events import Evaluation
 from irltui.runs.manifest import Manifest
 from irltui.runs.metrics import METRICS
+from irltui.views.alerts import counted, times
 from irltui.views.arms import Side, side_differences
 from irltui.views.config_diff import flat
 from irltui.views.final_figures import Estimate, FinalRow
@@ -201,13 +202,14 @@ def _counted(what: str, reason: str, tally: Tally) -> str:
 
 
 def _alerts(run: ComparedRun) -> str:
-    messages = run.history.messages()
+    messages = counted(run.history.messages())
     if not messages:
         return "<p>No alert.</p>"
     items = "".join(
         f'<li class="{message.level if message.level in {"advice", "critical"} else "warning"}">'
-        f"<b>{text(message.level, limit=20)}</b>, step {message.step}: {text(message.text, limit=600)}</li>"
-        for message in messages[-_MOST_ALERTS:]
+        f"<b>{text(message.level, limit=20)}</b>, step {message.step}: {text(message.text, limit=600)}"
+        f"{times(count)}</li>"
+        for message, count in messages[-_MOST_ALERTS:]
     )
     earlier = len(messages) - _MOST_ALERTS
     return (f"<p>{earlier} earlier alerts</p>" if earlier > 0 else "") + f'<ul class="alerts">{items}</ul>'

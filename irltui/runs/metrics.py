@@ -12,8 +12,6 @@ from dataclasses import dataclass
 HIGHER, LOWER = "higher", "lower"
 _ANY = (-math.inf, math.inf)
 _SHARE, _POSITIVE = (0.0, 1.0), (0.0, math.inf)
-LN2 = math.log(2)
-"""The logistic loss of a reward that tells nothing."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +92,15 @@ GROUPS: dict[str, tuple[Metric, ...]] = {
                short="=demo", better=LOWER, healthy="small; 1 = nothing to learn", bounds=_SHARE),
         Metric("generation/empty", "share that holds nothing but the end", "empty generations", short="empty",
                better=LOWER, healthy="near 0", bounds=_SHARE),
-        Metric("pairs/dropped", "pairs of the outer iteration left out because y~ = y: they have no gradient",
+        Metric("pairs/dropped", "pairs of the outer iteration with y~ = y: their gap has no gradient",
                "dropped pairs", short="dropped", unit="pairs", better=LOWER, bounds=_POSITIVE),
     ),
     "How far has the policy gone?": (
         Metric("kl/reference",
-               "on generations: KL(pi_ref || pi) for a rolling reference, KL(pi || pi_ref) for a fixed one",
+               "KL(pi || pi_ref), summed over the vocabulary at each token of the held-out generations; for a mixed "
+               "reference the weighted mean of the KL from pi_0 and from pi_t",
                "KL from reference", short="reference", unit="nats/token", healthy="small and steady"),
-        Metric("kl/initial", "KL(pi || pi_0), on fresh answers to the fixed prompts", "KL from start",
+        Metric("kl/initial", "KL(pi || pi_0), measured in the same way", "KL from start",
                short="initial", unit="nats/token", healthy="grows slowly"),
     ),
     "Do sampler and trainer agree?": (

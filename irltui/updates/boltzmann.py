@@ -71,10 +71,8 @@ class BoltzmannUpdate(PolicyUpdate):
         weights = boltzmann_weights(rewards, self._lower.beta)
         logp_ref = group.by_prompt(group.logp_ref)
         for part in group.weighted_log_probs(-weights / len(weights), context.policy, context.batch):
-            if part.log_probs is None:
-                yield PolicyStep(s, part.sum, last=False)
-            else:
-                yield PolicyStep(s, part.sum, values=_metrics(rewards, weights, part.log_probs - logp_ref))
+            logp = part.log_probs
+            yield part.step(s, {} if logp is None else _metrics(rewards, weights, logp - logp_ref))
 
 
 def _metrics(rewards: Tensor, weights: Tensor, logratio: Tensor) -> dict[str, float]:

@@ -6,16 +6,19 @@ Knows no update: only that generations of a prompt lie side by side and that for
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from irltui.api import BuildContext, Generation, LowerLevel, Policy, Prompt, Responses, Reward
+from irltui.api import BuildContext, Generation, LowerLevel, Policy, PolicyStep, Prompt, Responses, Reward
 from irltui.data.order import batches
 from irltui.distributed import ranks
+
+_T = TypeVar("_T")
 
 
 def lower_level(context: BuildContext) -> LowerLevel:
@@ -56,12 +59,26 @@ class Group:
 
     def rewards(self, reward: Reward, policy: Policy, batch: int) -> Tensor:
         """R(x, y~) of each, (P, n) float32, without gradient."""
-        scores: list[tuple[int, float]] = []
+        return self.by_prompt(self._of_each(lambda responses: reward.score(responses).tolist(), policy, batch))
+
+    def token_log_probs(self, policy: Policy, batch: int) -> list[list[float]]:
+        """Log pi of each token of each generation, without gradient, as the trainer computes it; N rows, nats."""
+
+        def rows(responses: Responses) -> list[list[float]]:
+            found = policy.token_log_probs(responses).float().cpu()
+            masks = responses.response_mask.cpu()
+            return [row[mask].tolist() for row, mask in zip(found, masks, strict=True)]
+
+        return self._of_each(rows, policy, batch)
+
+    def _of_each(self, compute: Callable[[Responses], Sequence[_T]], policy: Policy, batch: int) -> list[_T]:
+        """What `compute` says of each generation, without gradient, N in order; each rank computes its share."""
+        found: list[tuple[int, _T]] = []
         with torch.no_grad():
             for places, counts in ranks.passes(self._orders(batch)):
-                found = reward.score(self._collate(policy, places)).float().cpu()
-                scores += zip(places, found.tolist(), strict=True) if counts else ()
-        return self.by_prompt(_in_place(ranks.gather(scores)))
+                values = compute(self._collate(policy, places))
+                found += zip(places, values, strict=True) if counts else ()
+        return [value for _, value in sorted(ranks.gather(found), key=lambda pair: pair[0])]
 
     def by_prompt(self, values: Tensor | Iterable[float]) -> Tensor:
         """(N,) -> (P, n)."""
@@ -79,11 +96,12 @@ class Group:
         flat, logp = weights.reshape(-1), list[tuple[int, float]]()
         parts = ranks.passes(self._orders(batch))
         for number, (places, counts) in enumerate(parts, start=1):
-            found = policy.log_probs(self._collate(policy, places))
+            responses = self._collate(policy, places)
+            found = policy.log_probs(responses)
             logp += zip(places, found.detach().float().cpu().tolist(), strict=True)
             everyone = self.by_prompt(_in_place(ranks.gather(logp))) if number == len(parts) else None
             weight = flat[places].to(found.device) if counts else torch.zeros_like(found)
-            yield Weighted((weight * found).sum(), everyone)
+            yield Weighted((weight * found).sum(), everyone, responses, weight)
 
     def _orders(self, batch: int) -> list[list[int]]:
         """Places of the generations, those of like length in one forward pass."""
@@ -108,6 +126,13 @@ class Weighted:
 
     sum: Tensor  # ()
     log_probs: Tensor | None
+    responses: Responses
+    weight: Tensor  # (B,)
+
+    def step(self, s: int, values: Mapping[str, float]) -> PolicyStep:
+        """This part of policy step s, whose metrics come with the last part."""
+        last = self.log_probs is not None
+        return PolicyStep(s, self.sum, last, values if last else {}, self.responses, self.weight)
 
 
 def _in_place(values: Iterable[tuple[int, float]]) -> Tensor:

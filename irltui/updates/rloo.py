@@ -8,6 +8,7 @@ from torch import Tensor
 
 from irltui.algorithm import regularised_return, rloo_advantage
 from irltui.api import BuildContext, PolicyStep, PolicyUpdate, Prompt, Reward, Sampler, prompt_seed
+from irltui.samplers.logp_error import agreement_metrics, disagreement
 from irltui.updates.groups import Group, copies, drawn_in_order, lower_level, step_count, step_prompts
 
 _NO_SPREAD = 1e-6  # of the returns of a prompt's generations: they teach nothing then
@@ -52,16 +53,20 @@ class RlooUpdate(PolicyUpdate):
     def _step(self, group: Group, reward: Reward, s: int) -> Iterator[PolicyStep]:
         context, beta = self._context, self._lower.beta
         rewards = group.rewards(reward, context.policy, context.batch)
-        # The policy drew these itself a moment ago: its own log-probabilities are the sampler's.
-        logp = group.by_prompt(sum(g.logprobs) for g in group.generations)
+        rows = group.token_log_probs(context.policy, context.batch)  # a sampler of its own rounds otherwise
+        logp = group.by_prompt(sum(row) for row in rows)
         logp_ref = group.by_prompt(group.logp_ref)
         returns = regularised_return(rewards, logp, logp_ref, beta)
         advantage = rloo_advantage(returns)
-        values = {**_metrics(rewards, returns, advantage), "policy/kl": float((logp - logp_ref).mean())}
+        errors = [disagreement(g.logprobs, row) for g, row in zip(group.generations, rows, strict=True)]
+        values = {
+            **_metrics(rewards, returns, advantage),
+            "policy/kl": float((logp - logp_ref).mean()),
+            **agreement_metrics(errors),
+        }
         weights = -advantage / advantage.numel()
         for part in group.weighted_log_probs(weights, context.policy, context.batch):
-            last = part.log_probs is not None
-            yield PolicyStep(s, part.sum, last, values if last else {})
+            yield part.step(s, values)
 
 
 def _metrics(rewards: Tensor, returns: Tensor, advantage: Tensor) -> dict[str, float]:

@@ -70,6 +70,7 @@ def _model(config: RunConfig, run: str) -> tuple[ModelUnderTest, BuildContext]:
         batch=size,
         poll=parts.context.poll,
         rewards=rewards,
+        notice=talk,
     )
     return model, parts.context
 

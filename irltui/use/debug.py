@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from irltui.algorithm import Pairs, Start, Step, learn
+from irltui.api import Reward
 from irltui.config.load import recorded
 from irltui.console import columns, out, out_json
 from irltui.engine.assemble import Assembly
@@ -58,54 +59,56 @@ def main(folder: str, *, as_json: bool = False) -> None:
     kept = Path(folder)
     about = read_fault(kept)
     run = open_run_folder(kept.absolute().parent.parent)
-    replay = _replay(run, kept)
+    replay = _replay(run, kept, is_policy_step=about.get("policy_step") is not None)
     if as_json:
         out_json({"fault": about, **_plain(asdict(replay))})
     else:
         _tell(about, replay)
 
 
-def _replay(run: RunFolder, folder: Path) -> Replay:
+def _replay(run: RunFolder, folder: Path, *, is_policy_step: bool) -> Replay:
     config = recorded(read_manifest(run).config)
     try:
         parts = load_checkpoint(config, folder)
         batches = kept_batches(folder, parts.policy.device)
     except OSError as error:
         raise RunFolderError(f"{folder}: cannot be read: {error}") from error
+    # The loss of a policy step is a weighted sum of the policy's log-probabilities.
+    reward = None if is_policy_step else parts.reward
     total = 0.0
     rows: list[Row] = []
-    for step in _steps(parts, batches):
+    for step in _steps(parts, reward, batches):
         step.loss.backward()
         total += float(step.loss.detach())
-        rows += _rows(parts.policy, step)
+        rows += _rows(parts.policy, step, "generation" if is_policy_step else "demonstration")
     trained = parts.policy.trained()
-    if parts.reward is not None and not config.reward.implicit:
-        trained = {f"reward parameter {i}": parameter for i, parameter in enumerate(parts.reward.parameters())}
+    if reward is not None and not config.reward.implicit:
+        trained = {f"reward parameter {i}": parameter for i, parameter in enumerate(reward.parameters())}
     bad = [name for name, p in trained.items() if not torch.isfinite(p).all()]
     gradients = [name for name, p in trained.items() if p.grad is not None and not torch.isfinite(p.grad).all()]
     return Replay(rows, total, bad, gradients)
 
 
-def _steps(parts: Assembly, batches: Sequence[Pairs]) -> Iterator[Step | SftStep]:
-    """The losses as training computes them; the loop starts after inner step 0, so that the reward begins nothing."""
-    start = Start(t=0, k=1)
-    if parts.reward is None:
+def _steps(parts: Assembly, reward: Reward | None, batches: Sequence[Pairs]) -> Iterator[Step | SftStep]:
+    """The losses as training computes them; the reward has begun, so that it begins nothing."""
+    start = Start(begun=True)
+    if reward is None:
         rows = [Demonstrated(batch.responses, batch.weight, batch.last) for batch in batches]
-        return sft(parts.policy.log_probs, lambda *_: [rows], lambda _: None, T=1, K=2, start=start)
+        return sft(parts.policy.log_probs, lambda *_: [rows], lambda _: None, T=1, K=1, start=start)
     return learn(
-        parts.reward,
+        reward,
         lambda *_: [batches],
         lambda _: None,
         h=parts.h,
         T=1,
-        K=2,
+        K=1,
         penalty=parts.penalty,
         start=start,
     )
 
 
-def _rows(policy: LanguageModelPolicy, step: Step | SftStep) -> Iterator[Row]:
-    """What a micro-batch says of each of its responses."""
+def _rows(policy: LanguageModelPolicy, step: Step | SftStep, first: str) -> Iterator[Row]:
+    """What a micro-batch says of each of its responses; the first ones are on side `first`."""
     with torch.no_grad():
         log_probs = policy.log_probs(step.batch.responses).tolist()
     rewards: list[float | None] = [None] * len(log_probs)
@@ -113,13 +116,14 @@ def _rows(policy: LanguageModelPolicy, step: Step | SftStep) -> Iterator[Row]:
         rewards = torch.cat([step.demonstration, step.generation]).tolist()
     ids, masks = step.batch.responses.input_ids, step.batch.responses.response_mask
     for i, (log_prob, reward) in enumerate(zip(log_probs, rewards, strict=True)):
-        side = "demonstration" if i < len(step.batch.weight) else "generation"
+        side = first if i < len(step.batch.weight) else "generation"
         text = policy.tokenizer.decode(ids[i][masks[i]], skip_special_tokens=False)
         yield Row(side, int(masks[i].sum()), log_prob, reward, text)
 
 
 def _tell(about: dict[str, Any], replay: Replay) -> None:
-    place = f"outer iteration {about.get('outer_iteration')}, inner step {about.get('inner_step')}"
+    kind = "inner" if about.get("policy_step") is None else "policy"
+    place = f"outer iteration {about.get('outer_iteration', 0) + 1}, {kind} step {about.get(f'{kind}_step', 0) + 1}"
     out(f"{place}: {safe(about.get('reason'))}\n")
     rows = [["", "side", "tokens", "log-prob", "reward", "text"]]
     for row in replay.rows:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from irltui.runs.history import SYSTEM
-from irltui.runs.metrics import KEY, LN2, metric
+from irltui.runs.metrics import KEY, metric
+from irltui.runs.thresholds import CHANCE
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ PANELS = (
         "Loss",
         ("train/loss", "heldout/loss"),
         "Held-out loss at ln 2 means no signal; if it turns up, the inner loop is too long.",
-        (Level(LN2, "ln 2"),),
+        (Level(CHANCE, "ln 2"),),
     ),
     _panel(
         "nll",

@@ -96,7 +96,7 @@ def watch(clock: Clock) -> None:
     RunWriter.write = written
     for name in ("write", "status"):
         clock.times(RunWriter, name)
-    for name in ("phase", "metrics", "check_health", "alert", "log", "event", "status", "mark"):
+    for name in ("phase", "metrics", "report", "alert", "log", "event", "status", "mark"):
         clock.times(Journal, name)
     clock.times(drive, "step_metrics")
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from irltui.config.schema import DataSection
 from irltui.data.demonstrations import load_demonstrations
-from irltui.lm.policy import LanguageModelPolicy
+from irltui.lm import policy
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from support.runs import Change, config, demonstrations, events, finish, stored
@@ -76,14 +78,14 @@ def test_every_pair_is_scored_under_the_reference_once_an_iteration(
     tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored: list[int] = []
-    true = LanguageModelPolicy.token_log_probs
+    true = policy.token_log_probs
 
-    def count(self: LanguageModelPolicy, responses: Any) -> torch.Tensor:
+    def count(model: Any, head: Any, responses: Any, rows: Any) -> torch.Tensor:
         if not torch.is_grad_enabled():
             scored.append(int(responses.input_ids.shape[0]))
-        return true(self, responses)
+        return true(model, head, responses, rows)
 
-    monkeypatch.setattr(LanguageModelPolicy, "token_log_probs", count)
+    monkeypatch.setattr(policy, "token_log_probs", count)  # the forward pass itself: what is remembered costs nothing
     change: Change = {
         "evaluation": {"samples": 0, "before_training": False, "held_out_pairs": 0},
         "data": {"held_out": 0.0},
@@ -102,5 +104,45 @@ def test_kl_from_the_initial_policy_is_zero_before_training_and_grows(
 ) -> None:
     run = finish(tmp_path / "run", config(*inputs, {"optimizer": {"learning_rate": 5e-3}}))
     kl = [e.values["kl/initial"] for e in events(run, Kind.METRICS) if "kl/initial" in e.values]
-    assert kl[0] == pytest.approx(0, abs=1e-6)
-    assert kl[-1] > 0
+    assert kl[0] == 0
+    assert kl[-1] > kl[1] > 0
+
+
+@pytest.mark.parametrize("change", [{}, {"checkpoint": {"every_steps": 1, "keep": 1}}], ids=["plain", "many saved"])
+@pytest.mark.parametrize("kind", ["rolling", "fixed", "mix"])
+def test_kl_is_that_of_the_policy_from_its_reference_on_the_held_out_generations(
+    tmp_path: Path, inputs: tuple[Path, Path], kind: str, change: Change
+) -> None:
+    """Against transformers alone: final weights, those of the last checkpoint before, and the stored generations."""
+    learning: Change = {
+        "optimizer": {"learning_rate": 5e-3},
+        "reference": {"kind": kind, "weight": 0.25},
+        "evaluation": {"samples": 9},  # all held-out prompts
+    }
+    run = finish(tmp_path / "run", config(*inputs, {**learning, "checkpoint": {"keep": 9}}))
+    again = finish(tmp_path / "again", config(*inputs, {**learning, **change}))
+    told = [e.values for e in events(run, Kind.METRICS) if "kl/reference" in e.values]
+    assert told == [e.values for e in events(again, Kind.METRICS) if "kl/reference" in e.values]
+    initial, final = (AutoModelForCausalLM.from_pretrained(path) for path in (inputs[0], run.model))
+    began = AutoModelForCausalLM.from_pretrained(inputs[0])
+    began.load_state_dict(load_file(run.checkpoints / "0001-000000" / "parameters.safetensors"), strict=False)
+    tokenizer = AutoTokenizer.from_pretrained(inputs[0])
+    prompts = {f"row-{i}": json.loads(line)["prompt"] for i, line in enumerate(inputs[1].read_text().splitlines(), 1)}
+    trained = {e.prompt_id for e in events(run, Kind.SAMPLE)}
+    held_out = [row for row in stored(run, "0001") if row["prompt_id"] in trained]
+    assert held_out
+    sums = {"initial": 0.0, "began": 0.0}
+    for row in held_out:
+        prompt = tokenizer(f"<|user|>{prompts[row['prompt_id']]}<|assistant|>")["input_ids"]
+        ids = torch.tensor([[*prompt, *row["tokens"]]])
+        with torch.no_grad():
+            at = slice(len(prompt) - 1, -1)
+            p, q, r = (m(ids).logits[0, at].double().log_softmax(-1) for m in (final, initial, began))
+        sums["initial"] += float((p.exp() * (p - q)).sum())
+        sums["began"] += float((p.exp() * (p - r)).sum())
+    tokens = sum(len(row["tokens"]) for row in held_out)
+    to_initial, to_began = sums["initial"] / tokens, sums["began"] / tokens
+    expected = {"rolling": to_began, "fixed": to_initial, "mix": 0.25 * to_initial + 0.75 * to_began}[kind]
+    assert told[-1]["kl/initial"] == pytest.approx(to_initial, rel=1e-4)
+    assert told[-1]["kl/reference"] == pytest.approx(expected, rel=1e-4)
+    assert to_initial != pytest.approx(to_began, rel=0.1)

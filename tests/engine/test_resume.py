@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save_file
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.engine.stepper import Stepper
 from irltui.errors import EXIT_OK, EXIT_USAGE
+from irltui.rewards import Explicit
+from irltui.rewards.explicit import ExplicitReward
 from irltui.runs.doctor import diagnose
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
@@ -82,6 +84,27 @@ def test_interrupted_anywhere_a_run_continues_to_identical_weights_metrics_and_s
         assert work(run) == EXIT_OK
         assert_same(run, expected)
         assert read_status(run).values.keys() == read_status(expected).values.keys()
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["learned", "given"])
+def test_a_reward_is_told_of_each_outer_iteration_once_wherever_the_run_is_interrupted(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    begun: list[int] = []
+    monkeypatch.setattr(ExplicitReward, "begin", lambda self, t: begun.append(t))
+    monkeypatch.setattr(Explicit, "learns", not given)
+    values = config(*inputs, rft({"update": {"steps": 2}, "evaluation": {"held_out_pairs": 2, "samples": 1}}))
+    asked = count_polls(monkeypatch)
+    finish(tmp_path / "whole", values)
+    assert begun == [0, 1]
+    for place in range(2, asked["n"] + 1, max(1, asked["n"] // 12)):
+        begun.clear()
+        run = prepare(tmp_path / f"stopped-{place}", values)
+        interrupt_at(monkeypatch, place)
+        assert work(run) == EXIT_OK
+        count_polls(monkeypatch)
+        assert work(run) == EXIT_OK
+        assert begun == [0, 1], place
 
 
 def test_interrupted_between_every_two_steps_a_run_still_ends_the_same(

@@ -179,7 +179,10 @@ def test_too_many_frozen_layers_are_told_with_the_key(tmp_path: Path, inputs: tu
     [
         ({"reward": {"kind": "implicit"}}, "reward of its own for rft"),
         ({"reference": {"kind": "rolling"}}, "must be 'fixed' for rft"),
-        ({"loss": {"kind": "sigmoid_norm"}}, "is for log-ratios"),
+        ({"loss": {"kind": "sigmoid_norm"}}, "set it to 'sigmoid', 'linear', 'hinge', 'ipo' or 'robust'"),
+        ({"decoding": {"temperature": 0.0}}, "decoding.temperature = 0 is greedy"),
+        ({"decoding": {"top_k": 5}}, "decoding.top_k = 5 leaves out tokens"),
+        ({"decoding": {"top_p": 0.9}}, "decoding.top_p = 0.9 leaves out tokens"),
         ({"loss": {"gamma": 0.1}}, "must be 0 for rft"),
         ({"algorithm": "irft"}, "must be an implicit reward for irft"),
         ({"update": {"kind": "rloo", "generations": 1}}, "greater than or equal to 2"),

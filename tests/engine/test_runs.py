@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
+from irltui.engine.pairs import Pair
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
-from support.runs import Change, config, demonstrations, events, finish, results, stored
+from support.runs import Change, config, demonstrations, events, finish, results, rft, stored
 from support.tiny import folder
 
 
@@ -222,6 +223,23 @@ def test_an_equal_pair_is_dropped_and_counted_and_the_rest_trains(tmp_path: Path
     assert drawn
     assert 0 < max(values_of(second, "pairs/dropped")) <= len(drawn)
     assert max(values_of(second, "generation/equal_to_demonstration")) > 0
+
+
+@pytest.mark.parametrize(
+    "change", [{"loss": {"gamma": 0.5}}, rft({"reward": {"center": 0.5}})], ids=["gamma", "penalty of the reward"]
+)
+def test_where_every_pair_is_equal_gamma_and_the_penalty_still_train(
+    tmp_path: Path, model: Path, data: Path, monkeypatch: pytest.MonkeyPatch, change: Change
+) -> None:
+    monkeypatch.setattr(Pair, "is_equal", True)
+    run = finish(tmp_path / "run", config(model, data, change))
+    norms = values_of(run, "train/gradient_norm")
+    assert len(norms) == 6
+    if change == {"loss": {"gamma": 0.5}}:
+        assert min(norms) > 0
+        nll = values_of(run, "heldout/nll")
+        assert nll[-1] < nll[0]
+    assert not values_of(run, "reward/gap")  # no pair has one
 
 
 def test_gradient_checkpointing_changes_neither_generations_nor_what_is_learned(

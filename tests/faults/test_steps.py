@@ -72,8 +72,10 @@ class NanBackward(torch.autograd.Function):
         ({}, ImplicitReward, "score", nan_forward, "the loss is nan"),
         ({}, ImplicitReward, "score", NanBackward.apply, "the gradient's norm is nan"),
         (rft(), ExplicitReward, "score", nan_forward, "the loss is nan"),
+        (rft(), LanguageModelPolicy, "log_probs", nan_forward, "the loss is nan"),
+        (rft(), LanguageModelPolicy, "log_probs", NanBackward.apply, "the gradient's norm is nan"),
     ],
-    ids=["log-prob", "implicit reward", "gradient", "explicit reward"],
+    ids=["log-prob", "implicit reward", "gradient", "explicit reward", "policy step", "gradient of a policy step"],
 )
 def test_a_number_that_is_not_finite_ends_the_run_and_its_batch_is_kept(
     tmp_path: Path,
@@ -98,7 +100,10 @@ def test_a_number_that_is_not_finite_ends_the_run_and_its_batch_is_kept(
     debug.main(str(kept), as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert told["fault"]["reason"] == reason
-    assert {row["side"] for row in told["rows"]} <= {"demonstration", "generation"}
+    is_policy_step = where is LanguageModelPolicy and change != {"algorithm": "sft"}
+    assert (told["fault"]["policy_step"] is not None) == is_policy_step
+    sides = {row["side"] for row in told["rows"]}
+    assert sides == {"generation"} if is_policy_step else sides <= {"demonstration", "generation"}
     assert all(abs(row["log_prob"]) < 1e6 for row in told["rows"])
     assert work(run) == 0  # from the last good checkpoint
 

@@ -22,9 +22,9 @@ EVERY_PAIR = torch.cat([Y, Y_TILDE])
 class TabularImplicit:
     """IRFT on logits: r = beta log(pi / pi_ref), the reference rolling or fixed."""
 
-    def __init__(self, beta: float, *, rolling: bool) -> None:
-        self.beta, self.rolling, self.reference = beta, rolling, INITIAL.log()
-        self.parameter = INITIAL.log().requires_grad_()
+    def __init__(self, beta: float, *, rolling: bool, initial: Tensor = INITIAL) -> None:
+        self.beta, self.rolling, self.reference = beta, rolling, initial.log()
+        self.parameter = initial.log().requires_grad_()
 
     def log_policy(self) -> Tensor:
         return torch.log_softmax(self.parameter, -1)
@@ -56,11 +56,13 @@ class TabularExplicit:
 Tabular = TabularImplicit | TabularExplicit
 
 
-def divergences(reward: Tabular, name: str, T: int, K: int, rate: float) -> Iterator[float]:
+def divergences(
+    reward: Tabular, name: str, T: int, K: int, rate: float, demonstrated: Tensor = EXPERT
+) -> Iterator[float]:
     """KL(expert || policy) after each gradient step; the generations' distribution is frozen at pi_t."""
 
     def generate(t: int, k: int) -> Iterator[list[Pairs]]:
-        weight = EXPERT[Y] * reward.log_policy().detach().exp()[Y_TILDE]
+        weight = demonstrated[Y] * reward.log_policy().detach().exp()[Y_TILDE]
         return itertools.repeat([Pairs(EVERY_PAIR, weight)])
 
     h = link(name, beta=reward.beta)
@@ -115,6 +117,37 @@ def test_more_refreshes_tame_the_linear_loss(T: int, expected: float) -> None:
 @pytest.mark.parametrize(("T", "expected"), [(1, 5.1167), (5, 1.7365), (20, 0.0048), (50, 0.0048)])
 def test_a_fixed_reference_converges_to_the_mixture(T: int, expected: float) -> None:
     assert final(TabularImplicit(0.1, rolling=False), "sigmoid", T, 1.0) == pytest.approx(expected, abs=6e-5)
+
+
+REFUSES = torch.tensor([0.25, 0.15, 0.075, 0.025, 0.5], dtype=F)  # half good answers, half a refusal
+
+
+@pytest.mark.parametrize(
+    ("initial", "T", "beta", "expected"),
+    [
+        (0.80, 1, 1.0, 0.5000),
+        (0.80, 1, 0.5, 0.1462),
+        (0.80, 1, 0.1, 0.0000),
+        (0.80, 50, 0.1, 0.4998),
+        (0.01, 1, 1.0, 0.5000),
+        (0.01, 1, 0.5, 0.9837),
+        (0.01, 1, 0.1, 1.0000),
+        (0.01, 50, 0.1, 0.4998),
+        (0.50, 1, 1.0, 0.5000),
+        (0.50, 1, 0.5, 0.4065),
+        (0.50, 1, 0.1, 0.0193),
+        (0.50, 50, 0.1, 0.4998),
+    ],
+)
+def test_one_inner_loop_goes_past_the_demonstrations_away_from_the_start(
+    initial: float, T: int, beta: float, expected: float
+) -> None:
+    """F5: a refusal that the initial model says more often than the demonstrations is unlearned, a rarer one grows."""
+    start = torch.tensor([*[(1 - initial) / 4] * 4, initial], dtype=F)
+    reward = TabularImplicit(beta, rolling=True, initial=start)
+    for _ in divergences(reward, "sigmoid", T, 2000 // T, 1.0, REFUSES):
+        pass
+    assert float(reward.log_policy().detach().exp()[4]) == pytest.approx(expected, abs=6e-5)
 
 
 def test_a_fixed_reference_at_beta_one_half_reaches_the_known_fixed_point() -> None:

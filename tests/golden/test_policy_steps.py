@@ -129,6 +129,28 @@ def test_rloo_from_real_draws_agrees_with_the_exact_gradient_within_its_error(le
     assert float(along.std()) / math.sqrt(len(along)) < 0.1
 
 
+class WrongLogProbs(TransformersSampler):
+    """Draws as it should, and says half a nat too little of every token."""
+
+    def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
+        for generation in super().sample(prompts, decoding, seed):
+            yield replace(generation, logprobs=tuple(logp - 0.5 for logp in generation.logprobs))
+
+
+def test_rloo_trusts_the_trainers_log_probabilities_and_reports_how_far_the_samplers_are_off(level: Level) -> None:
+    update = RlooUpdate(level.context, generations=4, prompts=8, steps=1)
+    steps = []
+    for sampler in (TransformersSampler, WrongLogProbs):
+        (step,) = update.losses(TabularReward(), sampler(level.policy, 512, lambda: None), copies(8), 0, 0)
+        steps.append(step)
+        level.policy.moved()
+    right, wrong = steps
+    assert float(wrong.loss) == float(right.loss)
+    assert wrong.values["policy/kl"] == right.values["policy/kl"]
+    assert right.values["sampler/logp_error_max"] < 1e-5
+    assert wrong.values["sampler/logp_error"] == pytest.approx(0.5, abs=1e-5)
+
+
 def test_boltzmann_weights_over_all_responses_are_the_closed_form(level: Level) -> None:
     logp_ref = level.logp(level.reference.policy).detach()
     weights = boltzmann_weights((REWARD + BETA * logp_ref)[None], BETA)[0]

@@ -12,11 +12,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from irltui.errors import DataError, ModelError, RunFolderError
+from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.use import score
 from irltui.use.output import Output
 from support.learned import TOLERANCE, Killed, copied, dies_at, lines, request, scored, written
-from support.runs import config, finish
+from support.runs import Change, config, events, finish
 from support.tiny import tokenizer
 
 
@@ -37,6 +38,30 @@ def test_an_implicit_reward_is_beta_times_the_log_ratio_of_the_two_models(
         assert line["reward"] == pytest.approx(sum(parts), abs=TOLERANCE)
         assert line["length"] == len(response) == len(line["pieces"])
     assert max(abs(line["reward"]) for line in found) > 0.01
+
+
+def test_rewards_per_token_are_the_same_in_the_samples_of_training_and_in_score(
+    tmp_path: Path, inputs: tuple[Path, Path]
+) -> None:
+    change: Change = {
+        "loss": {"kind": "sigmoid_norm", "gamma": 1.0},  # so that answers soon end as demonstrations do
+        "optimizer": {"learning_rate": 1e-2},
+        "evaluation": {"samples": 8},
+        "loop": {"outer_iterations": 1, "inner_epochs": 6},
+    }
+    run = finish(tmp_path / "run", config(*inputs, change))
+    samples = events(run, Kind.SAMPLE, where=lambda e: e.outer_iteration == 0)
+    whole = [sample for sample in samples if sample.ended and sample.generation.strip()]
+    rows = [{"prompt": sample.prompt, "completion": sample.generation} for sample in whole]
+    section = {"held_out": 0.0, "duplicates": "keep"}
+    found = scored(run, tmp_path / "f", written(tmp_path / "rows.jsonl", rows), tokens=True, section=section)
+    compared = 0
+    for sample, line in zip(whole, found, strict=True):
+        if line["pieces"] == sample.pieces:  # the text has the ids that were sampled
+            assert line["reward"] == pytest.approx(sample.reward, abs=TOLERANCE)
+            assert line["token_rewards"] == pytest.approx(sample.token_rewards, abs=TOLERANCE)
+            compared += 1
+    assert compared
 
 
 def test_an_explicit_reward_is_what_transformers_makes_of_the_exported_folder(

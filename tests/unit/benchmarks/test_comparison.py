@@ -74,3 +74,27 @@ def test_items_are_read_by_metric(tmp_path: Path) -> None:
     rows = [{"item": "a", "metric": "m", "value": 1}, {"item": "a", "metric": "n", "value": 2}]
     (tmp_path / "x.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert read_items(tmp_path / "x.jsonl", "n") == {"a": 2.0}
+
+
+ROUNDED = (
+    "010 000 010 100 001 100 01- 000 101 000 000 000 0-0 0-1 -00 000 000 "
+    "011 010 000 000 000 000 000 0-0 0-0 000 001 001 000 100 000 000 000"
+)
+
+
+def test_an_interval_that_ends_at_zero_but_for_rounding_is_no_effect() -> None:
+    """The mean of a resample is 1/3 - 1/3 in some order of additions: 1.6e-18, which is zero."""
+    first = [{f"{i:02d}": float(row[seed] == "1") for i, row in enumerate(ROUNDED.split())} for seed in range(3)]
+    second = [{f"{i:02d}": float(row[seed] == "-") for i, row in enumerate(ROUNDED.split())} for seed in range(3)]
+    found = compare(first, second)
+    assert found.interval.low == 0
+    assert found.verdict == 0
+
+
+def test_differences_that_are_rounding_alone_are_no_effect() -> None:
+    first = [{f"{i}": 0.1 + 0.2 for i in range(40)}]
+    second = [{f"{i}": 0.3 for i in range(40)}]
+    found = compare(first, second)
+    assert (found.interval.mean, found.by_seed, found.verdict) == (0.0, (0.0,), 0)
+    tiny = compare([{f"{i}": 3e-12 for i in range(40)}], [{f"{i}": 1e-12 for i in range(40)}])
+    assert tiny.verdict == 1  # small is not rounding

@@ -74,8 +74,8 @@ def test_runs_are_listed_newest_first_and_a_damaged_one_too(irltui, make_run, tm
     lines = irltui("runs", tmp_path).out.splitlines()
     assert lines[0].split("  ")[0] == "run"
     assert [line.split()[1:5] for line in lines[1:]] == [
-        ["finished", "irft", "1/2", "4/4"],
-        ["failed", "?", "1/2", "4/4"],
+        ["finished", "irft", "2/2", "4/4"],
+        ["failed", "?", "2/2", "4/4"],
     ]
     rows = json.loads(irltui("runs", tmp_path, "--json").out)
     assert [(row["state"], row["values"]) for row in rows] == [

@@ -88,3 +88,11 @@ def test_fresh_generations_at_every_step_still_see_every_demonstration_once() ->
 def test_more_outer_iterations_than_demonstrations_is_an_error_with_both_numbers() -> None:
     with pytest.raises(ConfigError, match="but only 5 training demonstrations\n  dropped, duplicate: 4"):
         make_plan(LoopSection(outer_iterations=9), 5, 0, losses=["dropped, duplicate: 4 (rows 1, 2, 3, 4)"])
+
+
+def test_a_numeric_inner_steps_knows_how_many_demonstrations_it_leaves_unused() -> None:
+    plan = make_plan(LoopSection(outer_iterations=2, inner_steps=2, batch=4), 36, 0)
+    assert (plan.used, plan.unused) == (16, 20)
+    assert make_plan(LoopSection(outer_iterations=2, batch=4), 36, 0).unused == 0
+    more = make_plan(LoopSection(passes=9, outer_iterations=2, inner_steps=2, batch=4), 36, 0)
+    assert more.unused < 20  # every pass shuffles anew

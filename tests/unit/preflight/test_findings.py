@@ -95,6 +95,10 @@ def test_no_template_a_wide_cap_and_few_held_out_prompts_are_notes(tmp_path: Pat
         ({"loop": {"batch": 60, "outer_iterations": 1}}, 0, "loop.passes"),
         ({"adapter": {"kind": "lora"}, "optimizer": {"learning_rate": 5e-7}}, 0, "optimizer.learning_rate"),
         ({"optimizer": {"learning_rate": 1e-3}}, 10**9, "optimizer.learning_rate"),
+        ({"decoding": {"temperature": 0.7}}, 0, "decoding.temperature"),
+        ({"decoding": {"top_k": 5}}, 0, "decoding.top_k"),
+        ({"decoding": {"top_p": 0.9}}, 0, "decoding.top_p"),
+        ({"loop": {"inner_steps": 8, "batch": 2}}, 0, "loop.inner_steps"),
     ],
 )
 def test_settings_that_hardly_ever_work_are_warned_of(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irltui.engine.advice import Advice, Setting, Verdict, advise, still_matter
+from irltui.engine.health import Advice, Setting, Verdict, advise, alerts, still_matter
 
 IRFT = Setting("irft", one_reference=False)
 FIXED = Setting("irft", one_reference=True)
@@ -40,29 +40,34 @@ def test_healthy_figures_mean_go_on_with_the_figures_in_one_sentence() -> None:
     found = told({})
     assert found == Advice(
         Verdict.GO_ON,
-        "Go on: held-out loss 0.620 (ln 2 is no signal), gap 0.90, held-out NLL 1.900, KL 0.020 nats a token.",
+        "Go on: held-out loss 0.620 (chance is 0.693), gap 0.90, held-out NLL 1.900, KL 0.020 nats per token.",
     )
 
 
 def test_the_last_iteration_is_told_so() -> None:
-    assert told({}, left=0).text.startswith("Done; nothing speaks against another pass: ")
+    assert told({}, left=0).text.startswith("Done. Another pass may still help: ")
 
 
 @pytest.mark.parametrize(
     ("setting", "values", "verdict", "words"),
     [
-        (IRFT, {"reward/gap": 6.0}, Verdict.RAISE_BETA, "the reward gap is 6.0, above 5"),
-        (IRFT, {"heldout/gap": 7.0}, Verdict.RAISE_BETA, "the reward gap is 7.0"),
-        (RFT, {"reward/gap": 6.0}, Verdict.RAISE_BETA, "set reward.bound or raise reward.beta"),
-        (IRFT, {"pairs/both_down": 0.6}, Verdict.ADD_GAMMA, "in 60% of pairs both"),
-        (IRFT, {"heldout/loss": 0.9}, Verdict.RAISE_BETA, "too sure of itself"),
+        (
+            IRFT,
+            {"reward/gap": 6.0},
+            Verdict.RAISE_BETA,
+            "Overshoot: reward gap 6.0 (keep it below 5). Raise reward.beta or lower loop.inner_steps.",
+        ),
+        (IRFT, {"heldout/gap": 7.0}, Verdict.RAISE_BETA, "Overshoot: reward gap 7.0"),
+        (RFT, {"reward/gap": 6.0}, Verdict.RAISE_BETA, "Set reward.bound, raise reward.beta or lower"),
+        (IRFT, {"pairs/both_down": 0.6}, Verdict.ADD_GAMMA, "become less likely in 60% of pairs. Set loss.gamma = 0.1"),
+        (IRFT, {"heldout/loss": 0.9}, Verdict.RAISE_BETA, "Overconfident: held-out loss 0.900 (chance is 0.693)"),
         (IRFT, {"heldout/loss": 0.9, "heldout/gap": -0.1}, Verdict.STOP, "does not generalise"),
-        (IRFT, {"kl/initial": 1.5, "heldout/nll": 2.1}, Verdict.RAISE_BETA, "1.50 nats a token from where it began"),
+        (IRFT, {"kl/initial": 1.5, "heldout/nll": 2.1}, Verdict.RAISE_BETA, "1.50 nats per token from where it began"),
         (IRFT, {"kl/initial": 1.5}, Verdict.GO_ON, "KL 1.500"),
-        (IRFT, {"heldout/nll": 2.2}, Verdict.STOP, "held-out NLL turned up, from 2.000 (before training) to 2.200"),
+        (IRFT, {"heldout/nll": 2.2}, Verdict.STOP, "held-out NLL rose from 2.000 (before training) to 2.200"),
         (IRFT, {"heldout/nll": 2.05}, Verdict.GO_ON, "held-out NLL 2.050"),
-        (SFT, {"heldout/nll": 2.05}, Verdict.STOP, "held-out NLL turned up"),
-        (SFT, {"heldout/nll": 2.05, "kl/initial": 1.5}, Verdict.STOP, "held-out NLL turned up"),
+        (SFT, {"heldout/nll": 2.05}, Verdict.STOP, "held-out NLL rose"),
+        (SFT, {"heldout/nll": 2.05, "kl/initial": 1.5}, Verdict.STOP, "held-out NLL rose"),
     ],
 )
 def test_a_sick_figure_is_named_with_its_cure(
@@ -82,8 +87,8 @@ def test_where_gamma_is_on_already_beta_is_the_cure() -> None:
 def test_held_out_loss_that_turns_up_against_one_reference_means_stop_and_names_the_best() -> None:
     found = told({"heldout/loss": 0.5}, {"heldout/loss": 0.55}, setting=FIXED)
     assert found.verdict is Verdict.STOP
-    assert "held-out loss turned up, from 0.500 (iteration 1) to 0.550" in found.text
-    assert "Iteration 1 had the best held-out loss: irltui export RUN --iteration best." in found.text
+    assert "held-out loss rose from 0.500 (outer iteration 1) to 0.550" in found.text
+    assert "Outer iteration 1 had the best held-out loss: irltui export RUN --iteration best." in found.text
 
 
 def test_held_out_losses_against_rolling_references_are_not_compared() -> None:
@@ -96,14 +101,14 @@ NO_SIGNAL = {"heldout/loss": 0.693, "reward/auc": 0.52, "heldout/gap": 0.0}
 def test_one_iteration_without_a_signal_is_a_doubt_two_are_the_end() -> None:
     first, second = told(NO_SIGNAL), told(NO_SIGNAL, NO_SIGNAL)
     assert (first.verdict, second.verdict) == (Verdict.GO_ON, Verdict.STOP)
-    assert "with doubt" in first.text
-    assert "no longer tells demonstrations from generations" in second.text
+    assert "If the next outer iteration is no better" in first.text
+    assert "can no longer tell demonstrations from generations" in second.text
 
 
 def test_a_single_iteration_without_a_signal_learned_nothing() -> None:
     found = told(NO_SIGNAL, left=0)
     assert found.verdict is Verdict.STOP
-    assert "has learned nothing; raise the learning rate" in found.text
+    assert "cannot tell demonstrations from generations. To train again, raise the learning rate" in found.text
 
 
 def test_a_small_gap_in_the_right_order_is_a_signal() -> None:
@@ -115,7 +120,7 @@ def test_gold_that_fell_beyond_its_interval_outweighs_everything_else() -> None:
         [START | gold(0.6), {"iteration": 1, **GOOD, **gold(0.7)}, {"iteration": 2, **GOOD, **gold(0.5)}], IRFT, left=1
     )
     assert found.verdict is Verdict.STOP
-    assert "the gold score fell from 0.700 (iteration 1) to 0.500" in found.text
+    assert "the gold score fell from 0.700 (outer iteration 1) to 0.500" in found.text
 
 
 def test_gold_below_the_start_is_told_after_the_first_iteration() -> None:
@@ -164,3 +169,64 @@ def test_what_is_kept_of_a_long_run_gives_the_same_advice(
         kept = [*still_matter(kept), last]
         assert advise(kept, setting, left=1) == advise(everything, setting, left=1)
         assert len(kept) <= 9
+
+
+# -- alerts while a run trains ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"pairs/both_down": 0.6}, "both_down"),
+        ({"reward/gap": 5.5}, "overshoot"),
+        ({"reward/gap": 5.5, "pairs/both_down": 0.6}, "overshoot"),
+        ({"generation/eos_rate": 0.2}, "length_cap"),
+        ({"generation/equal_to_demonstration": 0.5}, "equal"),
+        ({"generation/duplicate_rate": 0.6}, "duplicates"),
+        ({"generation/empty": 0.3}, "empty"),
+        ({"sampler/logp_error": 0.5}, "mismatch"),
+    ],
+)
+def test_unhealthy_values_name_one_cause_each_and_healthy_ones_none(values: dict[str, float], code: str) -> None:
+    assert [found.code for found in alerts(values, IRFT)] == [code]
+    assert alerts({"pairs/both_down": 0.1, "reward/gap": 1.0, "heldout/loss": 0.5}, IRFT) == []
+
+
+def test_a_high_held_out_loss_with_a_large_gap_is_overconfidence_and_has_one_remedy() -> None:
+    """Neither "no signal" nor a lower learning rate beside a higher beta."""
+    state = GOOD | {"heldout/loss": 0.75, "heldout/gap": 2.0, "reward/auc": 0.55}
+    texts = [told(state).text, *(found.text for found in alerts(state, IRFT))]
+    assert texts == [
+        "Overconfident: held-out loss 0.750 (chance is 0.693) although the held-out gap is positive (2.00). Raise "
+        "reward.beta or lower loop.inner_steps."
+    ]
+
+
+OPPOSITES = (
+    ("raise the learning rate", "lower optimizer.learning_rate"),
+    ("raise the learning rate", "raise reward.beta"),
+)
+
+
+@given(
+    values=st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(GOOD, st.floats(-1.0, 9.0)),
+            **dict.fromkeys(["generation/eos_rate", "generation/empty", "sampler/logp_error"], st.floats(0.0, 1.0)),
+        },
+    ),
+    setting=st.sampled_from([IRFT, FIXED, RFT, SFT]),
+)
+def test_one_state_never_gets_opposite_advice(values: dict[str, float], setting: Setting) -> None:
+    told = " ".join(
+        [advise([START, {"iteration": 1, **values}], setting, left=1).text]
+        + [found.text for found in alerts(values, setting)]
+    ).lower()
+    assert not [pair for pair in OPPOSITES if all(words in told for words in pair)]
+
+
+def test_an_alert_and_the_advice_on_one_state_say_the_same() -> None:
+    for values in ({"reward/gap": 15.4}, {"pairs/both_down": 0.6}):
+        (alert,) = alerts(GOOD | values, IRFT)
+        assert alert.text == told(values).text

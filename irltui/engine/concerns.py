@@ -1,0 +1,48 @@
+"""What a configuration and its plan make doubtful, said by `check` and again when the run starts. Pure rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from irltui.config.schema import RunConfig
+from irltui.engine.plan import Plan
+
+
+@dataclass(frozen=True)
+class Concern:
+    """`key` is the option that it is about, `remedy` what to do."""
+
+    key: str
+    text: str
+    remedy: str
+
+
+def concerns(config: RunConfig, plan: Plan) -> list[Concern]:
+    """Everything to know before the first step."""
+    return [*_of_decoding(config), *_of_unused(config, plan)]
+
+
+def _of_decoding(config: RunConfig) -> Iterator[Concern]:
+    """The method means y~ ~ pi (hazard 6); of SFT, decoding changes what is shown alone."""
+    if config.algorithm == "sft":
+        return
+    for name, plain in (("temperature", 1.0), ("top_p", 1.0), ("top_k", 0)):
+        if (value := getattr(config.decoding, name)) != plain:
+            yield Concern(
+                f"decoding.{name}",
+                f"decoding.{name} = {value:g}: the method assumes samples of the policy itself, these are not",
+                f"Set decoding.{name} = {plain:g}, unless this is what you want to study.",
+            )
+
+
+def _of_unused(config: RunConfig, plan: Plan) -> Iterator[Concern]:
+    if not plan.unused:
+        return
+    steps, batch = config.loop.inner_steps, config.loop.batch
+    yield Concern(
+        "loop.inner_steps",
+        f"{plan.unused} of {plan.count} training demonstrations are never used: {steps} inner steps of {batch} take "
+        f"{plan.used} in {plan.outer_iterations} outer iterations",
+        'Raise loop.outer_iterations, or set loop.inner_steps = "auto" to use all of them.',
+    )
