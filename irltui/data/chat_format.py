@@ -24,6 +24,7 @@ _QUESTION, _ANSWER = "irltui question", "irltui answer"  # what templates are tr
 # A template is a program: what it raises is up to it.
 _REFUSALS = (TemplateError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 _OPENING = re.compile(r"<(\w+)>")
+_OPENED = re.compile(r"(<\w+>)\s*$")
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _SHOWN = 40
 
@@ -60,6 +61,7 @@ class ChatFormat:
         """What stands before and after a plain answer."""
         self.opens = ""
         """The reasoning block that the generation prompt opens, and no conversation has."""
+        self._block = ""  # a reasoning block that the generation prompt opens, and plain answers close at once
         named = [field for field in _REASONING if self.mentions(field)]
         self._reasoning = named[0] if named else _REASONING[0]  # the field that the template reads
         self._asks, self._space = "", ""  # what stands after a question, and white space before an answer
@@ -88,6 +90,8 @@ class ChatFormat:
             self.head, self.after = before[len(prompt) :], after
         elif prompt.startswith(before) and _OPENING.fullmatch(prompt[len(before) :].strip()):
             self.opens, self.after = prompt[len(before) :], after
+        elif (block := _OPENED.search(prompt)) and before.startswith(prompt[: block.end(1)]):
+            self._block, self.after = block[1], after
         else:
             same = next((i for i, (a, b) in enumerate(zip(prompt, before, strict=False)) if a != b), len(before))
             raise DataError(
@@ -105,6 +109,15 @@ class ChatFormat:
             self._space = head[len(self.head) :]
             if not merges(prompt + self.head, self._space + _ANSWER):
                 return
+
+    def next_turn(self) -> str:
+        """What stands between an answer and the next question; "" if the template refuses such a conversation."""
+        asked, answered = {"role": "user", "content": _QUESTION}, {"role": "assistant", "content": _ANSWER}
+        try:
+            whole = self._render([asked, answered, asked])
+        except DataError:
+            return ""
+        return whole.rpartition(_ANSWER)[2].partition(_QUESTION)[0]
 
     @property
     def marks(self) -> set[str]:
@@ -171,6 +184,8 @@ class ChatFormat:
             return len(asked + self.head), False
         if whole.startswith(asked) and self._has_generation_prompt:
             return len(asked), False  # reasoning or a call of a tool stands before the answer's text
+        if self._block and not whole.startswith(asked):
+            raise DataError(f"the chat template opens {self._block} before an answer, and this one has no reasoning")
         content = _content(answer).strip()
         at = whole.rfind(content) if content and not whole.startswith(asked) else -1
         if at < 0:

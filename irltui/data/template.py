@@ -182,6 +182,10 @@ class PromptTemplate:
             before, token = found
             ids = self.special.texts(self._eos_ids)
             return before + token, next(i for i, text in ids.items() if text == token)
+        if self._chat is not None and (found := self.special.first(self._chat.next_turn(), self._eos_ids)):
+            before, token = found
+            if not before.strip():  # GLM's: what begins the next turn ends an answer
+                return "", next(i for i, text in self.special.texts(self._eos_ids).items() if text == token)
         own = self._tokenizer.eos_token_id
         return "", own if own in self._eos_ids else min(self._eos_ids)
 

@@ -61,6 +61,25 @@ def test_what_is_wrong_is_named_with_its_exit_code(given: list[str], tmp_path: P
         assert done.stdout == ""
 
 
+def test_what_does_not_fit_the_model_is_refused_before_its_weights_are_read(given: list[str], tmp_path: Path) -> None:
+    (tmp_path / "model" / "model.safetensors").unlink()
+    system = ["--set", "data.system=the cat", "--set", "data.template=chat.jinja"]
+    (tmp_path / "chat.jinja").write_text(
+        "{% for m in messages %}{% if m.role != 'system' %}{{ m.content }}{% endif %}{% endfor %}"
+    )
+    for options, said in (
+        (
+            ["--set", "decoding.max_new_tokens=255"],
+            "the model reads 256 tokens (max_position_embeddings in its config.json)",
+        ),
+        (system, "data.system: the chat template leaves out system messages"),
+    ):
+        for command in (["check", "irft", *given, "--no-probe"], ["run", "irft", *given, "--headless", "--out", "run"]):
+            done = irltui(*command, *options, cwd=tmp_path)
+            assert done.returncode == 2, done.stderr
+            assert said in " ".join(done.stderr.split())
+
+
 def test_hostile_rows_reach_the_terminal_defused(given: list[str], tmp_path: Path) -> None:
     hostile = "\x1b]0;owned\x07 the \u202ecat [bold]\x9b31m"
     rows = [{"prompt": f"{word} {hostile}", "completion": hostile} for word in ("one", "two", "the", "dog")]

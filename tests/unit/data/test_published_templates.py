@@ -238,3 +238,41 @@ def test_conversations_with_tools_take_the_tokenizer_s_template_for_them() -> No
     template = PromptTemplate(tok, eos_ids(tok, None))
     assert "<tools>" in tok.decode(template.pair_ids(ASKED, CALL, tools=TOOLS).prompt)
     assert "Qwen" not in tok.decode(template.prompt_ids(ASKED))
+
+
+def test_what_begins_the_next_turn_ends_an_answer_where_nothing_else_does() -> None:
+    """GLM's shape: its generation config names the token that begins the user's turn as an end."""
+    turns = (
+        "{% for m in messages %}{{ '<|' + m.role + '|>\\n' }}"
+        "{% if m.role == 'assistant' %}{{ '<think></think>\\n' }}{% endif %}{{ m.content }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+    )
+    glm = Published(
+        turns, ("<|user|>", "<|assistant|>", "<|system|>", "<|endoftext|>"), "<|user|>", eos="<|endoftext|>"
+    )
+    tok = tokenizer(glm, "byte-level BPE")
+    user = tok.convert_tokens_to_ids("<|user|>")
+    template = PromptTemplate(tok, eos_ids(tok, [tok.eos_token_id, user]))
+    pair = template.pair_ids(ASKED, "It is two.")
+    assert tok.decode(pair.response) == "It is two.<|user|>"
+    assert tok.decode(pair.prompt).endswith("<|assistant|>\n<think></think>\n")
+    assert template.is_followed(pair, ASKED, "It is two.")
+    assert PromptTemplate(tok, eos_ids(tok, None)).end_id == tok.eos_token_id
+
+
+def test_a_block_that_plain_answers_close_at_once_takes_answers_with_reasoning_alone() -> None:
+    """Nemotron's shape: asked for with <think> and a new line, an answer without reasoning begins <think></think>."""
+    turns = (
+        "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' }}{% if m.role == 'assistant' %}"
+        "{{ '<think>\\n' + m.reasoning_content + '\\n</think>\\n' if m.reasoning_content else '<think></think>' }}"
+        "{% endif %}{{ m.content + '<|im_end|>\\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n<think>\\n' }}{% endif %}"
+    )
+    tok = tokenizer(Published(turns, ("<|im_start|>", "<|im_end|>"), "<|im_end|>"), "byte-level BPE")
+    template = PromptTemplate(tok, eos_ids(tok, None))
+    answer = {"role": "assistant", "content": "two", "reasoning_content": "one more"}
+    pair = template.pair_ids(ASKED, answer)
+    assert pair.prompt == tuple(whole(tok, ASKED, add_generation_prompt=True)) == template.prompt_ids(ASKED)
+    assert tok.decode(pair.response) == "one more\n</think>\ntwo<|im_end|>"
+    with pytest.raises(DataError, match="opens <think> before an answer, and this one has no reasoning"):
+        template.pair_ids(ASKED, "two")
