@@ -5,19 +5,17 @@ An end that needs a hand comes before the newest alert, that before the newest a
 
 from __future__ import annotations
 
-import math
-
 from irltui.dashboard.figures import number
 from irltui.dashboard.store import ALIVE, OpenRun
 from irltui.dashboard.widgets.spans import Row, S, length
 from irltui.runs.events import Advice, Alert
+from irltui.runs.metrics import HELD_OUT_LOSS, HELD_OUT_NLL
 from irltui.runs.status import State
+from irltui.runs.thresholds import NO_SIGNAL_LOSS
 from irltui.text import safe
 from irltui.views.numbers import age
 from irltui.views.replay import Moment
 
-LN2 = math.log(2)
-NO_SIGNAL = 0.003  # below ln 2: a held-out loss nearer than that is chance
 _CAUSES = {  # codes of alerts: the verdict, what was seen, what to do
     "both_down": (
         "Likelihood falls",
@@ -68,9 +66,9 @@ def ended(run: OpenRun, moment: Moment, width: int) -> Row:
 
 def outcome(moment: Moment, width: int) -> Row:
     """What training came to, in figures and in a word."""
-    nll = moment.curve("heldout/nll").y
+    nll = moment.curve(HELD_OUT_NLL).y
     nll = nll[nll == nll]
-    loss, auc = moment.last("heldout/loss"), moment.last("reward/auc")
+    loss, auc = moment.last(HELD_OUT_LOSS), moment.last("reward/auc")
     row = [S("✓ ", "good", "b")]
     if len(nll) > 1:
         better = nll[-1] < nll[0]
@@ -79,7 +77,7 @@ def outcome(moment: Moment, width: int) -> Row:
     else:
         row.append(S("Finished.", "good", "b"))
     more = [S("   reward AUC "), S(number(auc), "gap", "b"), S(" (chance 0.500)", "muted")] if auc == auc else []
-    if loss == loss and loss > LN2 - NO_SIGNAL:
+    if loss == loss and loss > NO_SIGNAL_LOSS:
         more = [S("   no signal: held-out loss ", "warn"), S(number(loss), "warn", "b")]
     return [*row, *more] if length([*row, *more]) <= width else row
 

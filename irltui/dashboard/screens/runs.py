@@ -18,6 +18,8 @@ from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.store import ALIVE, Line
 from irltui.dashboard.widgets.filter_line import FilterLine
 from irltui.runs.event_lines import number
+from irltui.runs.metrics import GAP as GAP_METRIC
+from irltui.runs.metrics import HELD_OUT_LOSS, HELD_OUT_NLL, PAIRS_PER_SECOND
 from irltui.runs.status import State
 from irltui.text import safe
 from irltui.views.numbers import age, figure
@@ -36,8 +38,8 @@ NEWEST, NAME, GAP, HELD_OUT = "newest", "name", "reward gap", "held-out loss"
 _ORDERS: dict[str, Callable[[Line], tuple[float | str, ...]]] = {
     NEWEST: lambda line: (-line.status.time,),
     NAME: lambda line: (line.name,),
-    GAP: lambda line: (-_value(line, "reward/gap", float("-inf")),),
-    HELD_OUT: lambda line: (_value(line, "heldout/loss", float("inf")),),
+    GAP: lambda line: (-_value(line, GAP_METRIC, float("-inf")),),
+    HELD_OUT: lambda line: (_value(line, HELD_OUT_LOSS, float("inf")),),
 }
 
 
@@ -236,7 +238,7 @@ class RunsScreen(MainScreen):
         self.dashboard.new_run()
 
 
-_METRICS = {"gap": "reward/gap", "held-out": "heldout/loss", "NLL": "heldout/nll", "pairs/s": "speed/pairs_per_second"}
+_METRICS = {"gap": GAP_METRIC, "held-out": HELD_OUT_LOSS, "NLL": HELD_OUT_NLL, "pairs/s": PAIRS_PER_SECOND}
 
 
 def _value(line: Line, metric: str, otherwise: float) -> float:

@@ -26,5 +26,5 @@ def test_a_study_gets_all_its_run_folders_and_a_process_that_works_it_off(
     assert is_study(study)
     assert [is_run(study / "seed-7" / arm) for arm in ("sft", "irft", "sft-more")] == [True] * 3
     assert first.resolve() == (study / "seed-7" / "sft").resolve()
-    assert lines == [[sys.executable, "-m", "irltui", "run", "--resume", str(study)]]
+    assert lines == [[sys.executable, "-P", "-m", "irltui", "run", "--resume", str(study)]]
     assert read_plan(study).seeds == (7,)
