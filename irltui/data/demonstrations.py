@@ -6,8 +6,9 @@ Token ids lie in flat arrays (4 bytes a token); texts stay in the memory-mapped 
 from __future__ import annotations
 
 import hashlib
+import time
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, overload
@@ -29,6 +30,8 @@ from irltui.runs.data_report import DataReport, Lengths, Tally
 
 _DUPLICATE = "duplicate"
 _OWN_TEMPLATE = "set data.template to a Jinja file that fits these conversations"
+_POLL_EVERY = 64  # rows
+_SAY_EVERY = 5.0  # seconds
 _REASONS = 32  # that are told apart
 _KEYS = ("messages", "prompt", "completion")
 
@@ -147,22 +150,42 @@ class DemonstrationData:
         return hashlib.blake2b(self.train.digest() + self.held_out.digest(), digest_size=16).hexdigest()
 
 
-def load_demonstrations(section: DataSection, tokenizer: Any, eos_ids: frozenset[int]) -> DemonstrationData:
+def load_demonstrations(
+    section: DataSection,
+    tokenizer: Any,
+    eos_ids: frozenset[int],
+    *,
+    poll: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> DemonstrationData:
     """Read, check, tokenise and split.
+
+    Args:
+        section: the configuration.
+        tokenizer: of the model.
+        eos_ids: ids that end a response.
+        poll: called every few rows; what it raises passes through.
+        say: told every few seconds how far it is.
 
     Raises:
         DataError: the source cannot be used, most rows are bad, or none is left.
         ModelError: the tokenizer cannot end a response.
     """
     template = PromptTemplate(tokenizer, eos_ids, section.template, section.system)
-    everything = load_rows(section)
+    everything = load_rows(section, poll)
     first = everything.first(FIRST)
     columns = find_columns(section, everything.columns, first)
     source = everything.only(columns.used)
     rows = _Rows(source, columns, every_turn=section.turns == "all" and bool(columns.messages))
     intake = _Intake(section, template, eos_ids, rows)
+    said = time.monotonic()
     for number, raw in enumerate(source, start=1):
         intake.take(raw, columns, number)
+        if number % _POLL_EVERY == 0:
+            poll()
+            if time.monotonic() - said > _SAY_EVERY:
+                said = time.monotonic()
+                say(f"{number:,} of {len(source):,} rows tokenised")
     _check_rows_left(section, columns, len(source), len(rows), intake.dropped)
     train, held_out = _split(rows, section)
     prompts, responses = rows.lengths()

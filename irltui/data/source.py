@@ -10,7 +10,7 @@ import glob
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ _FORMATS = {
     ".arrow": "arrow",
 }
 _TEXT = {"json", "csv"}
+_BATCH = 256  # rows that are taken from a table at once
 _PACKED = "row"  # the one column of rows that came as text
 # `datasets` and what it stands on raise whatever they like.
 _LOADING = (
@@ -77,9 +78,10 @@ class Rows:
         """
         done = 0
         try:
-            for raw in self._table:
-                yield self._unpack(raw)
-                done += 1
+            for batch in self._table.with_format("arrow").iter(_BATCH):
+                for raw in batch.to_pylist():
+                    yield self._unpack(raw)
+                    done += 1
         except UnicodeDecodeError:
             raise DataError(
                 f"{self._name}: row {self._first_unreadable(done) + 1}: text that is not UTF-8",
@@ -87,7 +89,7 @@ class Rows:
             ) from None
 
     def first(self, count: int) -> list[Mapping[str, Any]]:
-        """Some of the first rows."""
+        """Some of the first rows, pictures and the like as they are stored."""
         return list(islice(self, count))
 
     def only(self, columns: Iterable[str]) -> Rows:
@@ -118,15 +120,19 @@ def _present(value: Any) -> Any:
     return [_present(item) for item in value] if isinstance(value, list) else value
 
 
-def load_rows(section: DataSection) -> Rows:
-    """The rows, at most `section.limit`.
+def _nothing() -> None:
+    """The `poll` of those who have nothing to listen to."""
+
+
+def load_rows(section: DataSection, poll: Callable[[], None] = _nothing) -> Rows:
+    """The rows, at most `section.limit`; `poll` is called while text is read.
 
     Raises:
         DataError: nothing there, not readable, or no rows.
     """
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)  # every error it logs, it raises too
-    rows = _local(path, section) if (path := _local_path(section)) else _hub(section)
+    rows = _local(path, section, poll) if (path := _local_path(section)) else _hub(section)
     if len(rows) == 0:
         raise DataError(f"data.source: {section.source}: no rows", "Give at least two demonstrations.")
     return rows
@@ -144,14 +150,14 @@ def _local_path(section: DataSection) -> Path | None:
         ) from None
 
 
-def _local(path: Path, section: DataSection) -> Rows:
+def _local(path: Path, section: DataSection, poll: Callable[[], None]) -> Rows:
     if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
         return _saved(path, section)
     files, others = _files(path, section.split)
     left_out = [str(file.relative_to(path)) for file in others]
     kind = _FORMATS[files[0].suffix.lower()]
     if kind in _TEXT:
-        return _text(files, section, left_out)
+        return _text(files, section, left_out, poll)
     names = [glob.escape(str(file)) for file in files]
     try:
         # The table stays mapped though its file's name is gone: nothing is left behind, however the run ends.
@@ -198,7 +204,7 @@ def _unlike(path: Path, suffixes: set[str]) -> str:
     return f"is of no known kind ({path.suffix or 'its name has no ending'})"
 
 
-def _text(files: Sequence[Path], section: DataSection, left_out: Sequence[str]) -> Rows:
+def _text(files: Sequence[Path], section: DataSection, left_out: Sequence[str], poll: Callable[[], None]) -> Rows:
     """Text files packed into a table of one column, read once for their errors and columns."""
     columns: dict[str, None] = {}
     rows = islice(chain.from_iterable(map(read_text_file, files)), None if section.limit == "all" else section.limit)
@@ -207,7 +213,9 @@ def _text(files: Sequence[Path], section: DataSection, left_out: Sequence[str]) 
             file = f"{folder}/rows.arrow"
             features = datasets.Features({_PACKED: datasets.Value("large_string")})
             with ArrowWriter(path=file, features=features, writer_batch_size=100) as writer:
-                for row in rows:
+                for number, row in enumerate(rows):
+                    if number % _BATCH == 0:
+                        poll()
                     columns |= dict.fromkeys(row)
                     writer.write({_PACKED: json.dumps(row)})
                 if columns:

@@ -231,7 +231,9 @@ def build(
     tokenizer = load_tokenizer(config.model, begun)
     generation_config = generation_defaults(config.model)
     ends = eos_ids(tokenizer, generation_config.eos_token_id, config.data.template)
-    data = load_demonstrations(config.data, tokenizer, ends)
+    # Ranks read at their own pace, so only one that is alone can stop amid the rows.
+    alone = {"poll": poll} if ranks.count() == 1 else {}
+    data = load_demonstrations(config.data, tokenizer, ends, say=notice, **alone)
     limits = model_limits(config.model)
     check_ids(tokenizer, data, limits)
     cap = generation_cap(config, data, limits)

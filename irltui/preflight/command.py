@@ -49,7 +49,7 @@ def main(config: dict[str, Any], on: str = "", *, tries: bool = True) -> None:
     tokenizer = load_tokenizer(checked.model)
     talk(f"reading {checked.data.source}")
     ends = eos_ids(tokenizer, generation_defaults(checked.model).eos_token_id, checked.data.template)
-    data = load_demonstrations(checked.data, tokenizer, ends)
+    data = load_demonstrations(checked.data, tokenizer, ends, say=talk)
     limits = model_limits(checked.model)
     check_ids(tokenizer, data, limits)
     checked = _capped(checked, generation_cap(checked, data, limits))

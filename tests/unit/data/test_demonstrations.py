@@ -271,3 +271,26 @@ def test_a_demonstration_s_texts_are_those_of_its_row(tmp_path: Path) -> None:
         assert {"prompt": demonstration.prompt.text, "completion": demonstration.text} == ROWS[number - 2]
     assert [d.id for d in data.train[1:3]] == [data.train[1].id, data.train[2].id]
     assert data.train[-1] == list(data.train)[-1]
+
+
+def test_reading_can_be_stopped_amid_the_rows_and_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"prompt": f"{a} {b}?", "completion": a} for a in tiny.WORDS for b in tiny.WORDS]
+    path = write(tmp_path / "a.jsonl", rows)
+    monkeypatch.setattr("irltui.data.demonstrations._SAY_EVERY", -1.0)
+    said: list[str] = []
+
+    def stop_when_it_tokenises() -> None:
+        if said:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_demonstrations(
+            DataSection(source=str(path)),
+            tiny.tokenizer(),
+            frozenset({2}),
+            poll=stop_when_it_tokenises,
+            say=said.append,
+        )
+    assert said == ["64 of 484 rows tokenised"]
