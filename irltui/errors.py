@@ -14,14 +14,14 @@ EXIT_NO_RUN = 3
 EXIT_PREEMPTED = 75  # sysexits' EX_TEMPFAIL: relaunch to resume
 EXIT_INTERRUPTED = 130  # as shells have it: 128 and SIGINT
 EXIT_CODES = {
-    EXIT_OK: "done; a run also: stopped with a checkpoint, by command or Ctrl-C",
-    EXIT_FAILED: "failed, or something was found wrong",
-    EXIT_USAGE: "wrong usage, configuration, data or model: the same command fails again",
+    EXIT_OK: "done",
+    EXIT_FAILED: "failed, or found a problem",
+    EXIT_USAGE: "wrong usage, configuration, data or model",
     EXIT_NO_RUN: "no such run",
-    EXIT_PREEMPTED: "preempted: the same command, or --resume, goes on",
-    EXIT_INTERRUPTED: "interrupted by Ctrl-C; a run: killed by a second one",
+    EXIT_PREEMPTED: "preempted",
+    EXIT_INTERRUPTED: "interrupted or stopped",
 }
-"""What every command's exit code means."""
+"""What every command's exit code means; a run that ended with 75 or 130 has a checkpoint, and --resume continues."""
 
 
 class IrltuiError(Exception):
@@ -81,6 +81,12 @@ class NoRunError(IrltuiError):
 
 class RunFolderError(IrltuiError):
     """A run folder that is damaged, in use, or cannot be written."""
+
+
+class BusyError(RunFolderError):
+    """A run, or a plan of several, on which a process is working already."""
+
+    exit_code = EXIT_USAGE
 
 
 class SubmitError(IrltuiError):

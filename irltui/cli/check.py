@@ -2,52 +2,70 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from irltui.cli.engine import death
-from irltui.cli.sources import Sources
-from irltui.cli.worker import ask, line_of
-from irltui.config.layers import Layer
-from irltui.config.load import Loaded
+import typer
+
+from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Seed, Target
 from irltui.console import out_json, talk
 from irltui.errors import EXIT_OK, ConfigError, IrltuiError
-from irltui.experiments.study_file import Study, study_of
-from irltui.preflight.devices import devices
 from irltui.text import safe
 
-_TAIL = 4  # lines that are told of a process that failed
+if TYPE_CHECKING:
+    from irltui.config.layers import Layer
+    from irltui.config.load import Loaded
+    from irltui.config.sources import Sources
+    from irltui.experiments.study import Study
+
+_TAIL = 4  # lines that are shown of a process that failed
 
 
-@dataclass(frozen=True)
-class CheckRequest:
-    """What `irltui check` was asked for; `probes` None leaves it to the devices."""
+def check(  # noqa: PLR0913 - an option each
+    target: Target = "",
+    model: Model = "",
+    data: Data = "",
+    assignments: Assignments = None,
+    preset: Preset = "",
+    seed: Seed = None,
+    plugins: Plugins = None,
+    devices: Annotated[
+        str, typer.Option("--devices", metavar="NxNAME", help="Size the run for these, such as 8xH100; no probe.")
+    ] = "",
+    probe: Annotated[
+        bool | None, typer.Option("--probe/--no-probe", help="Load the model and time a few steps; default: yes.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look before a run: real rows with their loss, what the sampler is given, leaks, memory, time, what to change.
 
-    sources: Sources
-    devices: str
-    probes: bool | None
-    as_json: bool
+    Trains nothing and writes nothing. Without the probe no weights are loaded.
 
-
-def check(request: CheckRequest) -> int:
-    """Look, show, and return the exit code.
-
-    Raises:
-        ConfigError: the configuration has problems, or there are no such devices.
+    Examples:
+      irltui check irft --model M --data demos.jsonl
+      irltui check my.toml --no-probe
+      irltui check irft --model M --data D --devices 8xH100
     """
-    if request.devices:
-        devices(request.devices)  # better told at once
-    loaded = _loaded(request.sources)
-    tries = request.probes if request.probes is not None else not request.devices
-    code, found = ask("check", **_options(loaded, request.devices, tries=tries))
-    if code != EXIT_OK:
-        return code
-    if request.as_json:
+    from irltui.cli.worker import ask
+    from irltui.config.requests import CheckRequest
+    from irltui.config.sources import Sources
+    from irltui.preflight import devices as known
+
+    if devices:
+        known.devices(devices)  # better reported at once
+    loaded = _loaded(Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ())))
+    probes = probe if probe is not None else not devices
+    code, found = ask(CheckRequest(config=loaded.config.model_dump(mode="json"), devices=devices, probe=probes))
+    if code == EXIT_OK and as_json:
         out_json(found)
-        return EXIT_OK
+    elif code == EXIT_OK:
+        _show(found, loaded)
+    sys.exit(code)
+
+
+def _show(found: dict[str, Any], loaded: Loaded) -> None:
     from rich.console import Console
 
     from irltui.views.check import check_text
@@ -55,7 +73,6 @@ def check(request: CheckRequest) -> int:
     console = Console(highlight=False)
     for text in check_text(found, loaded.config, console.width):
         console.print(text, soft_wrap=True)
-    return EXIT_OK
 
 
 async def look_at(filled_in: Loaded | Study) -> tuple[Loaded, dict[str, Any]]:
@@ -64,27 +81,34 @@ async def look_at(filled_in: Loaded | Study) -> tuple[Loaded, dict[str, Any]]:
     Raises:
         IrltuiError: data or model cannot be used.
     """
+    import asyncio
+
+    from irltui.cli.worker import handed_over
+    from irltui.config.requests import CheckRequest
+    from irltui.experiments.process import death
+    from irltui.experiments.study import Study
+
     loaded = _first_arm(filled_in, ())[1] if isinstance(filled_in, Study) else filled_in
-    line = line_of("check", _options(loaded, "", tries=True))
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*line, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
-    try:
-        out, talked = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
+    with handed_over(CheckRequest(config=loaded.config.model_dump(mode="json"))) as line:
+        process = await asyncio.create_subprocess_exec(
+            *line, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        )
+        try:
+            out, talked = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
     if returned := process.returncode:
         told = talked.decode("utf-8", "replace").splitlines()[-_TAIL:]
         raise IrltuiError("\n".join(told if returned > 0 else death(returned, "the process that looks")))
     return loaded, json.loads(out)
 
 
-def _options(loaded: Loaded, devices: str, *, tries: bool) -> dict[str, Any]:
-    return {"config": loaded.config.model_dump(mode="json"), "on": devices, "tries": tries}
-
-
 def _loaded(sources: Sources) -> Loaded:
+    from irltui.experiments.study import study_of
+
     if not (sources.target or sources.preset):
         raise ConfigError("TARGET: name a preset, a TOML file or a run.json", "`irltui presets` lists the presets.")
     study = study_of(sources.target, sources.assignments)

@@ -2,128 +2,50 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from rich.console import Console
+import typer
 
-from irltui.benchmarks.comparison import Difference
+from irltui.cli.options import Json, Several
 from irltui.console import out_json
 from irltui.errors import ConfigError
-from irltui.runs.events import Sample
-from irltui.views.answers import Answers, answers
-from irltui.views.arms import Side, side_differences, sides_of
-from irltui.views.comparison import comparison_text
-from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stored
-from irltui.views.loaded_runs import load_runs
-from irltui.views.replay import Moment
 
 _WIDTH = 120  # columns, where there is no terminal
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """All that is said of some runs; `differences` are of configurations."""
+def compare(
+    runs: Several,
+    samples: Annotated[int, typer.Option("--samples", min=0, metavar="N", help="Prompts whose answers are shown.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Put runs beside each other: configuration, figures with intervals, curves, samples.
 
-    sides: tuple[Side, ...]
-    differences: dict[str, list[str]]
-    final: tuple[FinalRow, ...]
-    answers: tuple[Answers, ...]
+    Runs that differ by seed only are one arm. Intervals are over held-out items where they are stored, else over seeds.
 
-
-def compare_runs(paths: Sequence[Path], samples: int, *, as_json: bool) -> None:
-    """Print the comparison.
-
-    Raises:
-        ConfigError: there are not two runs.
-        NoRunError: there is no run at one of the places.
-        RunFolderError: a run.json is damaged.
+    Examples:
+      irltui compare runs/sft runs/irft
+      irltui compare runs/quickstart              the arms of a study
+      irltui compare runs/a runs/b --samples 0 --json
     """
-    runs = load_runs(paths)
-    if len(runs) < 2:
+    from rich.console import Console
+
+    from irltui.views.compared import as_dict, compared
+    from irltui.views.comparison import comparison_text
+    from irltui.views.loaded_runs import load_runs
+
+    loaded = load_runs(runs)
+    if len(loaded) < 2:
         raise ConfigError(
             "compare: one run is nothing to compare with",
             "Name two runs or more, or a study: irltui compare runs/a runs/b",
         )
-    sides = sides_of(runs)
-    found = answers([side.runs[0].history for side in sides])[:samples]
-    comparison = Comparison(tuple(sides), side_differences(sides), tuple(final_rows(sides, read_stored)), tuple(found))
+    comparison = compared(loaded, samples)
     if as_json:
-        out_json(_as_json(comparison))
+        out_json(as_dict(comparison))
         return
     width = shutil.get_terminal_size((_WIDTH, 24)).columns
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
     for line in comparison_text(comparison, width):
         console.print(line, soft_wrap=True)
-
-
-def _as_json(comparison: Comparison) -> dict[str, Any]:
-    return {
-        "sides": [_side(side) for side in comparison.sides],
-        "differences": comparison.differences,
-        "final": [_row(row) for row in comparison.final],
-        "curves": _curves(comparison.sides),
-        "samples": [
-            {
-                "prompt": row.prompt,
-                "demonstration": row.demonstration,
-                "answers": [_sample(sample) if sample else None for sample in row.samples],
-            }
-            for row in comparison.answers
-        ],
-    }
-
-
-def _side(side: Side) -> dict[str, Any]:
-    runs = [
-        {"run": str(run.folder.path), "seed": run.seed, "state": run.state, "step": run.history.step}
-        for run in side.runs
-    ]
-    return {"name": side.name, "runs": runs}
-
-
-def _row(row: FinalRow) -> dict[str, Any]:
-    return {
-        "metric": row.name,
-        "estimates": [_estimate(estimate) if estimate else None for estimate in row.estimates],
-        "against_first": [_difference(difference) if difference else None for difference in row.against_first],
-    }
-
-
-def _estimate(estimate: Estimate) -> dict[str, Any]:
-    numbers = {name: _number(getattr(estimate, name)) for name in ("mean", "low", "high")}
-    return {**numbers, "n": estimate.n, "over": estimate.over}
-
-
-def _difference(difference: Difference) -> dict[str, Any]:
-    return {**difference.interval.as_dict(), "by_seed": difference.by_seed, "verdict": difference.verdict}
-
-
-def _curves(sides: Sequence[Side]) -> dict[str, Any]:
-    names = sorted({name for side in sides for run in side.runs for name in run.history.metrics})
-    return {name: [[_curve(Moment(run.history), name) for run in side.runs] for side in sides] for name in names}
-
-
-def _curve(moment: Moment, metric: str) -> dict[str, list[float | None]]:
-    curve = moment.curve(metric)
-    return {"step": [_number(x) for x in curve.x.tolist()], "value": [_number(y) for y in curve.y.tolist()]}
-
-
-def _sample(sample: Sample) -> dict[str, Any]:
-    return {
-        "outer_iteration": sample.outer_iteration,
-        "generation": sample.generation,
-        "reward": None if sample.reward is None else _number(sample.reward),
-        "tokens": sample.tokens,
-        "ended": sample.ended,
-    }
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return value if math.isfinite(value) else None

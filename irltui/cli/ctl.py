@@ -2,58 +2,72 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from irltui.cli.options import Run
 from irltui.console import out, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, RunFolderError
-from irltui.runs.control import Command, send
-from irltui.runs.events import Control
-from irltui.runs.folder import RunFolder, open_run_folder
-from irltui.runs.reader import EventReader
-from irltui.runs.status import ENDED, State, read_status
 from irltui.text import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from irltui.runs.control import Command
+    from irltui.runs.events import Control
+    from irltui.runs.folder import RunFolder
+    from irltui.runs.reader import EventReader
 
 PATIENCE = 5.0  # seconds to wait for an answer; the engine looks at its safe points
 _POLL = 0.1
 _FINAL = {"applied", "rejected", "expired"}
 
 
-def control(path: Path, name: str, text: str) -> int:
-    """Send a command and tell what became of it.
+def ctl(
+    run: Run,
+    command: Annotated[str, typer.Argument(metavar="COMMAND", help="pause, resume, checkpoint, stop, sample or note.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="A prompt for sample, the words of a note.")] = "",
+) -> None:
+    """Steer a run that is working; waits a few seconds for its answer.
 
-    Returns:
-        The exit code: 1 if the engine refused.
-
-    Raises:
-        NoRunError: there is no run.
-        RunFolderError: no engine works there that could listen.
+    Examples:
+      irltui ctl runs/first pause
+      irltui ctl runs/first sample "Who are you?"
+      irltui ctl runs/first note "lowered the fan"
+      irltui ctl runs/first stop                    with a checkpoint
     """
-    command = _command(name, text)
-    run = open_run_folder(path)
-    state = read_status(run).state
-    if state in ENDED or state is State.CRASHED:
+    from irltui.runs.folder import open_run_folder
+    from irltui.runs.reader import EventReader
+    from irltui.runs.status import WORKING, read_status
+
+    asked = _command(command, text)
+    folder = open_run_folder(run)
+    state = read_status(folder).state
+    if state not in WORKING:
         raise RunFolderError(
-            f"{safe(path)}: the run is {state}, nobody listens", f"Continue it with `irltui run --resume {safe(path)}`."
+            f"{safe(run)}: no engine is working on this run: it is {state}",
+            f"Continue it with `irltui run --resume {safe(run)}`.",
         )
-    reader = EventReader(run.events)
+    reader = EventReader(folder.events)
     while reader.poll():
         pass  # what happened before is no answer
-    sent = _send(run, command, text)
+    sent = _send(folder, asked, text)
     answer = ""
     for event in _answers(reader, sent):
         answer = event.state
         detail = safe(event.detail, lines=True)
-        out(f"{command}: {safe(answer)}{f': {detail}' if detail else ''}")
+        out(f"{asked}: {safe(answer)}{f': {detail}' if detail else ''}")
     if answer not in _FINAL:
-        talk(f"{command}: sent; the engine answers at its next safe point (see `irltui show {safe(path)}`)")
-    return EXIT_FAILED if answer in {"rejected", "expired"} else EXIT_OK
+        talk(f"{asked}: sent; the engine answers at its next safe point (see `irltui show {safe(run)}`)")
+    sys.exit(EXIT_FAILED if answer in {"rejected", "expired"} else EXIT_OK)
 
 
 def _command(name: str, text: str) -> Command:
+    from irltui.runs.control import Command
+
     try:
         command = Command(name)
     except ValueError:
@@ -66,6 +80,8 @@ def _command(name: str, text: str) -> Command:
 
 
 def _send(run: RunFolder, command: Command, text: str) -> str:
+    from irltui.runs.control import send
+
     try:
         return send(run, command, text)
     except OSError as error:
@@ -74,6 +90,8 @@ def _send(run: RunFolder, command: Command, text: str) -> str:
 
 def _answers(reader: EventReader, sent: str) -> Iterator[Control]:
     """What the engine says to one command, until it is done with it or patience ends."""
+    from irltui.runs.events import Control
+
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         for event in reader.poll():

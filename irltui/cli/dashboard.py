@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from irltui.cli.engine import start_engine
+from irltui.experiments.process import start_engine
 from irltui.runs.folder import create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from irltui.config.load import Loaded
     from irltui.dashboard.form import Offers
-    from irltui.experiments.study_file import Study
+    from irltui.experiments.study import Study
 
 _APP = "irltui.dashboard.app"
 RUNS = Path("runs")
@@ -77,22 +77,22 @@ def launch(loaded: Loaded | Study, name: str) -> Path:
         IrltuiError: a folder cannot be made.
     """
     from irltui.cli.run import new_folder
-    from irltui.experiments.study_file import Study
+    from irltui.experiments.study import Study
 
     if isinstance(loaded, Study):
-        return _launch_study(loaded, name, new_folder(name))
+        return _launch_study(loaded, new_folder(name))
     run = create_run_folder(new_folder(name))
     write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
     start_engine(run)
     return run.path
 
 
-def _launch_study(study: Study, name: str, folder: Path) -> Path:
-    from irltui.cli.sources import Sources
-    from irltui.cli.study import create_study
-    from irltui.experiments.study_folder import run_folder
+def _launch_study(study: Study, folder: Path) -> Path:
+    from irltui.experiments.plan import make
+    from irltui.experiments.study import study_plan
 
-    plan = create_study(study, Sources(name, "", "", "", None, ()), folder)
+    plan, loaded = study_plan(study, (), folder)
+    make(plan, loaded)
     with (folder / "console.log").open("ab") as console:
         subprocess.Popen(  # noqa: S603
             [sys.executable, "-P", "-m", "irltui", "run", "--resume", str(folder.absolute())],
@@ -101,5 +101,4 @@ def _launch_study(study: Study, name: str, folder: Path) -> Path:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    first = next(iter(plan.runs()))
-    return run_folder(folder, first.seed, first.arm).path
+    return plan.run_folder(plan.runs[0]).path

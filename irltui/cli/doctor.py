@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
 
+from irltui.cli.options import Json, Run
 from irltui.console import columns, out, out_json
 from irltui.errors import EXIT_FAILED, EXIT_OK
-from irltui.runs.doctor import Diagnosis, diagnose
-from irltui.runs.folder import RunFolder, open_run_folder
-from irltui.runs.status import State
 from irltui.text import safe
 
+if TYPE_CHECKING:
+    from irltui.runs.doctor import Diagnosis
+    from irltui.runs.folder import RunFolder
 
-def examine(path: Path, *, as_json: bool) -> int:
-    """Print the findings.
 
-    Returns:
-        The exit code: 1 if there are problems.
+def doctor(run: Run, as_json: Json = False) -> None:
+    """Check that a run folder is whole, and say from where it can go on.
 
-    Raises:
-        NoRunError: there is no run.
+    Reads every file, changes nothing. Exit code 1 if something is wrong.
+
+    Examples:
+      irltui doctor runs/first
+      irltui doctor runs/first --json
     """
-    run = open_run_folder(path)
-    found = diagnose(run)
+    from dataclasses import asdict
+
+    from irltui.runs.doctor import diagnose
+    from irltui.runs.folder import open_run_folder
+
+    folder = open_run_folder(run)
+    found = diagnose(folder)
     if as_json:
-        out_json({"run": str(run.path), **asdict(found), "problems": found.problems})
+        out_json({"run": str(folder.path), **asdict(found), "problems": found.problems})
     else:
         rows = [["!!" if f.is_problem else "ok", safe(f.subject), safe(f.text, limit=300)] for f in found.findings]
         out(columns(rows))
-        out(f"\nstate      {found.state}\nproblems   {found.problems or 'none'}\nresume     {_resume(run, found)}")
-    return EXIT_FAILED if found.problems else EXIT_OK
+        out(f"\nstate      {found.state}\nproblems   {found.problems or 'none'}\nresume     {_resume(folder, found)}")
+    sys.exit(EXIT_FAILED if found.problems else EXIT_OK)
 
 
 def _resume(run: RunFolder, found: Diagnosis) -> str:
+    from irltui.runs.status import WORKING, State
+
     folder = safe(run.path)
     if found.state == State.FINISHED:
         return "not needed: the run has finished"
-    if found.state in {State.STARTING, State.RUNNING, State.PAUSED}:
+    if found.state in WORKING:
         return f"an engine is working: irltui ctl {folder} stop"
     if found.resumes_from is None:
         return "not possible as it is; see !! above"

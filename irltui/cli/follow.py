@@ -1,19 +1,26 @@
-"""Following a run that this process started: events in, a display out. Knows no signals and no outcomes."""
+"""One run on the terminal: start its engine, show its events, pass signals on, say how it ended."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from subprocess import Popen, TimeoutExpired
 from typing import Protocol
 
+from irltui.cli import dashboard
 from irltui.cli.lines import Lines
-from irltui.console import out_json, talk
-from irltui.errors import OutputError
+from irltui.cli.summary import summary
+from irltui.console import complain, out, out_json, talk
+from irltui.errors import EXIT_INTERRUPTED, EXIT_OK, OutputError
+from irltui.experiments.process import Asked, console_tail, death, exit_code, signals_to, start_engine
 from irltui.runs.event_lines import as_dict
 from irltui.runs.events import Damaged, Event
+from irltui.runs.folder import RunFolder
 from irltui.runs.history import RunHistory
 from irltui.runs.reader import EventReader
+from irltui.runs.status import State
+from irltui.text import safe
+from irltui.views.terminal import can_draw, has_screen
 
 POLL = 0.2  # seconds between looks at events.jsonl
 
@@ -24,6 +31,30 @@ class Show(Protocol):
     def __call__(self, event: Event, /) -> None:
         """Show it."""
         ...
+
+
+def train(run: RunFolder, *, headless: bool, as_json: bool) -> int:
+    """Start or continue a run and follow it to its end; the exit code.
+
+    Raises:
+        RunFolderError: its folder cannot be written.
+    """
+    history, reader = RunHistory(), EventReader(run.events)
+    while events := reader.poll():  # of earlier attempts
+        history.take(events)
+    history.end = None
+    engine = start_engine(run)
+    with signals_to(engine, run) as asked:
+        if not as_json and not headless and _has_dashboard():
+            dashboard.open_dashboard(run.path)
+            if engine.poll() is None:
+                talk(f"detached; the run goes on: irltui show {safe(run.path)}")
+                return EXIT_OK
+        else:
+            talk(f"run folder: {safe(run.path)}")
+        with _display(history, as_json=as_json) as show:
+            returned = follow(engine, reader, history, show)
+    return _report(run, history, returned, asked, as_json=as_json)
 
 
 def follow(engine: Popen[bytes], reader: EventReader, history: RunHistory, show: Show) -> int:
@@ -49,9 +80,13 @@ def follow(engine: Popen[bytes], reader: EventReader, history: RunHistory, show:
 
 
 def json_lines(event: Event) -> None:
-    """Every event as one line of JSON on stdout."""
+    json_line(event)
+
+
+def json_line(event: Event, **above: str) -> None:
+    """An event as one line of JSON on stdout, behind what is said of it."""
     if not isinstance(event, Damaged):
-        out_json(as_dict(event), indent=None)
+        out_json({**above, **as_dict(event)}, indent=None)
 
 
 def text_lines() -> Show:
@@ -85,3 +120,51 @@ def _rest(engine: Popen[bytes]) -> None:
         engine.wait(POLL)
     except TimeoutExpired:
         return
+
+
+def _has_dashboard() -> bool:
+    if not has_screen():
+        talk("no terminal for the dashboard: running headless")
+        return False
+    if not dashboard.has_dashboard():
+        talk("no dashboard in this installation: running headless")
+        return False
+    return True
+
+
+def _display(history: RunHistory, *, as_json: bool) -> AbstractContextManager[Show]:
+    if as_json:
+        return nullcontext(json_lines)
+    return live(history) if can_draw() else nullcontext(text_lines())
+
+
+def _report(run: RunFolder, history: RunHistory, returned: int, asked: Asked, *, as_json: bool) -> int:
+    """Tell how it ended: the summary on stdout, what went wrong on stderr."""
+    end = history.end
+    state = State(end.state) if end and end.state in set(State) else State.CRASHED
+    killed = asked.kill and returned < 0
+    if killed:
+        complain("error: the engine was killed by Ctrl-C; what was learned since its last checkpoint is lost")
+    elif state in {State.FAILED, State.CRASHED}:
+        _complain(run, history, returned)
+    if not as_json:
+        try:
+            out(summary(run, history, state))
+        except OutputError as error:  # the exit code tells of the run
+            complain(error.message)
+    return EXIT_INTERRUPTED if killed else exit_code(returned, has_reported=end is not None)
+
+
+def _complain(run: RunFolder, history: RunHistory, returned: int) -> None:
+    reason, hint = death(returned)
+    if history.end is not None:
+        reason, hint = history.end.reason, history.end.hint
+    if tail := console_tail(run):
+        complain(f"last lines of {safe(run.console)}:\n{_indented(tail)}")
+    complain(f"error: {safe(reason, lines=True)}")
+    if hint:
+        complain(f"hint: {safe(hint, lines=True)}")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -6,26 +6,49 @@ import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from irltui.cli.init_text import Begun, config_text
-from irltui.cli.worker import ask
-from irltui.config.layers import file_layer
-from irltui.config.load import load_layers
-from irltui.config.presets import presets
+from irltui.cli.options import Data, Model
 from irltui.console import columns, complain, out, talk
 from irltui.errors import EXIT_OK, ConfigError, DataError
-from irltui.runs.durable import replace_file
 from irltui.text import safe
+
+if TYPE_CHECKING:
+    from irltui.cli.init_text import Begun
 
 ALGORITHMS = ("irft", "rft", "spin", "sft")
 
 
+def init(  # noqa: PLR0913 - an option each
+    model: Model = "",
+    data: Data = "",
+    algorithm: Annotated[str, typer.Option("--algorithm", metavar="A", help="irft, rft, spin or sft.")] = "",
+    prompt: Annotated[str, typer.Option("--prompt", metavar="COLUMN", help="The column with the prompts.")] = "",
+    completion: Annotated[
+        str, typer.Option("--completion", metavar="COLUMN", help="The column with the answers.")
+    ] = "",
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The TOML file to write.")] = Path("irltui.toml"),
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is guessed.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Look at model and data, and write a configuration to begin with, every value with its reason.
+
+    Asks for what is not given, if there is a terminal. Columns with odd names are guessed and shown.
+
+    Examples:
+      irltui init
+      irltui init --model M --data demos.csv --yes
+      irltui init --model M --data D --algorithm rft --out rft.toml
+      irltui init --model M --data D --prompt frage --completion antwort
+    """
+    sys.exit(_init(_Asked(model, data, algorithm, prompt, completion, out, yes, force)))
+
+
 @dataclass(frozen=True)
-class InitRequest:
-    """What `irltui init` was given; "" is asked for."""
+class _Asked:
+    """What was given; "" is asked for."""
 
     model: str
     data: str
@@ -37,13 +60,16 @@ class InitRequest:
     force: bool
 
 
-def init(request: InitRequest) -> int:
+def _init(request: _Asked) -> int:
     """Ask, look, write; the exit code.
 
     Raises:
         ConfigError: the file is there already or cannot be written, or there is no terminal to ask on.
         DataError: nobody said which columns are meant.
     """
+    from irltui.cli.init_text import config_text
+    from irltui.runs.durable import replace_file
+
     if request.out.suffix != ".toml":
         raise ConfigError(f"--out {safe(request.out)}: not a TOML file", "Give it a name that ends in .toml.")
     if request.out.exists() and not request.force:
@@ -58,7 +84,7 @@ def init(request: InitRequest) -> int:
         if code != EXIT_OK:
             return code
     text = config_text(_begun(request, found))
-    load_layers([file_layer(safe(request.out), text)])
+    _check_loads(request.out, text)
     try:
         request.out.parent.mkdir(parents=True, exist_ok=True)
         replace_file(request.out, text.encode())
@@ -70,8 +96,17 @@ def init(request: InitRequest) -> int:
     return EXIT_OK
 
 
-def _asked(request: InitRequest) -> InitRequest:
+def _check_loads(path: Path, text: str) -> None:
+    from irltui.config.layers import file_layer
+    from irltui.config.load import load_layers
+
+    load_layers([file_layer(safe(path), text)])
+
+
+def _asked(request: _Asked) -> _Asked:
     """With what was left out asked for."""
+    from irltui.config.presets import presets
+
     if request.algorithm not in {"", *ALGORITHMS}:
         raise ConfigError(f"--algorithm {safe(request.algorithm)}: none of {', '.join(ALGORITHMS)}")
     missing = [f"--{name}" for name in ("model", "data") if not getattr(request, name)]
@@ -89,7 +124,7 @@ def _asked(request: InitRequest) -> InitRequest:
     return replace(request, model=model, data=data, algorithm=algorithm)
 
 
-def _can_ask(request: InitRequest) -> bool:
+def _can_ask(request: _Asked) -> bool:
     return not request.yes and sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -108,13 +143,16 @@ def _choose(question: str, among: Collection[str], default: str | None = None) -
     return answer
 
 
-def _look(request: InitRequest) -> tuple[int, dict[str, Any]]:
+def _look(request: _Asked) -> tuple[int, dict[str, Any]]:
     """The exit code of the process that looked, and what it found."""
+    from irltui.cli.worker import ask
+    from irltui.config.requests import InspectRequest
+
     named = {key: value for key in ("prompt", "completion") if (value := getattr(request, key))}
-    return ask("inspect", model=request.model, data={"source": request.data, "columns": named})
+    return ask(InspectRequest(model=request.model, data={"source": request.data, "columns": named}))
 
 
-def _with_columns(request: InitRequest, found: Mapping[str, Any]) -> InitRequest:
+def _with_columns(request: _Asked, found: Mapping[str, Any]) -> _Asked:
     """The columns that are meant, where none has a usual name."""
     if found["known"]:
         return request
@@ -140,7 +178,9 @@ def _line(text: str) -> str:
     return safe(" ".join(text.split()), limit=100)
 
 
-def _begun(request: InitRequest, found: Mapping[str, Any]) -> Begun:
+def _begun(request: _Asked, found: Mapping[str, Any]) -> Begun:
+    from irltui.cli.init_text import Begun
+
     lengths = found["lengths"]
     if not lengths:
         raise DataError(
@@ -161,7 +201,7 @@ def _begun(request: InitRequest, found: Mapping[str, Any]) -> Begun:
     )
 
 
-def _tell(request: InitRequest, found: Mapping[str, Any]) -> None:
+def _tell(request: _Asked, found: Mapping[str, Any]) -> None:
     path = safe(request.out)
     talk(safe(found["known"], limit=400))
     for prompt, completion in found["shown"]:

@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
-from importlib.resources import files
 from pathlib import Path
+from typing import Annotated
 
-from irltui.console import out
+import typer
+
+from irltui.console import out as say
 from irltui.errors import PluginError
 from irltui.text import safe
 
 KINDS = ("reward", "sampler", "benchmark")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info", ".pytest_cache", "dist")
+_IGNORED = ("__pycache__", "*.egg-info", ".pytest_cache", "dist")
 
 
-def new_plugin(name: str, kind: str, folder: Path | None) -> None:
-    """Write a distribution `irltui-NAME` whose tests pass as they are.
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name, which its kinds begin with.")],
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="reward, sampler or benchmark.")] = "reward",
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Default: ./irltui-NAME.")] = None,
+) -> None:
+    """Write a new plugin: a whole distribution whose own tests pass as it is.
 
-    Args:
-        name: of the plugin: its kinds are `name/...`.
-        kind: which part it begins with.
-        folder: where; None for ./irltui-NAME.
-
-    Raises:
-        PluginError: the name, the kind or the folder cannot be used.
+    Examples:
+      irltui plugins new acme --kind reward
+      irltui plugins new acme --kind sampler --out ~/code/irltui-acme
     """
+    import shutil
+
     if not _NAME.fullmatch(name) or name == "irltui":
         raise PluginError(f"{safe(name)}: is no name for a plugin", "Use small letters, digits and single '-'.")
     if kind not in KINDS:
         raise PluginError(f"--kind {safe(kind)}: is none of {', '.join(KINDS)}", "Policy steps are provisional.")
-    target = Path(f"irltui-{name}") if folder is None else folder.expanduser()
+    target = Path(f"irltui-{name}") if out is None else out.expanduser()
     if target.exists():
         raise PluginError(f"{safe(target)}: is there already", "Choose another --out.")
     package = f"irltui_{name.replace('-', '_')}"
     try:
-        shutil.copytree(_template(), target, ignore=_IGNORED)
+        shutil.copytree(_template(), target, ignore=shutil.ignore_patterns(*_IGNORED))
         for path in [path for path in target.rglob("*") if path.is_file()]:
             if path.suffix == ".py" and path.stem.removeprefix("test_") in set(KINDS) - {kind}:
                 path.unlink()
@@ -46,9 +49,9 @@ def new_plugin(name: str, kind: str, folder: Path | None) -> None:
         (target / "irltui_template").rename(target / package)
     except OSError as error:
         raise PluginError(f"{safe(target)}: cannot be written: {error}", "Choose another --out.") from error
-    out(f"{target}: a plugin with a {kind}. What to do now:")
-    out(f"  cd {target} && {Path(sys.executable).name} -m pip install -e '.[test]'")
-    out(f"  python -m pytest && irltui plugins check {name}")
+    say(f"{target}: a plugin with a {kind}. What to do now:")
+    say(f"  cd {target} && {Path(sys.executable).name} -m pip install -e '.[test]'")
+    say(f"  python -m pytest && irltui plugins check {name}")
 
 
 def _renamed(text: str, name: str, package: str, kind: str) -> str:
@@ -73,6 +76,8 @@ def _renamed(text: str, name: str, package: str, kind: str) -> str:
 
 def _template() -> Path:
     """Inside the wheel; beside the package in a source tree."""
+    from importlib.resources import files
+
     package = Path(str(files("irltui")))
     inside = package / "plugin_template"
     return inside if inside.is_dir() else package.parent / "plugins" / "template"

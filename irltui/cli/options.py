@@ -63,3 +63,4 @@ Reading = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", metavar="F", help="JSONL file; default: in RUN/applied/.")]
 Batch = Annotated[int, typer.Option("--batch", min=1, help="Responses a forward pass; rewards do not depend on it.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew, whatever the output holds.")]
+Several = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of a study.")]

@@ -5,22 +5,27 @@ A plugin is only ever imported in a process of its own, so one that crashes or h
 
 from __future__ import annotations
 
-import json
-import queue
-import subprocess
-import threading
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from irltui import __version__
-from irltui.api.registry import HOOKS, Registry, installed, owners, read_plugin_file
-from irltui.cli.worker import line_of
-from irltui.config.layers import set_layers
+from irltui.cli.options import Json
 from irltui.console import columns, out, out_json, talk
 from irltui.errors import EXIT_FAILED, EXIT_OK, PluginError
 from irltui.text import safe
+
+if TYPE_CHECKING:
+    import queue
+    import subprocess
+
+if TYPE_CHECKING:
+    from irltui.api.registry import Registry
+    from irltui.config.requests import PluginRequest
 
 _BUILT_IN = "irltui"
 _LOAD_LIMIT = 60.0  # seconds that an import may take
@@ -40,12 +45,89 @@ class Looked:
         return not self.error and not any(check["problem"] for check in self.checks)
 
 
-def list_plugins(*, load: bool, as_json: bool) -> int:
+def plugins(context: typer.Context, as_json: Json = False) -> None:
+    """What is installed, what it provides, whether it keeps its contract.
+
+    Alone, `irltui plugins` lists. Listing imports nothing.
+
+    Examples:
+      irltui plugins
+      irltui plugins --json
+      irltui plugins check acme
+    """
+    if context.invoked_subcommand is None:
+        sys.exit(_list(load=False, as_json=as_json))
+
+
+def show(
+    load: Annotated[bool, typer.Option("--load", help="Import each, in its own process, for its options.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List plugins with where they come from; with --load also their kinds and options.
+
+    Examples:
+      irltui plugins list
+      irltui plugins list --load --json
+    """
+    sys.exit(_list(load=load, as_json=as_json))
+
+
+def check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An installed plugin, or a Python file.")],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KIND.OPTION=VALUE", help="An option for the checks; repeatable."),
+    ] = None,
+    limit: Annotated[float, typer.Option("--limit", min=0.1, help="Seconds that one check may take.")] = 120.0,
+    as_json: Json = False,
+) -> None:
+    """Load a plugin in a process of its own and try everything it provides on the embedded model.
+
+    Exit code 1 if anything is wrong.
+
+    Examples:
+      irltui plugins check acme
+      irltui plugins check ./my_reward.py --set bounded.limit=2.0
+      irltui plugins check acme --limit 600 --json
+    """
+    from irltui.api.registry import read_plugin_file
+    from irltui.config.layers import set_layers
+    from irltui.config.requests import PluginRequest
+
+    options: dict[str, dict[str, Any]] = {}
+    for layer in set_layers(assignments or ()):
+        for kind, given in layer.values.items():
+            if not isinstance(given, Mapping):
+                raise PluginError(f"--set {safe(kind)}: options are given as KIND.OPTION=VALUE")
+            options.setdefault(kind, {}).update(given)
+    plugin, file = name, ""
+    if name.endswith(".py"):
+        found = read_plugin_file(Path(name))
+        plugin, file = found.name, str(found.path)
+    looked = Looked()
+    for line in _look(PluginRequest(plugin=plugin, file=file, options=options, check=True), looked, limit):
+        if not as_json and line["event"] == "check":
+            mark = "FAILED" if line["problem"] else "ok"
+            told = f": {line['problem']}" if line["problem"] else ""
+            out(f"{mark:<6}  {line['component']} {line['kind']}: {line['check']}{told}")
+    if as_json:
+        out_json({"plugin": plugin, "good": looked.is_good, **vars(looked)})
+    elif looked.error:
+        out(f"FAILED  {looked.error}")
+    else:
+        failed = sum(bool(check["problem"]) for check in looked.checks)
+        out(f"{plugin}: {len(looked.checks)} checks of {len(looked.kinds)} kinds, {failed} failed")
+    sys.exit(EXIT_OK if looked.is_good else EXIT_FAILED)
+
+
+def _list(*, load: bool, as_json: bool) -> int:
     """Built-in kinds and installed plugins; with `load`, what those provide.
 
     Returns:
         1 if a plugin that was loaded does not load.
     """
+    from irltui.api.registry import Registry, installed
+
     registry = Registry()
     rows = [_built_in(registry), *(_row(registry, name, load=load) for name in installed())]
     if as_json:
@@ -59,49 +141,15 @@ def list_plugins(*, load: bool, as_json: bool) -> int:
 
 def look_at_installed() -> list[dict[str, Any]]:
     """Rows of the installed plugins, loaded; what `irltui plugins list --load --json` prints of them."""
+    from irltui.api.registry import Registry, installed
+
     registry = Registry()
     return [_row(registry, name, load=True) for name in installed()]
 
 
-def check_plugin(name: str, assignments: tuple[str, ...], limit: float, *, as_json: bool) -> int:
-    """Load a plugin and try all it provides; 1 if anything is wrong.
-
-    Args:
-        name: of an installed plugin, or a Python file.
-        assignments: KIND.OPTION=VALUE for what has no default.
-        limit: seconds for one check.
-        as_json: print JSON.
-
-    Raises:
-        PluginError: there is no such plugin.
-    """
-    options: dict[str, dict[str, Any]] = {}
-    for layer in set_layers(assignments):
-        for kind, given in layer.values.items():
-            if not isinstance(given, Mapping):
-                raise PluginError(f"--set {safe(kind)}: options are given as KIND.OPTION=VALUE")
-            options.setdefault(kind, {}).update(given)
-    plugin, file = name, ""
-    if name.endswith(".py"):
-        found = read_plugin_file(Path(name))
-        plugin, file = found.name, str(found.path)
-    looked = Looked()
-    for line in _look(plugin, file, options, looked, limit=limit, check=True):
-        if not as_json and line["event"] == "check":
-            mark = "FAILED" if line["problem"] else "ok"
-            told = f": {line['problem']}" if line["problem"] else ""
-            out(f"{mark:<6}  {line['component']} {line['kind']}: {line['check']}{told}")
-    if as_json:
-        out_json({"plugin": plugin, "good": looked.is_good, **vars(looked)})
-    elif looked.error:
-        out(f"FAILED  {looked.error}")
-    else:
-        failed = sum(bool(check["problem"]) for check in looked.checks)
-        out(f"{plugin}: {len(looked.checks)} checks of {len(looked.kinds)} kinds, {failed} failed")
-    return EXIT_OK if looked.is_good else EXIT_FAILED
-
-
 def _built_in(registry: Registry) -> dict[str, Any]:
+    from irltui.api.registry import HOOKS
+
     kinds = [
         {"component": component, "kind": kind, "description": " ".join((spec.__doc__ or "").split())}
         for component in HOOKS
@@ -112,11 +160,14 @@ def _built_in(registry: Registry) -> dict[str, Any]:
 
 
 def _row(registry: Registry, name: str, *, load: bool) -> dict[str, Any]:
+    from irltui.api.registry import installed, owners
+    from irltui.config.requests import PluginRequest
+
     entry, clash = installed()[name], owners(name)
     state = "disabled" if registry.is_disabled(name) else "clash" if len(clash) > 1 else "installed"
     looked = Looked()
     if load and state != "disabled":
-        for _ in _look(name, "", {}, looked, limit=_LOAD_LIMIT, check=False):
+        for _ in _look(PluginRequest(plugin=name), looked, _LOAD_LIMIT):
             pass
         state = state if state == "clash" else "broken" if looked.error else "loads"
     return {
@@ -144,19 +195,29 @@ def _tell_list(rows: list[dict[str, Any]]) -> None:
             out(f"\n{row['plugin']}: {row['error']}")
 
 
-def _look(
-    plugin: str, file: str, options: Mapping[str, Any], looked: Looked, *, limit: float, check: bool
-) -> Iterator[dict[str, Any]]:
+def _look(request: PluginRequest, looked: Looked, limit: float) -> Iterator[dict[str, Any]]:
     """Lines of the process that looks, which is killed when nothing new comes within the limit."""
-    child = subprocess.Popen(  # noqa: S603
-        line_of("plugin", {"plugin": plugin, "file": file, "options": options, "check": check}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    import subprocess
+
+    from irltui.cli.worker import handed_over
+
+    with handed_over(request) as command:
+        child = subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        yield from _lines_of(child, request.plugin, looked, limit)
+
+
+def _lines_of(child: subprocess.Popen[str], plugin: str, looked: Looked, limit: float) -> Iterator[dict[str, Any]]:
+    import queue
+    import threading
+
     lines: queue.Queue[str | None] = queue.Queue()
     said: list[str] = []
     threading.Thread(target=_read, args=(child.stdout, lines), daemon=True).start()
@@ -187,12 +248,15 @@ def _look(
 
 
 def _read(stream: Any, lines: queue.Queue[str | None]) -> None:
+
     for line in stream:
         lines.put(line)
     lines.put(None)
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
+    import json
+
     try:
         line = json.loads(text)
     except ValueError:

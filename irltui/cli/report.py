@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from irltui.console import out, out_json
+import typer
+
+from irltui.cli.options import Json, Several
+from irltui.console import out as say
+from irltui.console import out_json
 from irltui.errors import RunFolderError
-from irltui.report.page import MARK, page
-from irltui.runs.durable import replace_file
 from irltui.text import masked, safe
-from irltui.views.arms import sides_of
-from irltui.views.loaded_runs import load_runs
-from irltui.views.numbers import bytes_
 
 
-def report(paths: Sequence[Path], to: Path | None, figures: Path | None, samples: int, *, as_json: bool) -> None:
-    """Write the report and say where it is.
+def report(
+    runs: Several,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Default: RUN/report.html; of several, ./report.html.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="FOLDER", help="Also write every chart as PNG and SVG.")
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", min=0, metavar="N", help="Prompts whose answers are shown.")] = 4,
+    as_json: Json = False,
+) -> None:
+    """Write one HTML page of one or several runs that needs no network and runs nothing.
 
-    Raises:
-        NoRunError: there is no run at one of the places.
-        RunFolderError: a run.json is damaged, or a file cannot be written.
+    Curves, the reward game, samples with changes and token rewards, health, configuration, how to do it again.
+
+    Examples:
+      irltui report runs/first
+      irltui report runs/sft runs/irft --out compared.html --figures figures
     """
-    sides = sides_of(load_runs(paths))
-    to = to or (paths[0] / "report.html" if len(paths) == 1 else Path("report.html"))
+    from irltui.report.page import page
+    from irltui.runs.durable import replace_file
+    from irltui.views.arms import sides_of
+    from irltui.views.loaded_runs import load_runs
+    from irltui.views.numbers import bytes_
+
+    sides = sides_of(load_runs(runs))
+    to = out or (runs[0] / "report.html" if len(runs) == 1 else Path("report.html"))
     _check_place(to)
     content = masked(page(sides, samples)).encode("utf-8", "replace")
     drawn: list[Path] = []
@@ -39,13 +56,15 @@ def report(paths: Sequence[Path], to: Path | None, figures: Path | None, samples
     if as_json:
         out_json({"report": str(to), "bytes": len(content), "figures": [str(path) for path in drawn]})
         return
-    out(f"report   {safe(to)} ({bytes_(len(content))})")
+    say(f"report   {safe(to)} ({bytes_(len(content))})")
     if figures is not None:
-        out(f"figures  {safe(figures)} ({len(drawn)} files)")
+        say(f"figures  {safe(figures)} ({len(drawn)} files)")
 
 
 def _check_place(to: Path) -> None:
     """A page of ours may be written anew, nothing else."""
+    from irltui.report.page import MARK
+
     if to.is_dir():
         raise RunFolderError(f"--out {safe(to)}: is a folder", "Name a file, such as report.html.")
     if not to.exists():

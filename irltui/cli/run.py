@@ -1,144 +1,202 @@
-"""`irltui run`: make the run folder, start the engine, follow it to its end, say what came of it."""
+"""`irltui run`: make the folders of a run or of several, start the work, and follow it to its end."""
 
 from __future__ import annotations
 
-import time
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from irltui.cli import dashboard
-from irltui.cli.engine import (
-    Asked,
-    become_engine,
-    console_tail,
-    death,
-    exit_code,
-    signals_to,
-    start_engine,
-)
-from irltui.cli.follow import Show, follow, json_lines, live, text_lines
-from irltui.cli.seeds import run_each, variants
-from irltui.cli.sources import Sources
-from irltui.cli.study import create_study, follow_study
-from irltui.cli.submit import submit_each
-from irltui.cli.summary import summary
-from irltui.console import complain, out, talk
-from irltui.distributed.launch import rank, refuse_sharding, under_launcher
-from irltui.errors import EXIT_INTERRUPTED, EXIT_OK, NoRunError, OutputError
-from irltui.experiments.study_file import study_of
-from irltui.experiments.study_folder import is_study
-from irltui.runs.folder import RunFolder, create_run_folder, is_run, open_run_folder
-from irltui.runs.history import RunHistory
-from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
-from irltui.runs.reader import EventReader
-from irltui.runs.status import State
-from irltui.text import safe
-from irltui.views.terminal import can_draw, has_screen
+from irltui.cli.options import Assignments, Data, Model, Plugins, Preset, Seed, Target
+
+if TYPE_CHECKING:
+    from irltui.config.sources import Sources
+    from irltui.runs.folder import RunFolder
 
 RANKS_WAIT = 60.0  # seconds in which the first rank must have made the run folder
 
 
-@dataclass(frozen=True)
-class Request:
-    """What `irltui run` was asked for."""
+def run(  # noqa: PLR0913 - an option each
+    target: Target = "",
+    model: Model = "",
+    data: Data = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="RUN", help="Folder of the new run; default: runs/NAME-TIME.")
+    ] = None,
+    assignments: Assignments = None,
+    preset: Preset = "",
+    seed: Seed = None,
+    plugins: Plugins = None,
+    headless: Annotated[bool, typer.Option("--headless", help="No dashboard: a progress display, or lines.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the events as JSON lines; implies --headless.")
+    ] = False,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="RUN", help="Continue a run, or several, as configured.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, metavar="N", help="The same run from N seeds, in RUN/seed-S.")
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option("--grid", metavar="KEY=A,B", help="A run for each value, in RUN/KEY=A; repeatable: all pairs."),
+    ] = None,
+    submit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--submit",
+            metavar="KEY=VALUE",
+            help="Submit every run to Slurm, through submitit, and return: time=12:00:00, partition=gpu; repeatable.",
+        ),
+    ] = None,
+) -> None:
+    r"""Train: start a run, or continue one, and follow it.
 
-    sources: Sources
-    out: Path | None
-    resume: Path | None
-    headless: bool
-    as_json: bool
-    seeds: int | None = None
-    grid: tuple[str, ...] = ()
-    submit: tuple[str, ...] = ()
+    The engine is a process of its own: closing the terminal does not end it.
+    Ctrl-C stops it with a checkpoint, a second Ctrl-C at once.
 
-
-def run_command(request: Request) -> int:
-    """Start or continue a run, follow it, and return the exit code.
-
-    Raises:
-        IrltuiError: the configuration, the model's folder or the run's folder cannot be used.
+    Examples:
+      irltui run irft --model M --data demos.jsonl --out runs/first
+      irltui run spin --model M --data D --set loop.batch=8 --headless
+      irltui run my.toml --preset irft --seed 1
+      irltui run irft --model M --data D --out runs/five --seeds 5
+      irltui run irft --model M --data D --out runs/lr --seeds 3 \
+          --grid optimizer.learning_rate=1e-6,2e-6
+      irltui run irft --model M --data D --out runs/five --seeds 5 \
+          --submit time=12:00:00 --submit gpus_per_node=8
+      irltui run rft --model M --data D --plugin mine.py \
+          --set reward.kind=mine/short
+      irltui run runs/first/run.json                repeat a run
+      irltui run --resume runs/first                continue a run
+      irltui run irft --model runs/first --data D   train its result further
     """
+    from irltui.config.sources import Sources
+
+    sources = Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ()))
+    several = _Several(seeds, tuple(grid or ()), tuple(submit or ()))
+    if several.option:
+        sys.exit(several.run(sources, out, resume, as_json=as_json))
+    if resume is None:
+        sys.exit(_start(sources, out, headless=headless, as_json=as_json))
+    if not sources.is_empty or out is not None:
+        raise typer.BadParameter(
+            "continues a run as it was configured: leave out TARGET, --out and all that configures",
+            param_hint="--resume",
+        )
+    sys.exit(_resume(resume, headless=headless, as_json=as_json))
+
+
+@dataclass(frozen=True)
+class _Several:
+    """The options that make several runs, or jobs, of one configuration."""
+
+    seeds: int | None
+    grid: tuple[str, ...]
+    submit: tuple[str, ...]
+
+    @property
+    def option(self) -> str:
+        """The one that an error names, "" if none was given."""
+        given = {"--submit": self.submit, "--grid": self.grid, "--seeds": self.seeds is not None}
+        return next((option for option, value in given.items() if value), "")
+
+    def run(self, sources: Sources, out: Path | None, resume: Path | None, *, as_json: bool) -> int:
+        """Work the runs off, or submit them; the exit code."""
+        from irltui.cli.several import submit_all, work_off
+        from irltui.distributed.launch import under_launcher
+        from irltui.experiments.plan import grid_plan, make
+        from irltui.experiments.study import study_of
+
+        if resume is not None or under_launcher():
+            raise typer.BadParameter(
+                "starts whole runs: not with --resume (the same command with --out goes on), nor under a launcher "
+                "(launch each by itself)",
+                param_hint=self.option,
+            )
+        if study_of(sources.target, sources.assignments) is not None:
+            raise typer.BadParameter(
+                "a study starts its runs itself, with the seeds and arms it names; --set study.seeds=[0,1] names "
+                "others",
+                param_hint=self.option,
+            )
+        _check_named(sources)
+        plan, loaded = grid_plan(sources, self.grid, self.seeds, out if out is not None else new_folder(sources.name))
+        if self.submit:
+            return submit_all(plan, lambda: make(plan, loaded), self.submit, as_json=as_json)
+        make(plan, loaded)
+        return work_off(plan, as_json=as_json)
+
+
+def _resume(folder: Path, *, headless: bool, as_json: bool) -> int:
+    from irltui.cli.follow import train
+    from irltui.cli.several import work_off
+    from irltui.distributed.launch import rank, refuse_sharding, under_launcher
+    from irltui.experiments.plan import has_plan, read_plan
+    from irltui.experiments.process import become_engine
+    from irltui.runs.folder import is_run, open_run_folder
+    from irltui.runs.lock import refuse_if_held
+    from irltui.runs.manifest import read_manifest
+
+    if has_plan(folder) and not is_run(folder):
+        _refuse_launcher()
+        return work_off(read_plan(folder), as_json=as_json)
+    found = open_run_folder(folder)
+    read_manifest(found)  # a damaged one is better reported here
+    if rank() == 0:
+        refuse_if_held(found)
     if under_launcher():
         refuse_sharding()
-    if request.seeds is not None or request.grid or request.submit:
-        return _run_several(request)
-    if request.resume is not None and is_study(request.resume):
-        _refuse_configuration(request)
-        return follow_study(request.resume, as_json=request.as_json)
-    study = study_of(request.sources.target, request.sources.assignments)
-    if study is not None:
-        if under_launcher():
-            raise typer.BadParameter(
-                "a study starts its runs itself: launch single runs, or the study without a launcher",
-                param_hint="TARGET",
-            )
-        folder = request.out if request.out is not None else new_folder(request.sources.name)
-        create_study(study, request.sources, folder)
-        return follow_study(folder, as_json=request.as_json)
-    run = _resumed(request) if request.resume is not None else _created(request)
+        become_engine(found)
+    return train(found, headless=headless, as_json=as_json)
+
+
+def _start(sources: Sources, out: Path | None, *, headless: bool, as_json: bool) -> int:
+    from irltui.cli.follow import train
+    from irltui.cli.several import work_off
+    from irltui.distributed.launch import refuse_sharding, under_launcher
+    from irltui.experiments.plan import make
+    from irltui.experiments.process import become_engine
+    from irltui.experiments.study import study_of, study_plan
+
     if under_launcher():
-        become_engine(run)
-    return _train(request, run)
+        refuse_sharding()
+    study = study_of(sources.target, sources.assignments)
+    if study is not None:
+        _refuse_launcher()
+        plan, loaded = study_plan(study, sources.flag_layers(), out if out is not None else new_folder(sources.name))
+        make(plan, loaded)
+        return work_off(plan, as_json=as_json)
+    made = _make_run(sources, out)
+    if under_launcher():
+        become_engine(made)
+    return train(made, headless=headless, as_json=as_json)
 
 
-def _run_several(request: Request) -> int:
-    option = "--submit" if request.submit else "--grid" if request.grid else "--seeds"
-    if request.resume is not None or under_launcher():
+def _refuse_launcher() -> None:
+    from irltui.distributed.launch import under_launcher
+
+    if under_launcher():
         raise typer.BadParameter(
-            "starts whole runs: not with --resume (the same command with --out goes on), nor under a launcher (launch "
-            "each by itself)",
-            param_hint=option,
+            "a study starts its runs itself: launch single runs, or the study without a launcher", param_hint="TARGET"
         )
-    if study_of(request.sources.target, request.sources.assignments) is not None:
-        raise typer.BadParameter(
-            "a study starts its runs itself, with the seeds and arms it names; --set study.seeds=[0,1] names others",
-            param_hint=option,
-        )
-    _check_named(request.sources)
-    group = request.out if request.out is not None else new_folder(request.sources.name)
-    wanted = variants(request.sources, request.grid, request.seeds, group)
-    if request.submit:
-        return submit_each(wanted, group, request.submit, as_json=request.as_json)
-    each = replace(request, headless=True)
-    return run_each(wanted, group, lambda run: _train(each, run))
 
 
-def _train(request: Request, run: RunFolder) -> int:
-    history, reader = RunHistory(), EventReader(run.events)
-    while events := reader.poll():  # of earlier attempts
-        history.take(events)
-    history.end = None
-    engine = start_engine(run)
-    with signals_to(engine, run) as asked:
-        if _wants_dashboard(request):
-            dashboard.open_dashboard(run.path)
-            if engine.poll() is None:
-                talk(f"detached; the run goes on: irltui show {safe(run.path)}")
-                return EXIT_OK
-        else:
-            talk(f"run folder: {safe(run.path)}")
-        with _display(request, history) as show:
-            returned = follow(engine, reader, history, show)
-    return _report(request, run, history, returned, asked)
+def _make_run(sources: Sources, out: Path | None) -> RunFolder:
+    from irltui.distributed.launch import rank, under_launcher
+    from irltui.runs.folder import create_run_folder
+    from irltui.runs.manifest import new_manifest, write_manifest
 
-
-# -- the folder --------------------------------------------------------------------------------
-
-
-def _created(request: Request) -> RunFolder:
-    sources = request.sources
     _check_named(sources)
-    if under_launcher() and request.out is None:
+    if under_launcher() and out is None:
         raise typer.BadParameter("needed under a launcher: all processes must mean the same folder", param_hint="--out")
-    if request.out is not None and rank() != 0:
-        return _made_by_first_rank(request.out)
+    if out is not None and rank() != 0:
+        return _made_by_first_rank(out)
     loaded = sources.load()
-    run = create_run_folder(request.out if request.out is not None else new_folder(sources.name))
-    write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
-    return run
+    made = create_run_folder(out if out is not None else new_folder(sources.name))
+    write_manifest(made, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
+    return made
 
 
 def _check_named(sources: Sources) -> None:
@@ -149,23 +207,10 @@ def _check_named(sources: Sources) -> None:
         )
 
 
-def _refuse_configuration(request: Request) -> None:
-    if not request.sources.is_empty or request.out is not None:
-        raise typer.BadParameter(
-            "continues a run as it was configured: leave out TARGET, --out and all that configures",
-            param_hint="--resume",
-        )
-
-
-def _resumed(request: Request) -> RunFolder:
-    _refuse_configuration(request)
-    run = open_run_folder(request.resume or Path())
-    read_manifest(run)  # a damaged one is better told here
-    return run
-
-
 def new_folder(name: str) -> Path:
     """`runs/NAME-TIME`, made at once so that two runs of one second do not share it."""
+    import time
+
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{n}" for n in range(2, 1_000))):
         folder = Path("runs") / f"{name}-{stamp}{suffix}"
@@ -174,68 +219,21 @@ def new_folder(name: str) -> Path:
         except FileExistsError:
             continue
         except OSError:
-            return folder  # what is wrong is told where folders are made
+            return folder  # what is wrong is reported where folders are made
         return folder
     return Path("runs") / f"{name}-{stamp}"
 
 
 def _made_by_first_rank(path: Path) -> RunFolder:
+    import time
+
+    from irltui.errors import NoRunError
+    from irltui.runs.folder import RunFolder, is_run
+    from irltui.text import safe
+
     until = time.monotonic() + RANKS_WAIT
     while not is_run(path):
         if time.monotonic() > until:
             raise NoRunError(f"{safe(path)}: the first process made no run here within {RANKS_WAIT:.0f} s")
         time.sleep(0.2)
     return RunFolder(path)
-
-
-# -- the screen --------------------------------------------------------------------------------
-
-
-def _wants_dashboard(request: Request) -> bool:
-    if request.headless or request.as_json:
-        return False
-    if not has_screen():
-        talk("no terminal for the dashboard: running headless")
-        return False
-    if not dashboard.has_dashboard():
-        talk("no dashboard in this installation: running headless")
-        return False
-    return True
-
-
-def _display(request: Request, history: RunHistory) -> AbstractContextManager[Show]:
-    if request.as_json:
-        return nullcontext(json_lines)
-    return live(history) if can_draw() else nullcontext(text_lines())
-
-
-def _report(request: Request, run: RunFolder, history: RunHistory, returned: int, asked: Asked) -> int:
-    """Tell how it ended: the summary on stdout, what went wrong on stderr."""
-    end = history.end
-    state = State(end.state) if end and end.state in set(State) else State.CRASHED
-    killed = asked.kill and returned < 0
-    if killed:
-        complain("error: the engine was killed by Ctrl-C; what was learned since its last checkpoint is lost")
-    elif state in {State.FAILED, State.CRASHED}:
-        _complain(run, history, returned)
-    if not request.as_json:
-        try:
-            out(summary(run, history, state))
-        except OutputError as error:  # the exit code tells of the run
-            complain(error.message)
-    return EXIT_INTERRUPTED if killed else exit_code(returned, said_goodbye=end is not None)
-
-
-def _complain(run: RunFolder, history: RunHistory, returned: int) -> None:
-    reason, hint = death(returned)
-    if history.end is not None:
-        reason, hint = history.end.reason, history.end.hint
-    if tail := console_tail(run):
-        complain(f"last lines of {safe(run.console)}:\n{_indented(tail)}")
-    complain(f"error: {safe(reason, lines=True)}")
-    if hint:
-        complain(f"hint: {safe(hint, lines=True)}")
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+from typing import Annotated
 
-from irltui.cli.dashboard import open_dashboard
-from irltui.cli.follow import json_lines, text_lines
-from irltui.cli.summary import summary
+import typer
+
+from irltui.cli.options import Run
 from irltui.console import out
-from irltui.errors import EXIT_OK
-from irltui.runs.events import Event
-from irltui.runs.folder import open_run_folder
-from irltui.runs.history import RunHistory, that_count
-from irltui.runs.reader import EventReader
-from irltui.runs.status import ENDED, State, read_status
-from irltui.views.terminal import has_screen
 
 POLL = 0.3  # seconds between looks at the run
 
 
-def watch(path: Path, *, headless: bool, as_json: bool) -> int:
-    """Show a run until it ends or is left.
+def watch(
+    run: Run,
+    headless: Annotated[bool, typer.Option("--headless", help="No dashboard: lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON lines.")] = False,
+) -> None:
+    """Attach to a run that was started elsewhere, and steer it; leaving leaves it alone.
 
-    Raises:
-        NoRunError: there is no run.
+    To watch a run on another machine, run the command there: `ssh -t HOST irltui watch RUN`.
+
+    Examples:
+      irltui watch runs/first
+      irltui watch runs/first --headless
     """
-    run = open_run_folder(path)
-    if not headless and not as_json and has_screen() and open_dashboard(run.path):
-        return EXIT_OK
-    history, reader = RunHistory(), EventReader(run.events)
+    import time
+
+    from irltui.cli.dashboard import open_dashboard
+    from irltui.cli.follow import json_lines, text_lines
+    from irltui.cli.summary import summary
+    from irltui.runs.events import Event
+    from irltui.runs.folder import open_run_folder
+    from irltui.runs.history import RunHistory, that_count
+    from irltui.runs.reader import EventReader
+    from irltui.runs.status import ENDED, State, read_status
+    from irltui.views.terminal import has_screen
+
+    folder = open_run_folder(run)
+    if not headless and not as_json and has_screen() and open_dashboard(folder.path):
+        return
+    history, reader = RunHistory(), EventReader(folder.events)
     show = json_lines if as_json else text_lines()
     past: list[Event] = []
     while events := reader.poll():
@@ -38,7 +49,7 @@ def watch(path: Path, *, headless: bool, as_json: bool) -> int:
         show(event)
     history.take(past)
     while True:
-        state = read_status(run).state
+        state = read_status(folder).state
         events = reader.poll()
         history.take(events)
         for event in events:
@@ -48,5 +59,4 @@ def watch(path: Path, *, headless: bool, as_json: bool) -> int:
         if not events:
             time.sleep(POLL)
     if not as_json:
-        out(summary(run, history, state))
-    return EXIT_OK
+        out(summary(folder, history, state))

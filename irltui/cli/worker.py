@@ -1,4 +1,7 @@
-"""Commands that use what a run learned: asked for here, done by a process of `irltui.use`, which has torch."""
+"""Commands that use what a run learned: asked for here, done by a process of `irltui.use`, which has torch.
+
+What is asked is handed over in a file that its owner alone can read: everybody can read the list of processes.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +10,54 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from irltui.cli.engine import death
 from irltui.console import complain
 from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from irltui.experiments.process import death
+
+if TYPE_CHECKING:
+    from irltui.config.requests import Request
 
 
-def become(command: str, **options: Any) -> NoReturn:
-    """Replace this process by the one that does the command; options go as JSON."""
-    line = line_of(command, options)
+def become(request: Request) -> NoReturn:
+    """Replace this process by the one that does what is asked."""
+    line = _line(_handed_over(request))
     os.execv(line[0], line)  # noqa: S606
 
 
-def work(command: str, **options: Any) -> int:
-    """Let another process do the command, and wait for it; it talks on stderr.
+def work(request: Request) -> int:
+    """Let another process do what is asked, and wait for it; it talks on stderr.
 
     Returns:
         The exit code, 130 if Ctrl-C ended it.
     """
-    child = subprocess.Popen(line_of(command, options), stdin=subprocess.DEVNULL)  # noqa: S603
-    with _signals_to(child):
-        returned = child.wait()
+    with handed_over(request) as line:
+        child = subprocess.Popen(line, stdin=subprocess.DEVNULL)  # noqa: S603
+        with _signals_to(child):
+            returned = child.wait()
     if returned == EXIT_INTERRUPTED or returned < 0:
         reason = "stopped" if returned == EXIT_INTERRUPTED else death(returned, "the work")[0]
-        complain(f"{reason}; the same command goes on where it was")
+        complain(f"{reason}; the same command continues from here")
         return EXIT_INTERRUPTED if returned == EXIT_INTERRUPTED else EXIT_FAILED
     return returned or EXIT_OK
 
 
-def ask(command: str, **options: Any) -> tuple[int, dict[str, Any]]:
-    """Let another process find something out; it tells on stderr what is wrong.
+def ask(request: Request) -> tuple[int, dict[str, Any]]:
+    """Let another process find something out; it reports on stderr what is wrong.
 
     Returns:
         The exit code, 130 if Ctrl-C ended it, and what was found.
     """
-    child = subprocess.Popen(line_of(command, options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)  # noqa: S603
-    with _signals_to(child):
-        found, _ = child.communicate()
+    with handed_over(request) as line:
+        child = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)  # noqa: S603
+        with _signals_to(child):
+            found, _ = child.communicate()
     if child.returncode == EXIT_OK:
         return EXIT_OK, json.loads(found)
     if child.returncode < 0:
@@ -56,9 +66,32 @@ def ask(command: str, **options: Any) -> tuple[int, dict[str, Any]]:
     return child.returncode, {}
 
 
-def line_of(command: str, options: dict[str, Any]) -> list[str]:
-    """The command line of the process that does a command; -P keeps files of the current folder from being imported."""
-    return [sys.executable, "-P", "-u", "-m", "irltui.use", command, json.dumps(options, default=str)]
+@contextmanager
+def handed_over(request: Request) -> Generator[list[str]]:
+    """The command line of the process that does what is asked; it must be over when this is left."""
+    file = _handed_over(request)
+    try:
+        yield _line(file)
+    finally:
+        file.unlink(missing_ok=True)  # it deletes the file itself, unless it never came so far
+
+
+def _handed_over(request: Request) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix="irltui-", suffix=".json")  # readable by its owner alone
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump({request.command(): request.model_dump()}, file, default=str)
+    return Path(name)
+
+
+def _line(file: Path) -> list[str]:
+    return [
+        sys.executable,
+        "-P",
+        "-u",
+        "-m",
+        "irltui.use",
+        str(file),
+    ]  # -P: files of the current folder are data, not code
 
 
 @contextmanager

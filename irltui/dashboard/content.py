@@ -16,6 +16,7 @@ from irltui.runs.status import State
 from irltui.text import safe
 
 STATE_STYLES = {
+    State.WAITING: "$text-muted",
     State.STARTING: "$secondary",
     State.RUNNING: "bold $success",
     State.PAUSED: "bold $warning",
@@ -26,6 +27,7 @@ STATE_STYLES = {
     State.CRASHED: "bold $error",
 }
 STATE_MARKS = {
+    State.WAITING: "·",
     State.STARTING: "◌",
     State.RUNNING: "●",
     State.PAUSED: "‖",

@@ -24,7 +24,7 @@ from irltui.config.run_source import target_layers
 from irltui.config.toml import dotted
 from irltui.config.toml import value as as_toml
 from irltui.errors import IrltuiError, PluginError
-from irltui.experiments.study_file import Study, StudySection, study_of
+from irltui.experiments.study import Study, StudySection, study_of
 
 FIRST = ("model.name", "data.source", "algorithm", "seed", "study.seeds", "study.jobs")
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from irltui.dashboard.figures import number
-from irltui.dashboard.store import ALIVE, OpenRun
+from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.marks import bar, segments, state_mark
 from irltui.dashboard.widgets.spans import Row, S, length, spread, tail
 from irltui.runs.events import Phase
+from irltui.runs.status import WORKING
 from irltui.text import safe
 from irltui.views.numbers import duration
 from irltui.views.replay import Moment, Replay
@@ -52,7 +53,7 @@ def progress(run: OpenRun, moment: Moment, replay: Replay | None, width: int, *,
     start = moment.history.start
     total = start.total_steps or (run.status.total_steps if run.status else 0)
     count = [S(f" {moment.step}", "gap", "b"), S(f"/{total}" + ("" if narrow else " steps "), "muted")]
-    doing = _doing(run, moment) if not narrow and run.state in ALIVE else []
+    doing = _doing(run, moment) if not narrow and run.state in WORKING else []
     room = width - length(count) - length(doing) - 3
     done = segments(moment.step, total, start.outer_iterations, room, run.state)
     return spread([S(" "), *done], [*doing, *count], width)
@@ -69,7 +70,7 @@ def _doing(run: OpenRun, moment: Moment) -> Row:
 
 
 def _time(run: OpenRun, moment: Moment, *, narrow: bool) -> Row:
-    if run.state not in ALIVE:
+    if run.state not in WORKING:
         elapsed = moment.elapsed
         return [S("took ", "muted"), S(duration(elapsed), "gap"), S(" ")] if elapsed else [S(" ")]
     left = moment.seconds_left()

@@ -10,7 +10,7 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,19 +18,18 @@ from typing import Any
 
 from irltui.errors import IrltuiError
 from irltui.runs.control import Command, send
-from irltui.runs.folder import RunFolder, is_run
+from irltui.runs.find import find_runs
+from irltui.runs.folder import RunFolder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import read_manifest
 from irltui.runs.reader import EventReader
-from irltui.runs.status import State, Status, read_status
+from irltui.runs.status import WORKING, State, Status, read_status
 from irltui.views.replay import Replay
 
 POLL = 0.25  # seconds between looks at an open run
 LIST_EVERY = 2.0  # seconds between looks at the folder
 SLICE = 1_000  # events taken in between two turns of the event loop
-DEEPEST = 3  # studies keep runs in RUN/seed-S/ARM
 _TAIL_BYTES, _TAIL_LINES, _WHOLE_CONSOLE = 65_536, 12, 400
-ALIVE = frozenset({State.STARTING, State.RUNNING, State.PAUSED})
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class OpenRun:
     @property
     def is_alive(self) -> bool:
         """Whether an engine works here."""
-        return self.state in ALIVE
+        return self.state in WORKING
 
     @property
     def malformed(self) -> int:
@@ -184,7 +183,7 @@ class Store:
 
     async def look(self) -> None:
         """Read the list of runs."""
-        lines = await asyncio.to_thread(lambda: [self._line(path) for path in find_runs(self.folder)])
+        lines = await asyncio.to_thread(lambda: [self._line(run.path) for run in find_runs(self.folder)])
         lines.sort(key=lambda line: line.status.time, reverse=True)
         self.version += lines != self.lines or not self.listed
         self.lines, self.listed = lines, True
@@ -222,21 +221,6 @@ def _no_collection() -> Generator[None]:
         yield
     finally:
         gc.enable()
-
-
-def find_runs(folder: Path, depth: int = DEEPEST) -> Iterator[Path]:
-    """Folders below `folder` that hold a run, itself included; links are not followed down."""
-    if is_run(folder):
-        yield folder
-        return
-    if not depth:
-        return
-    try:
-        below = sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())
-    except OSError:
-        return
-    for path in below:
-        yield from find_runs(path, depth - 1)
 
 
 def console_tail(run: RunFolder, lines: int = _TAIL_LINES) -> tuple[str, ...]:

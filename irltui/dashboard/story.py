@@ -6,11 +6,11 @@ An end that needs a hand comes before the newest alert, that before the newest a
 from __future__ import annotations
 
 from irltui.dashboard.figures import number
-from irltui.dashboard.store import ALIVE, OpenRun
+from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.spans import Row, S, length
 from irltui.runs.events import Advice, Alert
 from irltui.runs.metrics import HELD_OUT_LOSS, HELD_OUT_NLL
-from irltui.runs.status import State
+from irltui.runs.status import WORKING, State
 from irltui.runs.thresholds import NO_SIGNAL_LOSS
 from irltui.text import safe
 from irltui.views.numbers import age
@@ -34,7 +34,7 @@ def story(run: OpenRun, moment: Moment, width: int) -> Row:
     """One line of at most `width` columns."""
     if run.problem:
         return [S("✗ ", "bad", "b"), S(safe(run.problem, limit=300), "bad")]
-    if moment.row is None and run.state not in ALIVE:
+    if moment.row is None and run.state not in WORKING:
         return ended(run, moment, width)
     if not run.loaded:
         return [S("· ", "muted"), S(f"Reading events: {len(run.history.rows)} so far.", "muted")]

@@ -59,6 +59,7 @@ THEMES = (
     _theme(LIGHT, 1, "#5B46C9", "#23272E", ("#FBFBFA", "#F3F3F1", "#E7E8E8")),
 )
 STATES = {  # a mark and an ink; the word stands beside them
+    State.WAITING: ("·", "muted"),
     State.STARTING: ("◌", "muted"),
     State.RUNNING: ("●", "good"),
     State.PAUSED: ("‖", "warn"),

@@ -18,7 +18,7 @@ import psutil
 
 from irltui.distributed import ranks
 from irltui.distributed.launch import Signals
-from irltui.errors import EXIT_OK, EXIT_PREEMPTED
+from irltui.errors import EXIT_INTERRUPTED, EXIT_PREEMPTED
 from irltui.runs.control import Command, Request, take, waiting
 from irltui.runs.events import Control, Log, Phase, PhaseProgress
 from irltui.runs.folder import RunFolder
@@ -39,7 +39,7 @@ class Stop(BaseException):
 def stop_for(number: int) -> Stop:
     """How a run ends that a signal tells to end."""
     if number == signal.SIGINT:
-        return Stop(State.STOPPED, "interrupted (SIGINT)", EXIT_OK)
+        return Stop(State.STOPPED, "interrupted (SIGINT)", EXIT_INTERRUPTED)
     return Stop(State.PREEMPTED, f"told to terminate ({signal.Signals(number).name})", EXIT_PREEMPTED)
 
 
@@ -168,7 +168,7 @@ class SafePoint:
                 self._paused = False
                 self._answer(request, "applied")
             case Command.STOP:
-                self._stop = Stop(State.STOPPED, "stopped on command", EXIT_OK)
+                self._stop = Stop(State.STOPPED, "stopped on command", EXIT_INTERRUPTED)
                 self._answer(request, "applied", "saving a checkpoint")
             case Command.CHECKPOINT:
                 self._perform(request, self.save, "asked")

@@ -9,6 +9,7 @@ import psutil
 import torch
 
 from irltui.config.load import recorded
+from irltui.config.requests import CheckRequest
 from irltui.config.schema import RunConfig
 from irltui.console import out_json, talk
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
@@ -32,20 +33,15 @@ from irltui.runs.data_report import Finding
 _TEXT = 4_000  # characters of the first prompt
 
 
-def main(config: dict[str, Any], on: str = "", *, tries: bool = True) -> None:
+def main(request: CheckRequest) -> None:
     """Look, and print.
-
-    Args:
-        config: of a run, resolved.
-        on: devices to size the run for, "8xH100"; "" for this machine.
-        tries: whether the model is loaded and timed.
 
     Raises:
         IrltuiError: data, model or devices cannot be used.
     """
     quiet_transformers()
-    checked = recorded(config)
-    wanted = devices(on) if on else None
+    checked = recorded(request.config)
+    wanted = devices(request.devices) if request.devices else None
     tokenizer = load_tokenizer(checked.model)
     talk(f"reading {checked.data.source}")
     ends = eos_ids(tokenizer, generation_defaults(checked.model).eos_token_id, checked.data.template)
@@ -54,7 +50,7 @@ def main(config: dict[str, Any], on: str = "", *, tries: bool = True) -> None:
     check_ids(tokenizer, data, limits)
     checked = _capped(checked, generation_cap(checked, data, limits))
     facts, plan, shape = row_facts(data), plan_of(checked, data), shapes(checked.model, checked.adapter)
-    tried = probe(checked, talk) if tries else None
+    tried = probe(checked, talk) if request.probe else None
     found = find(checked, data.report, facts, plan, shape.parameters, tried.seen if tried else None)
     estimate = _estimate(checked, data, plan, shape, facts, tried, wanted)
     found += [*_of_memory(estimate), *_of_devices(checked, estimate), *_of_window(data, limits)]

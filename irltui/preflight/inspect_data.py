@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from irltui.config.requests import InspectRequest
 from irltui.config.schema import DataSection, ModelSection
 from irltui.console import out_json, talk
 from irltui.data.columns import Columns, find_columns
@@ -24,18 +25,14 @@ _SHOWN = 3  # rows that are shown
 _TEXT = 200  # characters of a field that are shown
 
 
-def main(model: str, data: Mapping[str, Any]) -> None:
+def main(request: InspectRequest) -> None:
     """Print what is found, as JSON.
-
-    Args:
-        model: its name.
-        data: the [data] table as far as it is known.
 
     Raises:
         IrltuiError: model or data cannot be used.
     """
     quiet_transformers()
-    section = DataSection.model_validate({"limit": _ROWS, **data})
+    section = DataSection.model_validate({"limit": _ROWS, **request.data})
     talk(f"looking at {section.source}")
     rows = load_rows(section)
     first = rows.first(_ROWS)
@@ -59,8 +56,8 @@ def main(model: str, data: Mapping[str, Any]) -> None:
         if prompt and completion:
             named = section.columns.model_copy(update=found["guess"])
             columns = find_columns(section.model_copy(update={"columns": named}), rows.columns, first)
-    talk(f"looking at {model}")
-    found |= _of_model(model, section, first, columns)
+    talk(f"looking at {request.model}")
+    found |= _of_model(request.model, section, first, columns)
     of_data = [*left_out_files(rows.left_out, section.split), *unread_columns(columns, rows.columns, first)]
     found["findings"] += map(asdict, of_data)
     out_json(found)

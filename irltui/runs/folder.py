@@ -8,6 +8,9 @@ from pathlib import Path
 
 from irltui.errors import NoRunError, RunFolderError
 
+PLAN_FILE, PLAN_LOCK = "plan.json", "plan.lock"
+"""In the folder of several runs that belong together: which there are, and what is held while they are worked off."""
+
 
 @dataclass(frozen=True)
 class RunFolder:

@@ -22,7 +22,7 @@ from typing import TextIO
 
 import psutil
 
-from irltui.errors import RunFolderError
+from irltui.errors import BusyError, RunFolderError
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder, open_own
 
@@ -81,7 +81,8 @@ def hold(run: RunFolder) -> Generator[str]:
     """Hold the run for this process; yields what its user should be told once, or "".
 
     Raises:
-        RunFolderError: another engine holds it, or the folder cannot be written.
+        BusyError: another engine holds it.
+        RunFolderError: the folder cannot be written.
     """
     with _opened(run) as file:
         taken = _acquired(file.fileno())
@@ -112,9 +113,19 @@ def is_held(run: RunFolder) -> bool:
     return not taken
 
 
-def _held(run: RunFolder, holder: str) -> RunFolderError:
-    return RunFolderError(
-        f"{run.path}: another engine is working here ({holder})",
+def refuse_if_held(run: RunFolder) -> None:
+    """Refuse a run on which an engine of this host is working.
+
+    Raises:
+        BusyError: one is.
+    """
+    if is_held(run):
+        raise _held(run, run.lock.read_text(encoding="utf-8", errors="replace").strip())
+
+
+def _held(run: RunFolder, holder: str) -> BusyError:
+    return BusyError(
+        f"{run.path}: an engine is working on this run ({holder})",
         "Watch it with `irltui watch RUN`, stop it with `irltui ctl RUN stop`, or choose another --out.",
     )
 

@@ -1,4 +1,4 @@
-"""How a run is doing, from status.json and the lock: for listing many runs without reading their events.
+"""How a run is doing, from status.json and locks: for listing many runs without reading their events.
 
 Where status.json is missing or damaged, the end of the log stands for it.
 """
@@ -12,20 +12,23 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from irltui.runs.event_lines import decode, number
 from irltui.runs.events import Metrics, RunEnd
-from irltui.runs.folder import RunFolder
+from irltui.runs.folder import PLAN_FILE, PLAN_LOCK, RunFolder
 from irltui.runs.lock import is_held
+from irltui.runs.plan_lock import is_worked_on
 
-HEARTBEAT_LATE = 120.0  # seconds after which an engine on another host that was not heard from counts as crashed
+HEARTBEAT_LATE = 120.0  # seconds after which an engine on another host that is not heard from counts as crashed
 _TAIL = 1 << 16  # bytes of the log that stand for a missing status.json
 
 
 class State(StrEnum):
-    """States of a run; CRASHED is never written, it is inferred."""
+    """States of a run; WAITING and CRASHED are never written, they are inferred."""
 
+    WAITING = "waiting"
     STARTING = "starting"
     RUNNING = "running"
     PAUSED = "paused"
@@ -36,6 +39,7 @@ class State(StrEnum):
     CRASHED = "crashed"
 
 
+WORKING = frozenset({State.STARTING, State.RUNNING, State.PAUSED})
 ENDED = frozenset({State.FINISHED, State.STOPPED, State.PREEMPTED, State.FAILED})
 
 
@@ -55,6 +59,7 @@ class Status:
     time: float
     host: str
     values: dict[str, Any]
+    reason: str = ""
 
 
 def read_status(run: RunFolder) -> Status:
@@ -73,20 +78,49 @@ def read_status(run: RunFolder) -> Status:
         time=seen,
         host=host,
         values=values if isinstance(values, dict) else {},
+        reason=str(raw.get("reason", "")),
     )
 
 
-def state_of(run: RunFolder, written: object, host: str, seen: float) -> State:
+def state_of(run: RunFolder, said: object, host: str, seen: float) -> State:
     """The one rule for a run's state.
 
     Args:
-        run: its folder; the lock tells whether an engine works there.
-        written: the state that the engine wrote last, anything else if it wrote none.
+        run: its folder; locks tell whether an engine works there, and whether its turn is still to come.
+        said: the state that the engine wrote last, anything else if it wrote none.
         host: where the engine was.
         seen: Unix seconds at which it was last heard from.
     """
-    state = _state(written) or State.STARTING
-    return state if state in ENDED or _alive(run, host, seen) else State.CRASHED
+    written = _state(said)
+    if written is State.FINISHED:
+        return written
+    if written not in ENDED and _is_alive(run, host, seen, has_written=written is not None):
+        return written or State.STARTING
+    plan = _plan_of(run)
+    if plan is not None and is_worked_on(plan / PLAN_LOCK, seen if written or run.lock.exists() else 0.0):
+        return State.WAITING
+    if written in ENDED:
+        return written
+    if written or run.lock.exists():
+        return State.CRASHED
+    if run.job.exists():
+        return State.WAITING  # in the queue of a cluster
+    if plan is not None:
+        return State.STOPPED  # its turn never came
+    return State.STARTING if time.time() - seen < HEARTBEAT_LATE else State.CRASHED
+
+
+def _is_alive(run: RunFolder, host: str, seen: float, *, has_written: bool) -> bool:
+    """Whether an engine works here: the lock tells on its own host, when it was last heard from elsewhere."""
+    if host == os.uname().nodename and run.lock.exists():
+        return is_held(run)
+    return has_written and time.time() - seen < HEARTBEAT_LATE
+
+
+def _plan_of(run: RunFolder) -> Path | None:
+    """The folder of the plan that a run belongs to."""
+    above = run.path.absolute().parents[:2]
+    return next((folder for folder in above if (folder / PLAN_FILE).is_file()), None)
 
 
 def _state(written: object) -> State | None:
@@ -135,10 +169,3 @@ def _modified(run: RunFolder) -> float:
         return run.manifest.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _alive(run: RunFolder, host: str, seen: float) -> bool:
-    """Whether an engine still works here: the lock tells on its own host, the time it was last heard from elsewhere."""
-    if host == os.uname().nodename and run.lock.exists():
-        return is_held(run)
-    return time.time() - seen < HEARTBEAT_LATE

@@ -1,4 +1,4 @@
-"""`python -m irltui.use COMMAND OPTIONS`: one command on what a run learned. Started by the command line."""
+"""`python -m irltui.use FILE`: do what a file asks for (see `irltui.config.requests`), and delete it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ import json
 import os
 import sys
 import traceback
+from pathlib import Path
 
+from irltui.config.requests import COMMANDS, Request
 from irltui.console import is_verbose
 from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, IrltuiError
 from irltui.text import safe
 
-COMMANDS: dict[str, str] = {
+MODULES = {
     "check": "irltui.preflight.command",
     "inspect": "irltui.preflight.inspect_data",
     "plugin": "irltui.use.plugin_check",
-    **{name: f"irltui.use.{name}" for name in ("bench", "debug", "export", "sample", "score", "triage")},
 }
-"""Module of each command; its `main` takes the command's options as keywords."""
+"""Where the `main` of a command is, if not in the module of `irltui.use` that has its name."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command and return the process's exit code."""
-    if len(arguments) != 2 or arguments[0] not in COMMANDS:
-        print(f"usage: python -m irltui.use {'|'.join(COMMANDS)} OPTIONS_AS_JSON", file=sys.stderr)  # noqa: T201
+    """Do what is asked and return the process's exit code."""
+    if len(arguments) != 1:
+        print("usage: python -m irltui.use FILE", file=sys.stderr)  # noqa: T201
         return EXIT_USAGE
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        importlib.import_module(COMMANDS[arguments[0]]).main(**json.loads(arguments[1]))
+        command, request = read_request(Path(arguments[0]))
+        importlib.import_module(MODULES.get(command, f"irltui.use.{command}")).main(request)
     except IrltuiError as error:
         if is_verbose():
             traceback.print_exc()
@@ -37,10 +39,18 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except Exception:  # noqa: BLE001 - the last line of defence: every end is told
+    except Exception:  # noqa: BLE001 - the last line of defence: every end is reported
         traceback.print_exc()
         return EXIT_FAILED
     return EXIT_OK
+
+
+def read_request(file: Path) -> tuple[str, Request]:
+    """The command that a file names and what it asks; the file is deleted."""
+    text = file.read_text(encoding="utf-8")
+    file.unlink()
+    ((command, values),) = json.loads(text).items()
+    return command, COMMANDS[command].model_validate(values)
 
 
 if __name__ == "__main__":

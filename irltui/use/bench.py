@@ -11,6 +11,7 @@ from irltui.api import Benchmark, BuildContext, Prompt, Score
 from irltui.benchmarks.build import build_benchmarks
 from irltui.benchmarks.intervals import Interval
 from irltui.config.load import recorded
+from irltui.config.requests import BenchRequest
 from irltui.config.schema import RunConfig
 from irltui.console import columns, out, out_json, talk
 from irltui.engine.benchmarked_model import ModelUnderTest
@@ -24,22 +25,16 @@ from irltui.use.learned import Learned, load_learned, load_model_of
 from irltui.views.numbers import between, figure
 
 
-def main(config: dict[str, Any], run: str = "", items: str = "", *, as_json: bool = False) -> None:
+def main(request: BenchRequest) -> None:
     """Measure, and print each metric with its interval.
-
-    Args:
-        config: of a run, resolved; its benchmarks are what is measured, its model is measured unless `run` is given.
-        run: folder of the run whose result is measured.
-        items: file for the values item by item, "" for none.
-        as_json: print JSON.
 
     Raises:
         IrltuiError: the model or a benchmark's file cannot be used, or a benchmark fails.
     """
     quiet_transformers()
-    checked = recorded(config)
-    talk(f"loading {run or checked.model.name}")
-    model, context = _model(checked, run)
+    checked = recorded(request.config)
+    talk(f"loading {request.run or checked.model.name}")
+    model, context = _model(checked, request.run)
     results: dict[str, dict[str, Interval]] = {}
     lines: list[str] = []
     for name, benchmark in build_benchmarks(checked.benchmarks, context).items():
@@ -47,18 +42,18 @@ def main(config: dict[str, Any], run: str = "", items: str = "", *, as_json: boo
         scores = _scores(name, checked.benchmarks[name].kind, benchmark, model)
         results[name] = summarise(scores)
         lines += [json.dumps({"benchmark": name, "item": s.item, "metric": s.metric, "value": s.value}) for s in scores]
-    if items:
-        _store(Path(items), lines)
-    if as_json:
-        out_json(_as_json(checked, run, results))
+    if request.items is not None:
+        _store(request.items, lines)
+    if request.as_json:
+        out_json(_as_json(checked, str(request.run or ""), results))
     else:
         out(_as_text(results))
 
 
-def _model(config: RunConfig, run: str) -> tuple[ModelUnderTest, BuildContext]:
+def _model(config: RunConfig, run: Path | None) -> tuple[ModelUnderTest, BuildContext]:
     size = config.micro_batch
-    if run:
-        learned = load_learned(RunFolder(Path(run)), config)
+    if run is not None:
+        learned = load_learned(RunFolder(run), config)
         parts, template, rewards = learned.parts, learned.template, _Rewards(learned, size)
     else:
         (parts, template), rewards = load_model_of(config, config.model), None

@@ -12,6 +12,7 @@ import torch
 from irltui.algorithm import Pairs, Start, Step, learn
 from irltui.api import Reward
 from irltui.config.load import recorded
+from irltui.config.requests import DebugRequest
 from irltui.console import columns, out, out_json
 from irltui.engine.assemble import Assembly
 from irltui.engine.faults import kept_batches, read_fault
@@ -49,18 +50,18 @@ class Replay:
     bad_gradients: list[str]
 
 
-def main(folder: str, *, as_json: bool = False) -> None:
-    """Replay the step kept in `folder` (RUN/faults/NAME).
+def main(request: DebugRequest) -> None:
+    """Replay a step that was kept.
 
     Raises:
         IrltuiError: it is not there, or what it needs cannot be loaded.
     """
     quiet_transformers()
-    kept = Path(folder)
+    kept = request.folder
     about = read_fault(kept)
     run = open_run_folder(kept.absolute().parent.parent)
     replay = _replay(run, kept, is_policy_step=about.get("policy_step") is not None)
-    if as_json:
+    if request.as_json:
         out_json({"fault": about, **_plain(asdict(replay))})
     else:
         _tell(about, replay)

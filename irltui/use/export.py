@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from irltui.config.load import recorded
+from irltui.config.requests import ExportRequest
 from irltui.config.schema import RunConfig
 from irltui.console import out as say
 from irltui.console import out_json, talk
@@ -38,76 +37,49 @@ RESULT, BEST, LAST = "result", "best", "last"
 _PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}  # loading one runs whatever it says
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """How to write and where to push: what `irltui export` was asked for beside run, iteration and folder.
-
-    `merge`: for LoRA, merge the adapter into the weights; otherwise the folder is the adapter alone. `dtype`: float32,
-    bfloat16 or float16, "" keeps what there is. `hub`: OWNER/NAME, "" pushes nowhere; `public` lets anybody read it.
-    """
-
-    merge: bool = True
-    dtype: str = ""
-    hub: str = ""
-    public: bool = False
-
-
-def main(
-    run: str,
-    iteration: str,
-    out: str,
-    *,
-    as_json: bool = False,
-    **options: Any,
-) -> None:
-    """Write OUT: a transformers folder with tokenizer and card; OUT/adapter, OUT/reward where the run has them.
-
-    Args:
-        run: the run's folder.
-        iteration: result, best, last, after how many outer iterations, or a checkpoint's name.
-        out: a folder that is not there yet.
-        as_json: print JSON.
-        options: those of `Wanted`.
+def main(request: ExportRequest) -> None:
+    """Write a transformers folder with tokenizer and card; adapter/ and reward/ in it where the run has them.
 
     Raises:
         IrltuiError: no such checkpoint, it cannot be loaded or written, or the hub refuses.
     """
     quiet_transformers()
-    folder, target, wanted = open_run_folder(Path(run)), Path(out), Wanted(**options)
+    folder, target = open_run_folder(request.run), request.out
     if target.exists():
         raise RunFolderError(f"{target}: is there already", "Choose another --out, or delete the folder.")
-    if wanted.hub:
-        check_name(wanted.hub)
+    if request.hub:
+        check_name(request.hub)
     config = recorded(read_manifest(folder).config)
-    if not wanted.merge and config.adapter.kind == "off":
+    if not request.merge and config.adapter.kind == "off":
         raise RunFolderError(f"{folder.path}: --no-merge: the run has no adapter", "Leave out --no-merge.")
-    exported = _export(folder, config, iteration, target, wanted)
+    exported = _export(folder, config, request)
     told = {"model": str(target), **{p: str(target / p) for p in ("adapter", "reward") if (target / p).is_dir()}}
-    if wanted.hub:
-        talk(f"pushing {target} to {wanted.hub}")
-        told["hub"] = push(target, wanted.hub, private=not wanted.public)
-    if as_json:
+    if request.hub:
+        talk(f"pushing {target} to {request.hub}")
+        told["hub"] = push(target, request.hub, private=not request.public)
+    if request.as_json:
         place = {"checkpoint": exported.checkpoint, "outer_iterations": exported.outer_iterations}
         out_json({"reward": "", "adapter": "", **told, **place, "card": str(target / "README.md")})
     else:
         say("\n".join(f"{what:<8} {where}" for what, where in {**told, "card": target / "README.md"}.items()))
 
 
-def _export(run: RunFolder, config: RunConfig, iteration: str, target: Path, wanted: Wanted) -> Exported:
+def _export(run: RunFolder, config: RunConfig, request: ExportRequest) -> Exported:
     """Write everything beside, then rename: the folder is whole or absent."""
+    target, iteration = request.out, request.iteration
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole(target) as folder:
             if iteration == RESULT:
-                place = _copy_result(run, folder, wanted)
+                place = _copy_result(run, folder, request)
             else:
                 name = find_checkpoint(run, iteration)
                 talk(f"exporting checkpoint {name} of {run.path}")
-                _write_checkpoint(folder, config, run.checkpoints / name, wanted)
+                _write_checkpoint(folder, config, run.checkpoints / name, request)
                 reached = read_position(run.checkpoints / name)
                 place = Exported(name, reached.t, reached.step, is_best=iteration == BEST)
-            if wanted.dtype:
-                _cast(folder, wanted.dtype)
+            if request.dtype:
+                _cast(folder, request.dtype)
             write_card(folder, run, place)
             for file in folder.rglob("*"):
                 if file.is_file():  # safetensors lets nobody else read what it writes
@@ -161,7 +133,7 @@ def _kept(names: list[str]) -> str:
     return f"{listed}; checkpoint.keep says how many of the newest stay."
 
 
-def _copy_result(run: RunFolder, folder: Path, wanted: Wanted) -> Exported:
+def _copy_result(run: RunFolder, folder: Path, request: ExportRequest) -> Exported:
     """What the engine wrote when the run ended."""
     if not run.model.is_dir():
         raise RunFolderError(
@@ -170,9 +142,9 @@ def _copy_result(run: RunFolder, folder: Path, wanted: Wanted) -> Exported:
         )
     talk(f"exporting the result of {run.path}")
     parts = {"adapter": run.adapter, "reward": run.reward}
-    _copy(run.model if wanted.merge else run.adapter, folder)
+    _copy(run.model if request.merge else run.adapter, folder)
     for name, source in parts.items():
-        if source.is_dir() and (wanted.merge or name != "adapter"):
+        if source.is_dir() and (request.merge or name != "adapter"):
             (folder / name).mkdir()
             _copy(source, folder / name)
     return Exported()
@@ -185,7 +157,7 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfile(file, target / file.name)
 
 
-def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, wanted: Wanted) -> None:
+def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, request: ExportRequest) -> None:
     parts = load_checkpoint(config, checkpoint)
     policy, reward = parts.policy, parts.reward
     defaults = generation_defaults(config.model)
@@ -193,12 +165,12 @@ def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, wanted:
         with whole(folder / "reward") as inner:
             reward.export(inner)
     expected = expected_of(policy)
-    adapter = folder / "adapter" if wanted.merge else folder
+    adapter = folder / "adapter" if request.merge else folder
     if policy.is_adapted:
         adapter.mkdir(exist_ok=True)
         write_adapter(adapter, policy, config, defaults)
         (adapter / "README.md").unlink(missing_ok=True)
-    if wanted.merge or not policy.is_adapted:
+    if request.merge or not policy.is_adapted:
         write_model(folder, policy, config, defaults, expected, adapter)
 
 

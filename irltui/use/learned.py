@@ -20,7 +20,7 @@ from irltui.config.schema import ModelSection, RunConfig
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.engine.assemble import Assembly, assemble, assemble_at_start
 from irltui.engine.checkpoint import load_weights
-from irltui.errors import CheckpointError, ModelError, RunFolderError
+from irltui.errors import CheckpointError, ModelError, OptionError, RunFolderError
 from irltui.lm.load import generation_defaults, load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.rewards import Explicit
@@ -147,9 +147,9 @@ def load_checkpoint(config: RunConfig, folder: Path) -> Assembly:
     return parts
 
 
-def no_reward(run: RunFolder, config: RunConfig) -> RunFolderError:
+def no_reward(run: RunFolder, config: RunConfig) -> OptionError:
     """Of a run that learned none."""
-    return RunFolderError(
+    return OptionError(
         f"{run.path}: its algorithm {config.algorithm!r} learned no reward", "Take a run of irft, spin or rft."
     )
 

@@ -14,24 +14,20 @@ from pydantic import ValidationError
 
 from irltui.api import Spec
 from irltui.api.registry import Registry, read_plugin_file
+from irltui.config.requests import PluginRequest
 from irltui.errors import PluginError
 
 
-def main(plugin: str, file: str, options: Mapping[str, Mapping[str, Any]], check: bool) -> None:
+def main(request: PluginRequest) -> None:
     """Print every kind of a plugin, then every check of it.
-
-    Args:
-        plugin: its name.
-        file: its file, "" for an installed one.
-        options: of kinds by their short names, for the checks.
-        check: whether to try the parts, too.
 
     Raises:
         PluginError: it does not load, or there is no kind that options are given for.
     """
+    plugin, options = request.plugin, request.options
     registry = Registry()
-    if file:
-        registry.add_file(read_plugin_file(Path(file)))
+    if request.file:
+        registry.add_file(read_plugin_file(Path(request.file)))
     registry.load(plugin)
     provided = registry.provided(plugin)
     if unknown := options.keys() - {name for kinds in provided.values() for name in kinds}:
@@ -39,7 +35,7 @@ def main(plugin: str, file: str, options: Mapping[str, Mapping[str, Any]], check
     for component, kinds in provided.items():
         for name, spec in kinds.items():
             _say(event="kind", component=component, kind=f"{plugin}/{name}", **_about(spec))
-    if check:
+    if request.check:
         for component, kinds in provided.items():
             for name, spec in kinds.items():
                 for line in _checked(component, f"{plugin}/{name}", spec, options.get(name, {})):

@@ -7,26 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from irltui.api import Generation
+from irltui.config.requests import SampleRequest
 from irltui.data.tokens import RowTokens
 from irltui.lm.load import quiet_transformers
 from irltui.runs.data_report import Tally
 from irltui.use.learned import Learned, load_learned, no_reward
 from irltui.use.output import Output
 from irltui.use.progress import progress
-from irltui.use.request import Request
+from irltui.use.request import output_of
 from irltui.use.rows import Source, UnusableRow, UsableRow, open_source
 from irltui.use.scoring import gather
 
 _GENERATIONS = 32
 """About so many generations are drawn, scored and stored together, if the sampler's groups are no larger."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleRequest(Request):
-    """`count`: n generations a prompt; `seed`: of what is drawn."""
-
-    count: int = 8
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +30,17 @@ class _Candidate:
     ended: bool
 
 
-def main(**options: Any) -> None:
-    """Answer prompts into a file; the options are those of a `SampleRequest`.
+def main(asked: SampleRequest) -> None:
+    """Answer prompts into a file.
 
     Raises:
         IrltuiError: the run learned no reward to choose by, the prompts cannot be used, or the file is another job's.
     """
     quiet_transformers()
-    asked = SampleRequest(**options)
     source = open_source(asked.config.data, prompts=True, named=asked.named)
     decoding = asked.config.decoding.model_dump(mode="json") | {"max_new_tokens": asked.config.max_new_tokens}
     drawn = {"count": asked.count, "seed": asked.seed, "decoding": decoding}
-    with asked.output("sample", source, drawn, {}) as output:
+    with output_of(asked, source, drawn, {}) as output:
         if output.is_complete:
             return
         if output.done < len(source):

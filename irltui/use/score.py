@@ -6,36 +6,26 @@ import hashlib
 import json
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from irltui.config.requests import ScoreRequest
 from irltui.lm.load import quiet_transformers
 from irltui.use.output import Output
-from irltui.use.request import Request
+from irltui.use.request import output_of
 from irltui.use.rows import open_source
 from irltui.use.scoring import ScoredRow, gather_scores, summarise
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreRequest(Request):
-    """`tokens`: the reward of each token too; `rank`: highest first; `best`: the best response to each prompt alone."""
-
-    tokens: bool = False
-    rank: bool = False
-    best: bool = False
-
-
-def main(**options: Any) -> None:
-    """Score rows into a file; the options are those of a `ScoreRequest`.
+def main(asked: ScoreRequest) -> None:
+    """Score rows into a file.
 
     Raises:
         IrltuiError: the run learned no reward, the data cannot be used, or the file is another job's.
     """
     quiet_transformers()
-    asked = ScoreRequest(**options)
     source = open_source(asked.config.data, named=asked.named)
     view = {"rank": asked.rank, "best_of_group": asked.best}
-    with asked.output("score", source, {"tokens": asked.tokens}, view) as output:
+    with output_of(asked, source, {"tokens": asked.tokens}, view) as output:
         if output.is_complete:
             return
         gather_scores(output, asked, source, parts=asked.tokens)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from irltui.config.requests import OnRows
 from irltui.data.tokens import RowTokens, token_texts
 from irltui.runs.data_report import Tally
 from irltui.use.learned import Learned, load_learned
 from irltui.use.output import Output
 from irltui.use.progress import progress
-from irltui.use.request import Request
 from irltui.use.rows import Source, UnusableRow, UsableRow
 
 GROUP = 32
@@ -77,7 +77,7 @@ def gather(output: Output, bar: Any, total: int, group: int, work: Callable[[ran
         bar.update(output.done - bar.n)
 
 
-def gather_scores(output: Output, asked: Request, source: Source, *, parts: bool) -> None:
+def gather_scores(output: Output, asked: OnRows, source: Source, *, parts: bool) -> None:
     """Score the rows that are left, with their tokens' rewards if `parts`.
 
     Raises:

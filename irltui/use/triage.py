@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
+from irltui.config.requests import TriageRequest
 from irltui.lm.load import quiet_transformers
-from irltui.use.request import Request
+from irltui.use.request import output_of
 from irltui.use.rows import open_source
 from irltui.use.scoring import ScoredRow, gather_scores, summarise
 from irltui.use.triage_reasons import Suspect, suspects
 
 
-def main(**options: Any) -> None:
-    """Order demonstrations into a file; the options are those of a `Request`.
+def main(request: TriageRequest) -> None:
+    """Order demonstrations into a file.
 
     All rows are looked at, over-long ones that the run left out included.
 
@@ -22,11 +22,11 @@ def main(**options: Any) -> None:
         IrltuiError: the run learned no reward, its data is gone, or the file is another job's.
     """
     quiet_transformers()
-    asked = Request(**options)
-    trained_on_cut = asked.config.data.overlong == "truncate"
-    asked = replace(asked, values={**asked.values, "data": {**asked.values["data"], "overlong": "truncate"}})
+    trained_on_cut = request.config.data.overlong == "truncate"
+    data = {**request.values["data"], "overlong": "truncate"}
+    asked = TriageRequest.model_validate({**request.model_dump(), "values": {**request.values, "data": data}})
     source = open_source(asked.config.data)
-    with asked.output("triage", source, {}, {}) as output:
+    with output_of(asked, source, {}, {}) as output:
         if output.is_complete:
             return
         gather_scores(output, asked, source, parts=False)

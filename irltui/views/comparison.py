@@ -20,7 +20,7 @@ from irltui.views.numbers import between, figure, signed, signed_between
 from irltui.views.text_charts import charts
 
 if TYPE_CHECKING:
-    from irltui.cli.compare import Comparison
+    from irltui.views.compared import Comparison
 
 _NAME, _VALUE, _SHORTEST, _TEXT = 28, 40, 9, 600
 _MARK = 3  # columns of a mark and the space behind it

@@ -53,6 +53,7 @@ class FinalRow:
     label: str
     estimates: tuple[Estimate | None, ...]
     against_first: tuple[Difference | None, ...]
+    is_benchmark: bool = False
 
 
 def final_rows(sides: Sequence[Side], read: ReadItems | None = None) -> list[FinalRow]:
@@ -121,7 +122,7 @@ def _benchmark_row(
     name = f"{benchmark}/{metric}"
     estimates = tuple(_estimate(name, f, list(items.values())) for f, items in zip(figures, stored, strict=True))
     against = tuple(_difference(items, stored[0]) if i else None for i, items in enumerate(stored))
-    return FinalRow(name, f"{benchmark}: {metric}", estimates, against)
+    return FinalRow(name, f"{benchmark}: {metric}", estimates, against, is_benchmark=True)
 
 
 def _estimate(name: str, figures: Sequence[Figure], stored: Sequence[Items]) -> Estimate | None:

@@ -6,13 +6,12 @@ A study, all seeds of a run or a grid stand for all of their runs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
-from irltui.experiments.study_folder import runs_in
+from irltui.experiments.plan import runs_of
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import read_manifest
@@ -41,23 +40,26 @@ def load_runs(paths: Sequence[Path]) -> list[ComparedRun]:
 
     Raises:
         NoRunError: there is none at one of them.
-        RunFolderError: a run.json or study.json is damaged.
+        RunFolderError: a run.json or plan.json is damaged.
     """
     folders = list(dict.fromkeys(folder for path in paths for folder in _folders(path)))
     names = short_names(folders)
-    return [_load(open_run_folder(folder), name) for folder, name in zip(folders, names, strict=True)]
+    return [load_run(open_run_folder(folder), name) for folder, name in zip(folders, names, strict=True)]
 
 
-def _load(run: RunFolder, name: str) -> ComparedRun:
+def load_run(run: RunFolder, name: str) -> ComparedRun:
+    """One run, called `name` among the others.
+
+    Raises:
+        RunFolderError: its run.json is damaged.
+    """
     config = read_manifest(run).config
     config = config if isinstance(config, Mapping) else {}
     return ComparedRun(name, run, config, read_history(run.events), str(read_status(run).state))
 
 
 def _folders(path: Path) -> list[Path]:
-    with suppress(OSError):
-        return [run.path for run in runs_in(path)] or [path]
-    return [path]
+    return [run.path for run in runs_of(path)] or [path]
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:

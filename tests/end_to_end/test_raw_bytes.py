@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from irltui.cli import engine
 from irltui.config.layers import value_layer
 from irltui.config.load import load
+from irltui.experiments import process as engine
 from support.hostile import hostile_rows, write_hostile_run
 from support.raw_bytes import assert_harmless, in_terminal
 from support.runs import config, demonstrations, finish

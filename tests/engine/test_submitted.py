@@ -15,7 +15,7 @@ import pytest
 
 from irltui.distributed.launch import Signals
 from irltui.engine import __main__ as engine
-from irltui.experiments.slurm_job import SubmittedRun
+from irltui.experiments.slurm import SubmittedRun
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
@@ -103,7 +103,7 @@ def test_what_the_engine_of_a_job_prints_is_in_the_run_folder_and_how_it_ended_i
         "from irltui.engine import session\n"
         "def train(*arguments): raise RuntimeError('odd')\n"
         "session.train = train\n"
-        "from irltui.experiments.slurm_job import SubmittedRun\n"
+        "from irltui.experiments.slurm import SubmittedRun\n"
         "SubmittedRun(pathlib.Path(sys.argv[1]))()\n"
     )
     job = {"SUBMITIT_EXECUTOR": "local", "SUBMITIT_LOCAL_JOB_ID": "7", "SUBMITIT_LOCAL_NTASKS": "1"}

@@ -59,8 +59,8 @@ TERM, INT, USR1, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIG
     ("numbers", "code", "state"),
     [
         ([TERM], 75, "preempted"),
-        ([INT], 0, "stopped"),
-        ([TERM, INT], 0, "stopped"),
+        ([INT], 130, "stopped"),
+        ([TERM, INT], 130, "stopped"),
         ([INT, TERM], 75, "preempted"),
         ([INT, INT], -2, None),
         ([USR1], 0, "finished"),
@@ -97,7 +97,7 @@ def saved_by_usr1(run: RunFolder) -> bool:
     return any(event.reason == "asked by SIGUSR1" for event in events(run, Kind.CHECKPOINT))
 
 
-@pytest.mark.parametrize(("number", "code", "state"), [(TERM, 75, "preempted"), (INT, 0, "stopped")])
+@pytest.mark.parametrize(("number", "code", "state"), [(TERM, 75, "preempted"), (INT, 130, "stopped")])
 def test_a_paused_run_hears_signals_and_goes_on_to_the_same_end(
     tmp_path: Path, known: kills.Whole, number: signal.Signals, code: int, state: str
 ) -> None:

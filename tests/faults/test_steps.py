@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from irltui.api import Responses
+from irltui.config.requests import DebugRequest
 from irltui.engine.stepper import Stepper
 from irltui.errors import RunFolderError
 from irltui.lm.policy import LanguageModelPolicy
@@ -97,7 +98,7 @@ def test_a_number_that_is_not_finite_ends_the_run_and_its_batch_is_kept(
     assert end(run)["hint"].endswith(f"irltui debug batch {kept}")
     assert not run.model.exists()
     # Nothing is broken any more, so the replay finds finite numbers; in a real fault it would not.
-    debug.main(str(kept), as_json=True)
+    debug.main(DebugRequest(folder=kept, as_json=True))
     told = json.loads(capsys.readouterr().out)
     assert told["fault"]["reason"] == reason
     is_policy_step = where is LanguageModelPolicy and change != {"algorithm": "sft"}
@@ -173,7 +174,7 @@ def test_the_replay_shows_which_rows_and_gradients_are_not_finite(
     run = prepare(tmp_path / "run", config(*inputs, {"algorithm": "sft", **change}))
     assert work(run) == 1
     (kept,) = run.faults.iterdir()
-    debug.main(str(kept))
+    debug.main(DebugRequest(folder=kept))
     shown = capsys.readouterr().out
     assert "!!" in shown
     assert "loss now             nan" in shown
@@ -183,7 +184,7 @@ def test_the_replay_shows_which_rows_and_gradients_are_not_finite(
 def test_a_folder_without_a_failed_step_is_told(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
     run = prepare(tmp_path / "run", config(*inputs))
     with pytest.raises(RunFolderError, match="no failed step is kept here"):
-        debug.main(str(run.faults / "0000-000001"))
+        debug.main(DebugRequest(folder=run.faults / "0000-000001"))
 
 
 FULL = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")

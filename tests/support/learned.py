@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from irltui.config.requests import SampleRequest, ScoreRequest
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
 from irltui.use import sample, score
@@ -31,7 +32,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def scored(run: RunFolder, out: Path, data: Path, **options: Any) -> list[dict[str, Any]]:
-    score.main(**request(run, out, data, **options))
+    score.main(ScoreRequest(**request(run, out, data, **options)))
     return lines(out)
 
 
@@ -41,7 +42,7 @@ def written(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def sampled(run: RunFolder, out: Path, data: Path, **options: Any) -> list[dict[str, Any]]:
-    sample.main(**request(run, out, data, **{"count": 4, **options}))
+    sample.main(SampleRequest(**request(run, out, data, **{"count": 4, **options})))
     return lines(out)
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from irltui.api.registry import Registry
+from irltui.config.requests import BenchRequest
 from irltui.config.schema import RunConfig
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
-from irltui.use.__main__ import main
 from support.runs import Change, config, demonstrations, events, finish, rft
 from support.tiny import folder
+from support.worker import worked
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +37,13 @@ def benchmarks(place: Path) -> dict[str, Any]:
     }
 
 
-def options(values: dict[str, Any], **more: Any) -> str:
+def options(values: dict[str, Any], **more: Any) -> BenchRequest:
     checked = RunConfig.model_validate(values, context={"registry": Registry()})
-    return json.dumps({"config": checked.model_dump(mode="json"), **more})
+    return BenchRequest(config=checked.model_dump(mode="json"), **more)
 
 
 def measured(capsys: pytest.CaptureFixture[str], values: dict[str, Any], **more: Any) -> dict[str, Any]:
-    assert main(["bench", options(values, as_json=True, **more)]) == 0
+    assert worked(options(values, as_json=True, **more)) == 0
     return json.loads(capsys.readouterr().out)["benchmarks"]
 
 
@@ -79,7 +80,7 @@ def test_a_model_is_measured_as_it_is_and_item_by_item(
 
 
 def test_for_people_it_is_a_table(plain: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", options(plain)]) == 0
+    assert worked(options(plain)) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines()[0].split() == ["benchmark", "metric", "mean", "95", "%", "interval", "n"]
     assert "measuring gap" in printed.err
@@ -97,7 +98,7 @@ def test_what_cannot_be_measured_is_one_clear_error(
         ({"model": {"name": "./nowhere"}}, 2, "model.name: ./nowhere: no such folder"),
     ]
     for change, code, message in cases:
-        assert main(["bench", options({**plain, **change})]) == code
+        assert worked(options({**plain, **change})) == code
         printed = capsys.readouterr()
         assert message in printed.err
         assert printed.out == ""
@@ -115,7 +116,7 @@ def test_a_run_without_a_result_is_refused(
     tmp_path: Path, plain: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "run").mkdir()
-    assert main(["bench", options(plain, run=str(tmp_path / "run"))]) == 1
+    assert worked(options(plain, run=str(tmp_path / "run"))) == 1
     assert "has no result yet" in capsys.readouterr().err
 
 
@@ -126,7 +127,7 @@ def test_the_initial_policy_is_missed_by_rewards_alone(
     run = finish(tmp_path / "run", config(start, place / "demos.jsonl", {"benchmarks": benchmarks(place)}))
     start.rename(tmp_path / "elsewhere")
     values = dict(read_manifest(RunFolder(run.path)).config)
-    assert main(["bench", options(values, run=str(run.path))]) == 2
+    assert worked(options(values, run=str(run.path))) == 2
     assert "the model that the run began with must still be there" in capsys.readouterr().err
     gap = {"gap": benchmarks(place)["gap"]}
     assert "gap" in measured(capsys, {**values, "benchmarks": gap}, run=str(run.path))

@@ -17,13 +17,14 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from irltui.config.load import load
+from irltui.config.requests import ExportRequest
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
-from irltui.use.__main__ import main
 from irltui.use.card import card
 from irltui.use.card_facts import Exported, _base, facts
 from support.runs import Change, config, demonstrations, finish, rft
 from support.tiny import folder
+from support.worker import worked
 
 
 def make(tmp_path: Path, change: Change | None = None) -> RunFolder:
@@ -32,8 +33,7 @@ def make(tmp_path: Path, change: Change | None = None) -> RunFolder:
 
 
 def export(run: RunFolder, out: Path, iteration: str, **options: Any) -> int:
-    asked = {"run": str(run.path), "iteration": iteration, "out": str(out), "as_json": True, **options}
-    return main(["export", json.dumps(asked)])
+    return worked(ExportRequest(run=run.path, iteration=iteration, out=out, **{"as_json": True, **options}))
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:

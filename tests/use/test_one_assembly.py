@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from irltui.config.load import recorded
+from irltui.config.requests import DebugRequest
 from irltui.engine import checkpoint
 from irltui.engine.assemble import Parts, build
 from irltui.engine.stepper import Stepper
@@ -154,7 +155,7 @@ def test_debug_batch_computes_the_loss_of_the_step_with_gamma_and_penalty(
     run = prepare(tmp_path / "run", with_plugin(tmp_path, PENALISED, values))
     assert work(run) != 0
     (kept,) = run.faults.iterdir()
-    debug.main(str(kept), as_json=True)
+    debug.main(DebugRequest(folder=kept, as_json=True))
     found = json.loads(capsys.readouterr().out)
     assert len(losses) == 2
     assert found["loss"] == sum(losses)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from irltui.errors import IrltuiError, RunFolderError
+from irltui.config.requests import OnRows, ScoreRequest, TriageRequest
+from irltui.errors import IrltuiError, OptionError
 from irltui.runs.folder import RunFolder
 from irltui.use import score, triage
 from support.learned import TOLERANCE, Killed, copied, dies_at, lines, request, sampled, scored, written
@@ -87,9 +88,9 @@ def test_a_run_of_sft_answers_but_has_nothing_to_choose_by(tmp_path: Path, input
     found = sampled(run, tmp_path / "f", inputs[1], count=1)
     assert len(found) == 40
     assert {line["reward"] for line in found} == {None}
-    with pytest.raises(RunFolderError, match="learned no reward"):
+    with pytest.raises(OptionError, match="learned no reward"):
         scored(run, tmp_path / "g", inputs[1])
-    with pytest.raises(RunFolderError, match="learned no reward"):
+    with pytest.raises(OptionError, match="learned no reward"):
         sampled(run, tmp_path / "h", inputs[1], count=2)
 
 
@@ -100,7 +101,8 @@ def test_triage_puts_rows_with_reasons_first_and_keeps_all(
     rows += [rows[4], {"prompt": "the cat?", "completion": "?"}, {"prompt": "a dog?", "completion": ""}]
     rows.append({"prompt": "a moon?", "completion": "the big red cat is up on the moon in the sun"})
     data = written(tmp_path / "d.jsonl", rows)
-    triage.main(**request(run, tmp_path / "f", data, section={"overlong": "truncate"}))
+    asked = TriageRequest(**request(run, tmp_path / "f", data, section={"overlong": "truncate"}))
+    triage.main(asked)
     found = lines(tmp_path / "f")
     assert sorted(line["row"] for line in found) == list(range(1, 45))
     assert [line["suspicion"] for line in found] == sorted((line["suspicion"] for line in found), reverse=True)
@@ -110,15 +112,14 @@ def test_triage_puts_rows_with_reasons_first_and_keeps_all(
     assert why[43] == "cannot be used: empty completion"
     assert found[0]["row"] == 43
     assert "response over 8 tokens" in why[44]
-    again: Callable[..., None] = triage.main
-    again(**request(run, tmp_path / "f", data, section={"overlong": "truncate"}))
+    triage.main(asked)
 
 
-@pytest.mark.parametrize("command", [score.main, triage.main])
+@pytest.mark.parametrize(("command", "kind"), [(score.main, ScoreRequest), (triage.main, TriageRequest)])
 def test_a_run_that_is_not_finished_is_refused(
-    tmp_path: Path, implicit: RunFolder, inputs: tuple[Path, Path], command: Callable[..., None]
+    tmp_path: Path, implicit: RunFolder, inputs: tuple[Path, Path], command: Callable[..., None], kind: type[OnRows]
 ) -> None:
     other = copied(implicit, tmp_path / "run")
     shutil.rmtree(other.model)
     with pytest.raises(IrltuiError, match="no result yet"):
-        command(**request(other, tmp_path / "f", inputs[1]))
+        command(kind(**request(other, tmp_path / "f", inputs[1])))

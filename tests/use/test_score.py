@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
+from irltui.config.requests import ScoreRequest
 from irltui.errors import DataError, ModelError, RunFolderError
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
@@ -229,7 +230,7 @@ def test_a_first_model_that_is_gone_is_told(tmp_path: Path, implicit: RunFolder,
     options = request(implicit, tmp_path / "f", inputs[1])
     options["values"]["model"]["name"] = str(tmp_path / "gone")
     with pytest.raises(ModelError, match="no such folder"):
-        score.main(**options)
+        score.main(ScoreRequest(**options))
 
 
 def test_another_result_of_the_run_is_another_job(

@@ -22,7 +22,7 @@ from irltui.dashboard.content import cell, joined, shown
 from irltui.dashboard.form import NO_OFFERS, Form, Offers, Option
 from irltui.dashboard.screens.preview import Check, PreviewScreen
 from irltui.errors import IrltuiError
-from irltui.experiments.study_file import Study
+from irltui.experiments.study import Study
 
 Launch = Callable[[Loaded | Study, str], Path]
 """Makes the folder of a run, or of all runs of a study, starts the work and returns the (first) run's folder; the name

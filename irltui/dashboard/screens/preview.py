@@ -17,7 +17,7 @@ from textual.widgets import Static
 from irltui.config.load import Loaded
 from irltui.dashboard.content import shown
 from irltui.errors import IrltuiError
-from irltui.experiments.study_file import Study
+from irltui.experiments.study import Study
 from irltui.views.numbers import duration
 
 Check = Callable[[Loaded | Study, int], Awaitable[Text]]

@@ -15,12 +15,12 @@ from irltui.dashboard.content import STATE_MARKS, cell, joined, shown, tail
 from irltui.dashboard.keymap import EVERYWHERE, RUNS, bindings
 from irltui.dashboard.messages import LineEntered, LineLeft
 from irltui.dashboard.screens.base import MainScreen
-from irltui.dashboard.store import ALIVE, Line
+from irltui.dashboard.store import Line
 from irltui.dashboard.widgets.filter_line import FilterLine
 from irltui.runs.event_lines import number
 from irltui.runs.metrics import GAP as GAP_METRIC
 from irltui.runs.metrics import HELD_OUT_LOSS, HELD_OUT_NLL, PAIRS_PER_SECOND
-from irltui.runs.status import State
+from irltui.runs.status import WORKING, State
 from irltui.text import safe
 from irltui.views.numbers import age, figure
 
@@ -83,7 +83,7 @@ class RunsScreen(MainScreen):
     # -- drawing ---------------------------------------------------------------------------------
 
     def _draw_head(self) -> None:
-        alive = sum(line.status.state in ALIVE for line in self.store.lines)
+        alive = sum(line.status.state in WORKING for line in self.store.lines)
         parts = [
             Content.styled("irltui", "bold $primary"),
             shown(self.store.folder, limit=60),
@@ -146,7 +146,7 @@ class RunsScreen(MainScreen):
                 colour = self._colour(status.state)
                 return Text(f"{STATE_MARKS[status.state]} {status.state}", style=colour)
             case "phase":
-                return cell(status.phase if status.state in ALIVE else "", limit=12)
+                return cell(status.phase if status.state in WORKING else "", limit=12)
             case "alg":
                 return cell(line.algorithm, limit=8)
             case "outer":

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from irltui.cli import worker
+from irltui.config.requests import Request
 from irltui.runs.folder import create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 
@@ -17,8 +18,8 @@ def became(monkeypatch) -> dict[str, Any]:
     """What the command line would become."""
     found: dict[str, Any] = {}
 
-    def become(command: str, **options: Any) -> None:
-        found.update(json.loads(json.dumps({"command": command, **options})))
+    def become(request: Request) -> None:
+        found.update({"command": request.command(), **json.loads(json.dumps(request.model_dump(), default=str))})
         raise SystemExit(0)
 
     monkeypatch.setattr(worker, "become", become)
@@ -41,7 +42,7 @@ def test_a_kind_becomes_a_benchmark_of_its_name_on_the_given_data(irltui, became
     words = ["--benchmark", "logprob_gap", "--data", "d.jsonl", "--set", "benchmarks.logprob_gap.limit=5"]
     assert irltui("bench", "org/model", *words).code == 0
     assert became["command"] == "bench"
-    assert became["run"] == ""
+    assert became["run"] is None
     assert became["config"]["model"]["name"] == "org/model"
     (found,) = became["config"]["benchmarks"].values()
     assert (found["kind"], found["data"], found["limit"]) == ("logprob_gap", "d.jsonl", 5)
@@ -99,10 +100,10 @@ def test_wrong_words_are_one_clear_error(irltui, became, tmp_path, words, code, 
 
 def test_a_study_is_not_a_run(irltui, became, tmp_path) -> None:
     (tmp_path / "s").mkdir()
-    (tmp_path / "s" / "study.json").write_text("{}")
+    (tmp_path / "s" / "plan.json").write_text("{}")
     result = irltui("bench", "s", "--benchmark", "quickstart")
     assert result.code == 1
-    assert "s: is a study" in result.err
+    assert "s: holds several runs" in result.err
 
 
 def test_an_sft_run_has_no_reward_to_measure(irltui, became, run) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from irltui.cli import dashboard
 from irltui.dashboard.form import Form
-from irltui.experiments.study_folder import is_study, read_plan
+from irltui.experiments.plan import has_plan, read_plan
 from irltui.runs.folder import is_run
 
 
@@ -23,8 +23,8 @@ def test_a_study_gets_all_its_run_folders_and_a_process_that_works_it_off(
     monkeypatch.chdir(tmp_path)
     first = dashboard.launch(Form("quickstart").with_value("study.seeds", "[7]").load(), "quickstart")
     (study,) = (tmp_path / "runs").iterdir()
-    assert is_study(study)
+    assert has_plan(study)
     assert [is_run(study / "seed-7" / arm) for arm in ("sft", "irft", "sft-more")] == [True] * 3
     assert first.resolve() == (study / "seed-7" / "sft").resolve()
     assert lines == [[sys.executable, "-P", "-m", "irltui", "run", "--resume", str(study)]]
-    assert read_plan(study).seeds == (7,)
+    assert {run.seed for run in read_plan(study).runs} == {7}

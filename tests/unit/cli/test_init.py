@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from irltui.config.load import load
+from irltui.config.requests import InspectRequest
 from irltui.data.guess import guess_columns
-from irltui.use.__main__ import main as look
 from support.runs import demonstrations
 from support.tiny import folder
+from support.worker import worked
 
 CSV = "\ufeffNr,Kundenfrage,Unsere Antwort\r\n" + "".join(f"{i},the cat {i}?,a red dog sees {i}\r\n" for i in range(20))
 
@@ -23,13 +24,13 @@ CSV = "\ufeffNr,Kundenfrage,Unsere Antwort\r\n" + "".join(f"{i},the cat {i}?,a r
 def place(monkeypatch, tmp_path) -> Path:
     """A folder with a model without a chat template and demonstrations; the look happens in this process."""
 
-    def ask(command: str, **options: object) -> tuple[int, dict[str, Any]]:
+    def ask(request: InspectRequest) -> tuple[int, dict[str, Any]]:
         printed = io.StringIO()
         with redirect_stdout(printed):
-            code = look([command, json.dumps(options)])
+            code = worked(request)
         return code, json.loads(printed.getvalue() or "{}")
 
-    monkeypatch.setattr("irltui.cli.init.ask", ask)
+    monkeypatch.setattr("irltui.cli.worker.ask", ask)
     folder(tmp_path / "plain", chat=False)
     demonstrations(tmp_path / "demos.jsonl")
     (tmp_path / "odd.csv").write_bytes((CSV + "20,the moon?,\r\n").encode())

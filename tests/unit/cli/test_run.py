@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from irltui.cli import engine as engine_module
+from irltui.experiments import process as engine_module
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
 
@@ -86,8 +86,8 @@ def test_a_failed_run_tells_reason_hint_and_last_words_and_keeps_the_exit_code(i
 @pytest.mark.parametrize(
     ("lines", "code", "message"),
     [
-        ("sys.exit(0)", 1, "error: the engine ended without a word (exit code 0)"),
-        ("sys.exit(3)", 3, "error: the engine ended without a word (exit code 3)"),
+        ("sys.exit(0)", 1, "error: the engine ended without saying why (exit code 0)"),
+        ("sys.exit(3)", 3, "error: the engine ended without saying why (exit code 3)"),
         ("os.kill(os.getpid(), signal.SIGKILL)", 1, "error: the engine was killed (SIGKILL)"),
         ("start(); end('failed', 2, 'no such file')", 2, "error: no such file"),
     ],
@@ -142,7 +142,7 @@ STOPPABLE = """
 start()
 while not (asked := take(run)):
     time.sleep(0.01)
-end("stopped", 0, asked[0].command)
+end("stopped", 130, asked[0].command)
 """
 STUBBORN = "start()\nwhile True: time.sleep(0.01)\n"
 TERMINABLE = "signal.signal(signal.SIGTERM, lambda *_: end('preempted', 75))\nstart()\nwhile True: time.sleep(0.01)\n"
@@ -151,7 +151,7 @@ TERMINABLE = "signal.signal(signal.SIGTERM, lambda *_: end('preempted', 75))\nst
 @pytest.mark.parametrize(
     ("lines", "signals", "code", "said"),
     [
-        (STOPPABLE, [signal.SIGINT], 0, "stopped: stop"),
+        (STOPPABLE, [signal.SIGINT], 130, "stopped: stop"),
         (STUBBORN, [signal.SIGINT, signal.SIGINT], 130, "error: the engine was killed by Ctrl-C; "),
         (TERMINABLE, [signal.SIGTERM], 75, "preempted"),
     ],
@@ -161,7 +161,7 @@ def test_signals_reach_the_engine_as_what_they_mean(stand_in, tmp_path, lines, s
     stand_in(lines)
     program = f"""
 import sys
-from irltui.cli import engine
+from irltui.experiments import process as engine
 from irltui.cli.main import main
 engine.ENGINE = {engine_module.ENGINE!r}
 sys.argv = ["irltui", "run", "irft", "--model", "m", "--data", "d", "--out", "a", "--headless"]
@@ -223,7 +223,7 @@ def test_under_a_launcher_the_process_becomes_the_engine(tmp_path, stand_in) -> 
     stand_in("print(os.getpid()); end('finished', 0)")
     program = f"""
 import sys
-from irltui.cli import engine
+from irltui.experiments import process as engine
 from irltui.cli.main import main
 engine.ENGINE = {engine_module.ENGINE!r}
 sys.argv = ["irltui", "run", "irft", "--model", "m", "--data", "d", *sys.argv[1:]]

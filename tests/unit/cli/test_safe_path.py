@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from irltui.cli.engine import ENGINE
+from irltui.experiments.process import ENGINE
 
 NAMES = ("json", "random", "secrets", "psutil", "torch", "orjson", "token")
 

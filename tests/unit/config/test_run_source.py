@@ -7,7 +7,7 @@ from irltui.config.load import load
 from irltui.config.paths import localise
 from irltui.config.presets import preset_text, presets
 from irltui.errors import ConfigError
-from irltui.experiments.study_file import study_of
+from irltui.experiments.study import study_of
 from irltui.runs.folder import create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 

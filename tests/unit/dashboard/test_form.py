@@ -7,7 +7,7 @@ import pytest
 from irltui.api.registry import Registry
 from irltui.config.keys import tables
 from irltui.dashboard.form import Form
-from irltui.experiments.study_file import Study
+from irltui.experiments.study import Study
 
 
 def option_of(form: Form, key: str):

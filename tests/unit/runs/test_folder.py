@@ -109,7 +109,7 @@ except RunFolderError as error:
 """
     with hold(run):
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert f"another engine is working here (pid {os.getpid()} on " in other.stdout
+    assert f"an engine is working on this run (pid {os.getpid()} on " in other.stdout
     with hold(run):
         pass  # free again, and the file that is left behind stops nobody
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from irltui.errors import IrltuiError
-from irltui.experiments.study_folder import read_plan
+from irltui.experiments.plan import read_plan
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.control import take
 from irltui.runs.doctor import diagnose
@@ -126,10 +126,10 @@ def test_any_manifest_of_a_checkpoint_is_damage_or_whole(run: RunFolder, content
 
 @fuzz
 @given(content=CONTENT)
-def test_any_study_json_is_read_or_refused(run: RunFolder, content: bytes) -> None:
-    (run.path / "study.json").write_bytes(content)
+def test_any_plan_json_is_read_or_refused(run: RunFolder, content: bytes) -> None:
+    (run.path / "plan.json").write_bytes(content)
     with contextlib.suppress(IrltuiError):
-        list(read_plan(run.path).runs())
+        read_plan(run.path)
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "a/../../outside"])
@@ -140,11 +140,12 @@ def test_the_manifest_of_a_checkpoint_names_files_of_its_own_folder_alone(run: R
     assert "outside of the checkpoint" in damage(run.checkpoints / "0001-000000")
 
 
-@pytest.mark.parametrize("name", ["..", "../outside", "/etc", "", "a/b", ".hidden"])
-def test_the_arms_of_a_study_are_names_and_no_paths(tmp_path: Path, name: str) -> None:
-    plan = {"seeds": [0], "arms": [[name, ""], ["b", ""]], "compare": [name, "b"], "metric": "m", "jobs": 1}
-    (tmp_path / "study.json").write_text(json.dumps(plan))
-    with pytest.raises(IrltuiError, match="no name of an arm"):
+@pytest.mark.parametrize("name", ["..", "../outside", "/etc", "a/../../b", ".hidden"])
+def test_the_runs_of_a_plan_lie_below_it(tmp_path: Path, name: str) -> None:
+    runs = [{"path": name, "arm": "", "seed": 0, "start": ""}]
+    plan = {"runs": runs, "compare": None, "metric": "", "jobs": 1}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(IrltuiError, match="is no folder below it"):
         read_plan(tmp_path)
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from irltui.cli.main import app
 from irltui.errors import NoRunError
-from irltui.experiments.study_folder import StudyPlan, run_folder, write_plan
+from irltui.experiments.plan import Plan, PlannedRun, write_plan
 from irltui.runs.folder import RunFolder
 from irltui.views.answers import answers
 from irltui.views.arms import Side, side_differences, sides_of
@@ -39,11 +39,13 @@ def with_items(run: RunFolder, shift: float = 0.0, count: int = 20) -> RunFolder
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two arms over three seeds, the second one a little better on every item."""
     folder = tmp_path_factory.mktemp("study") / "s"
-    write_plan(folder_made(folder), StudyPlan((0, 1, 2), (("a", ""), ("b", "a")), ("b", "a"), "gold/quality", 1))
+    starts = {"a": "", "b": "seed-{}/a"}
+    runs = [PlannedRun(f"seed-{s}/{arm}", arm, s, start.format(s)) for s in (0, 1, 2) for arm, start in starts.items()]
+    write_plan(Plan(folder_made(folder), tuple(runs), compare=("b", "a"), metric="gold/quality"))
     for seed in (0, 1, 2):
         for arm, beta, shift in (("a", 0.1, 0.0), ("b", 0.5, 0.1)):
-            place = run_folder(folder, seed, arm).path
-            start = {"model.name": str(run_folder(folder, seed, "a").model)} if arm == "b" else {}
+            place = folder / f"seed-{seed}" / arm
+            start = {"model.name": str(folder / f"seed-{seed}" / "a" / "model")} if arm == "b" else {}
             with_items(write_run(place, replace(SHORT, seed=seed, beta=beta, config=start)), shift + 0.01 * seed)
     return folder
 

@@ -6,6 +6,7 @@ its own, and may say `start = "OTHER"` to begin from that arm's result.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,10 @@ from irltui.config.paths import localise
 from irltui.config.run_source import target_layers
 from irltui.config.schema import PositiveInt, Section
 from irltui.errors import ConfigError
-from irltui.experiments.study_folder import is_arm_name
+from irltui.experiments.plan import Plan, PlannedRun
 
 _OWN = ("study", "arms")
+_ARM = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")  # its runs lie in folders called so
 
 
 class StudySection(Section):
@@ -71,6 +73,23 @@ class Study:
         if start is not None:
             own.append(value_layer(f"start of arm {arm.name}", ("model", "name"), str(start / "model")))
         return localise(load_layers([self.common, arm.layer, *flags, *own, *self.sets]))
+
+
+def study_plan(study: Study, flags: Sequence[Layer], folder: Path) -> tuple[Plan, dict[PlannedRun, Loaded]]:
+    """The runs of a study in FOLDER/seed-S/ARM, with the configuration of each.
+
+    Raises:
+        ConfigError: every problem of the first configuration that has some.
+    """
+    root = folder.absolute()
+    loaded: dict[PlannedRun, Loaded] = {}
+    for seed in study.section.seeds:
+        for arm in study.arms:
+            start = f"seed-{seed}/{arm.start}" if arm.start else ""
+            run = PlannedRun(f"seed-{seed}/{arm.name}", arm.name, seed, start)
+            loaded[run] = study.load(arm, seed, start=root / start if start else None, flags=flags)
+    first, second = study.section.compare
+    return Plan(folder, tuple(loaded), study.section.jobs, (first, second), study.section.metric), loaded
 
 
 def study_of(target: str, assignments: Sequence[str] = ()) -> Study | None:
@@ -132,7 +151,7 @@ def _check(layer: Layer, section: StudySection, arms: Sequence[Arm]) -> None:
         if name not in names
     ]
     for place, arm in enumerate(arms):
-        if not is_arm_name(arm.name):
+        if not _ARM.fullmatch(arm.name):
             where = layer.place(("arms", arm.name))
             problems.append(f"{where}: arms.{arm.name!r}: no name of an arm: its runs are stored in folders called so")
         if arm.start and arm.start not in names[:place]:

@@ -18,7 +18,7 @@ def test_every_seed_is_a_run_of_its_own_and_runs_lists_them_together(irltui, sta
     stand_in(GOOD)
     result = irltui(*ARGUMENTS, "--seeds", "3", "--seed", "4")
     assert result.code == 0, result.err
-    seeds = {path.name: read_manifest(RunFolder(path)).config["seed"] for path in (tmp_path / "five").iterdir()}
+    seeds = {path.name: read_manifest(RunFolder(path)).config["seed"] for path in (tmp_path / "five").glob("seed-*")}
     assert seeds == {"seed-4": 4, "seed-5": 5, "seed-6": 6}
     listed = irltui("runs", ".").out
     assert [name in listed for name in ("five/seed-4", "five/seed-5", "five/seed-6")] == [True] * 3
@@ -29,12 +29,12 @@ def test_the_same_command_goes_on_behind_a_seed_that_failed_and_adds_more(irltui
     stand_in("if run.path.name == 'seed-1': end('failed', 1, 'the disk', 'is full')\n" + GOOD)
     first = irltui(*ARGUMENTS, "--seeds", "3")
     assert first.code == 1
-    assert "seed 1 is not finished" in first.err
+    assert "not finished: seed 1; `irltui run --resume five` continues" in first.err
     stand_in(GOOD)
     again = irltui(*ARGUMENTS, "--seeds", "4")
     assert again.code == 0, again.err
     assert "seed 0: finished already" in again.err
-    assert again.err.count("finished already") == 1
+    assert again.err.count("finished already") == 2  # seeds 0 and 2: one that fails does not stop the others
 
 
 def test_another_configuration_is_not_mixed_in(irltui, stand_in, tmp_path) -> None:
@@ -58,9 +58,9 @@ def test_every_point_of_a_grid_is_a_run_of_its_own(irltui, stand_in, tmp_path) -
     stand_in(GOOD)
     result = irltui(*ARGUMENTS, *GRID)
     assert result.code == 0, result.err
-    assert "4 runs are finished: irltui runs five" in result.err
+    assert "4 runs are finished: irltui compare five" in result.err
     found = {}
-    for path in (tmp_path / "five").iterdir():
+    for path in (tmp_path / "five").glob("*/"):
         config = read_manifest(RunFolder(path)).config
         found[path.name] = (config["optimizer"]["learning_rate"], config["loop"]["batch"])
     assert found == {
@@ -75,7 +75,7 @@ def test_every_point_is_run_from_every_seed(irltui, stand_in, tmp_path) -> None:
     stand_in(GOOD)
     result = irltui(*ARGUMENTS, "--grid", "loop.batch=4,8", "--seeds", "2")
     assert result.code == 0, result.err
-    assert "loop.batch=8, seed 1: five/loop.batch=8/seed-1" in result.err.replace("\n", "")
+    assert "loop.batch=8, seed 1: started, five/loop.batch=8/seed-1" in result.err.replace("\n", "")
     found = sorted(str(path.parent.relative_to(tmp_path / "five")) for path in tmp_path.glob("five/*/*/run.json"))
     assert found == [f"loop.batch={batch}/seed-{seed}" for batch in (4, 8) for seed in (0, 1)]
 

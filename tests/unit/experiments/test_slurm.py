@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from irltui.cli import submit
 from irltui.errors import ConfigError
-from irltui.experiments.slurm_options import Job, read_job
+from irltui.experiments import slurm as slurm_module
+from irltui.experiments.slurm import Job, read_job
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State
@@ -109,7 +109,7 @@ def test_a_job_that_was_taken_and_cannot_be_noted_is_told_with_its_number(irltui
     def full(_path: Path, _value: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(submit, "replace_json", full)
+    monkeypatch.setattr(slurm_module, "replace_json", full)
     result = irltui(*RUN)
     assert result.code == 1
     assert "five/job.json: cannot be written: [Errno 28] No space left on device; submitted: 41\n" in result.err
@@ -123,7 +123,7 @@ def test_what_sbatch_or_squeue_refuses_is_told(irltui, slurm, tmp_path) -> None:
     assert "invalid partition" in refused.err
     replace_json(tmp_path / "five/job.json", {"cluster": "slurm", "id": "7"})
     (tmp_path / "commands/squeue").write_text("#!/bin/bash\nexit 1\n")
-    assert "squeue does not tell" in irltui(*RUN).err
+    assert "Cannot list pending jobs with squeue" in irltui(*RUN).err
 
 
 def test_without_submitit_or_slurm_nothing_is_made_and_the_remedy_is_told(

@@ -1,4 +1,4 @@
-"""The engine's process as the command line sees it: start it, become it, stop it, tell how it ended."""
+"""The engine's process as others see it: start it, become it, pass signals on, say how it ended."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ _TAIL_BYTES, _TAIL_LINES = 16_384, 12
 def start_engine(run: RunFolder, *, threads: int | None = None) -> subprocess.Popen[bytes]:
     """Start the engine of a run in a session of its own, so that no hang-up and no Ctrl-C here reaches it.
 
-    `threads` is its share of the processor; None leaves the choice to torch.
+    `threads` is its share of the processor, unless OMP_NUM_THREADS says another; None leaves the choice to torch.
 
     Raises:
         RunFolderError: the folder cannot be written.
     """
-    environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads is not None else {})}
+    environment = dict(os.environ)
+    if threads is not None:
+        environment.setdefault("OMP_NUM_THREADS", str(threads))
     try:
         opened = os.fdopen(open_own(run.console, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
     except OSError as error:
@@ -88,17 +90,17 @@ def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Generator[Ask
             signal.signal(number, handler)
 
 
-def exit_code(returned: int, *, said_goodbye: bool) -> int:
-    """The engine's exit code; 1 for one that a signal ended, or that ended well without saying so."""
-    if returned < 0 or (returned == 0 and not said_goodbye):
+def exit_code(returned: int, *, has_reported: bool) -> int:
+    """The engine's exit code; 1 for one that a signal ended, or that returned 0 without reporting an end."""
+    if returned < 0 or (returned == 0 and not has_reported):
         return EXIT_FAILED
     return returned
 
 
 def death(returned: int, process: str = "the engine") -> tuple[str, str]:
-    """Why a process that did not say goodbye ended, and what to do about it."""
+    """Why a process that reported no end has ended, and what to do about it."""
     if returned >= 0:
-        return f"{process} ended without a word (exit code {returned})", ""
+        return f"{process} ended without saying why (exit code {returned})", ""
     try:
         name = signal.Signals(-returned).name
     except ValueError:

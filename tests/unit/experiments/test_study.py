@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from irltui.errors import ConfigError
-from irltui.experiments.study_file import Study, study_of
+from irltui.experiments.study import Study, study_of
 
 TEXT = """
 seed = 9

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from irltui.cli import engine
 from irltui.cli.main import main
 from irltui.config.layers import value_layer
 from irltui.config.load import load
+from irltui.experiments import process as engine
 from irltui.runs.events import Alert, Checkpoint, Evaluation, Metrics, Phase, PhaseProgress, RunEnd, RunStart, Sample
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest

@@ -1,88 +1,42 @@
-"""Commands that list: presets, a configuration, runs."""
+"""`irltui runs`: the runs in a folder and how they are doing."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from irltui.cli.sources import Sources
-from irltui.config.presets import presets
-from irltui.config.render import render
+import typer
+
+from irltui.cli.options import Json
 from irltui.console import columns, out, out_json, talk
 from irltui.errors import NoRunError, RunFolderError
-from irltui.experiments.study_file import Study, study_of
-from irltui.experiments.study_folder import runs_in
-from irltui.runs.event_lines import number
-from irltui.runs.folder import RunFolder
-from irltui.runs.manifest import read_manifest
 from irltui.runs.metrics import COLUMNS, HELD_OUT_NLL, metric
-from irltui.runs.status import Status, read_status
 from irltui.text import safe
 from irltui.views.numbers import age, figure
+
+if TYPE_CHECKING:
+    from irltui.runs.folder import RunFolder
+    from irltui.runs.status import Status
 
 _HEAD = ["run", "state", "algorithm", "outer", "step", *(metric(name).label for name in COLUMNS), "seen"]
 _EXPENDABLE = ("outer", "algorithm", "seen", metric(HELD_OUT_NLL).label)
 """Columns that go first, in this order, where a terminal is too narrow."""
 
 
-def list_presets(*, as_json: bool) -> None:
-    """Names and descriptions."""
-    found = presets()
-    if as_json:
-        out_json([{"name": name, "description": text} for name, text in found.items()])
-    else:
-        out(columns([[name, text] for name, text in found.items()]))
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look.")] = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """List runs and how they are doing.
 
-
-def show_config(sources: Sources, *, as_json: bool) -> None:
-    """The resolved configuration with origins; of a study, that of each arm with its first seed."""
-    study = study_of(sources.target, sources.assignments)
-    if study is not None:
-        _show_study(study, sources, as_json=as_json)
-        return
-    loaded = sources.load()
-    if as_json:
-        out_json({"config": loaded.config.model_dump(mode="json"), "origins": dict(loaded.origins)})
-    else:
-        out(render(loaded).rstrip("\n"))
-
-
-def _show_study(study: Study, sources: Sources, *, as_json: bool) -> None:
-    seed = study.section.seeds[0]
-    loaded = {
-        arm.name: study.load(
-            arm,
-            seed,
-            start=Path(f"RUN/seed-{seed}/{arm.start}") if arm.start else None,
-            flags=sources.flag_layers(),
-        )
-        for arm in study.arms
-    }
-    if as_json:
-        out_json(
-            {
-                "study": study.section.model_dump(mode="json"),
-                "arms": {
-                    name: {"config": arm.config.model_dump(mode="json"), "origins": dict(arm.origins)}
-                    for name, arm in loaded.items()
-                },
-            }
-        )
-        return
-    for name, arm in loaded.items():
-        out(f"# arm {safe(name)}, seed {seed} of {', '.join(map(str, study.section.seeds))}")
-        out(render(arm))
-
-
-def list_runs(folder: Path, *, as_json: bool) -> None:
-    """The runs in a folder, newest first.
-
-    Raises:
-        NoRunError: there is no such folder.
+    Examples:
+      irltui runs
+      irltui runs /data/runs --json
     """
+    import shutil
+
     rows = [_Row(run) for run in _find(folder)]
     rows.sort(key=lambda row: row.status.time, reverse=True)
     if as_json:
@@ -105,8 +59,11 @@ def fitting(table: list[list[str]], width: int) -> list[list[str]]:
 
 
 def _find(folder: Path) -> list[RunFolder]:
+    from irltui.runs.find import find_runs
+
     try:
-        return runs_in(folder, levels=2)
+        folder.stat()
+        return list(find_runs(folder))
     except OSError as error:
         if folder == Path("runs") and not folder.exists():
             return []
@@ -117,11 +74,15 @@ def _find(folder: Path) -> list[RunFolder]:
 
 class _Row:
     def __init__(self, run: RunFolder) -> None:
+        from irltui.runs.status import read_status
+
         self._run = run
         self.status: Status = read_status(run)
         self._algorithm = _algorithm(run)
 
     def as_text(self) -> list[str]:
+        from irltui.runs.event_lines import number
+
         status = self.status
         values = [status.values.get(name) for name in COLUMNS]
         return [
@@ -153,6 +114,8 @@ class _Row:
 
 def _algorithm(run: RunFolder) -> str:
     """What the run learns by, "?" if its run.json is damaged."""
+    from irltui.runs.manifest import read_manifest
+
     try:
         return str(read_manifest(run).config.get("algorithm", "?"))
     except (RunFolderError, AttributeError):

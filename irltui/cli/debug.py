@@ -1,0 +1,26 @@
+"""`irltui debug batch`: compute a step that failed once more, where torch is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from irltui.cli.options import Json
+
+
+def debug_batch(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="RUN/faults/NAME, which the failed run named.")],
+    as_json: Json = False,
+) -> None:
+    """Compute a step that failed once more: which response, parameter or gradient is not finite.
+
+    Examples:
+      irltui debug batch runs/first/faults/0001-000004
+      irltui debug batch runs/first/faults/0001-000004 --json
+    """
+    from irltui.cli.worker import become
+    from irltui.config.requests import DebugRequest
+
+    become(DebugRequest(folder=folder, as_json=as_json))

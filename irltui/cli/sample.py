@@ -1,0 +1,49 @@
+"""`irltui sample`: answers of a run's policy, the best of n by its reward."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from irltui.cli.options import Batch, Json, Out, Overwrite, Reading, Run
+
+
+def sample(  # noqa: PLR0913 - an option each
+    run: Run,
+    prompts: Annotated[str, typer.Option("--prompts", metavar="D", help="Data with prompts; answers are not read.")],
+    best_of: Annotated[int, typer.Option("--best-of", min=1, help="Answers drawn for each prompt.")] = 8,
+    out: Out = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
+    assignments: Reading = None,
+    batch: Batch = 8,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Answer prompts with a run's policy, the best of n by its reward.
+
+    The file holds the best answer as prompt and completion, which `irltui run --data` reads, and all n with rewards.
+    An interrupted command, given again, goes on.
+
+    Examples:
+      irltui sample runs/first --prompts prompts.jsonl
+      irltui sample runs/first --prompts P --best-of 16 --seed 1 --out best.jsonl
+      irltui sample runs/first --prompts P --set decoding.temperature=0.8
+      irltui sample runs/sft --prompts P --best-of 1
+    """
+    from irltui.cli.learned import DATA, DECODING, finished_run, place, reading, work_on
+    from irltui.cli.learned_view import sample_view
+    from irltui.config.requests import SampleRequest
+
+    folder = finished_run(run, needs_reward=best_of > 1)
+    request = SampleRequest(
+        run=folder.path,
+        **reading(folder, prompts, assignments or (), (*DATA, DECODING)),
+        out=out or place(folder, "sample", prompts),
+        batch=batch,
+        overwrite=overwrite,
+        count=best_of,
+        seed=seed,
+    )
+    sys.exit(work_on(request, lambda path: sample_view(path, as_json=as_json), as_json=as_json))

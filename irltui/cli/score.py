@@ -1,0 +1,50 @@
+"""`irltui score`: the reward that a run learned, of rows of data."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from irltui.cli.options import Batch, Data, Json, Out, Overwrite, Reading, Run
+
+
+def score(  # noqa: PLR0913 - an option each
+    run: Run,
+    data: Data,
+    out: Out = None,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Write each token's part of the reward, too.")] = False,
+    rank: Annotated[bool, typer.Option("--rank", help="Highest rewards first.")] = False,
+    best: Annotated[bool, typer.Option("--best-of-group", help="Keep the best response to each prompt.")] = False,
+    assignments: Reading = None,
+    batch: Batch = 8,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Score responses with the reward that a run learned, its own (rft) or its log-ratio (irft, spin).
+
+    Rows are stored as they are scored: a command that was interrupted, given again, goes on.
+
+    Examples:
+      irltui score runs/first --data answers.jsonl
+      irltui score runs/first --data answers.parquet --rank --out ranked.jsonl
+      irltui score runs/first --data D --best-of-group --out best.jsonl
+      irltui score runs/first --data D --set data.columns.completion=reply
+    """
+    from irltui.cli.learned import DATA, finished_run, place, reading, work_on
+    from irltui.cli.learned_view import score_view
+    from irltui.config.requests import ScoreRequest
+
+    folder = finished_run(run, needs_reward=True)
+    request = ScoreRequest(
+        run=folder.path,
+        **reading(folder, data, assignments or (), DATA),
+        out=out or place(folder, "score", data),
+        batch=batch,
+        overwrite=overwrite,
+        tokens=tokens,
+        rank=rank,
+        best=best,
+    )
+    sys.exit(work_on(request, lambda path: score_view(path, as_json=as_json), as_json=as_json))

@@ -1,0 +1,158 @@
+"""Several runs on a terminal: a line a run while they are worked off or submitted, then what they came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from irltui.cli.follow import json_line
+from irltui.console import columns, complain, out, out_json, talk
+from irltui.errors import EXIT_OK
+from irltui.experiments.local import Job, LocalWorkers
+from irltui.experiments.plan import Plan, PlannedRun
+from irltui.experiments.process import console_tail
+from irltui.experiments.slurm import executors_of, read_job, submit
+from irltui.runs.event_lines import number
+from irltui.runs.metrics import COLUMNS, metric
+from irltui.runs.reader import EventReader
+from irltui.runs.status import WORKING, State, read_status
+from irltui.text import safe
+from irltui.views.numbers import figure
+from irltui.views.study import study_result
+from irltui.views.terminal import can_draw
+
+_HEAD = ("run", "state", "phase", "step", *(metric(name).label for name in COLUMNS))
+
+
+def work_off(plan: Plan, *, as_json: bool) -> int:
+    """Run what is not finished yet and say what came of it; the exit code.
+
+    Raises:
+        BusyError: the runs are being worked on.
+        RunFolderError: a folder cannot be written or read.
+    """
+    folder = safe(plan.folder)
+    is_drawn = can_draw() and not as_json
+    talk(f"{len(plan.runs)} runs in {folder}, {plan.jobs} at a time")
+    relay = _Relay(plan) if as_json else None
+    workers = LocalWorkers(plan, _nothing if is_drawn or as_json else _tell, relay.look if relay else _nothing)
+    for job in workers.jobs:
+        if job.state is State.FINISHED:
+            talk(f"{job.run.name}: finished already")
+    with _drawn(workers.jobs) if is_drawn else nullcontext():
+        code = workers.work()
+    unfinished = [job for job in workers.jobs if job.state is not State.FINISHED]
+    for job in unfinished:
+        if job.engine is not None and job.state in {State.FAILED, State.CRASHED}:
+            _complain(job)
+    if unfinished:
+        names = "; ".join(job.run.name for job in unfinished)
+        complain(f"not finished: {names}; `irltui run --resume {folder}` continues")
+    else:
+        _tell_results(plan, as_json=as_json)
+    return code
+
+
+def submit_all(plan: Plan, make: Callable[[], None], options: Sequence[str], *, as_json: bool) -> int:
+    """Submit what is neither finished nor under way, and list all; the exit code.
+
+    Raises:
+        ConfigError: an option has problems.
+        SubmitError: nothing can be submitted here.
+    """
+    job = read_job(options)
+    executors = executors_of(job)
+    make()
+    rows = [
+        [run.name or safe(plan.folder.name), state, safe(plan.run_folder(run).path)]
+        for run, state in submit(plan, job, executors)
+    ]
+    if as_json:
+        out_json([dict(zip(("name", "state", "run"), row, strict=True)) for row in rows])
+    else:
+        out(columns(rows))
+    talk(f"look with `irltui runs {safe(plan.folder)}` and `irltui watch RUN`")
+    return EXIT_OK
+
+
+def _tell_results(plan: Plan, *, as_json: bool) -> None:
+    """The comparison of a study; of other plans a line a run."""
+    if plan.compare is not None:
+        result = study_result(plan, plan.compare)
+        if as_json:
+            out_json(result.as_dict(), indent=None)
+        else:
+            out(result.text())
+        return
+    if as_json:
+        runs = [{"name": run.name, "run": str(plan.run_folder(run).path)} for run in plan.runs]
+        out_json({"kind": "runs", "runs": runs}, indent=None)
+    else:
+        out(columns([_HEAD, *(_cells(run, plan) for run in plan.runs)]))
+    talk(f"{len(plan.runs)} runs are finished: irltui compare {safe(plan.folder)}")
+
+
+def _tell(job: Job) -> None:
+    talk(f"{job.run.name}: {'started, ' + safe(job.folder.path) if job.works else job.state}")
+
+
+def _nothing(job: Job | None = None) -> None:
+    """The display redraws itself."""
+
+
+def _complain(job: Job) -> None:
+    reason = read_status(job.folder).reason if job.state is State.FAILED else ""
+    complain(f"error: {job.run.name}: {safe(reason or 'the engine ended without saying why', lines=True)}")
+    if not reason and (tail := console_tail(job.folder)):
+        complain(tail)
+
+
+def _drawn(jobs: Sequence[Job]) -> Live:
+    """A display that follows the jobs until it is left, and stays on the screen."""
+    return Live(console=Console(stderr=True), get_renderable=lambda: _table(jobs), refresh_per_second=4)
+
+
+def _table(jobs: Sequence[Job]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for head in _HEAD:
+        table.add_column(head)
+    for job in jobs:
+        cells = _row(job.run, job.state, read_status(job.folder))
+        table.add_row(*(Text(safe(cell, limit=60), no_wrap=True) for cell in cells))
+    return table
+
+
+def _cells(run: PlannedRun, plan: Plan) -> list[str]:
+    status = read_status(plan.run_folder(run))
+    return _row(run, status.state, status)
+
+
+def _row(run: PlannedRun, state: State, status: Any) -> list[str]:
+    return [
+        run.name,
+        str(state),
+        safe(status.phase, limit=20) if state in WORKING else "",
+        f"{status.step}/{status.total_steps}" if status.total_steps else "",
+        *(figure(number(status.values.get(name))) for name in COLUMNS),
+    ]
+
+
+class _Relay:
+    """Events of all runs as lines of JSON, each with the run it is of; those of earlier attempts are passed over."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._readers = {run.path: EventReader(plan.run_folder(run).events) for run in plan.runs}
+        for reader in self._readers.values():
+            while reader.poll():
+                pass
+
+    def look(self) -> None:
+        for path, reader in self._readers.items():
+            for event in reader.poll():
+                json_line(event, run=path)

@@ -1,0 +1,43 @@
+"""`irltui triage`: a run's own demonstrations, the most suspicious first."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from irltui.cli.options import Batch, Json, Out, Overwrite, Run
+
+
+def triage(
+    run: Run,
+    out: Out = None,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to show; 0 shows all.")] = 20,
+    batch: Batch = 8,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Order a run's own demonstrations from most to least suspicious, with reasons.
+
+    Looked at: low reward, repeated or nearly repeated rows, unusual length, nothing said, cut at the length cap.
+
+    Examples:
+      irltui triage runs/first
+      irltui triage runs/first --limit 50 --out doubtful.jsonl
+      irltui triage runs/first --limit 0 --json
+    """
+    from irltui.cli.learned import finished_run, work_on
+    from irltui.cli.learned_view import triage_view
+    from irltui.config.requests import TriageRequest
+    from irltui.runs.manifest import read_manifest
+
+    folder = finished_run(run, needs_reward=True)
+    request = TriageRequest(
+        run=folder.path,
+        values=read_manifest(folder).config,
+        out=out or folder.applied / "triage.jsonl",
+        batch=batch,
+        overwrite=overwrite,
+    )
+    sys.exit(work_on(request, lambda path: triage_view(path, limit, as_json=as_json), as_json=as_json))

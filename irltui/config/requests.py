@@ -1,0 +1,142 @@
+"""What a command asks of a worker process (`python -m irltui.use`): one model per command, for both ends and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from irltui.config.load import recorded
+from irltui.config.schema import RunConfig
+from irltui.runs.folder import RunFolder, open_run_folder
+
+
+class Request(BaseModel):
+    """What one command asks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def command(cls) -> str:
+        """`score` of `ScoreRequest`."""
+        return cls.__name__.removesuffix("Request").lower()
+
+
+class OnRows(Request):
+    """What `score`, `sample` and `triage` ask: work on rows of data, with what a run learned."""
+
+    run: Path
+    values: Mapping[str, Any]
+    """The run's configuration with the data to work on."""
+    out: Path
+    batch: int = 8
+    """Responses per forward pass."""
+    named: bool = True
+    """Whether the columns were named for this data."""
+    overwrite: bool = False
+    """Start afresh, whatever the file holds."""
+
+    @cached_property
+    def folder(self) -> RunFolder:
+        """The run.
+
+        Raises:
+            NoRunError: there is none.
+        """
+        return open_run_folder(self.run)
+
+    @cached_property
+    def config(self) -> RunConfig:
+        return recorded(self.values)
+
+
+class ScoreRequest(OnRows):
+    tokens: bool = False
+    """The reward of each token, too."""
+    rank: bool = False
+    """Highest reward first."""
+    best: bool = False
+    """The best response to each prompt alone."""
+
+
+class SampleRequest(OnRows):
+    count: int = 8
+    """Generations per prompt."""
+    seed: int = 0
+
+
+class TriageRequest(OnRows):
+    pass
+
+
+class BenchRequest(Request):
+    config: Mapping[str, Any]
+    """Resolved; its benchmarks are measured, and its model unless `run` is given."""
+    run: Path | None = None
+    """The run whose result is measured."""
+    items: Path | None = None
+    """File for the values item by item."""
+    as_json: bool = False
+
+
+class ExportRequest(Request):
+    run: Path
+    out: Path
+    """A folder that is not there yet."""
+    iteration: str = "result"
+    """result, best, last, after how many outer iterations, or a checkpoint's name."""
+    merge: bool = True
+    """For LoRA: merge the adapter into the weights; otherwise the folder is the adapter alone."""
+    dtype: str = ""
+    """float32, bfloat16 or float16; "" keeps what there is."""
+    hub: str = ""
+    """OWNER/NAME to upload it to."""
+    public: bool = False
+    as_json: bool = False
+
+
+class CheckRequest(Request):
+    config: Mapping[str, Any]
+    devices: str = ""
+    """Size the run for these, "8xH100"; "" for this machine."""
+    probe: bool = True
+    """Load the model and time it."""
+
+
+class InspectRequest(Request):
+    model: str
+    data: Mapping[str, Any]
+    """The [data] table as far as it is known."""
+
+
+class PluginRequest(Request):
+    plugin: str
+    file: str = ""
+    """Its file, "" for an installed one."""
+    options: Mapping[str, Mapping[str, Any]] = {}
+    """Of kinds by their short names, for the checks."""
+    check: bool = False
+    """Try its parts, too."""
+
+
+class DebugRequest(Request):
+    folder: Path
+    """RUN/faults/NAME."""
+    as_json: bool = False
+
+
+_KINDS = (
+    BenchRequest,
+    CheckRequest,
+    DebugRequest,
+    ExportRequest,
+    InspectRequest,
+    PluginRequest,
+    SampleRequest,
+    ScoreRequest,
+    TriageRequest,
+)
+COMMANDS: dict[str, type[Request]] = {kind.command(): kind for kind in _KINDS}

@@ -1,0 +1,162 @@
+"""Work off a plan with processes of this machine: start engines as others end, pass signals on, say how each ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from subprocess import Popen
+from types import FrameType
+
+from irltui.console import talk
+from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_PREEMPTED
+from irltui.experiments.plan import Plan, PlannedRun
+from irltui.experiments.process import start_engine
+from irltui.runs.control import Command, send
+from irltui.runs.folder import RunFolder
+from irltui.runs.plan_lock import HEARTBEAT, hold_plan
+from irltui.runs.status import ENDED, WORKING, State, read_status
+
+POLL = 0.2  # seconds between looks at the engines
+
+
+@dataclass
+class Job:
+    """One run of the plan, and its engine once that was started."""
+
+    run: PlannedRun
+    folder: RunFolder
+    engine: Popen[bytes] | None = None
+    end: State | None = None
+    """How its engine ended."""
+
+    @property
+    def works(self) -> bool:
+        return self.engine is not None and self.engine.poll() is None
+
+    @property
+    def state(self) -> State:
+        """As everybody sees it; an engine that has ended without reporting an end has crashed."""
+        if self.end is not None:
+            return self.end
+        state = read_status(self.folder).state
+        if self.engine is None:
+            return state
+        if self.works:
+            return state if state in WORKING else State.STARTING
+        return state if state in ENDED else State.CRASHED
+
+    @property
+    def code(self) -> int:
+        """What the run adds to the exit code of all."""
+        match self.state:
+            case State.FINISHED:
+                return EXIT_OK
+            case State.STOPPED:
+                return EXIT_INTERRUPTED
+            case State.PREEMPTED:
+                return EXIT_PREEMPTED
+            case _:
+                returned = self.engine.returncode if self.engine is not None else EXIT_FAILED
+                return returned if returned > 0 else EXIT_FAILED
+
+
+class LocalWorkers:
+    """Processes that work off a plan.
+
+    Args:
+        plan: its runs have their folders.
+        changed: called with a job when its engine starts and when it has ended.
+        look: called at every look at the engines.
+    """
+
+    def __init__(self, plan: Plan, changed: Callable[[Job], None], look: Callable[[], None]) -> None:
+        self.jobs = [Job(run, plan.run_folder(run)) for run in plan.runs]
+        self._plan, self._changed, self._look = plan, changed, look
+        self._finished = {job.run.path for job in self.jobs if job.state is State.FINISHED}
+        self._stopped_by = 0  # the signal
+
+    def work(self) -> int:
+        """Run what is not finished, until all is or a signal ends it; the exit code of all.
+
+        Raises:
+            BusyError: another process works on the plan.
+            RunFolderError: a folder cannot be written.
+        """
+        with hold_plan(self._plan.lock), self._signals():
+            beat = time.monotonic()
+            while self._go_on():
+                time.sleep(POLL)
+                if time.monotonic() - beat > HEARTBEAT:
+                    os.utime(self._plan.lock)
+                    beat = time.monotonic()
+        return self._code()
+
+    def _go_on(self) -> bool:
+        """One look: who has ended, who can start; False when nothing works and nothing can start."""
+        for job in self.jobs:
+            if job.engine is not None and not job.works and job.end is None:
+                job.end = job.state
+                if job.end is State.FINISHED:
+                    self._finished.add(job.run.path)
+                self._changed(job)
+        self._look()
+        working = sum(job.works for job in self.jobs)
+        ready = [] if self._stopped_by else [job for job in self.jobs if self._is_ready(job)]
+        for job in ready[: self._plan.jobs - working]:
+            job.engine = start_engine(job.folder, threads=self._threads())
+            self._changed(job)
+        return bool(working or ready)
+
+    def _is_ready(self, job: Job) -> bool:
+        is_new = job.engine is None and job.run.path not in self._finished
+        return is_new and (not job.run.start or job.run.start in self._finished)
+
+    def _threads(self) -> int | None:
+        """The share of the processor of each of several."""
+        return max(1, (os.cpu_count() or 1) // self._plan.jobs) if self._plan.jobs > 1 else None
+
+    def _code(self) -> int:
+        if len(self._finished) == len(self.jobs):
+            return EXIT_OK
+        if self._stopped_by == signal.SIGINT:
+            return EXIT_INTERRUPTED
+        codes = {job.code: None for job in self.jobs if job.engine is not None and job.code != EXIT_OK}
+        failed = [code for code in codes if code not in {EXIT_INTERRUPTED, EXIT_PREEMPTED}]
+        return next(iter([*failed, *codes]), EXIT_PREEMPTED)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """While inside: Ctrl-C stops all engines with checkpoints, a second one kills them; others are passed on."""
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            if self._stopped_by:
+                talk("killing the engines")
+                self._each(Popen.kill)
+                return
+            self._stopped_by = number
+            talk("stopping all runs at their next safe points, with checkpoints; Ctrl-C again kills them")
+            for job in self.jobs:
+                if job.works:
+                    send(job.folder, Command.STOP)
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGTERM:
+                self._stopped_by = number
+            self._each(lambda engine: engine.send_signal(number))
+
+        handlers = {signal.SIGINT: interrupt, signal.SIGTERM: pass_on, signal.SIGUSR1: pass_on}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _each(self, do: Callable[[Popen[bytes]], None]) -> None:
+        for job in self.jobs:
+            if job.engine is not None and job.works:
+                do(job.engine)

@@ -1,0 +1,200 @@
+"""Several runs that belong together: those of a study, of a grid, or of one configuration from several seeds.
+
+A plan says which runs there are, where they lie and which starts from which; plan.json keeps it beside the runs.
+`local` and `slurm` work it off.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from irltui.config.load import Loaded
+from irltui.config.sources import Sources
+from irltui.errors import ConfigError, NoRunError, RunFolderError
+from irltui.runs.durable import replace_json
+from irltui.runs.find import find_runs
+from irltui.runs.folder import PLAN_FILE, PLAN_LOCK, RunFolder, create_run_folder, is_run
+from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
+from irltui.text import safe
+
+_PART = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a plan.
+
+    `path` is where it lies below the plan's folder, `arm` what tells it from the others but the seed ("" for nothing),
+    `start` the path of the run whose result it starts from ("" for none).
+    """
+
+    path: str
+    arm: str = ""
+    seed: int | None = None
+    start: str = ""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        parts = [self.arm, "" if self.seed is None else f"seed {self.seed}"]
+        return safe(", ".join(filter(None, parts)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of one folder, each after the one it starts from.
+
+    `jobs` is how many run at a time. A study compares two arms, `compare`, by the benchmark/metric `metric`.
+    """
+
+    folder: Path
+    runs: tuple[PlannedRun, ...]
+    jobs: int = 1
+    compare: tuple[str, str] | None = None
+    metric: str = ""
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works the plan off."""
+        return self.folder / PLAN_LOCK
+
+    def run_folder(self, run: PlannedRun) -> RunFolder:
+        return RunFolder(self.folder / run.path)
+
+
+def grid_plan(
+    sources: Sources, grid: Sequence[str], seeds: int | None, folder: Path
+) -> tuple[Plan, dict[PlannedRun, Loaded]]:
+    """Every point of a grid from every seed, with the configuration of each run.
+
+    Args:
+        sources: of all; the first seed is theirs, the others follow it.
+        grid: `KEY=A,B,...`, each a dimension; none for a single point.
+        seeds: how many seeds, None for theirs alone.
+        folder: where the runs are to lie: seed-S, KEY=A or KEY=A/seed-S.
+
+    Raises:
+        ConfigError: a dimension has no key or no values, two points would share a folder, or a configuration has
+            problems.
+    """
+    loaded: dict[PlannedRun, Loaded] = {}
+    for point in product(*map(_dimension, grid)):
+        given = replace(sources, assignments=(*sources.assignments, *point))
+        above = re.sub(r"[^A-Za-z0-9._=,+-]", "-", ",".join(point)).lstrip(".-")
+        for seed in _seeds(given, seeds):
+            path = (
+                str(PurePosixPath(above, "" if seed is None else f"seed-{seed}")) if above or seed is not None else ""
+            )
+            if any(path == other.path for other in loaded):
+                raise ConfigError(f"--grid: two points would lie in {safe(folder / path)}", "Give every value once.")
+            run = PlannedRun(path, ", ".join(point), seed)
+            loaded[run] = (given if seed is None else replace(given, seed=seed)).load()
+    return Plan(folder, tuple(loaded)), loaded
+
+
+def make(plan: Plan, loaded: Mapping[PlannedRun, Loaded]) -> None:
+    """Make the folder of every run that is not there yet, and write plan.json; runs that an earlier plan names stay.
+
+    Raises:
+        RunFolderError: a run that is there was configured otherwise, or a folder cannot be made.
+    """
+    for run in plan.runs:
+        _make_run(plan.run_folder(run), loaded[run])
+    if plan.runs == (PlannedRun(""),):  # a single run, in the folder itself
+        return
+    earlier = read_plan(plan.folder).runs if has_plan(plan.folder) else ()
+    paths = {run.path for run in plan.runs}
+    write_plan(replace(plan, runs=(*plan.runs, *(run for run in earlier if run.path not in paths))))
+
+
+def write_plan(plan: Plan) -> None:
+    value = {name: value for name, value in asdict(plan).items() if name != "folder"}
+    replace_json(plan.folder / PLAN_FILE, value)
+
+
+def has_plan(folder: Path) -> bool:
+    return (folder / PLAN_FILE).is_file()
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a folder.
+
+    Raises:
+        NoRunError: there is none.
+        RunFolderError: it is damaged.
+    """
+    file = folder / PLAN_FILE
+    try:
+        value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        runs = tuple(_read_run(run) for run in value["runs"])
+        compare = value["compare"]
+        return Plan(
+            folder,
+            runs,
+            int(value["jobs"]),
+            None if compare is None else (str(compare[0]), str(compare[1])),
+            str(value["metric"]),
+        )
+    except FileNotFoundError:
+        raise NoRunError(f"{folder}: no plan of runs here ({PLAN_FILE} is missing)") from None
+    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
+        raise RunFolderError(f"{file}: damaged: {error!r}") from error
+
+
+def runs_of(folder: Path) -> list[RunFolder]:
+    """All runs of a folder: itself, those of its plan in their order, or whatever runs lie below it.
+
+    Raises:
+        RunFolderError: its plan is damaged.
+    """
+    if has_plan(folder) and not is_run(folder):
+        plan = read_plan(folder)
+        return [plan.run_folder(run) for run in plan.runs]
+    return list(find_runs(folder))
+
+
+def _read_run(value: Mapping[str, Any]) -> PlannedRun:
+    for path in filter(None, (value["path"], value["start"])):
+        parts = PurePosixPath(path).parts
+        if PurePosixPath(path).is_absolute() or not all(map(_PART.fullmatch, parts)):
+            raise ValueError(f"{path!r} is no folder below it")
+    seed = value["seed"]
+    return PlannedRun(str(value["path"]), str(value["arm"]), None if seed is None else int(seed), str(value["start"]))
+
+
+def _dimension(given: str) -> list[str]:
+    key, equals, values = given.partition("=")
+    each = [value.strip() for value in values.split(",")]
+    if not key or not equals or not all(each):
+        raise ConfigError(
+            f"--grid {safe(given, limit=120)}: not KEY=A,B", "Such as --grid optimizer.learning_rate=1e-6,2e-6."
+        )
+    return [f"{key}={value}" for value in each]
+
+
+def _seeds(sources: Sources, count: int | None) -> Sequence[int | None]:
+    if count is None:
+        return [None]
+    first = sources.seed if sources.seed is not None else sources.load().config.seed
+    return range(first, first + count)
+
+
+def _make_run(run: RunFolder, loaded: Loaded) -> None:
+    wanted = loaded.config.model_dump(mode="json")
+    if not is_run(run.path):
+        made = create_run_folder(run.path)
+        write_manifest(made, new_manifest(wanted, dict(loaded.origins)))
+        return
+    there = read_manifest(run).config
+    if there != wanted:
+        changed = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
+        raise RunFolderError(
+            f"{run.path}: was configured otherwise ({', '.join(changed)})",
+            "Give the configuration that it has, or another --out.",
+        )

@@ -1,0 +1,101 @@
+"""A comparison of several runs: all that is said of them, whatever shows it; and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from irltui.benchmarks.comparison import Difference
+from irltui.runs.events import Sample
+from irltui.views.answers import Answers, answers
+from irltui.views.arms import Side, side_differences, sides_of
+from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stored
+from irltui.views.loaded_runs import ComparedRun
+from irltui.views.replay import Moment
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that is said of some runs; `differences` are of configurations."""
+
+    sides: tuple[Side, ...]
+    differences: dict[str, list[str]]
+    final: tuple[FinalRow, ...]
+    answers: tuple[Answers, ...]
+
+
+def compared(runs: Sequence[ComparedRun], samples: int) -> Comparison:
+    """Compare runs by what they are arms of, with the newest answers to so many prompts."""
+    sides = sides_of(runs)
+    found = answers([side.runs[0].history for side in sides])[:samples]
+    return Comparison(tuple(sides), side_differences(sides), tuple(final_rows(sides, read_stored)), tuple(found))
+
+
+def as_dict(comparison: Comparison) -> dict[str, Any]:
+    """For JSON."""
+    return {
+        "sides": [_side(side) for side in comparison.sides],
+        "differences": comparison.differences,
+        "final": [_row(row) for row in comparison.final],
+        "curves": _curves(comparison.sides),
+        "samples": [
+            {
+                "prompt": row.prompt,
+                "demonstration": row.demonstration,
+                "answers": [_sample(sample) if sample else None for sample in row.samples],
+            }
+            for row in comparison.answers
+        ],
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    runs = [
+        {"run": str(run.folder.path), "seed": run.seed, "state": run.state, "step": run.history.step}
+        for run in side.runs
+    ]
+    return {"name": side.name, "runs": runs}
+
+
+def _row(row: FinalRow) -> dict[str, Any]:
+    return {
+        "metric": row.name,
+        "estimates": [_estimate(estimate) if estimate else None for estimate in row.estimates],
+        "against_first": [_difference(difference) if difference else None for difference in row.against_first],
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    numbers = {name: _number(getattr(estimate, name)) for name in ("mean", "low", "high")}
+    return {**numbers, "n": estimate.n, "over": estimate.over}
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {**difference.interval.as_dict(), "by_seed": difference.by_seed, "verdict": difference.verdict}
+
+
+def _curves(sides: Sequence[Side]) -> dict[str, Any]:
+    names = sorted({name for side in sides for run in side.runs for name in run.history.metrics})
+    return {name: [[_curve(Moment(run.history), name) for run in side.runs] for side in sides] for name in names}
+
+
+def _curve(moment: Moment, metric: str) -> dict[str, list[float | None]]:
+    curve = moment.curve(metric)
+    return {"step": [_number(x) for x in curve.x.tolist()], "value": [_number(y) for y in curve.y.tolist()]}
+
+
+def _sample(sample: Sample) -> dict[str, Any]:
+    return {
+        "outer_iteration": sample.outer_iteration,
+        "generation": sample.generation,
+        "reward": None if sample.reward is None else _number(sample.reward),
+        "tokens": sample.tokens,
+        "ended": sample.ended,
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
