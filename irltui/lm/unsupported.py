@@ -11,6 +11,7 @@ from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_SEQUENCE_CLASSIF
 
 from irltui.config.schema import ModelSection
 from irltui.errors import ModelError
+from irltui.lm.hub_access import use_cache_if_unreachable
 
 _TEXT_ONLY = "irltui trains decoder-only language models on text."
 
@@ -123,4 +124,9 @@ def _remedy(text: str, section: ModelSection) -> str:
             return remedy
     if Path(section.name).expanduser().exists():
         return "Is the folder complete? It needs config.json, model.safetensors and the tokenizer's files."
-    return "There is no such folder; for a hub name, check the spelling, the network and your access token."
+    if reason := use_cache_if_unreachable():
+        return (
+            f"There is no such folder, and the cache has no such model ({reason}). Download it where there is a "
+            f"network: hf download {section.name}"
+        )
+    return "There is no such folder; for a hub name, check the spelling and your access token."

@@ -13,6 +13,7 @@ from irltui.samplers.slots import SPARE
 
 PROGRAM = 0.55e9  # an interpreter with torch and transformers, on a CPU; a GPU's context weighs about as much
 _NUMBER = {"float32": 4, "bfloat16": 2}
+_FOUR_BITS = 0.52  # bytes of a weight in NF4, its scales included
 _ROOM = 1.1  # allocators keep a little more than is used
 
 
@@ -53,7 +54,7 @@ def memory(
     full = config.adapter.kind != "lora"
     is_rft = config.algorithm == "rft"
     parts: dict[str, float] = {
-        "weights": number * shapes.parameters / share,
+        "weights": _weights(config, shapes) / share,
         "optimizer": _moments(config.optimizer) * number * shapes.trained / share,
     }
     if is_rft:
@@ -93,6 +94,12 @@ def _reduced(shapes: Shapes, number: int) -> float:
     """Gradients on their way to the ranks: a layer's and what it is sent in, and what lies around the layers."""
     trains = shapes.trained / shapes.parameters
     return trains * (8.0 * shapes.body / shapes.layers + number * (shapes.parameters - shapes.body))
+
+
+def _weights(config: RunConfig, shapes: Shapes) -> float:
+    number = _NUMBER[config.model.dtype]
+    saved = (number - _FOUR_BITS) * shapes.body if config.model.quantization == "4bit" else 0.0
+    return number * shapes.parameters - saved
 
 
 def _moments(section: OptimizerSection) -> int:

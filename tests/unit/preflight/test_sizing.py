@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import MambaConfig
 
 from irltui.api.registry import Registry
 from irltui.config.schema import AdapterSection, ModelSection, RunConfig
@@ -97,6 +98,18 @@ def test_memory_counts_weights_gradients_and_moments_of_full_finetuning(seventy:
 )
 def test_what_the_hint_says_to_lower_lowers_memory(seventy: Shapes, change: dict[str, Any]) -> None:
     assert needed(seventy, change).peak < needed(seventy).peak
+
+
+def test_a_base_in_4_bits_takes_about_half_a_byte_per_weight(seventy: Shapes) -> None:
+    lora = {"adapter": {"kind": "lora"}, "model": {"dtype": "bfloat16"}}
+    four = {**lora, "model": {"dtype": "bfloat16", "quantization": "4bit"}}
+    assert needed(seventy, lora).parts["weights"] == 2 * seventy.parameters
+    assert 0.5 < needed(seventy, four).parts["weights"] / seventy.parameters < 0.6
+
+
+def test_a_recurrent_model_has_no_heads_and_is_measured(tmp_path: Path) -> None:
+    MambaConfig(vocab_size=55, hidden_size=32, num_hidden_layers=2).save_pretrained(tmp_path)
+    assert shapes(ModelSection(name=str(tmp_path)), AdapterSection()).parameters > 0
 
 
 def test_a_model_that_is_cut_is_divided_by_the_devices(seventy: Shapes) -> None:
