@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from irltui.runs.event_lines import decode, number
-from irltui.runs.events import Metrics, RunEnd
+from irltui.runs.events import Metrics, RunEnd, RunStart
 from irltui.runs.folder import PLAN_FILE, PLAN_LOCK, RunFolder
+from irltui.runs.history import that_count
 from irltui.runs.lock import is_held
+from irltui.runs.metrics import STATUS
 from irltui.runs.plan_lock import is_worked_on
 
 HEARTBEAT_LATE = 120.0  # seconds after which an engine on another host that is not heard from counts as crashed
@@ -144,11 +146,14 @@ def _of_log(run: RunFolder) -> dict[str, Any]:
     except OSError:
         return {}
     found: dict[str, Any] = {}
-    for event in map(decode, lines):
-        if event.seq >= 0:
-            found = {**found, "time": event.time, "state": None}
-        if isinstance(event, Metrics):
-            found |= {"step": event.step, "outer_iteration": event.outer_iteration}
+    for event in that_count(map(decode, lines)):
+        found |= {"time": event.time, "state": None}
+        if isinstance(event, RunStart):
+            found |= {"total_steps": event.total_steps, "outer_iterations": event.outer_iterations}
+        elif isinstance(event, Metrics):
+            shown = {name: event.values[name] for name in STATUS if name in event.values}
+            values = {**found.get("values", {}), **shown}
+            found |= {"step": event.step, "outer_iteration": event.outer_iteration, "values": values}
         elif isinstance(event, RunEnd):
             found["state"] = event.state
     return found

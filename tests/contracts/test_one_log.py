@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from irltui.cli import live, study_table
+from irltui.cli import live, several
 from irltui.cli.main import main
-from irltui.cli.study import Job
 from irltui.config.layers import value_layer
 from irltui.config.load import load
 from irltui.dashboard.store import Store
-from irltui.experiments.study_folder import StudyRun
+from irltui.experiments.local import Job
+from irltui.experiments.plan import PlannedRun
 from irltui.report.page import page
 from irltui.runs.event_lines import encode
 from irltui.runs.events import (
@@ -38,7 +38,7 @@ from irltui.runs.events import (
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import new_manifest, write_manifest
-from irltui.runs.reader import EventReader, read_history
+from irltui.runs.reader import read_history
 from irltui.use.card import card
 from irltui.use.card_facts import Exported, facts
 from irltui.views.arms import sides_of
@@ -187,8 +187,7 @@ def test_the_live_display_says_it(run: RunFolder) -> None:
 
 
 def test_the_table_of_a_study_says_it(run: RunFolder) -> None:
-    job = Job(StudyRun(0, "irft", ""), run, read_history(run.events), EventReader(run.events))
-    text = drawn(study_table.draw([job]).get_renderable())
+    text = drawn(several._table([Job(PlannedRun("seed-0/irft", "irft", 0), run)]))
     told_right(text)
     assert re.search(r"finished .*4/4 +1\.50 .*2\.75", text)
 
