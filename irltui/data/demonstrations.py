@@ -24,7 +24,7 @@ from irltui.data.row import NOT_A_DEMONSTRATION, Row, read_turns
 from irltui.data.source import Rows, load_rows
 from irltui.data.template import FORMATTED, PromptTemplate
 from irltui.data.tokens import INNER_END, OVERLONG, Fitted, RowTokens
-from irltui.data.unread import UnreadFields, left_out_files, unread_columns
+from irltui.data.unread import UnreadFields, joined_texts, left_out_files, unread_columns
 from irltui.errors import DataError
 from irltui.runs.data_report import DataReport, Lengths, Tally
 
@@ -208,6 +208,7 @@ def load_demonstrations(
             *left_out_files(everything.left_out, section.split),
             *unread_columns(columns, everything.columns, first),
             *intake.fields.findings(),
+            *joined_texts(columns, plain=template.is_plain),
         ),
     )
     return DemonstrationData(Demonstrations(rows, train), Demonstrations(rows, held_out), template, report)

@@ -132,12 +132,13 @@ class PromptTemplate:
         return messages
 
     def _plain(self, messages: Sequence[Message]) -> str:
-        if len(messages) != 1:
+        if [message["role"] for message in messages[:-1]] not in ([], ["system"]):
             raise DataError(
-                "a conversation or a system message needs a chat template",
-                'Set data.template to a Jinja file, or use a model whose tokenizer has one ("auto").',
+                "a conversation needs a chat template",
+                'Set data.template to a Jinja file, or use a model whose tokenizer has one ("auto"); '
+                'data.columns.history = "off" leaves earlier turns out.',
             )
-        return str(messages[0]["content"])
+        return "\n\n".join(str(message["content"]) for message in messages)
 
     def _plain_answer(self, message: Message) -> str:
         """The text of an answer; one that ends with a token that ends responses does not need another."""

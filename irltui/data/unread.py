@@ -53,6 +53,15 @@ def left_out_files(files: Sequence[str], split: str) -> Iterator[Finding]:
         yield Finding("note", "data.split", text)
 
 
+def joined_texts(columns: Columns, *, plain: bool) -> Iterator[Finding]:
+    """How a system message becomes text where there is no chat template."""
+    if plain and columns.system:
+        text = (
+            f'no chat template: the text of "{columns.system}" stands before the prompt, an empty line between the two'
+        )
+        yield Finding("note", "data.columns.system", text, 'data.columns.system = "off" leaves it out.')
+
+
 def unread_columns(columns: Columns, names: Sequence[str], first: Sequence[Raw]) -> Iterator[Finding]:
     """A finding for each column that may matter and is not read, by the first rows; one for all the others."""
     others = []

@@ -205,7 +205,7 @@ def _without_eos() -> Any:
 def test_a_conversation_without_a_template_is_refused_with_advice(tmp_path: Path) -> None:
     rows = [{"prompt": [{"role": "user", "content": "the"}] * 2, "completion": "cat"}] * 3
     error = refused(write(tmp_path / "a.jsonl", rows), template="none")
-    assert error.message == f"{tmp_path}/a.jsonl: row 1: a conversation or a system message needs a chat template"
+    assert error.message == f"{tmp_path}/a.jsonl: row 1: a conversation needs a chat template"
     assert "Jinja file" in error.hint
 
 

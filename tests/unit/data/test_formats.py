@@ -65,6 +65,13 @@ def test_system_and_history_stand_before_the_prompt() -> None:
     assert read({"question": "c?", "response": "d", "system_prompt": "s"}).system == "s"
 
 
+def test_without_a_chat_template_a_system_message_stands_before_the_prompt_and_is_told(tmp_path: Path) -> None:
+    rows = [{"prompt": "the cat?", "completion": "the sun", "system": "big dog"}]
+    data = load(tmp_path, rows, chat="", template="none")
+    assert data.train[0].prompt.tokens == tuple(tiny.tokenizer(chat=False)("big dog\n\nthe cat?")["input_ids"])
+    assert 'the text of "system" stands before the prompt' in told(data)
+
+
 def test_share_gpt_calls_and_observations_become_those_of_the_chat_format() -> None:
     turns = [
         {"from": "human", "value": "the moon?"},
