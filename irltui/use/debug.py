@@ -24,7 +24,6 @@ from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import read_manifest
 from irltui.text import safe
 from irltui.use.learned import load_checkpoint
-from irltui.views.numbers import figure
 
 _TEXT, _GRADIENTS = 60, 8
 
@@ -134,13 +133,13 @@ def _tell(about: dict[str, Any], replay: Replay) -> None:
                 "!!" if is_bad else "",
                 row.side,
                 str(row.tokens),
-                figure(row.log_prob),
-                figure(row.reward),
+                f"{row.log_prob:.4g}",  # NaN by its name
+                "-" if row.reward is None else f"{row.reward:.4g}",
                 safe(row.text, limit=_TEXT),
             ]
         )
     out(columns(rows))
-    out(f"\nloss now             {figure(replay.loss, 6)}")
+    out(f"\nloss now             {replay.loss:.6g}")
     out(f"weights not finite   {_some(replay.bad_parameters)}")
     out(f"gradient not finite  {_some(replay.bad_gradients)}")
 

@@ -58,9 +58,9 @@ def test_rewards_per_token_are_the_same_in_the_samples_of_training_and_in_score(
     found = scored(run, tmp_path / "f", written(tmp_path / "rows.jsonl", rows), tokens=True, section=section)
     compared = 0
     for sample, line in zip(whole, found, strict=True):
-        if line["pieces"] == sample.pieces:  # the text has the ids that were sampled
+        if line["pieces"] == list(sample.pieces):  # the text has the ids that were sampled
             assert line["reward"] == pytest.approx(sample.reward, abs=TOLERANCE)
-            assert line["token_rewards"] == pytest.approx(sample.token_rewards, abs=TOLERANCE)
+            assert line["token_rewards"] == pytest.approx(list(sample.token_rewards), abs=TOLERANCE)
             compared += 1
     assert compared
 
