@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, MambaForCausalLM
 
 from irltui.lm import exported
-from irltui.runs.events import Kind
+from irltui.runs.events import Kind, RunEnd
 from irltui.use.__main__ import main
 from support.runs import Change, config, demonstrations, events, finish, prepare, work
 from support.tiny import folder, with_code
@@ -52,8 +52,9 @@ def test_an_export_that_is_another_model_is_an_error_and_the_checkpoints_stay(
     with monkeypatch.context() as patched:
         patched.setattr(exported, "_logits", lambda model, rows: torch.randn(*rows.shape, 55))
         assert work(run) == 1
-    end = events(run, Kind.RUN_END)[-1].fields
-    assert "the exported model is not the one that was trained" in end["reason"]
+    end = events(run, Kind.RUN_END)[-1]
+    assert isinstance(end, RunEnd)
+    assert "the exported model is not the one that was trained" in end.reason
     assert not run.model.exists()
     assert work(run) == 0  # it exports again
     assert main(["export", json.dumps({"run": str(run.path), "iteration": "last", "out": str(tmp_path / "out")})]) == 0

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from irltui.lm import load
-from irltui.runs.events import Kind
+from irltui.runs.events import Kind, RunEnd
 from support.runs import Change, config, demonstrations, events, finish, prepare, work
 from support.tiny import folder
 
@@ -30,8 +30,9 @@ def inputs(tmp_path: Path) -> tuple[Path, Path]:
 def refusal(tmp_path: Path, values: dict[str, object]) -> str:
     run = prepare(tmp_path / "run", values)
     assert work(run) == 2
-    end = events(run, Kind.RUN_END)[-1].fields
-    return f"{end['reason']} {end['hint']}"
+    end = events(run, Kind.RUN_END)[-1]
+    assert isinstance(end, RunEnd)
+    return f"{end.reason} {end.hint}"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
