@@ -9,11 +9,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, MambaForCausalLM
 
+from irltui.config.requests import ExportRequest
 from irltui.lm import exported
 from irltui.runs.events import Kind, RunEnd
-from irltui.use.__main__ import main
 from support.runs import Change, config, demonstrations, events, finish, prepare, work
 from support.tiny import folder, with_code
+from support.worker import worked
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_an_export_that_is_another_model_is_an_error_and_the_checkpoints_stay(
     assert "the exported model is not the one that was trained" in end.reason
     assert not run.model.exists()
     assert work(run) == 0  # it exports again
-    assert main(["export", json.dumps({"run": str(run.path), "iteration": "last", "out": str(tmp_path / "out")})]) == 0
+    assert worked(ExportRequest(run=run.path, iteration="last", out=tmp_path / "out")) == 0
 
 
 @pytest.mark.parametrize("adapter", ["off", "lora"])
