@@ -57,8 +57,8 @@ class RewardSpec(Spec):
     """Whether `score` reads `responses.logp_ref`. False saves scoring the training pairs under pi_ref; `logp_ref` is
     then NaN. An implicit reward always gets it."""
 
-    beta: float = Field(gt=0)
-    """KL weight: the policy goes towards pi_ref exp(r / beta). Declare it again to give it a default."""
+    beta: float = Field(default=0.1, gt=0)
+    """KL weight: the policy moves towards pi_ref exp(r / beta). A reward of another scale declares its own default."""
 
     @property
     def window(self) -> int | None:

@@ -24,7 +24,6 @@ from irltui.text import safe
 REMEDIES: dict[Keys, str] = {
     ("model", "name"): "give --model",
     ("data", "source"): "give --data",
-    ("reward", "beta"): "the weight of the KL to the reference; this reward has no default",
 }
 """What no default can know."""
 

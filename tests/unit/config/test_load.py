@@ -339,8 +339,7 @@ def test_options_of_plugins_have_types_and_lists_become_tuples(monkeypatch, tmp_
     assert load_layers([*GIVEN, *rft, *given]).config.reward.sizes == (1, 2)
     (line,) = problems(*rft, *given, *set_layers(["reward.flag=1"]))
     assert line.endswith("reward.flag: must be true or false (got 1)")
-    (line,) = problems(*rft)
-    assert line.endswith("reward.beta: required; the weight of the KL to the reference; this reward has no default")
+    assert load_layers([*GIVEN, *rft]).config.reward.beta == 0.1  # every reward has one, and config show tells it
 
 
 def test_a_new_kind_keeps_the_options_that_all_kinds_of_its_table_have() -> None:
