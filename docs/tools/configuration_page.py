@@ -15,7 +15,7 @@ from irltui.config.toml import dotted, value
 _INTRODUCTION = """\
 # Configuration
 
-A run is told what to do by one configuration: TOML, one table a subject. `python docs/tools/write_pages.py`
+One configuration describes a run: TOML, one table per subject. `python docs/tools/write_pages.py`
 generates this page from the schema; `irltui config schema` prints the schema as JSON Schema.
 
 Values come in layers, and later ones win:

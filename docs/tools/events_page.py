@@ -30,8 +30,8 @@ evaluations, alerts and advice are void: they belong to weights that were lost. 
 ## Rewards of samples
 
 The reward of a sample is the implicit one against the initial policy, beta log(pi / pi_0): with a rolling reference
-the rewards of all outer iterations add up to it. For RFT it is the learned reward, and a token's part is what it adds
-to the score of the text so far.
+the rewards of all outer iterations add up to it. For RFT it is the learned reward, and the part of each token is what
+it adds to the score of the text so far.
 
 """
 

@@ -63,7 +63,7 @@ def new_model(tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> LlamaF
 
 
 def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> Iterator[float]:
-    """Maximise the likelihood of the base corpus's answers, in place; yields the loss of each step, nats a token."""
+    """Maximise the likelihood of the base corpus's answers, in place; yields the loss of each step, nats per token."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     model.train()
     for step, (input_ids, labels) in enumerate(corpus(tokenizer, recipe)):
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for step, loss in enumerate(pretrain(model, tokenizer, recipe), start=1):
         if step % 100 == 0:
             took = time.monotonic() - started
-            sys.stderr.write(f"step {step} of {recipe.steps}: {loss:.3f} nats a token, {took:.0f} s\n")
+            sys.stderr.write(f"step {step} of {recipe.steps}: {loss:.3f} nats per token, {took:.0f} s\n")
     chosen.out.mkdir(parents=True, exist_ok=True)
     save(model, tokenizer, chosen.out / "model")
     write_demonstrations(chosen.out / "demonstrations.jsonl")

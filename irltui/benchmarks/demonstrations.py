@@ -12,7 +12,7 @@ from irltui.benchmarks.spread import auc_values
 
 
 class HeldoutNllBenchmark(Benchmark):
-    """-log pi(y | x) in nats a response, and a token; both averaged over responses."""
+    """-log pi(y | x) in nats per response, and per token; both averaged over responses."""
 
     def __init__(self, items: Sequence[Answered]) -> None:
         self._items = items

@@ -9,7 +9,7 @@ from irltui.benchmarks.reading import Preference
 
 
 class LogprobGapBenchmark(Benchmark):
-    """log pi(chosen) - log pi(rejected), nats a response, and the same of the two means a token.
+    """log pi(chosen) - log pi(rejected), nats per response, and the same of the two means per token.
 
     What training did is the change of these figures against the start (the paper's Figure 1): SFT raises both
     sides, a reward should open the gap.
@@ -19,7 +19,7 @@ class LogprobGapBenchmark(Benchmark):
         self._pairs = pairs
 
     def evaluate(self, model: Model) -> Iterator[Score]:
-        """Seven scores a pair: both sides, their gap, all of it a token too, and whether the gap is positive."""
+        """Seven scores per pair: both sides, their gap, all of it per token too, and whether the gap is positive."""
         prompts = [pair.prompt for pair in self._pairs]
         answers = [pair.chosen for pair in self._pairs], [pair.rejected for pair in self._pairs]
         logp = [model.log_probs(prompts, side) for side in answers]

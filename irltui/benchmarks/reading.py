@@ -205,7 +205,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _bad_row(table: _Table, number: int, reason: str) -> DataError:
-    return DataError(f"{table.name}: row {number}: {reason}", "Mend or remove the row: a benchmark skips none.")
+    return DataError(f"{table.name}: row {number}: {reason}", "Fix or remove the row: a benchmark skips none.")
 
 
 def _in_our_words(error: DataError) -> DataError:

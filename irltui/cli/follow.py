@@ -64,7 +64,7 @@ def follow(engine: Popen[bytes], reader: EventReader, history: RunHistory, show:
         What the engine's process returned, negative for a signal.
     """
     while True:
-        returned = engine.poll()  # before reading, so that its last words are read too
+        returned = engine.poll()  # before reading: its last events are read too
         events = reader.poll()
         history.take(events)
         for event in events:

@@ -78,7 +78,7 @@ def _batch(line: str, rows: int) -> str:
     if key.strip() != "batch" or not rows:
         return line
     usual, few = int(value.partition("#")[0]), max(2, rows // _STEPS)
-    return line if few >= usual else f"{f'batch = {few}':<26} # few rows: about {_STEPS} steps a pass"
+    return line if few >= usual else f"{f'batch = {few}':<26} # few rows: about {_STEPS} steps per pass"
 
 
 def _limit(what: str, lengths: Sequence[int]) -> tuple[str, str]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from irltui.cli.options import Json
-from irltui.console import columns, out, out_json, talk
+from irltui.console import columns, complain, out, out_json, talk
 from irltui.errors import NoRunError, RunFolderError
 from irltui.runs.metrics import COLUMNS, HELD_OUT_NLL, metric
 from irltui.text import safe
 from irltui.views.numbers import age, figure
 
 if TYPE_CHECKING:
+    from irltui.runs.find import Found
     from irltui.runs.folder import RunFolder
     from irltui.runs.status import Status
 
@@ -37,7 +38,8 @@ def runs(
     """
     import shutil
 
-    rows = [_Row(run) for run in _find(folder)]
+    found = _find(folder)
+    rows = [_Row(run) for run in found]
     rows.sort(key=lambda row: row.status.time, reverse=True)
     if as_json:
         out_json([row.as_json() for row in rows])
@@ -46,6 +48,8 @@ def runs(
         out(columns(fitting(table, shutil.get_terminal_size().columns) if sys.stdout.isatty() else table))
     else:
         talk(f"no runs in {safe(folder)}; start one with `irltui run irft --model M --data D`")
+    if found.left_out:
+        complain(f"the list may miss runs: {safe(found.left_out)}")
 
 
 def fitting(table: list[list[str]], width: int) -> list[list[str]]:
@@ -58,15 +62,15 @@ def fitting(table: list[list[str]], width: int) -> list[list[str]]:
     return table
 
 
-def _find(folder: Path) -> list[RunFolder]:
-    from irltui.runs.find import find_runs
+def _find(folder: Path) -> Found:
+    from irltui.runs.find import Found, find_runs
 
     try:
         folder.stat()
-        return list(find_runs(folder))
+        return find_runs(folder)
     except OSError as error:
         if folder == Path("runs") and not folder.exists():
-            return []
+            return Found()
         raise NoRunError(
             f"{safe(folder)}: {safe(error.strerror or error)}", "Name the folder that holds runs."
         ) from None

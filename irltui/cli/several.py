@@ -1,4 +1,4 @@
-"""Several runs on a terminal: a line a run while they are worked off or submitted, then what they came to."""
+"""Several runs on a terminal: a line per run while they are worked off or submitted, then what they came to."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def submit_all(plan: Plan, make: Callable[[], None], options: Sequence[str], *, 
 
 
 def _tell_results(plan: Plan, *, as_json: bool) -> None:
-    """The comparison of a study; of other plans a line a run."""
+    """The comparison of a study; of other plans a line per run."""
     if plan.compare is not None:
         result = study_result(plan, plan.compare)
         if as_json:

@@ -1,1 +1,1 @@
-"""What a run is told: the schema, where values come from, and what is wrong with them."""
+"""The configuration of a run: its schema, its layers of values, and messages about mistakes."""

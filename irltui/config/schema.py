@@ -105,20 +105,20 @@ class DataSection(Section):
 
 
 class LoopSection(Section):
-    """The two levels: T outer iterations a pass, K inner steps an outer iteration."""
+    """The two levels: T outer iterations per pass, K inner steps per outer iteration."""
 
     passes: int = Field(default=1, ge=1)
     """Passes over the demonstrations."""
     outer_iterations: PositiveInt | Auto = 4
     """T: how often a pass samples anew, each time for one of T chunks; 1 is SPIN, auto follows from inner_steps."""
     inner_steps: PositiveInt | Auto = "auto"
-    """K: optimizer steps an outer iteration; auto goes inner_epochs times over the iteration's chunk."""
+    """K: optimizer steps per outer iteration; auto goes inner_epochs times over the iteration's chunk."""
     inner_epochs: int = Field(default=1, ge=1)
     """How often an outer iteration goes over its chunk when inner_steps is auto."""
     batch: int = Field(default=16, ge=1)
     """Pairs (demonstrations, for SFT) an optimizer step."""
     micro_batch: PositiveInt | Auto = "auto"
-    """Pairs a forward pass; the result does not depend on it. auto is 4."""
+    """Pairs per forward pass; the result does not depend on it. auto is 4."""
     share_prefix: bool = True
     """Compute the prompt of a pair once for both responses, where that is less work; the result is the same."""
     shuffle: bool = True
@@ -384,6 +384,6 @@ class RunConfig(Section):
 
     @property
     def micro_batch(self) -> int:
-        """Pairs a forward pass."""
+        """Pairs per forward pass."""
         size = self.loop.micro_batch
         return min(4 if size == "auto" else size, self.loop.batch)

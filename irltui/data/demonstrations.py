@@ -1,6 +1,6 @@
 """The demonstrations of a run: tokenised once, split by prompt, kept compactly.
 
-Token ids lie in flat arrays (4 bytes a token); texts stay in the memory-mapped rows and are read when asked for.
+Token ids lie in flat arrays (4 bytes per token); texts stay in the memory-mapped rows and are read when asked for.
 """
 
 from __future__ import annotations
@@ -295,7 +295,7 @@ def _advice(dropped: Mapping[str, Tally], columns: Columns) -> str:
     if reason.startswith("completion is a list of messages"):
         return f'If it holds whole conversations, set data.columns.messages = "{columns.completion}".'
     named = " and ".join(f'data.columns.{key} = "{getattr(columns, key)}"' for key in _KEYS if getattr(columns, key))
-    return f"Those rows do not hold what {named} says: name other columns, or mend the rows."
+    return f"Those rows do not hold what {named} says: name other columns, or fix the rows."
 
 
 def _is_policy(reason: str) -> bool:

@@ -123,7 +123,7 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
         end = _rank_lost(run, error)
     except IrltuiError as error:
         end = End(State.FAILED, error.message, error.hint, error.exit_code)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: every end is told
+    except Exception as error:  # noqa: BLE001 - the last line of defence: every end is reported
         _print(traceback.format_exc())
         end = End(State.FAILED, f"{type(error).__name__}: {error}", _cause(error), EXIT_FAILED)
     end = _told(writer, end)

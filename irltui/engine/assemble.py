@@ -164,7 +164,7 @@ class Parts:
 
     @property
     def micro_batch(self) -> int:
-        """Pairs a forward pass."""
+        """Pairs per forward pass."""
         return self.forward.size
 
     @property

@@ -118,7 +118,7 @@ def kept_batches(folder: Path, device: torch.device) -> list[Pairs]:
 
 @dataclass
 class MicroBatch:
-    """How many pairs a forward pass holds; less after memory ran out."""
+    """How many pairs one forward pass holds; less after memory ran out."""
 
     size: int
 

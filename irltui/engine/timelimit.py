@@ -1,4 +1,4 @@
-"""How long a plugin's part may go without a sign of life. Knows no part; `guard` says which calls are meant.
+"""How long a plugin's part may run before it must report progress. Knows no part; `guard` says which calls are meant.
 
 A call that is late is interrupted where it is, by an alarm in the main thread. One that does not come back to Python
 at all is beyond that: the process then ends with a traceback in its console, after `GRACE` more seconds.
@@ -53,7 +53,7 @@ class TimeLimit:
             self._end()
 
     def outside(self, poll: Callable[[], None]) -> Callable[[], None]:
-        """The poll as parts may call it: a sign of life, and what is done in it (a pause) takes none of their time."""
+        """The poll as parts may call it: it counts as progress, and time spent inside (a pause) is not theirs."""
 
         def polled() -> None:
             if not self._depth:

@@ -1,7 +1,7 @@
 """Experiment trackers beside events.jsonl: the same metrics under the same names, through accelerate's trackers.
 
 The run folder stays the truth. A tracker that cannot begin stops the run before it has cost anything; one that fails
-later is told once and left out. A run that resumes continues the logs it began.
+later is reported once and left out. A run that resumes continues the logs it began.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _begin(name: str, run: RunFolder, config: RunConfig, mark: str, step: int) -
 
 
 def _options(name: str, run: RunFolder, project: str, mark: str, step: int | None) -> dict[str, Any]:
-    """How each tracker is told to begin a log of this run, or to go on with it behind `step`."""
+    """Options that make each tracker begin a log of this run, or continue it after `step`."""
     title, folder = run.path.absolute().name, run.path / "tracking"
     match name:
         case "tensorboard":

@@ -156,7 +156,7 @@ def runs_of(folder: Path) -> list[RunFolder]:
     if has_plan(folder) and not is_run(folder):
         plan = read_plan(folder)
         return [plan.run_folder(run) for run in plan.runs]
-    return list(find_runs(folder))
+    return find_runs(folder).runs
 
 
 def _read_run(value: Mapping[str, Any]) -> PlannedRun:

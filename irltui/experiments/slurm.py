@@ -242,7 +242,7 @@ def executors_of(job: Job) -> Any:
 
 
 def _parameters(job: Job, name: str) -> dict[str, Any]:
-    """What the executor is told, in its own words."""
+    """The options of the executor."""
     if job.cluster == "local":
         return {
             "timeout_min": job.minutes,

@@ -113,7 +113,7 @@ def verify(folder: Path, expected: Expected, tokenizer: Any, ends: Collection[in
 def _compare(model: Any, expected: Expected) -> None:
     found = _logits(model, expected.rows.to(expected.device))
     if found.shape != expected.logits.shape:
-        raise _failed(f"it has {found.shape[-1]} logits a token instead of {expected.logits.shape[-1]}")
+        raise _failed(f"it has {found.shape[-1]} logits per token instead of {expected.logits.shape[-1]}")
     limit = max(_MOST.get(kind, max(_MOST.values())) for kind in (expected.dtype, model.dtype))
     centred = expected.logits - expected.logits.mean(-1, keepdim=True)
     apart = float((found - expected.logits).square().mean().sqrt() / centred.square().mean().sqrt().clamp(min=1e-6))

@@ -42,7 +42,7 @@ def quiet_transformers() -> None:
     """Keep progress bars and notices out of the engine's console: what matters becomes an event."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    hub_logging.set_verbosity_error()  # a hub out of reach is told once, not at every try
+    hub_logging.set_verbosity_error()  # an unreachable hub is reported once, not at every attempt
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 

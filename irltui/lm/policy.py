@@ -265,7 +265,7 @@ def score_all(
     """Token log-probabilities of many responses, without gradient, in the order given.
 
     Rows of like length share a forward pass; ranks share the passes. With `pairs`, row i of the first half and of the
-    second have the same prompt, and share a pass. Returns, per response, one float32 value a token.
+    second have the same prompt, and share a pass. Returns, per response, one float32 value per token.
     """
     count = len(prompts) // 2 if pairs else len(prompts)
     together = [[i, i + count] if pairs else [i] for i in range(count)]

@@ -161,7 +161,7 @@ def _of_devices(config: RunConfig, estimate: dict[str, Any]) -> list[Finding]:
         Finding(
             "warning",
             "loop.batch",
-            f"{batch} pairs a step: {count - batch} of {count} devices would have nothing to learn from",
+            f"{batch} pairs per step: {count - batch} of {count} devices would have nothing to learn from",
             f"Set loop.batch to a multiple of {count}, or use fewer devices.",
         )
     ]

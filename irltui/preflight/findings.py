@@ -48,7 +48,7 @@ _REMARKS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What the model did with a few rows, if it was asked: nats a token of demonstrations, generations that ended."""
+    """What the model did with a few rows, if it was asked: nats per token of demonstrations, generations that ended."""
 
     demonstration_nll: float
     generations: int
@@ -194,5 +194,5 @@ def _of_model(config: RunConfig, report: DataReport, seen: Seen) -> Iterator[Fin
             "warning",
             "model.name",
             f"none of {seen.generations} generations ended within {seen.longest} tokens",
-            "A model that does not stop is told from demonstrations by length alone. Begin with SFT.",
+            "Length alone then separates generations from demonstrations. Begin with SFT.",
         )

@@ -93,7 +93,7 @@ def _spread(rows: Demonstrations, count: int) -> list[Demonstration]:
 
 
 def _sample(parts: Parts, rows: list[Demonstration]) -> tuple[dict[str, Generation], float, float]:
-    """Generations, seconds a prompt token, seconds a drawn token: a second, shorter run tells the two apart."""
+    """Generations, seconds per prompt token and per sampled token: a second, shorter run tells the two apart."""
     prompts = sorted((row.prompt for row in rows), key=lambda prompt: len(prompt.tokens))
     most = min(TOKENS, parts.decoding.max_new_tokens)
     list(parts.sampler.sample(prompts[:1], replace(parts.decoding, max_new_tokens=1), _SEED))  # tries the model's masks
@@ -109,7 +109,7 @@ def _sample(parts: Parts, rows: list[Demonstration]) -> tuple[dict[str, Generati
 
 
 def _score(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:
-    """Seconds a token of x, y and y~; nats a token of the demonstrations."""
+    """Seconds per token of x, y and y~; nats per token of the demonstrations."""
     prompts = [row.prompt for row in rows]
     responses = [row.tokens for row in rows] + [g.tokens for g in generations]
     tokens = sum(len(prompt.tokens) for prompt in prompts) + sum(map(len, responses))
@@ -121,7 +121,7 @@ def _score(parts: Parts, rows: list[Demonstration], generations: list[Generation
 
 
 def _learn(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:
-    """Seconds a token forward and backward, and of an optimizer step, which comes last: it moves the weights."""
+    """Seconds per token forward and backward, and of an optimizer step, which comes last: it moves the weights."""
     policy, size, taken, tokens = parts.policy, parts.micro_batch, 0.0, 0
     is_sft = parts.config.algorithm == "sft"
     pairs = sorted(zip(rows, generations, strict=True), key=lambda pair: len(pair[0].tokens) + len(pair[1].tokens))

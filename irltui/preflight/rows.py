@@ -50,7 +50,7 @@ class RowFacts:
 
 
 def row_facts(data: DemonstrationData) -> RowFacts:
-    """Look at every row once; memory grows by about a hundred bytes a row, whatever its length."""
+    """Look at every row once; memory grows by about a hundred bytes per row, whatever its length."""
     prompts, responses, tokens = array("q"), array("q"), array("q")
     known_prompts, known_responses = set[int](), set[int]()
     for row in data.train:

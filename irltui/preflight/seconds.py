@@ -13,12 +13,12 @@ from irltui.preflight.work import Work
 TRAINS = 0.35  # share of a device's bf16 rate in forward and backward passes, transformers without fused kernels
 SCORES = 0.45  # and in forward passes of whole batches
 READS = 0.6  # share of its memory's rate while one token a row is drawn
-LAUNCHES = 0.4e-3  # seconds a layer and token take at least, a dozen kernels being started by Python
+LAUNCHES = 0.4e-3  # seconds per layer and token, at least, a dozen kernels being started by Python
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds a token of each kind; `step` those of an optimizer step."""
+    """Seconds per token of each kind; `step` those of an optimizer step."""
 
     read: float
     written: float

@@ -25,7 +25,7 @@ class Shapes:
         hidden: width of the residual stream.
         inner: width inside a block's feed-forward part.
         attended: width of all query heads.
-        cached: width of keys and values together, a token and layer.
+        cached: width of keys and values together, per token and layer.
         vocabulary: rows of the output layer.
         widths: of what goes into and comes out of a block's linear layers, together.
     """

@@ -1,4 +1,4 @@
-"""How many tokens an outer iteration computes, by what is done with them. Counts only; seconds are made elsewhere."""
+"""Tokens computed in an outer iteration, by what is done with them. Counts only; seconds are made elsewhere."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _VERDICTS = {0: "no effect found", 1: "higher", -1: "lower"}
 
 
 def overview(sides: Sequence[Side]) -> str:
-    """A card a side."""
+    """A card per side."""
     return f'<div class="cards">{"".join(_card(i, side) for i, side in enumerate(sides))}</div>'
 
 

@@ -88,7 +88,7 @@ def reward_game(side: Side) -> ChartSpec | None:
 
 
 def charts(sides: Sequence[Side]) -> list[ChartSpec]:
-    """Of one run its panels, as on the dashboard; of several runs a chart a metric."""
+    """Of one run its panels, as on the dashboard; of several runs a chart per metric."""
     if len(sides) == 1 and len(sides[0].runs) == 1:
         return list(_panels(sides[0].runs[0]))
     return list(_overlays(sides))

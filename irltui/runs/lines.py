@@ -1,6 +1,6 @@
 """JSON Lines that notice damage: every line begins with the CRC-32 of the rest of it.
 
-A flipped bit in a stored generation would still be JSON, and would train something else without a word.
+A flipped bit in a stored generation would still be JSON, and would silently train something else.
 """
 
 from __future__ import annotations

@@ -201,8 +201,6 @@ STATUS = (*COLUMNS, TRAINING_LOSS, PAIRS_PER_SECOND)
 """What status.json holds."""
 LIVE = (TRAINING_LOSS, GAP, ACCURACY, HELD_OUT_LOSS, HELD_OUT_NLL)
 """What the progress display shows."""
-KEY = (GAP, TRAINING_LOSS, HELD_OUT_LOSS, HELD_OUT_NLL, "generation/eos_rate", DISTANCE, PAIRS_PER_SECOND)
-"""What a tiny terminal shows, one line each."""
 DRAWN = (GAP, HELD_OUT_LOSS, HELD_OUT_NLL, TRAINING_LOSS, "policy/reward", DISTANCE)
 """The small charts of `show` and `compare`."""
 FINAL = (

@@ -1,4 +1,4 @@
-"""Curves in compact arrays: 24 bytes a point, truncated in time or rewound without copying objects.
+"""Curves in compact arrays: 24 bytes per point, truncated in time or rewound without copying objects.
 
 Rows are metrics events; a series holds the rows in which its metric occurred. Knows no event and no screen.
 """

@@ -1,4 +1,4 @@
-"""One token a row from its logits, by the inverse of the cumulative distribution: one uniform number a token.
+"""One token per row from its logits, by the inverse of the cumulative distribution: one uniform number per token.
 
 The sum over the vocabulary runs in two levels, blocks and tokens of a block, so that only one pass over all of it
 is needed; sums are float64, for in float32 a running sum over a large vocabulary would bias the rare tokens.

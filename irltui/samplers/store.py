@@ -166,7 +166,8 @@ def _generation(row: Mapping[str, Any]) -> Generation:
 
 def _reference_score(row: Mapping[str, Any]) -> ReferenceScore:
     """The fields that are known; a newer irltui may have stored more."""
-    return ReferenceScore(**{field.name: row[field.name] for field in fields(ReferenceScore) if field.name in row})
+    known: dict[str, Any] = {field.name: row[field.name] for field in fields(ReferenceScore) if field.name in row}
+    return ReferenceScore(**known | {"prompt_id": str(row["prompt_id"])})
 
 
 def _shortest(values: Sequence[float]) -> list[float]:

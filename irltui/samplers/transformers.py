@@ -1,7 +1,7 @@
 """y~ ~ pi by transformers' `generate`, with one random stream a prompt.
 
 `generate` draws a whole batch from one stream, so that a prompt's answer would depend on its neighbours. Here
-a logits processor makes the draw instead (inverse CDF, one uniform number a token from the prompt's own seed)
+a logits processor makes the draw instead (inverse CDF, one uniform number per token from the prompt's own seed)
 and leaves `generate` a single choice. Nothing of the model's generation_config.json takes part.
 """
 

@@ -10,10 +10,10 @@ from irltui.api import BuildContext, PolicyUpdate, UpdateSpec, hookimpl
 
 
 class _Steps(UpdateSpec):
-    """What every policy step of irltui is told."""
+    """Options of every built-in policy step."""
 
     steps: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    """Policy steps an outer iteration; auto goes once over the iteration's prompts."""
+    """Policy steps per outer iteration; auto goes once over the iteration's prompts."""
     prompts: int = Field(default=8, ge=1)
     """Prompts a policy step."""
 

@@ -139,14 +139,14 @@ def _settings(known: Facts) -> Iterator[tuple[str, object]]:
     yield "algorithm", known.method
     yield "passes over the demonstrations", known.at("loop", "passes")
     if known.method != "sft":
-        yield "outer iterations a pass (T)", known.at("loop", "outer_iterations")
+        yield "outer iterations per pass (T)", known.at("loop", "outer_iterations")
         yield "beta", known.at("reward", "beta")
         yield "reward", known.at("reward", "kind")
         yield "reference", known.at("reference", "kind")
     if known.method == "rft":
         yield "policy step", known.at("update", "kind")
         yield "learning rate of the reward", known.at("reward_optimizer", "learning_rate")
-    yield "pairs a step" if known.method != "sft" else "demonstrations a step", known.at("loop", "batch")
+    yield "pairs per step" if known.method != "sft" else "demonstrations per step", known.at("loop", "batch")
     yield "optimizer", known.at("optimizer", "kind")
     yield "learning rate", known.at("optimizer", "learning_rate")
     if known.at("adapter", "kind") == "lora":
@@ -210,7 +210,7 @@ def _usage(known: Facts) -> str:
     if not chats:
         words += ["No chat template was used: a prompt is given as it is."]
     if known.is_adapter and not known.base:
-        words += [f"`adapter_config.json` names the base by a folder (`{inline(known.base_folder)}`): mend that first."]
+        words += [f"`adapter_config.json` names the base by a folder (`{inline(known.base_folder)}`): fix that first."]
     if (known.folder / "reward").is_dir():
         words += [
             "The reward of an answer is the one number that `AutoModelForSequenceClassification` gives for prompt and "

@@ -97,7 +97,7 @@ class _Reasons:
         return [reason for reason in found if reason is not None]
 
     def _empty(self, place: int) -> Reason | None:
-        return None if self._words[place] else Reason(_EMPTY, "response without a word")
+        return None if self._words[place] else Reason(_EMPTY, "response without words")
 
     def _length(self, place: int) -> Reason | None:
         length = self._rows[place].length

@@ -14,7 +14,7 @@ _ANY_SEED = "seed-*"
 
 @dataclass(frozen=True)
 class Side:
-    """One arm of a comparison: a run, or one run a seed."""
+    """One arm of a comparison: a run, or one run per seed."""
 
     name: str
     runs: tuple[ComparedRun, ...]

@@ -122,7 +122,7 @@ def _said(difference: Difference) -> str:
 
 
 def _table(rows: Cells, sides: Sequence[Side], width: int) -> Iterator[Text]:
-    """Rows under the marks of the sides; where they are too wide for the terminal, a line a value."""
+    """Rows under the marks of the sides; where they are too wide for the terminal, a line per value."""
     if not rows:
         return
     needed = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from irltui.runs.history import SYSTEM
-from irltui.runs.metrics import KEY, metric
+from irltui.runs.metrics import DISTANCE, GAP, HELD_OUT_LOSS, metric
 from irltui.runs.thresholds import CHANCE
 
 
@@ -46,7 +46,7 @@ PANELS = (
         "gap",
         "Reward gap",
         (
-            "reward/gap",
+            GAP,
             "reward/demonstration",
             "reward/generation",
             "heldout/gap",
@@ -57,7 +57,7 @@ PANELS = (
     _panel(
         "loss",
         "Loss",
-        ("train/loss", "heldout/loss"),
+        ("train/loss", HELD_OUT_LOSS),
         "Held-out loss at ln 2 means no signal; if it turns up, the inner loop is too long.",
         (Level(CHANCE, "ln 2"),),
     ),
@@ -125,7 +125,7 @@ PANELS = (
     _panel(
         "kl",
         "Distance (KL)",
-        ("kl/initial", "kl/reference"),
+        (DISTANCE, "kl/reference"),
         "How far the policy has moved, nats per token.",
     ),
     _panel(
@@ -173,9 +173,6 @@ PANELS = (
         "Bytes held by the engine.",
     ),
 )
-
-KEY_METRICS = tuple(Trace(name, metric(name).label) for name in KEY)
-"""What a tiny terminal shows, one line each."""
 
 KNOWN = {trace.metric for panel in PANELS for trace in panel.traces}
 

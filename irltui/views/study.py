@@ -11,6 +11,7 @@ from irltui.console import columns
 from irltui.errors import RunFolderError
 from irltui.experiments.plan import Plan
 from irltui.runs.history import RunHistory
+from irltui.runs.metrics import HELD_OUT_NLL
 from irltui.text import safe
 from irltui.views.arms import Side
 from irltui.views.final_figures import final_rows, read_stored
@@ -19,8 +20,6 @@ from irltui.views.numbers import figure
 
 if TYPE_CHECKING:
     from irltui.benchmarks.comparison import Difference
-
-_NLL = "heldout/nll"
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def study_result(plan: Plan, compare: tuple[str, str]) -> StudyResult:
     ends: dict[str, dict[str, float]] = {arm: {} for arm in arms}
     for row in final_rows(list(sides.values())):
         for arm, estimate in zip(arms, row.estimates, strict=True):
-            if estimate is not None and (row.name == _NLL or row.is_benchmark):
+            if estimate is not None and (row.name == HELD_OUT_NLL or row.is_benchmark):
                 ends[arm][row.name] = estimate.mean
     first, second = compare
     compared = final_rows([sides[second], sides[first]], read_stored)
@@ -105,5 +104,5 @@ def _first_values(history: RunHistory) -> Iterator[tuple[str, float]]:
     """The first value of every benchmark's metrics and of the held-out NLL."""
     for (benchmark, metric), (first, _) in history.results().items():
         yield f"{benchmark}/{metric}", first.mean
-    if _NLL in history.metrics:
-        yield _NLL, history.first(_NLL)
+    if HELD_OUT_NLL in history.metrics:
+        yield HELD_OUT_NLL, history.first(HELD_OUT_NLL)

@@ -108,7 +108,7 @@ def test_triage_puts_rows_with_reasons_first_and_keeps_all(
     assert [line["suspicion"] for line in found] == sorted((line["suspicion"] for line in found), reverse=True)
     why = {line["row"]: "; ".join(line["reasons"]) for line in found}
     assert "same prompt and response as row 5" in why[41]
-    assert "response without a word" in why[42]
+    assert "response without words" in why[42]
     assert why[43] == "cannot be used: empty completion"
     assert found[0]["row"] == 43
     assert "response over 8 tokens" in why[44]

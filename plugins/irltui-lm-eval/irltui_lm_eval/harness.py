@@ -61,7 +61,7 @@ class HarnessBenchmark(Benchmark):
 
 
 def load(spec: Tasks, context: BuildContext) -> HarnessBenchmark:
-    """The benchmark, with the data of its tasks: what cannot be had is told before anything trains.
+    """The benchmark, with the data of its tasks: what cannot be loaded is reported before anything trains.
 
     Raises:
         ConfigError: there is no such task, or no such folder.

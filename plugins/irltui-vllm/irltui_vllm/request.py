@@ -36,7 +36,7 @@ def generation(prompt: Prompt, tokens: Any, logprobs: Any, eos_ids: frozenset[in
 
     Raises:
         VllmError: nothing was drawn, not every token has a log-probability, or it stops before end and cap: vLLM
-            cuts a response without a word where prompt and response together reach its longest sequence.
+            truncates a response silently where prompt and response together reach its longest sequence.
     """
     if not isinstance(tokens, list) or not tokens or not all(type(token) is int for token in tokens):
         raise VllmError(

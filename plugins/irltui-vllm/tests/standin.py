@@ -1,7 +1,7 @@
 """A small model behind vLLM's interfaces: the HTTP server, and the package. Mirrors vLLM 0.32.0, as its build for CPUs
 answered (test_real.py asks it the same), but for CUDA IPC and what sleep forgets, which follow its source alone.
 
-Draws are exact and slow: one token after another. What the sampler may not rely on is told by an error.
+Draws are exact and slow: one token after another. What the sampler may not rely on is an error.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Served:
         tokens: list[int] = []
         logprobs: list[float] = []
         with self.lock, torch.no_grad():
-            while len(tokens) < min(asked["max_tokens"], LIMIT - len(prompt)):  # cut without a word
+            while len(tokens) < min(asked["max_tokens"], LIMIT - len(prompt)):  # truncated silently
                 logits = self.model(input_ids=torch.tensor([[*prompt, *tokens]])).logits[0, -1].float()
                 token = _chosen(logits, asked, stream)
                 tokens.append(token)

@@ -35,7 +35,7 @@ from irltui_vllm.http import Http
 
 URL = os.environ.get("IRLTUI_VLLM_URL", "")
 HAS_VLLM = importlib.util.find_spec("vllm") is not None
-CLOSE = 1e-3  # nats a token, float32 on both sides
+CLOSE = 1e-3  # nats per token, float32 on both sides
 CAP = 24
 WHOLE = Decoding(max_new_tokens=CAP)
 

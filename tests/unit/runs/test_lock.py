@@ -55,7 +55,7 @@ def test_without_locks_a_lease_keeps_a_second_engine_away_and_says_so_once(run: 
         assert "no file locks" in notice
         assert is_held(run)
         assert lease(run)["pid"] == os.getpid()
-        with pytest.raises(RunFolderError, match=f"another engine is working here \\(pid {os.getpid()} on"), hold(run):
+        with pytest.raises(RunFolderError, match=f"is working on this run \\(pid {os.getpid()} on"), hold(run):
             pass
     assert not is_held(run)
     assert not (run.path / "engine.lease").exists()

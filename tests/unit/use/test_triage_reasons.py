@@ -98,7 +98,7 @@ def test_unusual_lengths_are_told_with_the_usual_one() -> None:
 
 def test_nothing_said_and_a_cut_are_told() -> None:
     found = suspects([row(1, "..."), row(2, cut=("response over 8 tokens",), ended=False), row(3)])
-    assert "response without a word" in reasons(found, 1)
+    assert "response without words" in reasons(found, 1)
     assert "response over 8 tokens: not trained on" in reasons(found, 2)
 
 
