@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from irltui.cli.options import Assignments, Json
+from irltui.cli.options import Assignments, Json, TrustCode, TrustedPlugins
 from irltui.errors import ConfigError, RunFolderError
 from irltui.text import safe
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from irltui.config.schema import RunConfig
 
 
-def bench(
+def bench(  # noqa: PLR0913 - an option each
     target: Annotated[
         str, typer.Argument(metavar="MODEL_OR_RUN", help="Hub name, model folder, or a finished run's folder.")
     ],
@@ -30,6 +30,8 @@ def bench(
     items: Annotated[
         Path | None, typer.Option("--items", metavar="FILE", help="Also write every value, item by item (JSONL).")
     ] = None,
+    plugins: TrustedPlugins = None,
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     r"""Measure a model, or what a run learned: every figure with its 95 % interval and n.

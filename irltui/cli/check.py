@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Seed, Target
+from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Seed, Target, TrustCode
 from irltui.console import out_json, talk
 from irltui.errors import EXIT_OK, ConfigError, IrltuiError
 from irltui.text import safe
@@ -31,6 +31,7 @@ def check(  # noqa: PLR0913 - an option each
     preset: Preset = "",
     seed: Seed = None,
     plugins: Plugins = None,
+    trust_code: TrustCode = False,
     devices: Annotated[
         str, typer.Option("--devices", metavar="NxNAME", help="Size the run for these, such as 8xH100; no probe.")
     ] = "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Seed, Target
+from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Seed, Target, TrustCode
 from irltui.console import out, out_json
 from irltui.text import safe
 
@@ -22,6 +22,7 @@ def show(  # noqa: PLR0913 - an option each
     preset: Preset = "",
     seed: Seed = None,
     plugins: Plugins = None,
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Print the resolved configuration as TOML, each value with its origin.

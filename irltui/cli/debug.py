@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Json
+from irltui.cli.options import Json, TrustCode, TrustedPlugins
 
 
 def debug_batch(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="RUN/faults/NAME, which the failed run named.")],
+    plugins: TrustedPlugins = None,
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Compute a step that failed once more: which response, parameter or gradient is not finite.

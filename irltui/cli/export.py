@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Json, Run
+from irltui.cli.options import Json, Run, TrustCode, TrustedPlugins
 from irltui.errors import RunFolderError
 from irltui.text import safe
 
@@ -39,6 +39,8 @@ def export(  # noqa: PLR0913 - an option each
         typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Also upload it to the Hugging Face hub, private."),
     ] = "",
     public: Annotated[bool, typer.Option("--public", help="Let everybody read what is uploaded.")] = False,
+    plugins: TrustedPlugins = None,
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Write a folder to use and to share: weights, tokenizer, reward, and a model card filled from the run.

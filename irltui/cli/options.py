@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,23 @@ def _paths(incomplete: str) -> list[str]:
     return [f"{shown}{entry.name}{'/' if entry.is_dir() else ''}" for entry in found]
 
 
+def _trust_files(files: list[Path] | None) -> list[Path] | None:
+    if files:
+        from irltui.api.registry import read_plugin_file
+        from irltui.config.trust import file_mark, trust
+
+        trust(*(file_mark(read_plugin_file(file).source) for file in files))
+    return files
+
+
+def _trust_code(value: bool) -> bool:
+    if value:
+        from irltui.config.trust import TRUST_ALL
+
+        os.environ[TRUST_ALL] = "1"
+    return value
+
+
 Target = Annotated[
     str,
     typer.Argument(
@@ -52,7 +70,21 @@ Assignments = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Order of the data and everything drawn.")]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", metavar="FILE", help="A Python file with a plugin of your own; repeatable."),
+    typer.Option(
+        "--plugin", metavar="FILE", help="A Python file with a plugin of your own; repeatable.", callback=_trust_files
+    ),
+]
+TrustedPlugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin", metavar="FILE", help="The plugin file that the run names, which you trust.", callback=_trust_files
+    ),
+]
+TrustCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-code", help="Run the plugin files and model code that the configuration names.", callback=_trust_code
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.", autocompletion=_runs)]

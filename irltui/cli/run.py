@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from irltui.cli.options import Assignments, Data, Model, Plugins, Preset, Seed, Target
+from irltui.cli.options import Assignments, Data, Model, Plugins, Preset, Seed, Target, TrustCode
 
 if TYPE_CHECKING:
     from irltui.config.sources import Sources
@@ -29,6 +29,7 @@ def run(  # noqa: PLR0913 - an option each
     preset: Preset = "",
     seed: Seed = None,
     plugins: Plugins = None,
+    trust_code: TrustCode = False,
     headless: Annotated[bool, typer.Option("--headless", help="No dashboard: a progress display, or lines.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the events as JSON lines; implies --headless.")
@@ -80,9 +81,10 @@ def run(  # noqa: PLR0913 - an option each
         sys.exit(several.run(sources, out, resume, as_json=as_json))
     if resume is None:
         sys.exit(_start(sources, out, headless=headless, as_json=as_json))
-    if not sources.is_empty or out is not None:
+    if not replace(sources, plugins=()).is_empty or out is not None:
         raise typer.BadParameter(
-            "continues a run as it was configured: leave out TARGET, --out and all that configures",
+            "continues a run as it was configured: leave out TARGET, --out and all that configures (--plugin only says "
+            "that you trust the file)",
             param_hint="--resume",
         )
     sys.exit(_resume(resume, headless=headless, as_json=as_json))
@@ -132,6 +134,7 @@ class _Several:
 def _resume(folder: Path, *, headless: bool, as_json: bool) -> int:
     from irltui.cli.follow import train
     from irltui.cli.several import work_off
+    from irltui.config.load import recorded
     from irltui.distributed.launch import rank, refuse_sharding, under_launcher
     from irltui.experiments.plan import has_plan, read_plan
     from irltui.experiments.process import become_engine
@@ -143,7 +146,7 @@ def _resume(folder: Path, *, headless: bool, as_json: bool) -> int:
         _refuse_launcher()
         return work_off(read_plan(folder), as_json=as_json)
     found = open_run_folder(folder)
-    read_manifest(found)  # a damaged one is better reported here
+    recorded(read_manifest(found).config)  # damage, and code that nobody trusts, are better reported here
     if rank() == 0:
         refuse_if_held(found)
     if under_launcher():

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Batch, Json, Out, Overwrite, Reading, Run
+from irltui.cli.options import Batch, Json, Out, Overwrite, Reading, Run, TrustCode, TrustedPlugins
 
 
 def sample(  # noqa: PLR0913 - an option each
@@ -19,6 +19,8 @@ def sample(  # noqa: PLR0913 - an option each
     assignments: Reading = None,
     batch: Batch = 8,
     overwrite: Overwrite = False,
+    plugins: TrustedPlugins = None,
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Answer prompts with a run's policy, the best of n by its reward.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Batch, Data, Json, Out, Overwrite, Reading, Run
+from irltui.cli.options import Batch, Data, Json, Out, Overwrite, Reading, Run, TrustCode, TrustedPlugins
 
 
 def score(  # noqa: PLR0913 - an option each
@@ -20,6 +20,8 @@ def score(  # noqa: PLR0913 - an option each
     assignments: Reading = None,
     batch: Batch = 8,
     overwrite: Overwrite = False,
+    plugins: TrustedPlugins = None,
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Score responses with the reward that a run learned, its own (rft) or its log-ratio (irft, spin).

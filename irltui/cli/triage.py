@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Batch, Json, Out, Overwrite, Run
+from irltui.cli.options import Batch, Json, Out, Overwrite, Run, TrustCode, TrustedPlugins
 
 
-def triage(
+def triage(  # noqa: PLR0913 - an option each
     run: Run,
     out: Out = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to show; 0 shows all.")] = 20,
     batch: Batch = 8,
     overwrite: Overwrite = False,
+    plugins: TrustedPlugins = None,
+    trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
     """Order a run's own demonstrations from most to least suspicious, with reasons.

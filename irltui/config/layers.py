@@ -26,13 +26,15 @@ _HINT = 'Text stands in quotes (name = "value"), a table opens with [name].'
 class Layer:
     """One source of values.
 
-    `lines` says where in it a key stands; `recorded` keeps the origins of a run that is repeated.
+    `lines` says where in it a key stands; `recorded` keeps the origins of a run that is repeated; `typed` is what the
+    user gave in this command, and not what a file says.
     """
 
     origin: str
     values: Mapping[str, Any]
     lines: Mapping[Keys, int] = field(default_factory=dict)
     recorded: Mapping[str, str] = field(default_factory=dict)
+    typed: bool = False
 
     def place(self, keys: Keys) -> str:
         """Origin and line of a value, or of the nearest table around it: `run.toml:5`."""
@@ -92,12 +94,12 @@ def set_layers(assignments: Iterable[str]) -> list[Layer]:
 
 
 def value_layer(origin: str, keys: Keys, value: Any) -> Layer:
-    """One value as a layer."""
+    """One value that the user gave, as a layer."""
     *above, last = keys
     values: dict[str, Any] = {last: value}
     for key in reversed(above):
         values = {key: values}
-    return Layer(origin, values)
+    return Layer(origin, values, typed=True)
 
 
 def merge(layers: Sequence[Layer]) -> Merged:

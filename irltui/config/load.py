@@ -6,20 +6,25 @@ Knows the order and the rules; what is wrong is put into words by `messages`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from irltui.api.registry import Registry
+from irltui.api.registry import Registry, read_plugin_file
 from irltui.config.keys import defaults, value_at
 from irltui.config.layers import Layer, Merged, merge, set_layers
 from irltui.config.messages import explain
 from irltui.config.run_source import target_layers
 from irltui.config.schema import RunConfig
 from irltui.config.toml import dotted
-from irltui.errors import ConfigError
+from irltui.config.trust import file_mark, refuse_untrusted_model, trust, trust_model
+from irltui.errors import ConfigError, ModelError, PluginError
 
+_PLUGIN_PATH = ("plugins", "files", "*", "path")
 _LARGEST = 1 << 63  # TOML's integers have 64 bits; longer ones do not even print
 
 
@@ -59,7 +64,10 @@ def load_layers(layers: Sequence[Layer], registry: Registry | None = None) -> Lo
     try:
         merged = merge([Layer("", defaults()), *layers])
         _check_integers(merged)
-        return Loaded(_validate(merged, registry), _origins(merged))
+        _trust_typed_files(merged)
+        config = _validate(merged, registry)
+        _check_model_code(merged, config)
+        return Loaded(config, _origins(merged))
     except RecursionError:
         raise ConfigError("the configuration is nested too deeply") from None
 
@@ -78,6 +86,32 @@ def _validate(merged: Merged, registry: Registry) -> RunConfig:
         return RunConfig.model_validate(merged.values, context={"registry": registry})
     except ValidationError as error:
         raise ConfigError("\n".join(explain(error, merged, registry))) from None
+
+
+def _trust_typed_files(merged: Merged) -> None:
+    """A plugin file that the user names in this command is trusted; one that a file names is not."""
+    for keys, layer in merged.sources.items():
+        if layer.typed and len(keys) == len(_PLUGIN_PATH) and all(map(fnmatch, keys, _PLUGIN_PATH)):
+            with suppress(PluginError):  # whoever reads it next reports it
+                trust(file_mark(read_plugin_file(Path(str(value_at(merged.values, keys)))).source))
+
+
+def _check_model_code(merged: Merged, config: RunConfig) -> None:
+    """Code of the model is trusted if the user allows it in this command, or did so before.
+
+    Raises:
+        ConfigError: it is a file that allows it.
+    """
+    model = config.model
+    if not model.trust_remote_code:
+        return
+    layer = merged.sources[("model", "trust_remote_code")]
+    try:
+        if layer.typed:
+            trust_model(model.name, model.revision)
+        refuse_untrusted_model(model.name, model.revision)
+    except ModelError as error:
+        raise ConfigError(f"{layer.place(('model', 'trust_remote_code'))}: {error.message}", error.hint) from None
 
 
 def _check_integers(merged: Merged) -> None:

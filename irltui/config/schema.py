@@ -24,6 +24,7 @@ from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
 from irltui.api.registry import Registry, read_plugin_file
 from irltui.config.columns import ColumnsSection
 from irltui.config.section import Section
+from irltui.config.trust import file_mark, is_trusted
 from irltui.errors import PluginError
 
 Auto = Literal["auto"]
@@ -54,7 +55,7 @@ class ModelSection(Section):
     shard: Literal["off", "fsdp2"] = "off"
     """On several processes: off, each holds all of it; fsdp2, a part of weights, gradients and optimizer state."""
     trust_remote_code: bool = False
-    """Run code that comes with the model; recorded in run.json."""
+    """Run code that comes with the model; in a file, it needs --trust-code once on each machine."""
 
 
 class AdapterSection(Section):
@@ -252,6 +253,11 @@ class PluginFileSection(Section):
                 raise ValueError(
                     f"{file.path} has changed since the run began: put the file back, or start a new run with "
                     f"--plugin {self.path}"
+                )
+            if not is_trusted(file_mark(file.source)):
+                raise ValueError(
+                    f"{file.path} would be run, and nobody on this machine has said to trust it. Look at the file; if "
+                    f"you trust it, give the command again with --plugin {file.path}, or with --trust-code"
                 )
             registry.add_file(file)
         except PluginError as error:

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from irltui.config.schema import RunConfig
+from irltui.config.trust import trust_model
 from irltui.distributed import ranks
 from irltui.engine.assemble import Parts
 from irltui.errors import RunFolderError
@@ -51,6 +52,8 @@ def _export(run: RunFolder, parts: Parts, expected: Expected) -> Path:
                 write_adapter(folder, policy, parts.config, parts.generation_config)
         with whole(run.model) as folder:
             write_model(folder, policy, parts.config, parts.generation_config, expected, run.adapter)
+        if parts.config.model.trust_remote_code:  # the same code, as it was copied
+            trust_model(str(run.model), parts.config.model.revision)
     except (OSError, SafetensorError) as error:
         raise RunFolderError(
             f"{run.model}: cannot write the result: {error}; {room(run.path, size)}",

@@ -21,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from irltui import quickstart
 from irltui.config.schema import AdapterSection, ModelSection
+from irltui.config.trust import refuse_untrusted_model
 from irltui.errors import ModelError
 from irltui.lm.dates import fix_date
 from irltui.lm.hub_access import use_cache_if_unreachable
@@ -50,8 +51,10 @@ def model_source(section: ModelSection) -> str:
     """The hub name or folder to load from; a run's folder stands for its result.
 
     Raises:
-        ModelError: a folder that holds no model, or a path that does not exist.
+        ModelError: a folder that holds no model, a path that does not exist, or code that the user has not trusted.
     """
+    if section.trust_remote_code:
+        refuse_untrusted_model(section.name, section.revision)
     if section.name == quickstart.NAME:
         return str(quickstart.model_folder())
     path = Path(section.name).expanduser()

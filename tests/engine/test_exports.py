@@ -61,6 +61,7 @@ def test_an_export_that_is_another_model_is_an_error_and_the_checkpoints_stay(
     assert worked(ExportRequest(run=run.path, iteration="last", out=tmp_path / "out")) == 0
 
 
+@pytest.mark.usefixtures("trust_code")
 @pytest.mark.parametrize("adapter", ["off", "lora"])
 def test_a_model_with_code_of_its_own_trains_and_takes_its_code_along(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, adapter: str

@@ -136,6 +136,7 @@ def test_the_first_process_alone_reads_models(change: Change, material: tuple[Pa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("trust_code")
 def test_so_it_is_with_a_class_that_the_models_folder_brings(
     material: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,8 @@ from support.fresh import Fresh
 from support.page import blocks, follow
 from support.site import ROOT
 
+pytestmark = pytest.mark.usefixtures("trust_code")
+
 GUIDE = ROOT / "docs" / "guides" / "writing-a-plugin.md"
 
 

@@ -18,6 +18,8 @@ from support.runs import config, demonstrations, events, finish, prepare, rft, s
 from support.site import Site
 from support.tiny import folder
 
+pytestmark = pytest.mark.usefixtures("trust_code")
+
 HEAD = """
 from irltui.api import *
 import torch

@@ -25,6 +25,8 @@ from irltui.use.learned import load_learned
 from support.learned import lines, scored
 from support.runs import config, events, finish, prepare, rft, work
 
+pytestmark = pytest.mark.usefixtures("trust_code")
+
 RANDOM = """
 import torch
 from torch import nn

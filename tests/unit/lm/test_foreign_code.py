@@ -12,6 +12,7 @@ import torch
 from irltui.config.layers import value_layer
 from irltui.config.load import load
 from irltui.config.schema import ModelSection
+from irltui.config.trust import trust_model
 from irltui.errors import ModelError
 from irltui.lm.load import load_model, load_tokenizer
 from support.tiny import folder, with_code
@@ -42,7 +43,14 @@ def test_code_of_a_model_does_not_run_unless_the_configuration_says_so(
         assert "model.trust_remote_code = true" in refused.value.hint
     load_tokenizer(ModelSection(name=str(path)))
     assert not mark.exists()
-    load_model(ModelSection(name=str(path), trust_remote_code=True))
+    trusting = ModelSection(name=str(path), trust_remote_code=True)
+    for load_part in (load_model, load_tokenizer):
+        with pytest.raises(ModelError, match="nobody on this machine has said to trust it") as refused:
+            load_part(trusting)
+        assert "--trust-code" in refused.value.hint
+    assert not mark.exists()
+    trust_model(str(path), "main")
+    load_model(trusting)
     assert mark.exists()
 
 
