@@ -6,6 +6,8 @@ import importlib
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Sequence
+from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +36,7 @@ def open_dashboard(run: Path | None) -> bool:
     if not has_dashboard():
         return False
     folder = run.parent if run is not None and run.parent != Path() else RUNS
-    importlib.import_module(_APP).open_dashboard(folder, run, launch, look, check)
+    importlib.import_module(_APP).open_dashboard(folder, run, launch, look, check, report)
     return True
 
 
@@ -51,6 +53,19 @@ def look() -> Offers:
         if row["error"]:
             problems.append(row["error"])
     return Offers(kinds, tuple(problems))
+
+
+def report(paths: Sequence[Path]) -> Path:
+    """Write report.html beside the runs, or beside what they have in common.
+
+    Raises:
+        IrltuiError: a run cannot be read, or the page cannot be written.
+    """
+    from irltui.cli.report import write_report
+
+    folder = paths[0] if len(paths) == 1 else Path(commonpath([path.absolute().parent for path in paths]))
+    write_report(paths, folder / "report.html", None, 8)
+    return folder / "report.html"
 
 
 async def check(loaded: Loaded | Study, width: int) -> Text:

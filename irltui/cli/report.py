@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -33,14 +34,31 @@ def report(
       irltui report runs/first
       irltui report runs/sft runs/irft --out compared.html --figures figures
     """
+    from irltui.views.numbers import bytes_
+
+    to = out or (runs[0] / "report.html" if len(runs) == 1 else Path("report.html"))
+    size, drawn = write_report(runs, to, figures, samples)
+    if as_json:
+        out_json({"report": str(to), "bytes": size, "figures": [str(path) for path in drawn]})
+        return
+    say(f"report   {safe(to)} ({bytes_(size)})")
+    if figures is not None:
+        say(f"figures  {safe(figures)} ({len(drawn)} files)")
+
+
+def write_report(runs: Sequence[Path], to: Path, figures: Path | None, samples: int) -> tuple[int, list[Path]]:
+    """Write the page, and figures if there is a folder for them; returns the page's bytes and the figures.
+
+    Raises:
+        NoRunError: there is no run at one of the places.
+        RunFolderError: a run.json is damaged, or a file cannot be written.
+    """
     from irltui.report.page import page
     from irltui.runs.durable import replace_file
     from irltui.views.arms import sides_of
     from irltui.views.loaded_runs import load_runs
-    from irltui.views.numbers import bytes_
 
     sides = sides_of(load_runs(runs))
-    to = out or (runs[0] / "report.html" if len(runs) == 1 else Path("report.html"))
     _check_place(to)
     content = masked(page(sides, samples)).encode("utf-8", "replace")
     drawn: list[Path] = []
@@ -53,12 +71,7 @@ def report(
             drawn = draw_figures(sides, figures)
     except OSError as error:
         raise RunFolderError(f"the report cannot be written: {error}", "Choose another --out or --figures.") from error
-    if as_json:
-        out_json({"report": str(to), "bytes": len(content), "figures": [str(path) for path in drawn]})
-        return
-    say(f"report   {safe(to)} ({bytes_(len(content))})")
-    if figures is not None:
-        say(f"figures  {safe(figures)} ({len(drawn)} files)")
+    return len(content), drawn
 
 
 def _check_place(to: Path) -> None:

@@ -32,17 +32,29 @@ from irltui.dashboard.terminal import on_ending, until_gone
 from irltui.dashboard.theme import DARK, LIGHT, THEMES, Palette
 from irltui.dashboard.widgets.chart import Chart
 from irltui.dashboard.widgets.lines import Lines
-from irltui.errors import EXIT_OK
+from irltui.errors import EXIT_OK, IrltuiError
 from irltui.runs.control import Command
 
 if TYPE_CHECKING:
+    from irltui.dashboard.form import Form
     from irltui.dashboard.screens.new_run import Launch, Look
     from irltui.dashboard.screens.preview import Check
 
+Report = Callable[[Sequence[Path]], Path]
+"""Writes a page about runs and returns its place."""
+
+PREVIEWS = 4  # runs that are read for the list's preview and not closed yet
 REDRAW_EVERY = 0.25
 SHARE = 0.08  # of one processor, for drawing beside an engine that works: they belong to it
 LONGEST_REST = 1.0  # seconds that new values may wait for their drawing
 REDRAW_UNSEEN = 4  # a terminal without focus is redrawn so many times more seldom
+
+
+def _new_run_screen() -> Screen[None]:
+    """Made when it is needed: pydantic and the registry take their time."""
+    from irltui.dashboard.screens.new_run import NewRunScreen
+
+    return NewRunScreen()
 
 
 class Dashboard(App[int]):
@@ -54,6 +66,7 @@ class Dashboard(App[int]):
         launch: starts a run that was filled in; None if runs cannot be started from here.
         look: finds out what installed plugins offer, for the form of a new run.
         check: looks at data and model of a form; None if that cannot be done from here.
+        report: writes a page about runs and returns its place; None if that cannot be done from here.
         clock: Unix seconds; tests pass a fixed one.
     """
 
@@ -65,6 +78,7 @@ class Dashboard(App[int]):
         "samples": SamplesScreen,
         "compare": CompareScreen,
         "check": CheckScreen,
+        "new": _new_run_screen,
     }
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "leave", show=False, system=True)]
     ENABLE_COMMAND_PALETTE = True
@@ -76,11 +90,14 @@ class Dashboard(App[int]):
         launch: Launch | None = None,
         look: Look | None = None,
         check: Check | None = None,
+        report: Report | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
         self.store = Store(folder, clock)
-        self._launch, self._look, self._check = launch, look, check
+        self._launch, self.look_at_plugins, self.check, self.save_report = launch, look, check, report
+        self._draft: Form | None = None
+        self._previews: list[Path] = []
         self._first_run = run
         self._drawn: tuple[object, ...] = ()
         self._turn, self._has_focus = 0, True
@@ -112,7 +129,15 @@ class Dashboard(App[int]):
             await self.store.look()
             if self._turn == 0:
                 self._redraw()
-            await asyncio.sleep(LIST_EVERY)
+            until = time.monotonic() + LIST_EVERY
+            while time.monotonic() < until and await self.store.glance():
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(max(0.0, until - time.monotonic()))
+
+    def look_again(self) -> None:
+        """Read the list now."""
+        self._drawn = ()
+        self.run_worker(self.store.look(), name="look")
 
     def _redraw(self) -> None:
         """Redraw the screen that is seen, if what it shows has changed."""
@@ -173,6 +198,17 @@ class Dashboard(App[int]):
             self.run_worker(self.store.follow(run, self._arrived), name="follow")
         return run
 
+    def preview(self, path: Path) -> None:
+        """Read a run because the cursor rests on it; the one that was looked at longest ago is closed."""
+        if path in self.store.open:
+            return
+        self.follow(path)
+        self._previews.append(path)
+        for old in self._previews[:-PREVIEWS]:
+            self._previews.remove(old)
+            if old not in self.store.marked and self.store.open.get(old) is not self.store.current:
+                self.store.open.pop(old, None)
+
     def _arrived(self) -> None:
         """The first events of a run and the end of reading are shown at once, the rest when the clock says so."""
         loaded = {path for path, run in self.store.open.items() if run.loaded}
@@ -181,18 +217,51 @@ class Dashboard(App[int]):
         if not self._drawn:
             self._redraw()
 
-    def new_run(self, source: str = "") -> None:
-        """Fill in and start a run, from the first preset or from another configuration."""
-        from irltui.dashboard.screens.new_run import NewRunScreen  # pydantic and the registry take their time
+    @property
+    def draft(self) -> Form:
+        """What was typed into the form of a new run and not started yet."""
+        if self._draft is None:
+            from irltui.config.presets import presets
+            from irltui.dashboard.form import Form
 
+            names = list(presets())
+            self._draft = Form("irft" if "irft" in names else names[0])
+        return self._draft
+
+    @draft.setter
+    def draft(self, form: Form) -> None:
+        self._draft = form
+
+    def new_run(self, source: str = "") -> None:
+        """Fill in and start a run, from what was typed before or from another configuration."""
         if self._launch is None:
             self.say("n", "start runs with irltui run", "warn")
             return
-        self.push_screen(NewRunScreen(self._launch, self._look, self._check, source), self._started)
+        if source:
+            from irltui.dashboard.form import Form
 
-    def _started(self, path: Path | None) -> None:
+            self._draft = Form(source)
+        self.action_show_mode("new")
+
+    def start(self, form: Form, name: str) -> str:
+        """Start a run and show it; "" or what went wrong."""
+        try:
+            path = self._launch(form.load(), name) if self._launch is not None else None
+        except (IrltuiError, OSError) as error:
+            return str(error).splitlines()[0]
+        self._draft = None
         if path is not None:
             self.open_run(path)
+        return ""
+
+    def start_preset(self, name: str) -> None:
+        """Start a preset as it is."""
+        from irltui.dashboard.form import Form
+
+        if self._launch is None:
+            self.say("enter", f"start it with irltui run {name}", "warn")
+        elif problem := self.start(Form(name), name):
+            self.say("enter", problem, "bad")
 
     def say(self, key: str, text: str, ink: str) -> None:
         """Answer a key on the screen that is seen."""
@@ -292,6 +361,7 @@ def open_dashboard(
     launch: Launch | None = None,
     look: Look | None = None,
     check: Check | None = None,
+    report: Report | None = None,
 ) -> int:
     """Show the dashboard until it is left.
 
@@ -301,9 +371,10 @@ def open_dashboard(
         launch: makes and starts a new run from its configuration and a name, and returns its folder.
         look: finds out what installed plugins offer.
         check: looks at data and model of a run that has not been started.
+        report: writes a page about runs and returns its place.
 
     Returns:
         The exit code: 0, or 128 and the number of the signal that ended it.
     """
-    result = Dashboard(runs_folder, run, launch, look, check).run()
+    result = Dashboard(runs_folder, run, launch, look, check, report).run()
     return EXIT_OK if result is None else result

@@ -13,11 +13,14 @@ import numpy as np
 
 from irltui.dashboard.widgets.lens import Lens
 from irltui.dashboard.widgets.plotted import Band, Frame, Level, Plotted
+from irltui.runs.metrics import DEMONSTRATION, GENERATION, HIGHER, LOWER, Metric, metric
+from irltui.runs.thresholds import BOTH_DOWN
+from irltui.runs.thresholds import CHANCE as NO_SIGNAL_AT
 from irltui.views.replay import Moment
 
-LN2 = Level(math.log(2), "ln 2: no signal")
+NO_SIGNAL = Level(NO_SIGNAL_AT, "ln 2: no signal")
 CHANCE = Level(0.5, "chance")
-GAP, NLL = "gap", "nll"
+GAP_CHART, NLL_CHART = "gap", "nll"
 _STEP_METRICS = ("train/loss", "policy/reward")
 
 
@@ -26,190 +29,105 @@ class Spec:
     """One chart.
 
     Attributes:
-        id: what it is called in code and in `/`.
+        id: what it is called in code.
         title: what it is called on the screen.
-        traces: metrics and what each is called beside its line; the first is the one to look at.
+        metrics: what it draws; the first is the one to look at.
         help: the question that it answers.
-        better: 1 if higher values are better, -1 if lower, 0 if neither.
     """
 
     id: str
     title: str
-    traces: tuple[tuple[str, str], ...]
+    metrics: tuple[Metric, ...]
     help: str
-    better: int = 0
     level: Level | None = None
-    band: Band | None = None
     zero: bool = False
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """Their names."""
-        return tuple(metric for metric, _ in self.traces)
+    def names(self) -> tuple[str, ...]:
+        """Names of its metrics."""
+        return tuple(each.name for each in self.metrics)
+
+    @property
+    def better(self) -> int:
+        """1 if higher values of the first metric are better, -1 if lower, 0 if neither."""
+        return {HIGHER: 1, LOWER: -1}.get(self.metrics[0].better, 0)
+
+    @property
+    def band(self) -> Band | None:
+        """The healthy range of the first metric."""
+        healthy = self.metrics[0].healthy_range
+        return Band(*healthy, f"healthy {healthy[0]:g}–{healthy[1]:g}") if healthy and self.id == GAP_CHART else None
 
 
+def _spec(
+    id_: str, title: str, names: tuple[str, ...], help_: str, level: Level | None = None, *, zero: bool = False
+) -> Spec:
+    return Spec(id_, title, tuple(map(metric, names)), help_, level, zero)
+
+
+# fmt: off
 SPECS = (
-    Spec(
-        GAP,
-        "Reward gap",
-        (
-            ("reward/gap", "gap"),
-            ("reward/demonstration", "demonstrations"),
-            ("reward/generation", "generations"),
-            ("heldout/gap", "held-out gap"),
-        ),
-        "Is the reward learning? The gap is demonstration minus generation: 0.5 to 2 is healthy, above 5 overshoots.",
-        band=Band(0.5, 2.0, "healthy 0.5–2"),
-        zero=True,
-    ),
-    Spec(
-        NLL,
-        "Held-out NLL",
-        (("heldout/nll", "held-out"), ("train/nll", "train")),
-        "Does the policy model demonstrations better? Nats per token; lower is better.",
-        better=-1,
-    ),
-    Spec(
-        "loss",
-        "Loss",
-        (("heldout/loss", "held-out"), ("train/loss", "train")),
-        "Held-out loss at ln 2 means no signal; if it turns up, the inner loop is too long.",
-        better=-1,
-        level=LN2,
-    ),
-    Spec(
-        "auc",
-        "Reward AUC",
-        (("reward/auc", "AUC, held-out"), ("reward/accuracy", "accuracy, train")),
-        "Does the reward tell demonstrations from generations? 0.5 is chance.",
-        better=1,
-        level=CHANCE,
-    ),
-    Spec(
-        "policy",
-        "Policy reward",
-        (("policy/reward", "policy step"), ("reward/probe_mean", "fixed prompts")),
-        "Does the policy follow the reward (RFT)? Mean reward of its generations, and of the fixed prompts' answers.",
-        better=1,
-    ),
-    Spec(
-        "kl",
-        "KL from start",
-        (("kl/initial", "start"), ("kl/reference", "reference")),
-        "How far the policy has moved, nats per token.",
-    ),
-    Spec("length", "Answer length", (("generation/length", "tokens"),), "Mean tokens of a generation."),
-    Spec(
-        "both-down",
-        "Both fall",
-        (("pairs/both_down", "share of pairs"),),
-        "Share of pairs in which both log-ratios fall: above a half, raise beta or add gamma.",
-        better=-1,
-        level=Level(0.5, "half"),
-    ),
-    Spec(
-        "distinct",
-        "Distinct pairs",
-        (("generation/distinct_2", "share"),),
-        "Different pairs of tokens, as a share of all: it must not collapse.",
-        better=1,
-    ),
-    Spec("pairs", "Pairs per second", (("speed/pairs_per_second", "pairs/s"),), "Pairs trained per second."),
-    Spec(
-        "ended",
-        "Answers that end",
-        (("generation/eos_rate", "share"),),
-        "Share of generations that ended by themselves, not at the length limit.",
-        better=1,
-    ),
-    Spec(
-        "log-ratios",
-        "Log-ratios",
-        (("logratio/demonstration", "demonstrations"), ("logratio/generation", "generations")),
-        "log(policy / reference) of both sides, nats per response; both falling wastes likelihood.",
-        zero=True,
-    ),
-    Spec(
-        "shortcuts",
-        "Shortcuts, AUC",
-        (("shortcut/length_auc", "length"), ("shortcut/first_token_auc", "first token")),
-        "Is the reward only a shortcut? Length or the first token alone should tell less than the reward does.",
-        level=CHANCE,
-    ),
-    Spec(
-        "repeats",
-        "Repeats",
-        (
-            ("generation/duplicate_rate", "duplicates"),
-            ("generation/equal_to_demonstration", "equal to demo"),
-            ("generation/empty", "empty"),
-        ),
-        "Shares of generations that repeat another one, equal their demonstration, or are empty.",
-        better=-1,
-    ),
-    Spec("dropped", "Pairs left out", (("pairs/dropped", "pairs"),), "Pairs left out because both sides are equal."),
-    Spec("policy-kl", "Policy step KL", (("policy/kl", "KL"),), "KL paid by the policy step, nats per response."),
-    Spec(
-        "spread",
-        "Advantage spread",
-        (("policy/advantage_std", "std"),),
-        "Do generations of one prompt differ in reward? Without spread they teach nothing.",
-    ),
-    Spec(
-        "no-spread",
-        "Groups alike",
-        (("policy/zero_variance_groups", "share"),),
-        "Share of prompts whose generations all have the same return: they teach nothing.",
-        better=-1,
-    ),
-    Spec(
-        "effective",
-        "Effective samples",
-        (("policy/effective_generations", "generations"),),
-        "Generations that carry the weight; 1 means that beta is too small for so few.",
-        better=1,
-    ),
-    Spec(
-        "gradient",
-        "Gradient norm",
-        (("train/gradient_norm", "reward"), ("policy/gradient_norm", "policy")),
-        "Size of the gradient before clipping.",
-    ),
-    Spec(
-        "rate",
-        "Learning rate",
-        (("train/learning_rate", "reward"), ("policy/learning_rate", "policy")),
-        "Learning rate of the step.",
-    ),
-    Spec("policy-loss", "Policy loss", (("policy/loss", "loss"),), "Loss of the policy step."),
-    Spec(
-        "sampler",
-        "Sampler error",
-        (("sampler/logp_error", "mean"), ("sampler/logp_error_max", "largest")),
-        "Do sampler and trainer agree on log-probabilities of the same tokens?",
-    ),
-    Spec(
-        "sampled",
-        "Tokens per second",
-        (("speed/generated_tokens_per_second", "sampled"),),
-        "Tokens generated per second of the sampling phase.",
-    ),
-    Spec(
-        "policy-steps",
-        "Policy steps/s",
-        (("speed/policy_steps_per_second", "steps/s"),),
-        "Policy steps per second, sampling included.",
-    ),
-    Spec(
-        "memory",
-        "Memory, bytes",
-        (("memory/peak_bytes", "peak"), ("system/memory_bytes", "process"), ("system/gpu_memory_bytes", "GPU")),
-        "Bytes held by the engine.",
-    ),
+    _spec(GAP_CHART, "Reward gap", ("reward/gap", "reward/demonstration", "reward/generation", "heldout/gap"),
+          "Is the reward learning? The gap is demonstration minus generation: 0.5 to 2 is healthy, above 5 overshoots.",
+          zero=True),
+    _spec(NLL_CHART, "Held-out NLL", ("heldout/nll", "train/nll"),
+          "Does the policy model demonstrations better? Nats per token; lower is better."),
+    _spec("loss", "Loss", ("heldout/loss", "train/loss"),
+          "Held-out loss at ln 2 means no signal; if it turns up, the inner loop is too long.", level=NO_SIGNAL),
+    _spec("auc", "Reward AUC", ("reward/auc", "reward/accuracy"),
+          "Does the reward tell demonstrations from generations? 0.5 is chance.", level=CHANCE),
+    _spec("policy", "Policy reward", ("policy/reward", "reward/probe_mean"),
+          "Does the policy follow the reward (RFT)? Mean reward of its generations and of the fixed prompts."),
+    _spec("kl", "KL from start", ("kl/initial", "kl/reference"),
+          "How far the policy has moved, nats per token."),
+    _spec("length", "Answer length", ("generation/length",),
+          "Mean tokens of a generation."),
+    _spec("both-down", "Both fall", ("pairs/both_down",),
+          "Share of pairs in which both log-ratios fall: above a half, raise beta or add gamma.",
+          level=Level(BOTH_DOWN, "half")),
+    _spec("distinct", "Distinct pairs", ("generation/distinct_2",),
+          "Different pairs of tokens, as a share of all: it must not collapse."),
+    _spec("pairs", "Pairs per second", ("speed/pairs_per_second",),
+          "Pairs trained per second."),
+    _spec("ended", "Answers that end", ("generation/eos_rate",),
+          "Share of generations that ended by themselves, not at the length limit."),
+    _spec("log-ratios", "Log-ratios", ("logratio/demonstration", "logratio/generation"),
+          "log(policy / reference) of both sides, nats per response; both falling wastes likelihood.", zero=True),
+    _spec("shortcuts", "Shortcuts, AUC", ("shortcut/length_auc", "shortcut/first_token_auc"),
+          "Is the reward only a shortcut? Length or the first token alone should tell less than the reward does.",
+          level=CHANCE),
+    _spec("repeats", "Repeats", ("generation/duplicate_rate", "generation/equal_to_demonstration", "generation/empty"),
+          "Shares of generations that repeat another one, equal their demonstration, or are empty."),
+    _spec("dropped", "Pairs left out", ("pairs/dropped",),
+          "Pairs left out because both sides are equal."),
+    _spec("policy-kl", "Policy step KL", ("policy/kl",),
+          "KL paid by the policy step, nats per response."),
+    _spec("spread", "Advantage spread", ("policy/advantage_std",),
+          "Do generations of one prompt differ in reward? Without spread they teach nothing."),
+    _spec("no-spread", "Groups alike", ("policy/zero_variance_groups",),
+          "Share of prompts whose generations all have the same return: they teach nothing."),
+    _spec("effective", "Effective samples", ("policy/effective_generations",),
+          "Generations that carry the weight; 1 means that beta is too small for so few."),
+    _spec("gradient", "Gradient norm", ("train/gradient_norm", "policy/gradient_norm"),
+          "Size of the gradient before clipping."),
+    _spec("rate", "Learning rate", ("train/learning_rate", "policy/learning_rate"),
+          "Learning rate of the step."),
+    _spec("policy-loss", "Policy loss", ("policy/loss",),
+          "Loss of the policy step."),
+    _spec("sampler", "Sampler error", ("sampler/logp_error", "sampler/logp_error_max"),
+          "Do sampler and trainer agree on log-probabilities of the same tokens?"),
+    _spec("sampled", "Tokens per second", ("speed/generated_tokens_per_second",),
+          "Tokens generated per second of the sampling phase."),
+    _spec("policy-steps", "Policy steps/s", ("speed/policy_steps_per_second",),
+          "Policy steps per second, sampling included."),
+    _spec("memory", "Memory, bytes", ("memory/peak_bytes", "system/memory_bytes", "system/gpu_memory_bytes"),
+          "Bytes held by the engine."),
 )
-KNOWN = {metric for spec in SPECS for metric in spec.metrics}
-_INKS = {"demonstrations": "demonstration", "generations": "generation"}
-_SHORT = {"demonstrations": "demos", "generations": "gen.", "held-out gap": "held-out"}
+# fmt: on
+KNOWN = {name for spec in SPECS for name in spec.names}
+_INKS = {DEMONSTRATION: "demonstration", GENERATION: "generation",
+         "logratio/demonstration": "demonstration", "logratio/generation": "generation"}  # fmt: skip
+_BRIEF = {"demonstrations": "demos", "generations": "gen."}
 
 
 def charts_of(metrics: Iterable[str], wanted: str = "") -> list[Spec]:
@@ -221,30 +139,31 @@ def charts_of(metrics: Iterable[str], wanted: str = "") -> list[Spec]:
     """
     found = set(metrics)
     own = sorted(name for name in found - KNOWN if not name.startswith("system/"))
-    specs = [spec for spec in SPECS if found.intersection(spec.metrics)]
-    specs += [Spec(name, name, ((name, name.rpartition("/")[2]),), "A metric of a plugin.") for name in own]
+    specs = [spec for spec in SPECS if found.intersection(spec.names)]
+    specs += [Spec(name, metric(name).label, (metric(name),), metric(name).means) for name in own]
     words = wanted.casefold().split()
-    return [one for one in specs if all(word in f"{one.title} {' '.join(one.metrics)}".casefold() for word in words)]
+    return [one for one in specs if all(word in f"{one.title} {' '.join(one.names)}".casefold() for word in words)]
 
 
 def plotted(moment: Moment, spec: Spec, lens: Lens, *, short: bool = False) -> list[Plotted]:
     """The curves of a chart at a moment."""
     found = []
-    for i, (metric, label) in enumerate(spec.traces):
-        if not moment.has(metric):
+    for i, each in enumerate(spec.metrics):
+        if not moment.has(each.name):
             continue
-        measured = is_measured(moment, metric)
-        ink = _INKS.get(label) or ("held-out" if measured else "gap" if i == 0 else "muted")
-        name = _SHORT.get(label, label) if short else label
+        measured = is_measured(moment, each.name)
+        ink = _INKS.get(each.name) or ("held-out" if measured else "gap" if i == 0 else "muted")
+        label = each.short or each.label
+        name = _BRIEF.get(label, label) if short else label
         wide = i == 0 and not measured
-        found.append(Plotted(name, ink, moment.curve(metric, lens.x_axis), measured, wide))
+        found.append(Plotted(name, ink, moment.curve(each.name, lens.x_axis), measured, wide))
     return found
 
 
 def frame(moment: Moment, spec: Spec, lens: Lens, *, direct: bool, short: bool = False) -> Frame:
     """What stands around the curves of a chart; `direct` is a large one, with names beside its lines."""
-    note = "demonstrations against generations" if spec.id == GAP and not short else ""
-    note = "nats per token" if spec.id == NLL and not short else note
+    note = "demonstrations against generations" if spec.id == GAP_CHART and not short else ""
+    note = "nats per token" if spec.id == NLL_CHART and not short else note
     return Frame(
         spec.title,
         note,
@@ -259,12 +178,12 @@ def frame(moment: Moment, spec: Spec, lens: Lens, *, direct: bool, short: bool =
     )
 
 
-def is_measured(moment: Moment, metric: str) -> bool:
+def is_measured(moment: Moment, name: str) -> bool:
     """Whether a metric is an evaluation: written beside the training steps, not with one."""
-    if metric.startswith(("system/", "memory/")):
+    if name.startswith(("system/", "memory/")):
         return False
-    series = moment.history.metrics[metric]
-    steps = next((s for name in _STEP_METRICS if (s := moment.history.metrics.get(name))), None)
+    series = moment.history.metrics[name]
+    steps = next((s for each in _STEP_METRICS if (s := moment.history.metrics.get(each))), None)
     if steps is None or series is steps:
         return steps is None and len(series) <= 2 * max(1, moment.history.start.outer_iterations)
     at = steps.upto(series.rows[0])
@@ -295,9 +214,9 @@ def extent(moment: Moment, x_axis: str = "step") -> tuple[float, float]:
     return 0.0, last if last > 0 else 1.0
 
 
-def at_borders(moment: Moment, metric: str) -> list[float]:
+def at_borders(moment: Moment, name: str) -> list[float]:
     """The value of a metric at the end of each outer iteration: what a saw-tooth comes to."""
-    curve, edges = moment.curve(metric), borders(moment)
+    curve, edges = moment.curve(name), borders(moment)
     if len(edges) < 2:
         return curve.y.tolist()
     cuts = np.searchsorted(curve.x, np.array([*edges, math.inf]), side="right") - 1

@@ -38,7 +38,7 @@ def head(run: OpenRun, moment: Moment, width: int, *, narrow: bool) -> Row:
     algorithm = run.history.start.algorithm or str(run.config.get("algorithm", ""))
     facts: Row = []
     if not narrow:
-        facts = [S(f"  {safe(algorithm, limit=12).upper()}", "muted"), *_settings(run.config)]
+        facts = [S(f"  {safe(algorithm, limit=12).upper()}", "muted"), *settings(run.config)]
     room = width - length(left) - length(right) - 1
     if length(facts) + 12 > room:
         facts = []
@@ -80,7 +80,8 @@ def _time(run: OpenRun, moment: Moment, *, narrow: bool) -> Row:
     return [S(duration(left), "gap", "b"), S(" left" + ("" if narrow else f", ends {ends}") + " ", "muted")]
 
 
-def _settings(config: Mapping[str, Any]) -> Row:
+def settings(config: Mapping[str, Any]) -> Row:
+    """The settings that matter most: beta and the learning rate."""
     found: Row = []
     for table, key, name in _SET:
         values = config.get(table)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-EVERYWHERE, RUNS, CHARTS, RUN, REPLAY, SAMPLES, COMPARE, CHECK, ENGINE = (
-    "Everywhere", "Runs", "Charts", "Run", "Replay", "Samples", "Compare", "Check", "The run itself",
+EVERYWHERE, RUNS, NEW, CHARTS, RUN, REPLAY, SAMPLES, COMPARE, CHECK, ENGINE = (
+    "Everywhere", "Runs", "New run", "Charts", "Run", "Replay", "Samples", "Compare", "Check", "The run itself",
 )  # fmt: skip
 
 
@@ -47,11 +47,20 @@ KEYS = (
     Key(EVERYWHERE, "t", "t", "app.next_theme", "", "Light or dark"),
     Key(EVERYWHERE, "question_mark", "?", "app.show_help", "help", "This help", right=True),
     Key(EVERYWHERE, "q", "q", "app.leave", "quit", "Leave; a working engine goes on (asks first)", right=True),
-    Key(RUNS, "enter", "enter", "open", "open", "Open the run: attach to it, or look at what it did"),
+    Key(RUNS, "enter", "enter", "open", "open", "Open a run, or show and hide the runs of a study"),
     Key(RUNS, "space", "space", "mark", "mark", "Mark for Compare"),
-    Key(RUNS, "slash", "/", "filter", "filter", "Show only runs whose line holds a text"),
-    Key(RUNS, "o", "o", "sort", "order", "Order by time, name, reward gap or held-out loss"),
-    Key(RUNS, "n", "n", "new_run", "new run", "Start a run from a preset", right=True),
+    Key(RUNS, "slash", "/", "filter", "filter", "Show only runs with these words or settings (lr>=1e-5 model~llama)"),
+    Key(RUNS, "o", "o", "sort", "order", "Order by name, time, reward gap or held-out loss"),
+    Key(RUNS, "a", "a", "mark_shown", "", "Mark all runs that are shown"),
+    Key(RUNS, "g", "g", "group", "", "Group by study, algorithm or model"),
+    Key(RUNS, "n", "n", "new_run", "new run", "Fill in and start a run", right=True),
+    Key(NEW, "tab", "tab", "move_focus(1)", "next field", "Next field; in a field of letters, letters are letters"),
+    Key(NEW, "down", "↓", "move_focus(1)", "", "Next field"),
+    Key(NEW, "up", "↑", "move_focus(-1)", "", "Previous field"),
+    Key(NEW, "ctrl+f", "ctrl+f", "search", "search options", "Search all options"),
+    Key(NEW, "ctrl+l", "ctrl+l", "check", "check", "Look at data and model: rows, loss mask, memory, time", right=True),
+    Key(NEW, "ctrl+s", "ctrl+s", "start", "start", "Start the run", right=True),
+    Key(NEW, "escape", "esc", "leave", "back, keeps this", "Back to the runs; what was typed stays", right=True),
     Key(RUN, "tab", "tab", "next_panel", "chart", "Next chart"),
     Key(RUN, "shift+tab", "shift+tab", "previous_panel", "", "Previous chart"),
     Key(CHARTS, "left", "←", "cursor(-1)", "read", "Read values: move the crosshair left", "←→"),
@@ -89,11 +98,13 @@ KEYS = (
     Key(SAMPLES, "pageup", "pgup", "scroll_page(-1)", "", "Scroll back"),
     Key(SAMPLES, "slash", "/", "filter", "filter", "Only prompts that hold a text"),
     Key(SAMPLES, "escape", "esc", "back", "", "Back to the curves"),
-    Key(COMPARE, "m", "m", "metric(1)", "metric", "Next metric"),
-    Key(COMPARE, "M", "M", "metric(-1)", "", "Previous metric"),
-    Key(COMPARE, "tab", "tab", "pane", "figures/samples", "Figures, configuration, samples; on a tiny terminal curves"),
-    Key(COMPARE, "up", "↑", "prompt(-1)", "", "Previous prompt, or a line up"),
-    Key(COMPARE, "down", "↓", "prompt(1)", "", "Next prompt, or a line down"),
+    Key(COMPARE, "up,M", "↑", "metric(-1)", "metric", "Previous metric; in samples the previous prompt", "↑↓"),
+    Key(COMPARE, "down,m", "↓", "metric(1)", "", "Next metric; in samples the next prompt"),
+    Key(COMPARE, "tab", "tab", "pane", "samples", "Figures, samples, settings that differ"),
+    Key(COMPARE, "slash", "/", "filter", "find", "Show only metrics that hold a text"),
+    Key(COMPARE, "b", "b", "base", "other base", "Compare with another arm"),
+    Key(COMPARE, "o", "o", "arm", "other arm", "Look at another arm"),
+    Key(COMPARE, "e", "e", "report", "save report", "Save the comparison as a page", right=True),
     Key(COMPARE, "escape", "esc", "back", "", "Back to the runs"),
     Key(CHECK, "up", "↑", "row(-1)", "row", "Previous row of the data", "↑↓"),
     Key(CHECK, "down", "↓", "row(1)", "", "Next row of the data"),
@@ -111,6 +122,10 @@ KEYS = (
 )  # fmt: skip
 
 
+_FIRST = {"scroll_page(1)", "scroll_page(-1)", "metric(1)", "metric(-1)"}
+"""Actions whose keys a list on the screen has, too."""
+
+
 def keys_of(*scopes: str) -> list[Key]:
     """The keys of these scopes, in the order of the table."""
     return [key for key in KEYS if key.scope in scopes]
@@ -125,7 +140,7 @@ def bindings(*scopes: str) -> list[BindingType]:
             key.label or key.help,
             show=bool(key.label),
             key_display=key.shown,
-            priority=key.action.startswith("scroll"),  # a list beside what scrolls has these keys, too
+            priority=key.action in _FIRST or key.keys.startswith("ctrl+"),
         )
         for key in keys_of(*scopes)
     ]

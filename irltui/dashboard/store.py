@@ -16,20 +16,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from irltui.dashboard.charts import at_borders
 from irltui.errors import IrltuiError
 from irltui.runs.control import Command, send
 from irltui.runs.find import find_runs
 from irltui.runs.folder import RunFolder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import read_manifest
-from irltui.runs.reader import EventReader
+from irltui.runs.reader import EventReader, read_history
 from irltui.runs.status import WORKING, State, Status, read_status
-from irltui.views.replay import Replay
+from irltui.views.config_diff import flat
+from irltui.views.replay import Moment, Replay
 
 POLL = 0.25  # seconds between looks at an open run
 LIST_EVERY = 2.0  # seconds between looks at the folder
 SLICE = 1_000  # events taken in between two turns of the event loop
 _TAIL_BYTES, _TAIL_LINES, _WHOLE_CONSOLE = 65_536, 12, 400
+_FRESH = 20  # steps that a working run may be ahead of its spark
+_LONGEST_GLANCE = 24_000_000  # bytes of a log that is read for a spark
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Line:
     algorithm: str
     model: str
     console: tuple[str, ...]
+    config: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -146,6 +151,7 @@ class Store:
         open: followed runs by path.
         current: the one that Run and Samples show.
         marked: what Compare shows, in the order of marking.
+        sparks: the reward gap at the end of each outer iteration, by run.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
@@ -156,7 +162,9 @@ class Store:
         self.current: OpenRun | None = None
         self.marked: list[Path] = []
         self.version = 0
-        self._about: dict[Path, tuple[str, str]] = {}
+        self.sparks: dict[Path, tuple[float, ...]] = {}
+        self._seen: dict[Path, tuple[int, State]] = {}
+        self._about: dict[Path, tuple[str, str, Mapping[str, str]]] = {}
 
     def open_run(self, path: Path) -> OpenRun:
         """Follow a run from its beginning, or the one followed already."""
@@ -188,6 +196,25 @@ class Store:
         self.version += lines != self.lines or not self.listed
         self.lines, self.listed = lines, True
 
+    def look_in(self, folder: Path) -> None:
+        """Show the runs of another folder from now on."""
+        self.folder, self.listed = folder, False
+        self.lines.clear()
+        self.version += 1
+
+    async def glance(self) -> bool:
+        """Read the gaps of one run whose spark is not known or old; whether there was one."""
+        for line in self.lines:
+            now = line.status.step, line.status.state
+            before = self._seen.get(line.path)
+            if before == now or (before is not None and line.status.state in WORKING and now[0] - before[0] < _FRESH):
+                continue
+            self._seen[line.path] = now
+            self.sparks[line.path] = await asyncio.to_thread(_gaps, line.path)
+            self.version += 1
+            return True
+        return False
+
     async def follow(self, run: OpenRun, changed: Callable[[], None]) -> None:
         """Look at an open run for as long as it is open."""
         with _no_collection():
@@ -205,12 +232,13 @@ class Store:
         if path not in self._about:
             try:
                 config = read_manifest(run).config
-                self._about[path] = str(config.get("algorithm", "?")), str(_at(config, "model", "name"))
+                names = str(config.get("algorithm", "?")), str(_at(config, "model", "name"))
+                self._about[path] = (*names, flat(config))
             except (IrltuiError, AttributeError, TypeError):
-                self._about[path] = "?", "?"
-        algorithm, model = self._about[path]
+                self._about[path] = "?", "?", flat({})
+        algorithm, model, config = self._about[path]
         console = console_tail(run) if status.state is State.CRASHED else ()
-        return Line(path, self.name_of(path), status, algorithm, model, console)
+        return Line(path, self.name_of(path), status, algorithm, model, console, config)
 
 
 @contextmanager
@@ -232,6 +260,17 @@ def console_tail(run: RunFolder, lines: int = _TAIL_LINES) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(line for line in text.splitlines() if line.strip())[-lines:]
+
+
+def _gaps(path: Path) -> tuple[float, ...]:
+    """The reward gap at the end of each outer iteration; of a very long log none, until it is opened."""
+    run = RunFolder(path)
+    try:
+        if run.events.stat().st_size > _LONGEST_GLANCE:
+            return ()
+        return tuple(at_borders(Moment(read_history(run.events)), "reward/gap"))
+    except OSError:
+        return ()
 
 
 def _at(config: Mapping[str, Any], table: str, key: str) -> Any:

@@ -60,8 +60,7 @@ def ended(run: OpenRun, moment: Moment, width: int) -> Row:
         row = [S("■ ", "warn", "b"), S(f"{str(run.state).capitalize()} at step {moment.step}{why}.", "warn")]
     else:
         return outcome(moment, width)
-    again = [S("   e", "gap", "b"), S(" edit and start again", "muted")]
-    return [*row, *again] if length(row) + length(again) <= width else row
+    return row
 
 
 def outcome(moment: Moment, width: int) -> Row:

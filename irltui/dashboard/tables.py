@@ -19,7 +19,7 @@ def key_table(scope: str) -> str:
 
 def chart_table() -> str:
     """The charts, the metrics that each draws, and the question it answers."""
-    rows = [f"| {spec.title} | {', '.join(f'`{metric}`' for metric in spec.metrics)} | {spec.help} |" for spec in SPECS]
+    rows = [f"| {spec.title} | {', '.join(f'`{metric}`' for metric in spec.names)} | {spec.help} |" for spec in SPECS]
     return "\n".join(["| chart | metrics | what to look for |", "|---|---|---|", *rows])
 
 

@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from dashboard.conftest import dashboard, on, press, running, settle, text_of
+from dashboard.conftest import NOW, dashboard, on, press, running, settle, text_of
+from dashboard.written_events import Script
+from dashboard.written_run import write_run
 
+from irltui.dashboard.app import Dashboard
 from irltui.dashboard.keymap import KEYS
 from irltui.dashboard.screens.dialogs import LeaveDialog
 from irltui.dashboard.screens.help import HelpScreen
@@ -38,21 +41,83 @@ async def test_digits_show_the_screens() -> None:
 @on
 async def test_the_list_is_filtered_sorted_marked_and_opened() -> None:
     app = dashboard()
-    async with running(app) as pilot:
+    async with running(app, (120, 40)) as pilot:
         screen = app.screen
         assert isinstance(screen, RunsScreen)
-        assert "by name" in await press(app, pilot, "o")
-        assert [line.name for line in screen._shown] == sorted(line.name for line in screen._shown)
+        names = [item.name for item in screen._items]
+        assert names == sorted(names)
+        assert "ordered by newest" in await press(app, pilot, "o")
+        assert "ordered by reward gap" in await press(app, pilot, "o")
+        assert screen._items[0].name == "irft-smollm2"
         text = await press(app, pilot, "slash", *"spin", "enter")
         assert "spin-crashed" in text
         assert "irft-smollm2" not in text
-        assert "torch.OutOfMemoryError" in text
+        await pilot.pause(0.4)
+        assert "torch.OutOfMemoryError" in await press(app, pilot, "down")
+        assert "irltui run --resume" in text_of(app)
         await press(app, pilot, "slash", "escape")
-        await press(app, pilot, "space", "space")
+        assert "2 marked: 4 compares" in await press(app, pilot, "space", "space")
         assert len(app.store.marked) == 2
         await press(app, pilot, "4")
-        assert "2 runs" in text_of(app)
+        assert "against" in text_of(app)
         await press(app, pilot, "escape", "enter")
+        assert isinstance(app.screen, RunScreen)
+
+
+@on
+async def test_the_list_is_filtered_by_settings_grouped_and_marked_as_a_whole() -> None:
+    app = dashboard()
+    async with running(app, (120, 40)) as pilot:
+        await press(app, pilot, "slash", *"beta>=0.5", "enter")
+        assert [item.name for item in app.screen._items] == ["irft-beta"]
+        await press(app, pilot, "slash", "escape")
+        assert "6 marked" in await press(app, pilot, "a")
+        assert "0 marked" in await press(app, pilot, "a")
+        text = await press(app, pilot, "g")
+        assert "grouped by algorithm" in text
+        assert re.search(r"▾ irft +6 arms", text)
+
+
+@on
+async def test_a_study_is_one_row_with_its_arms_and_seeds_below(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        for arm in ("irft", "sft"):
+            write_run(tmp_path / "runs" / "quick" / f"seed-{seed}" / arm, Script(seed=seed, outer_iterations=2))
+    app = Dashboard(tmp_path / "runs", clock=lambda: NOW)
+    async with running(app, (120, 40)) as pilot:
+        text = text_of(app)
+        assert re.search(r"▾ quick +2 arms × 2 seeds +4/4 done", text)
+        assert re.search(r"├ irft  2 seeds", text)
+        assert "seed-1" in (await press(app, pilot, "down", "enter")).splitlines()[6]
+        assert "irft" not in "".join((await press(app, pilot, "up", "enter")).splitlines()[4:6])
+        await press(app, pilot, "enter", "down", "down", "enter")
+        assert isinstance(app.screen, RunScreen)
+        await press(app, pilot, "1", "home", "space")
+        assert len(app.store.marked) == 4
+
+
+@on
+async def test_an_empty_folder_shows_three_ways_to_begin(tmp_path: Path) -> None:
+    started = []
+
+    def launch(loaded, name: str) -> Path:
+        started.append(name)
+        return Path("runs/irft-smollm2")
+
+    app = Dashboard(tmp_path, launch=launch, clock=lambda: NOW)
+    async with running(app, (120, 40)) as pilot:
+        text = text_of(app)
+        assert "Quickstart" in text
+        assert "What you will see" in text
+        await press(app, pilot, "down", "enter")
+        assert type(app.screen).__name__ == "NewRunScreen"
+        await press(app, pilot, "escape", "o", *str(Path("runs").absolute()), "enter")
+        await app.store.look()
+        assert "irft-smollm2" in await press(app, pilot)
+    app = Dashboard(tmp_path, launch=launch, clock=lambda: NOW)
+    async with running(app) as pilot:
+        await press(app, pilot, "enter")
+        assert started == ["quickstart"]
         assert isinstance(app.screen, RunScreen)
 
 
@@ -212,44 +277,74 @@ async def test_a_long_history_is_scrolled_by_keys() -> None:
 
 
 @on
-async def test_compare_goes_through_the_metrics_and_tells_differences() -> None:
+async def test_compare_says_the_verdict_first_and_then_every_metric() -> None:
     app = dashboard("irft-smollm2")
     async with running(app, (140, 45)) as pilot:
         app.store.marked = [Path("runs/irft-smollm2"), Path("runs/irft-beta")]
-        text = await press(app, pilot, "4")
-        assert "reward.beta" in text
-        assert re.search(r"reward.beta +0.1 +0.5", text)
-        assert re.search(r"gold: quality +0.720 \[0.670, 0.780\]", text)
-        answers = await press(app, pilot, "tab")
-        assert "prompt 1/4" in answers
+        text = await compare(app, pilot)
+        assert "One run each: irft-beta against irft-smollm2, Quality (gold)" in text
+        assert re.search(r"Held-out NLL +↓ +1\.61 +1\.60 +−0\.009", text)
+        table = app.screen.query_one("#table")
+        assert "Held-out NLL" in (await press(app, pilot, "down")).splitlines()[-16]
+        assert table.index == 1
+        assert "prompt 1/4" in await press(app, pilot, "tab")
         assert "prompt 2/4" in await press(app, pilot, "down")
         assert "prompt 1/4" in await press(app, pilot, "up")
-        await press(app, pilot, "tab")
-        assert "reward/demonstration" in await press(app, pilot, "m")
-        assert "reward/gap" in await press(app, pilot, "M")
+        text = await press(app, pilot, "tab")
+        assert re.search(r"reward.beta +0.1 +0.5", text)
+        await press(app, pilot, "tab", "slash", *"loss", "enter")
+        assert {effect.name for effect in app.screen._shown} == {"heldout/loss", "train/loss"}
 
 
 @on
-async def test_compare_puts_runs_that_differ_by_seed_only_into_one_column() -> None:
+async def test_compare_puts_runs_that_differ_by_seed_only_into_one_arm() -> None:
     app = dashboard("irft-smollm2")
     async with running(app, (140, 45)) as pilot:
         app.store.marked = [Path("runs/irft-smollm2"), Path("runs/irft-running"), Path("runs/irft-beta")]
-        text = await press(app, pilot, "4")
-        assert "irft-smollm2 and 1 more" in text
-        assert re.search(r"held-out NLL +1\.78 \[-0\.4\d\d, 3\.99\] +1\.60", text)
-        assert re.search(r"seed +0, 1 +3", text)
+        text = await compare(app, pilot)
+        assert re.search(r"Held-out NLL +↓ +1\.78 +1\.60", text)  # the mean of two seeds
 
 
 @on
-async def test_compare_of_a_tiny_terminal_shows_one_pane_after_the_other() -> None:
+async def test_compare_changes_the_arms_and_saves_a_report(tmp_path: Path) -> None:
+    saved = []
+
+    def report(paths) -> Path:
+        saved.append([path.name for path in paths])
+        return Path("report.html")
+
+    app = dashboard("irft-smollm2", report=report)
+    async with running(app, (140, 45)) as pilot:
+        app.store.marked = [Path("runs/irft-smollm2"), Path("runs/irft-beta"), Path("runs/hostile\x1b[31m")]
+        await compare(app, pilot)
+        await press(app, pilot, "o")
+        assert re.search(r"hostile\S+ against irft-smollm2", await compare(app, pilot))
+        await press(app, pilot, "b")
+        assert re.search(r"hostile\S+ against irft-beta", await compare(app, pilot))
+        await press(app, pilot, "e")
+        await pilot.pause(0.2)
+        assert "saved: report.html" in text_of(app)
+        assert saved == [["irft-smollm2", "irft-beta", "hostile\x1b[31m"]]
+
+
+@on
+async def test_compare_of_a_tiny_terminal_shows_a_row_a_metric() -> None:
     app = dashboard("irft-smollm2")
     async with running(app, (40, 12)) as pilot:
         app.store.marked = [Path("runs/irft-smollm2"), Path("runs/irft-beta")]
-        assert re.search(r"held-out NLL +1.61 +1.60", await press(app, pilot, "4"))
-        assert re.search(r"reward.beta +0.1 +0.5", await press(app, pilot, "tab"))
+        assert re.search(r"Held-out NLL +↓ +−0\.009", await compare(app, pilot))
         assert "demonstration" in await press(app, pilot, "tab")
-        assert "reward/gap" in await press(app, pilot, "tab")
-        assert "held-out NLL" in await press(app, pilot, "tab")
+        assert "reward.beta" in await press(app, pilot, "tab")
+
+
+async def compare(app: Dashboard, pilot) -> str:
+    """Compare, and wait until the thread that compares is done."""
+    await press(app, pilot, "4")
+    for _ in range(200):
+        if app.screen._pair.effects and not [w for w in app.workers if w.name == "compare" and not w.is_finished]:
+            break
+        await pilot.pause(0.02)
+    return await press(app, pilot)
 
 
 @on

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from dashboard.conftest import dashboard, settle
+from dashboard.conftest import NOW, dashboard, settle
 from textual.pilot import Pilot
+from textual.widgets import Input
+
+from irltui.dashboard.app import Dashboard
 
 SIZES = {"40x12": (40, 12), "80x24": (80, 24), "120x40": (120, 40), "200x55": (200, 55)}
 DARK, LIGHT = "irltui-dark", "irltui-light"
 SCREENS = {
-    "runs": ("", ()),
+    "runs": ("", ("down", "down", "down")),
     "run": ("irft-running", ()),
     "finished": ("irft-smollm2", ()),
     "samples": ("irft-smollm2", ("3", "down", "left")),
-    "compare": ("", ("space", "down", "space", "4")),
+    "compare": ("", ("down", "down", "space", "down", "space", "4")),
+    "new": ("", ("n", *"org/m", "tab", *"org/d", "tab", "tab", "tab", *"1e-4")),
     "check": ("irft-smollm2", ("5",)),
 }
 FORMS = {
@@ -27,13 +33,25 @@ FORMS = {
     "tokens": ("irft-smollm2", ("3", "c", "l", "l"), "120x40", DARK),
     "replay": ("irft-smollm2", ("r", "space", *["greater_than_sign"] * 10), "80x24", DARK),
     "hostile": ("hostile\x1b[31m", ("3",), "80x24", DARK),
-    "compare-answers": ("", ("space", "down", "space", "4", "tab", "tab"), "80x24", DARK),
+    "compare-answers": ("", ("down", "down", "space", "down", "space", "4", "tab"), "80x24", DARK),
+    "compare-light": ("", ("down", "down", "space", "down", "space", "4"), "120x40", LIGHT),
     "check-light": ("irft-smollm2", ("5", "down"), "120x40", LIGHT),
     "values": ("irft-smollm2", ("5", "tab", "a"), "80x24", DARK),
     "help": ("irft-smollm2", ("question_mark",), "80x24", DARK),
     "leave": ("irft-running", ("q",), "80x24", DARK),
-    "form": ("", ("n",), "80x24", DARK),
+    "options": ("", ("n", "ctrl+f", *"beta", "enter", "down"), "120x40", DARK),
 }
+
+
+async def compared(pilot: Pilot[int]) -> None:
+    """Wait for previews and comparisons, too: the cursor rests, threads come back."""
+    await settle(pilot)
+    for _ in range(200):
+        await pilot.pause(0.02)
+        if not [worker for worker in pilot.app.workers if worker.name == "compare" and not worker.is_finished]:
+            break
+    await pilot.pause(0.3)
+    await settle(pilot)
 
 
 def picture(snap_compare, run: str, keys: tuple[str, ...], size: tuple[int, int], theme: str = DARK) -> bool:
@@ -44,8 +62,10 @@ def picture(snap_compare, run: str, keys: tuple[str, ...], size: tuple[int, int]
         await settle(pilot)
         for key in keys:
             await pilot.press(key)
-        await settle(pilot)
-        app.cursor_blink = False
+        await compared(pilot)
+        for field in app.screen.query(Input):
+            field.cursor_blink = False
+        await pilot.pause()
 
     return snap_compare(app, terminal_size=size, run_before=go)
 
@@ -62,7 +82,12 @@ def test_dialogs_and_special_forms_look_as_they_did(snap_compare, name: str) -> 
     assert picture(snap_compare, run, keys, SIZES[size], theme)
 
 
-@pytest.mark.parametrize("name", ["run", "samples"])
+@pytest.mark.parametrize("name", ["run", "samples", "compare"])
 def test_without_colours_it_looks_as_it_did(snap_compare, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert picture(snap_compare, *SCREENS[name], SIZES["120x40"])
+
+
+def test_an_empty_folder_looks_as_it_did(snap_compare, tmp_path: Path) -> None:
+    app = Dashboard(tmp_path, launch=lambda loaded, name: None, clock=lambda: NOW)
+    assert snap_compare(app, terminal_size=SIZES["120x40"], run_before=settle)

@@ -32,7 +32,7 @@ def test_no_escape_of_hostile_data_reaches_the_terminal() -> None:
         terminal.press(keys)
         terminal.read_until(lambda seen, shown=shown: shown in seen)
     terminal.press(b"1")
-    terminal.read_until(lambda seen: b"runs" in seen)
+    terminal.read_until(lambda seen: b"reward gap" in seen)
     terminal.end(signal.SIGTERM)
     left = ALLOWED.sub(b"", terminal.seen)
     assert b"\x1b" not in left, left[left.index(b"\x1b") - 60 :][:160]

@@ -50,7 +50,7 @@ def write_hostile_events(writer: RunWriter) -> None:
     """One of each kind, hostile in every field that is text."""
     place = {"step": 1, "outer_iteration": 0}
     progress = {"done": 1, "total": 2, "unit": EVIL}
-    counted = [{"reason": EVIL, "count": 3, "rows": [1, 2]}]
+    counted = {EVIL: {"count": 3, "rows": [1, 2]}}
     report = {"source": EVIL, "columns": EVIL, "unused": [EVIL], "rows": 9, "train": 8, "held_out": 1}
     report |= {"dropped": {EVIL: {"count": 3, "rows": [1]}}, "cut": counted, "template": EVIL, "end_token": EVIL}
     row = {"id": EVIL, "prompt": [EVIL, "a"], "response": [EVIL], "prompt_tokens": 2, "response_tokens": 1}

@@ -132,7 +132,7 @@ class MainScreen(Screen[None]):
         for key in self.keys():
             if key.scope != EVERYWHERE:
                 sides[key.right].append(key)
-        end = [key for key in keys_of(EVERYWHERE) if key.label]
+        end = [key for key in keys_of(EVERYWHERE) if key.label] if EVERYWHERE in self.SCOPES else []
         while length(_pairs(sides[0])) + length(_pairs([*sides[1], *end])) > width - 1:
             if not (sides[0] or sides[1]):
                 break

@@ -1,63 +1,62 @@
-"""Compare: marked runs over each other, how they ended, where their configurations differ, what each answers."""
+"""Compare: what came of two arms, their difference with its uncertainty drawn, and a verdict in words."""
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Grid, Horizontal, VerticalScroll
-from textual.content import Content
-from textual.widgets import Static
+from textual.containers import Vertical
 
-from irltui.dashboard.content import joined, shown
-from irltui.dashboard.keymap import CHARTS, COMPARE, EVERYWHERE, bindings
-from irltui.dashboard.screens.charted import ChartedScreen
+from irltui.dashboard.compare_rows import WIDE, answer_rows, effect_rows, head_row, headline, rests, setting_rows
+from irltui.dashboard.effects import Effect, Pair, compared, curves, mean_curve, planned
+from irltui.dashboard.keymap import COMPARE, EVERYWHERE, bindings
+from irltui.dashboard.messages import LineEntered, LineLeft
+from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.chart import Chart
+from irltui.dashboard.widgets.filter_line import FilterLine
+from irltui.dashboard.widgets.lens import Lens
+from irltui.dashboard.widgets.lines import Lines
 from irltui.dashboard.widgets.plotted import Frame, Plotted
-from irltui.dashboard.widgets.run_table import differences_table, final_table, name_of
-from irltui.dashboard.widgets.sample_text import caption, plain
+from irltui.dashboard.widgets.spans import Row, S, tail
+from irltui.errors import IrltuiError
 from irltui.views.answers import answers
-from irltui.views.arms import Side, side_differences, sides_of
-from irltui.views.final_figures import final_rows
+from irltui.views.arms import side_differences, sides_of
 from irltui.views.loaded_runs import ComparedRun, short_names
-from irltui.views.panels import PANELS
-from irltui.views.replay import Moment
 
-_LABEL = 16
-_WIDE, _SHORT = 120, 16
-_TEXTS = 5  # the demonstration and the answers of four runs
-_COLUMN = 32  # columns that a text needs beside another one
-FIGURES, CONFIGURATION, SAMPLES, CURVES = "figures", "config", "samples", "curves"
+FIGURES, SAMPLES, SETTINGS = "figures", "samples", "settings"
+PANES = (FIGURES, SAMPLES, SETTINGS)
+_LENS = Lens(smoothing=1)
 
 
-class CompareScreen(ChartedScreen):
-    """Several runs: their curves, and below them one pane after the other; of a tiny terminal only the pane."""
+class CompareScreen(MainScreen):
+    """The marked runs: arms, of which two are compared."""
 
-    CSS_PATH = "compare.tcss"
     TAB = 4
-    SCOPES = (COMPARE, CHARTS, EVERYWHERE)
+    SCOPES = (COMPARE, EVERYWHERE)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
     def __init__(self) -> None:
         super().__init__()
-        self._metric, self._pane, self._prompt = "reward/gap", FIGURES, 0
+        self._pair = Pair()
+        self._version: tuple[object, ...] = ()
+        self._chosen: tuple[str, str] | None = None  # names of base and other arm, None for those of the study
+        self._pane, self._prompt, self._wanted = FIGURES, 0, ""
+        self._shown: list[Effect] = []
 
     def body(self) -> ComposeResult:
-        """Head, one chart, the panes."""
-        yield Static(id="head")
-        yield Chart("overlay")
-        with Horizontal(id="below"):
-            with VerticalScroll(id="final", can_focus=False):
-                yield Static()
-            with VerticalScroll(id="differences", can_focus=False):
-                yield Static()
-            with VerticalScroll(id="answers", can_focus=False):
-                yield Static(id="question")
-                with Grid(id="texts"):
-                    for _ in range(_TEXTS):
-                        yield Static(classes="answer")
+        """The verdict, the table, the curves of the chosen metric; behind tab what is said and set."""
+        with Vertical(id="figures"):
+            yield Lines("headline")
+            yield Lines("heads", classes="one")
+            yield Lines("table", selectable=True)
+        yield Lines("other")
+        yield Chart("arms", still=True)
+        yield FilterLine()
 
     @property
     def runs(self) -> list[OpenRun]:
@@ -66,152 +65,183 @@ class CompareScreen(ChartedScreen):
         marked = [store.open[path] for path in store.marked if path in store.open]
         return marked or ([store.current] if store.current else [])
 
-    @property
-    def _panes(self) -> tuple[str, ...]:
-        if self.size.height < _SHORT:
-            return FIGURES, CONFIGURATION, SAMPLES, CURVES
-        return (FIGURES, SAMPLES) if self.size.width >= _WIDE else (FIGURES, CONFIGURATION, SAMPLES)
+    def corner(self) -> Row:
+        """Which arms there are."""
+        names = [side.name.rpartition("/")[2] or side.name for side in self._pair.sides]
+        return [S(tail("  ".join(names), max(self.size.width - 62, 0)), "muted")]
 
-    # -- drawing ---------------------------------------------------------------------------------
+    # -- comparing -------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        """Show the marked runs."""
+        """Show the marked runs; compare them again where one has changed."""
         for path in self.store.marked:
             self.dashboard.follow(path)
         runs = self.runs
-        metrics = self._metrics(runs)
-        if metrics and self._metric not in metrics:
-            self._metric = metrics[0]
-        if self._pane not in self._panes:
-            self._pane = FIGURES
-        self._lay_out()
-        self._draw_head(runs, metrics)
-        are_read = all(run.loaded for run in runs)
-        sides = _sides(runs) if are_read else [Side(run.name, (run,)) for run in _compared(runs)]
-        self._draw_curves(sides)
-        if not are_read:
-            self.query_one("#final > Static", Static).update("reading ...")
-            return
-        self._draw_tables(sides)
-        self._draw_answers(sides)
+        version = (*((run.run.path, run.version) for run in runs), self._chosen)
+        if version != self._version and len(runs) > 1 and all(run.loaded for run in runs):
+            self._version = version
+            self.run_worker(self._compare(runs), name="compare", exclusive=True)
+        elif len(runs) < 2:
+            self._pair, self._version = Pair(), version
+        self._draw()
 
-    def _lay_out(self) -> None:
-        tiny, wide = self.size.height < _SHORT, self.size.width >= _WIDE
-        self.query_one(Chart).display = not tiny or self._pane == CURVES
-        self.query_one("#below").display = self._pane != CURVES
-        self.query_one("#final").display = self._pane == FIGURES
-        differences = self.query_one("#differences")
-        differences.display = self._pane == CONFIGURATION or (wide and not tiny and self._pane == FIGURES)
-        differences.set_class(wide and not tiny, "beside")
-        self.query_one("#answers").display = self._pane == SAMPLES
-
-    def _draw_head(self, runs: list[OpenRun], metrics: list[str]) -> None:
-        at = metrics.index(self._metric) + 1 if self._metric in metrics else 0
-        tabs = [
-            Content.styled(f" {pane} ", "bold reverse" if pane == self._pane else "$secondary") for pane in self._panes
+    async def _compare(self, runs: list[OpenRun]) -> None:
+        names = short_names([run.run.path for run in runs])
+        told = [
+            ComparedRun(name, run.run, run.config, run.history, str(run.state))
+            for run, name in zip(runs, names, strict=True)
         ]
-        count = f"{len(runs)} run{'s' if len(runs) != 1 else ''}"
-        if self.size.width < 2 * _COLUMN:
-            parts = [Content("").join(tabs)]
+        sides = sides_of(told)
+        if len(sides) < 2:
+            self._pair = Pair(tuple(sides))
         else:
-            place = Content.styled(f"{at}/{len(metrics)}", "$secondary")
-            parts = [Content.styled("Compare", "bold $primary"), Content(count), shown(self._metric, "bold"), place]
-            parts.append(Content("").join(tabs))
-        if len(runs) < 2:
-            parts.insert(0, Content.styled("mark runs with space on 1", "$accent"))
-        self.query_one("#head", Static).update(joined(parts))
+            base, other, wanted = await asyncio.to_thread(planned, sides)
+            if self._chosen is not None:
+                every = [side.name for side in sides]
+                base, other = (every.index(name) if name in every else i for i, name in enumerate(self._chosen))
+            self._pair = await asyncio.to_thread(compared, sides, base, other, wanted)
+        self._draw()
 
-    def _draw_curves(self, sides: list[Side]) -> None:
-        moments = {run.name: Moment(run.history) for side in sides for run in side.runs}
-        inks = ("gap", "muted", "demonstration", "generation", "held-out")
-        drawn = [
-            Plotted(run.name[-_LABEL:], inks[ink % 5], moments[run.name].curve(self._metric, self.lens.x_axis))
-            for ink, side in enumerate(sides)
-            for run in side.runs
-        ]
-        ends = [moment.extent(self.lens.x_axis)[1] for moment in moments.values()] or [1.0]
-        frame = Frame(self._metric, extent=(0.0, max(ends)), direct=True, help="No run has this metric yet.")
-        self.query_one(Chart).show(drawn, frame, self.lens)
+    # -- drawing ---------------------------------------------------------------------------------
 
-    def _draw_tables(self, sides: list[Side]) -> None:
-        names, dark = [side.name for side in sides], self.app.current_theme.dark
-        beside = self.query_one("#differences").display and self.query_one("#final").display
-        whole = self.size.width - 4
-        left = whole * 3 // 5 - 2 if beside else whole
-        rows = final_rows(sides)
-        self.query_one("#final > Static", Static).update(final_table(rows, names, left, dark=dark))
-        found = side_differences(sides) if len(sides) > 1 else {}
-        right = whole - left - 4 if beside else whole
-        table = differences_table(found, names, right, dark=dark)
-        self.query_one("#differences > Static", Static).update(table)
-
-    def _draw_answers(self, sides: list[Side]) -> None:
-        rows = answers([side.runs[0].history for side in sides])
-        self._prompt = max(0, min(self._prompt, len(rows) - 1))
-        texts = list(self.query(".answer").results(Static))
-        question = self.query_one("#question", Static)
-        for text in texts:
-            text.display = False
-        if not rows:
-            question.update("No samples yet: they come when an outer iteration ends.")
+    def _draw(self) -> None:
+        pair, width = self._pair, self.size.width
+        figures = self._pane == FIGURES
+        self.set_class(not figures, "told")
+        self.set_class(not pair.effects, "nothing")
+        if len(pair.sides) < 2:
+            self._draw_nothing()
             return
-        row, dark = rows[self._prompt], self.app.current_theme.dark
-        place = Content.styled(f"prompt {self._prompt + 1}/{len(rows)} ↑↓  ", "$secondary")
-        question.update(Content.assemble(place, shown(row.prompt, "$primary", limit=300)))
-        made = [Content.assemble(("demonstration", "bold"), "\n", plain(row.demonstration))]
-        for i, (side, sample) in enumerate(zip(sides, row.samples, strict=True)):
-            title = Content.assemble(name_of(i, side.name, dark, _COLUMN // 2), caption("", sample))
-            made.append(Content.assemble(title, "\n", plain(sample.generation if sample else "-")))
-        for text, content in zip(texts, made, strict=False):
-            text.display = True
-            text.update(content)
-        shown_texts = min(len(made), _TEXTS)
-        self.query_one("#texts", Grid).styles.grid_size_columns = max(1, min(shown_texts, self.size.width // _COLUMN))
+        if not figures:
+            base, other = pair.sides[pair.base], pair.sides[pair.other]
+            if self._pane == SAMPLES:
+                rows = answers([side.runs[0].history for side in (base, other)])
+                self._prompt %= max(len(rows), 1)
+                self.say("other", *answer_rows(rows, self._prompt, base.name, other.name, width - 2))
+            else:
+                found = side_differences((base, other))
+                self.say("other", *setting_rows(found, base.name, other.name, width - 2))
+            return
+        rows = headline(pair, width - 1)
+        head, table = self.query_one("#headline", Lines), self.query_one("#table", Lines)
+        roomy = self.size.height >= 20
+        head.styles.height = len(rows) + (2 if roomy else 0)
+        head.say(*([[S("")], *rows] if roomy else rows))
+        words = self._wanted.casefold().split()
+        self._shown = [one for one in pair.effects if all(w in f"{one.label} {one.name}".casefold() for w in words)]
+        self.say("heads", head_row(pair, width))
+        table.tall = 2 if width >= WIDE and any(rests(effect) for effect in self._shown) else 1
+        table.say(*(row for effect in self._shown for row in effect_rows(effect, width, table.tall)))
+        if self.focused is None:
+            table.focus()
+        self._draw_curves()
 
-    def _metrics(self, runs: list[OpenRun]) -> list[str]:
-        known = [trace.metric for panel in PANELS for trace in panel.traces]
-        found = {metric for run in runs for metric in Moment(run.history).metrics()}
-        return [metric for metric in known if metric in found] + sorted(found - set(known))
+    def _draw_nothing(self) -> None:
+        self.remove_class("told")
+        reading = any(not run.loaded for run in self.runs) and len(self.runs) > 1
+        same = len(self.runs) > 1 and not reading and len(self._pair.sides) == 1
+        words = "reading the runs" if reading else "These runs differ in nothing but the seed." if same else ""
+        mark = [S(" Mark runs on "), S("1", "gap", "b"), S(" with "), S("space", "gap", "b"), S(": two, or a study.")]
+        head = self.query_one("#headline", Lines)
+        head.styles.height = 3
+        head.say([S("")], [S(f" {words}", "muted")] if words else mark, [S("")])
+        self.say("heads")
+        self.say("table")
+
+    @on(Lines.Moved, "#table")
+    def moved(self) -> None:
+        """The curves follow the row."""
+        self._draw_curves()
+
+    def _draw_curves(self) -> None:
+        table, pair = self.query_one("#table", Lines), self._pair
+        if not self._shown:
+            return
+        effect = self._shown[min(table.index // table.tall, len(self._shown) - 1)]
+        drawn: list[Plotted] = []
+        for index, ink in ((pair.base, "muted"), (pair.other, "gap")):
+            side = pair.sides[index]
+            found = curves(effect.name, side)
+            if len(found) > 1:
+                drawn += [Plotted("", f"{ink}~22", one) for one in found]
+            middle = mean_curve(found)
+            if middle is not None:
+                name = tail(side.name.rpartition("/")[2] or side.name, 20)
+                drawn.append(Plotted(name, ink, middle, measured=len(middle) < 12, wide=ink == "gap"))
+        seeds = any(len(side.runs) > 1 for side in (pair.sides[pair.base], pair.sides[pair.other]))
+        note = "mean of seeds; single seeds faint" if seeds else ""
+        last = max((float(one.curve.x[-1]) for one in drawn if len(one.curve)), default=1.0)
+        frame = Frame(effect.label, note, (0.0, last), direct=True, help="no curve of this metric")
+        self.query_one("#arms", Chart).show(drawn, frame, _LENS)
 
     # -- keys ------------------------------------------------------------------------------------
 
     def action_metric(self, direction: int) -> None:
-        """Another metric."""
-        metrics = self._metrics(self.runs)
-        if metrics:
-            at = metrics.index(self._metric) if self._metric in metrics else 0
-            self._metric = metrics[(at + direction) % len(metrics)]
+        """Another metric; in samples another prompt, in settings a line."""
+        if self._pane == FIGURES:
+            self.query_one("#table", Lines).action_move(direction)
+        elif self._pane == SAMPLES:
+            self._prompt += direction
             self.redraw()
+        else:
+            self.query_one("#other", Lines).scroll_relative(y=direction, animate=False)
 
     def action_pane(self) -> None:
-        """What stands below the curves."""
-        panes = self._panes
-        at = panes.index(self._pane) if self._pane in panes else 0
-        self._pane = panes[(at + 1) % len(panes)]
+        """Figures, samples, settings."""
+        self._pane = PANES[(PANES.index(self._pane) + 1) % len(PANES)]
         self.redraw()
 
-    def action_prompt(self, direction: int) -> None:
-        """Another prompt; in tables, a line up or down."""
-        if self._pane == SAMPLES:
-            self._prompt = max(0, self._prompt + direction)
-            self.redraw()
+    def action_base(self) -> None:
+        """Compare with another arm."""
+        self._choose(1, 0)
+
+    def action_arm(self) -> None:
+        """Look at another arm."""
+        self._choose(0, 1)
+
+    def _choose(self, base: int, other: int) -> None:
+        names = [side.name for side in self._pair.sides]
+        if len(names) < 3:
+            self.answer("b", "there are no other arms", "muted")
             return
-        for pane in self.query("#below > VerticalScroll").results(VerticalScroll):
-            pane.scroll_relative(y=direction, animate=False)
+        at = [(self._pair.base + base) % len(names), (self._pair.other + other) % len(names)]
+        if at[0] == at[1]:
+            at[1 if other else 0] = (at[1 if other else 0] + 1) % len(names)
+        self._chosen = (names[at[0]], names[at[1]])
+        self.redraw()
+
+    def action_filter(self) -> None:
+        """Type what a metric must hold."""
+        self.query_one(FilterLine).begin()
+
+    def on_line_entered(self, event: LineEntered) -> None:
+        """Filter while it is typed."""
+        self._wanted = event.text
+        self._draw()
+
+    def on_line_left(self, event: LineLeft) -> None:
+        """Back to the table."""
+        self.query_one("#table").focus()
+
+    def action_report(self) -> None:
+        """Save the comparison as a page."""
+        save = self.dashboard.save_report
+        if save is None or len(self.runs) < 1:
+            self.answer("e", "save a report with irltui report", "warn")
+            return
+        self.answer("e", "writing the report", "muted", "…")
+        self.run_worker(self._save([run.run.path for run in self.runs]), name="report")
+
+    async def _save(self, paths: list[Path]) -> None:
+        save = self.dashboard.save_report
+        assert save is not None  # noqa: S101 - the key was answered otherwise
+        try:
+            place = await asyncio.to_thread(save, paths)
+        except (IrltuiError, OSError) as error:
+            self.answer("e", str(error), "bad", "✗")
+            return
+        self.answer("e", f"saved: {place}", "good", "✓")
 
     def action_back(self) -> None:
         """To the runs."""
         self.dashboard.action_show_mode("runs")
-
-
-def _compared(runs: list[OpenRun]) -> list[ComparedRun]:
-    names = short_names([run.run.path for run in runs])
-    return [
-        ComparedRun(name, run.run, run.config, run.history, str(run.state))
-        for run, name in zip(runs, names, strict=True)
-    ]
-
-
-def _sides(runs: list[OpenRun]) -> list[Side]:
-    """Runs that differ by seed only are one."""
-    return sides_of(_compared(runs))

@@ -1,4 +1,4 @@
-"""New run: a preset, a table of every option, and one line to change the chosen one; checked while it is typed."""
+"""New run: eight fields that matter, the data beside them, everything else folded with a search, one way to start."""
 
 from __future__ import annotations
 
@@ -7,248 +7,336 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from rich.text import Text
+from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.content import Content
-from textual.screen import ModalScreen
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.binding import BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Input
 
 from irltui.api.registry import Registry
 from irltui.config.load import Loaded
 from irltui.config.presets import presets
-from irltui.dashboard.content import cell, joined, shown
+from irltui.config.toml import value as as_toml
+from irltui.dashboard.data_peek import PathSuggester, Peek, guessed, peek
 from irltui.dashboard.form import NO_OFFERS, Form, Offers, Option
-from irltui.dashboard.screens.preview import Check, PreviewScreen
+from irltui.dashboard.keymap import NEW, Key, bindings, keys_of
+from irltui.dashboard.new_run_rows import data_rows, explained, option_rows, start_row
+from irltui.dashboard.screens.base import MainScreen
+from irltui.dashboard.screens.preview import PreviewScreen
+from irltui.dashboard.verdicts import (
+    ANSWER,
+    DATA,
+    FIELDS,
+    INKS,
+    METHOD,
+    METHODS,
+    MODEL,
+    NAME,
+    PROMPT,
+    TEXTS,
+    WRONG,
+    verdicts,
+)
+from irltui.dashboard.widgets.lines import Lines
+from irltui.dashboard.widgets.spans import S, fit
 from irltui.errors import IrltuiError
 from irltui.experiments.study import Study
 
 Launch = Callable[[Loaded | Study, str], Path]
 """Makes the folder of a run, or of all runs of a study, starts the work and returns the (first) run's folder; the name
 is a suggestion."""
-
-
 Look = Callable[[], Offers]
 """Asks the installed plugins, in processes of their own, so that a broken one shows as a problem and no more."""
+_LABEL = 15
+AGAIN = "again"
+"""What a configuration is called that is no preset."""
+_KEYS = {field.id: field.key for field in FIELDS}
 
-_WIDE = 60
+
+class Method(Lines):
+    """A choice in one line: all are seen, the chosen one is reversed."""
+
+    def pick(self, names: list[str], chosen: str) -> None:
+        """Show the choice."""
+        names = names if chosen in names else [AGAIN, *names]
+        here = chosen if chosen in names else AGAIN
+        while names[0] != here and sum(len(name) + 2 for name in names[: names.index(here) + 1]) > self.room > 0:
+            names = names[1:]
+        looks = {True: ("background", "b", "foreground"), False: ("muted", "", "")}
+        self.say([S(f" {name} ", *looks[name == here]) for name in names])
 
 
-class NewRunScreen(ModalScreen[Path | None]):
-    """Fill in a run and start it.
+class NewRunScreen(MainScreen):
+    """Fill in a run and start it; what was typed stays until it is started."""
 
-    Args:
-        launch: starts it.
-        look: finds out what installed plugins offer, which takes a moment; None offers the built-in parts alone.
-        check: looks at data and model of what is filled in; None if that cannot be done.
-        source: a configuration to begin with, "" for the first preset.
-    """
+    SCOPES = (NEW,)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(NEW)
 
-    CSS_PATH = "new_run.tcss"
-    AUTO_FOCUS = "#options"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "preset", "preset"),
-        Binding("enter", "edit", "change"),
-        Binding("space", "choose", "choice"),
-        Binding("backspace", "take_back", "take back"),
-        Binding("slash", "filter", "filter"),
-        Binding("C", "check", "check it"),
-        Binding("R", "start", "run it"),
-        Binding("escape", "leave", "close"),
-    ]
-
-    def __init__(self, launch: Launch, look: Look | None = None, check: Check | None = None, source: str = "") -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._launch, self._look, self._check, self._offers = launch, look, check, NO_OFFERS
-        self._presets = presets()
-        self._form = Form(source or next(iter(self._presets), ""))
+        names = list(presets())
+        self._presets = [*(name for name in METHODS if name in names), *(name for name in names if name not in METHODS)]
         self._registry = Registry()
+        self._offers = NO_OFFERS
         self._options: list[Option] = []
         self._problems: list[str] = []
-        self._filter = ""
-        self._edited: Option | None = None  # None while the line filters
-        self._said = ""
+        self._open: frozenset[str] = frozenset()  # sections that are unfolded
+        self._rows: list[Option | str] = []
+        self._edited: Option | None = None
+        self._found = Peek()
 
-    def compose(self) -> ComposeResult:
-        """Head, options, the line, help and problems."""
-        with Vertical(id="form"):
-            yield Static(id="form-head")
-            yield DataTable[Text](id="options", cursor_type="row")
-            yield Input(id="line", compact=True, disabled=True)
-            yield Static(id="form-help")
-            yield Footer(show_command_palette=False, compact=True)
+    def body(self) -> ComposeResult:
+        """Fields with their verdicts, the rest folded; beside them the data."""
+        with Horizontal(id="both"):
+            with VerticalScroll(id="fields", can_focus=False):
+                for field in FIELDS:
+                    with Horizontal(classes="field"):
+                        yield Lines(f"name-{field.id}", classes="one name")
+                        if field.id == METHOD:
+                            yield Method("in-method", selectable=True, classes="one")
+                        else:
+                            paths = PathSuggester() if field.id in {MODEL, DATA} else None
+                            yield Input(id=f"in-{field.id}", compact=True, suggester=paths)
+                    yield Lines(f"why-{field.id}", classes="one")
+                yield Lines("start", classes="one", selectable=True)
+                with Horizontal(classes="field"):
+                    yield Lines("name-more", classes="one name")
+                    yield Input(id="in-search", compact=True, placeholder="search all options: beta, seed, lora")
+                yield Lines("more", selectable=True)
+                yield Input(id="edit", compact=True)
+                yield Lines("explained")
+            yield Lines("data")
+
+    # -- what is filled in ------------------------------------------------------------------------
+
+    @property
+    def form(self) -> Form:
+        """What was typed so far, kept by the dashboard."""
+        return self.dashboard.draft
+
+    @form.setter
+    def form(self, form: Form) -> None:
+        self.dashboard.draft = form
+        self._look_at_form()
+
+    @property
+    def name(self) -> str:
+        """Of the run to be."""
+        typed = self.query_one("#in-name", Input).value if self._is_composed else ""
+        return typed or (self.form.preset if self.form.preset in self._presets else AGAIN)
 
     def on_mount(self) -> None:
-        """Show the first preset."""
-        table = self.query_one("#options", DataTable)
-        for name in ("option", "value", "from"):
-            table.add_column(Text(name), key=name)
-        self._show(self._form)
-        if self._look is not None:
-            self.run_worker(self._ask(self._look), name="plugins")
+        """Show what was typed before."""
+        self.query_one("#in-model").focus()
+        self._fill()
+        if self.dashboard.look_at_plugins is not None:
+            self.run_worker(self._ask(self.dashboard.look_at_plugins), name="plugins")
 
     async def _ask(self, look: Look) -> None:
         self._offers = await asyncio.to_thread(look)
-        self._show(self._form)
+        self._look_at_form()
+
+    def _fill(self) -> None:
+        """Put the draft into the fields."""
+        for id_, key in _KEYS.items():
+            if key:
+                with self.prevent(Input.Changed):
+                    self.query_one(f"#in-{id_}", Input).value = self.form.typed.get(key, "").strip('"')
+        self._look_at_form()
+
+    def _look_at_form(self) -> None:
+        values = {option.key: option.value for option in self.form.options(self._registry, [], self._offers)}
+        source = values.get("data.source", "").strip('"')
+        self._found = peek(source)
+        self._problems = self.form.problems()
+        self._options = self.form.options(self._registry, self._problems, self._offers)
+        self.redraw()
+
+    def _with_columns(self) -> Form:
+        """The form with the columns that were found in the file, where none was typed."""
+        form = self.form
+        for id_, name in zip((PROMPT, ANSWER), guessed(self._found), strict=True):
+            if name and _KEYS[id_] not in form.typed:
+                form = form.with_value(_KEYS[id_], as_toml(name))
+        return form
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def _show(self, form: Form) -> None:
-        self._problems = form.problems()
-        everything = form.options(self._registry, self._problems, self._offers)
-        self._options = [option for option in everything if self._filter in option.key]
-        table = self.query_one("#options", DataTable)
-        row = table.cursor_row
-        table.clear()
-        for option in self._options:
-            style = "bold red" if option.problem else "bold" if option.origin else "dim"
-            value = option.value or ("(required)" if option.problem else "-")
-            table.add_row(
-                cell(option.key, limit=40 if self.size.width >= _WIDE else 22),
-                cell(value, style, limit=60),
-                cell(option.origin, "dim", limit=30),
-            )
-        table.move_cursor(row=min(row, max(0, len(self._options) - 1)), animate=False)
-        state = "ready: R runs it" if not self._problems else f"{len(self._problems)} to settle"
-        self.query_one("#form-head", Static).update(
-            joined(
-                [
-                    Content.styled("New run", "bold $primary"),
-                    Content.assemble("preset ", (form.preset, "bold")),
-                    Content.styled(state, "$success" if not self._problems else "$warning"),
-                    Content.styled(self._presets.get(form.preset, ""), "$secondary"),
-                ]
-            )
-        )
-        self._draw_help()
+    def draw(self) -> None:
+        """Show fields, verdicts, options and data."""
+        values = {option.key: option.value for option in self._options}
+        said = verdicts(self.form, values, self._problems, self._found, self.name)
+        for field in FIELDS:
+            here = self.focused is not None and self.focused.id == f"in-{field.id}"
+            label = S(field.name, "gap" if here else "foreground", "b" if here else "")
+            self.say(f"name-{field.id}", [S("▎" if here else " ", "accent"), label])
+            verdict = said[field.id]
+            ink = INKS.get(verdict.mark, "muted")
+            room = max(self.query_one(f"#why-{field.id}", Lines).size.width - _LABEL - 2, 12)
+            mark = S(f"{verdict.mark} " if verdict.mark else "", ink, "b")
+            words = S(fit(verdict.words, room), "bad" if verdict.mark == WRONG else "muted")
+            self.say(f"why-{field.id}", [S(" " * _LABEL), mark, words])
+        self.query_one("#in-method", Method).pick(self._presets, self.form.preset)
+        self._draw_placeholders(values)
+        wrong = [field.name.lower() for field in FIELDS if said[field.id].mark == WRONG]
+        others = [line for line in self._problems if not any(f"{key}:" in line for key in _KEYS.values() if key)]
+        room = self.query_one("#start", Lines).size.width
+        self.say("start", start_row(self._problems, [*wrong, *others], self._found, values, room))
+        self.say("name-more", [S(" More", "foreground", "b")])
+        wanted = self.query_one("#in-search", Input).value
+        rows, self._rows = option_rows(self._options, wanted, self._open, self.query_one("#more", Lines).room)
+        self.say("more", *rows)
+        self._explain()
+        columns = self._with_columns().typed
+        names = [columns.get(_KEYS[id_], "").strip('"') for id_ in (PROMPT, ANSWER)]
+        panel = self.query_one("#data", Lines)
+        panel.say(*data_rows(self._found, names[0], names[1], values, panel.room - 1, panel.size.height))
 
-    def _draw_help(self) -> None:
-        option = self._edited or self.chosen
-        lines = [Content.styled("", "")]
-        if option:
-            choices = f"  one of {', '.join(option.choices)}" if option.choices else ""
-            lines = [Content.assemble((option.key, "bold"), "  ", shown(option.help), choices)]
-        problem = self._said or (option.problem if option else "") or next(iter(self._problems), "")
-        if problem:
-            lines.append(shown(problem, "$error"))
-        self.query_one("#form-help", Static).update(Content("\n").join(lines))
-
-    @property
-    def chosen(self) -> Option | None:
-        """The option under the cursor."""
-        row = self.query_one("#options", DataTable).cursor_row
-        return self._options[row] if 0 <= row < len(self._options) else None
-
-    def on_data_table_row_highlighted(self) -> None:
+    @on(Lines.Moved, "#more")
+    def moved(self) -> None:
         """Explain another option."""
-        self._draw_help()
+        self._explain()
 
-    def on_data_table_row_selected(self) -> None:
-        """Enter and a click change it."""
-        self.action_edit()
+    def _explain(self) -> None:
+        option = self._edited or self._option()
+        room = self.query_one("#explained", Lines).room - 1
+        self.say("explained", *explained(option, room) if isinstance(option, Option) else [])
+
+    def _draw_placeholders(self, values: dict[str, str]) -> None:
+        found = dict(zip((PROMPT, ANSWER), guessed(self._found), strict=True))
+        for id_, key in _KEYS.items():
+            if key:
+                default = values.get(key, "").strip('"')
+                self.query_one(f"#in-{id_}", Input).placeholder = found.get(id_) or default
+        self.query_one(f"#in-{NAME}", Input).placeholder = self.name
+
+    def keys(self) -> list[Key]:
+        """In a form letters are letters: there is no help and no quit."""
+        return [key for key in keys_of(NEW) if key.label]
+
+    # -- typing ----------------------------------------------------------------------------------
+
+    @on(Input.Changed)
+    def typed(self, event: Input.Changed) -> None:
+        """Check while it is typed; a good value clears its error."""
+        id_ = (event.input.id or "").removeprefix("in-")
+        key = _KEYS.get(id_, "")
+        if id_ == "edit":
+            return
+        if not key:
+            self.redraw()
+            return
+        text = as_toml(event.value) if id_ in TEXTS and event.value else event.value
+        self.form = self.form.with_value(key, text)
+
+    @on(Input.Submitted)
+    def kept(self, event: Input.Submitted) -> None:
+        """Enter goes to the next field, or keeps an option."""
+        if event.input.id == "in-search":
+            self.query_one("#more").focus()
+            return
+        if event.input.id != "edit":
+            self.app.action_focus_next()
+            return
+        if (option := self._edited) is not None and event.value != option.value:
+            self.form = self.form.with_value(option.key, event.value)
+        self._close_editor()
+
+    def _close_editor(self) -> None:
+        self._edited = None
+        self.query_one("#edit").remove_class("on")
+        self.query_one("#more").focus()
+        self.redraw()
+
+    def on_descendant_focus(self) -> None:
+        """Mark the field."""
+        if self._is_composed:
+            self.redraw()
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys of the lists in the form, which are letters elsewhere."""
+        focused = self.focused.id if self.focused is not None else ""
+        if focused == "more":
+            actions = {"enter": self._enter_option, "space": self._next_choice, "backspace": self._take_back}
+        elif focused == "in-method":
+            actions = {
+                "left": lambda: self._method(-1),
+                "right": lambda: self._method(1),
+                "enter": lambda: self._method(1),
+            }
+        elif focused == "start":
+            actions = {"enter": self.action_start}
+        else:
+            return
+        if event.key in actions:
+            event.stop()
+            actions[event.key]()
+
+    def _method(self, by: int) -> None:
+        at = self._presets.index(self.form.preset) if self.form.preset in self._presets else -1
+        self.form = Form(self._presets[(at + by) % len(self._presets)], self.form.typed)
+
+    def _option(self) -> Option | str | None:
+        at = self.query_one("#more", Lines).index
+        return self._rows[at] if 0 <= at < len(self._rows) else None
+
+    def _enter_option(self) -> None:
+        found = self._option()
+        if isinstance(found, str):
+            self._open ^= {found}
+            self.redraw()
+        elif found is not None:
+            self._edited = found
+            editor = self.query_one("#edit", Input)
+            editor.add_class("on")
+            editor.value = self.form.typed.get(found.key, found.value)
+            editor.placeholder = f"{found.key} = ..."
+            editor.focus()
+
+    def _next_choice(self) -> None:
+        found = self._option()
+        if isinstance(found, Option) and found.choices:
+            now = found.value.strip('"')
+            at = found.choices.index(now) if now in found.choices else -1
+            self.form = self.form.with_value(found.key, found.choices[(at + 1) % len(found.choices)])
+
+    def _take_back(self) -> None:
+        found = self._option()
+        if isinstance(found, Option):
+            self.form = self.form.with_value(found.key, "")
 
     # -- keys ------------------------------------------------------------------------------------
 
-    def action_preset(self) -> None:
-        """The next preset; what was typed stays."""
-        names = list(self._presets)
-        at = names.index(self._form.preset) if self._form.preset in names else -1
-        following = names[(at + 1) % len(names)]
-        self._form = Form(following, self._form.typed)
-        self._show(self._form)
+    def action_search(self) -> None:
+        """Search all options."""
+        self.query_one("#in-search").focus()
+        self.query_one("#more").scroll_visible(animate=False)
 
-    def action_edit(self) -> None:
-        """Type a value for the chosen option."""
-        if option := self.chosen:
-            self._edited = option
-            self._type(self._form.typed.get(option.key, option.value), f"{option.key} = ...")
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self._edited = None
-        self._type(self._filter, "filter options")
-
-    def _type(self, text: str, hint: str) -> None:
-        line = self.query_one("#line", Input)
-        line.disabled = False
-        line.placeholder = hint
-        line.value = text
-        line.focus()
-
-    def action_choose(self) -> None:
-        """The next of the words that the chosen option may be."""
-        option = self.chosen
-        if option and option.choices:
-            now = option.value.strip('"')
-            at = option.choices.index(now) if now in option.choices else -1
-            self._keep(option.key, option.choices[(at + 1) % len(option.choices)])
-
-    def action_take_back(self) -> None:
-        """The preset's value again."""
-        if option := self.chosen:
-            self._keep(option.key, "")
-
-    def _keep(self, key: str, text: str) -> None:
-        self._said = ""
-        self._form = self._form.with_value(key, text)
-        self._show(self._form)
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Check while it is typed."""
-        if self.query_one("#line", Input).disabled:
-            return
-        if self._edited is None:
-            self._filter = event.value
-            self._show(self._form)
+    def action_move_focus(self, by: int) -> None:
+        """The next field, or the one before."""
+        if by > 0:
+            self.app.action_focus_next()
         else:
-            tried = self._form.with_value(self._edited.key, event.value)
-            self._said = next((line for line in tried.problems() if f"{self._edited.key}:" in line), "")
-            self._draw_help()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep what was typed."""
-        edited, self._edited = self._edited, None
-        self._close_line()
-        if edited:
-            unchanged = event.value == edited.value and edited.key not in self._form.typed
-            self._keep(edited.key, self._form.typed.get(edited.key, "") if unchanged else event.value)
-
-    def _close_line(self) -> None:
-        line = self.query_one("#line", Input)
-        line.disabled = True
-        self.query_one("#options").focus()
+            self.app.action_focus_previous()
 
     def action_leave(self) -> None:
-        """Out of the line, then out of the form."""
-        if self.query_one("#line", Input).disabled:
-            self.dismiss(None)
+        """Out of an option, then out of the form; what was typed stays."""
+        if self._edited is not None:
+            self._close_editor()
             return
-        self._said, self._edited = "", None
-        self._close_line()
-        self._draw_help()
+        self.dashboard.action_show_mode("runs")
 
     def action_check(self) -> None:
         """Look at data and model first, if nothing is wrong with the form."""
-        if self._check is None:
-            self._say("Check with `irltui check`.")
+        if self.dashboard.check is None:
+            self.answer("ctrl+l", "check with irltui check", "warn")
             return
         try:
-            self.app.push_screen(PreviewScreen(self._check, self._form.load()))
+            self.app.push_screen(PreviewScreen(self.dashboard.check, self._with_columns().load()))
         except IrltuiError as error:
-            self._say(str(error))
+            self.answer("ctrl+l", str(error).splitlines()[0], "bad", WRONG)
 
     def action_start(self) -> None:
         """Start the run, if nothing is wrong."""
-        try:
-            loaded = self._form.load()
-            name = self._form.preset if self._form.preset in self._presets else "again"
-            path = self._launch(loaded, name)
-        except (IrltuiError, OSError) as error:
-            self._say(str(error))
-            return
-        self.dismiss(path)
-
-    def _say(self, text: str) -> None:
-        self._said = text.splitlines()[0]
-        self._draw_help()
+        if problem := self.dashboard.start(self._with_columns(), self.name):
+            self.answer("ctrl+s", problem, "bad", WRONG)

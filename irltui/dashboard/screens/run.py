@@ -24,13 +24,15 @@ from irltui.dashboard.widgets.lines import Lines
 from irltui.dashboard.widgets.marks import spark
 from irltui.dashboard.widgets.messages_list import console_rows, message_rows
 from irltui.dashboard.widgets.plotted import Frame
-from irltui.dashboard.widgets.spans import Row, S, fit, flow, spread
+from irltui.dashboard.widgets.spans import Row, S, fit, flow, length, spread
 from irltui.dashboard.widgets.timeline import newest, timeline
+from irltui.runs.status import State
 from irltui.views.replay import Moment
 from irltui.views.told import told
 
 MOST_CHARTS = 8
 _SPARK_SPECS = ("gap", "nll", "loss", "auc", "kl", "length", "both-down", "distinct", "pairs")
+ENDED_BADLY = frozenset({State.FAILED, State.CRASHED, State.STOPPED, State.PREEMPTED})
 MESSAGES, CONSOLE = "messages", "console"
 
 
@@ -79,7 +81,10 @@ class RunScreen(Replayed, ChartedScreen):
         width = self.size.width
         self.say("head", head(run, moment, width, narrow=width < NARROW))
         self.draw_progress()
-        self.say("story", [S(" "), *story(run, moment, width - 2)])
+        told = [S(" "), *story(run, moment, width - 2)]
+        again = [S("   e", "gap", "b"), S(" edit and start again", "muted")]
+        offers = run.state in ENDED_BADLY and length(told) + length(again) < width
+        self.say("story", [*told, *again] if offers else told)
         self.set_class(bool(self._large), "enlarged")
         self.set_class(bool(self._telling), "telling")
         if self._telling:
@@ -266,7 +271,7 @@ class RunScreen(Replayed, ChartedScreen):
 
 
 def _spark_row(moment: Moment, spec: Spec, room: int) -> Row:
-    metric = next(name for name in spec.metrics if moment.has(name))
+    metric = next(name for name in spec.names if moment.has(name))
     y = moment.curve(metric).y
     known = y[y == y]
     change = float(known[-1] - known[-2]) if len(known) > 1 else 0.0

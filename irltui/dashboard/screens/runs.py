@@ -1,246 +1,290 @@
-"""Runs: every run of the folder in a table, with the last words of those that crashed."""
+"""Runs: where everything begins. Without runs three ways to start; with runs a tree of studies and a preview."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
-from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.content import Content
-from textual.widgets import DataTable, Static
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 
-from irltui.dashboard.content import STATE_MARKS, cell, joined, shown, tail
-from irltui.dashboard.keymap import EVERYWHERE, RUNS, bindings
+from irltui.dashboard.charts import charts_of, frame, plotted
+from irltui.dashboard.keymap import EVERYWHERE, RUNS, Key, bindings
 from irltui.dashboard.messages import LineEntered, LineLeft
+from irltui.dashboard.run_rows import about_rows, heading_row, item_row, newest_rows
 from irltui.dashboard.screens.base import MainScreen
+from irltui.dashboard.screens.dialogs import TextDialog
 from irltui.dashboard.store import Line
+from irltui.dashboard.tree import GROUPS, NAME, ORDERS, STUDY, Item, items, paths
+from irltui.dashboard.welcome import EXAMPLE, WAYS, example_curves, way_rows
+from irltui.dashboard.widgets.chart import Chart
 from irltui.dashboard.widgets.filter_line import FilterLine
-from irltui.runs.event_lines import number
-from irltui.runs.metrics import GAP as GAP_METRIC
-from irltui.runs.metrics import HELD_OUT_LOSS, HELD_OUT_NLL, PAIRS_PER_SECOND
-from irltui.runs.status import WORKING, State
-from irltui.text import safe
-from irltui.views.numbers import age, figure
+from irltui.dashboard.widgets.lens import Lens
+from irltui.dashboard.widgets.lines import Lines
+from irltui.dashboard.widgets.plotted import Frame
+from irltui.dashboard.widgets.spans import Row, S
+from irltui.runs.folder import is_run
+from irltui.runs.status import WORKING
+from irltui.views.replay import Moment
+from irltui.views.run_query import matches
 
-_WIDE = 110
-_COLOURS = {
-    State.RUNNING: "success",
-    State.PAUSED: "warning",
-    State.FINISHED: "primary",
-    State.STOPPED: "warning",
-    State.PREEMPTED: "warning",
-    State.FAILED: "error",
-    State.CRASHED: "error",
-}
-NEWEST, NAME, GAP, HELD_OUT = "newest", "name", "reward gap", "held-out loss"
-_ORDERS: dict[str, Callable[[Line], tuple[float | str, ...]]] = {
-    NEWEST: lambda line: (-line.status.time,),
-    NAME: lambda line: (line.name,),
-    GAP: lambda line: (-_value(line, GAP_METRIC, float("-inf")),),
-    HELD_OUT: lambda line: (_value(line, HELD_OUT_LOSS, float("inf")),),
-}
+PREVIEW_AFTER = 0.15  # seconds that the cursor rests on a row before its run is read
+LENS, UNSMOOTHED = Lens(), Lens(smoothing=1)
 
 
 class RunsScreen(MainScreen):
-    """The table of runs."""
+    """All runs of the folder."""
 
-    CSS_PATH = "runs.tcss"
     TAB = 1
     SCOPES = (RUNS, EVERYWHERE)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
     def __init__(self) -> None:
         super().__init__()
-        self._filter, self._order = "", NEWEST
-        self._shown: list[Line] = []
-        self._head: tuple[str, ...] = ()
+        self._items: list[Item] = []
+        self._folded: frozenset[tuple[str, ...]] = frozenset()
+        self._query, self._order, self._group = "", NAME, STUDY
+        self._timer: Timer | None = None
 
     def body(self) -> ComposeResult:
-        """Head, table, details of the chosen run."""
-        yield Static(id="head")
-        yield DataTable[Text](cursor_type="row", id="table")
-        yield Static(id="empty")
-        yield Static(id="details")
-        yield FilterLine()
-
-    def on_mount(self) -> None:
-        """Keys go to the table."""
-        self.query_one(DataTable).focus()
-
-    def draw(self) -> None:
-        """Show the list again, the cursor on the run it was on."""
-        wanted = self._filter.casefold()
-        matching = [
-            x for x in self.store.lines if wanted in f"{x.name} {x.status.state} {x.algorithm} {x.model}".casefold()
-        ]
-        self._shown = sorted(matching, key=_ORDERS[self._order])
-        self._draw_head()
-        self._draw_table()
-        self._draw_details()
+        """Three ways to begin, or list and preview; a line to filter by."""
+        with Vertical(id="first"):
+            yield Lines("welcome", selectable=True)
+            yield Chart("example", still=True)
+        with Horizontal(id="both"):
+            with Vertical(id="listing"):
+                yield Lines("heads", classes="one")
+                yield Lines("list", selectable=True)
+            with Vertical(id="preview"):
+                yield Lines("about")
+                yield Chart("curve", still=True)
+                yield Lines("below")
+        yield FilterLine("words, and lr>=1e-5 model~llama; enter keeps, esc clears")
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def _draw_head(self) -> None:
-        alive = sum(line.status.state in WORKING for line in self.store.lines)
-        parts = [
-            Content.styled("irltui", "bold $primary"),
-            shown(self.store.folder, limit=60),
-            Content(f"{len(self.store.lines)} runs, {alive} working"),
-            Content.styled(f"by {self._order}", "$secondary"),
-        ]
-        if self.store.marked:
-            parts.append(Content.styled(f"{len(self.store.marked)} marked, 4 compares", "$accent"))
-        self.query_one("#head", Static).update(joined(parts))
+    @property
+    def _is_empty(self) -> bool:
+        return self.store.listed and not self.store.lines
 
-    def _draw_table(self) -> None:
-        table = self.query_one(DataTable)
-        empty = self.query_one("#empty", Static)
-        empty.display = not self._shown and self.store.listed
-        table.display = bool(self._shown)
-        if empty.display:
-            empty.update(self._nothing())
-        head = self._columns()
-        chosen = self.chosen
-        if head != self._head:
-            table.clear(columns=True)
-            for name in head:
-                table.add_column(Text(name), key=name)
-            self._head = head
+    def draw(self) -> None:
+        """Show the list, the cursor on the row it was on."""
+        self.set_class(self._is_empty, "empty")
+        self.set_class(not self.store.listed, "unread")
+        if self._is_empty:
+            self._draw_welcome()
+            return
+        self._draw_list()
+        self._draw_preview()
+
+    def corner(self) -> Row:
+        """How many runs there are, and how many work."""
+        lines = self.store.lines
+        if not lines:
+            return [S("no runs yet" if self.store.listed else "reading", "muted")]
+        alive = sum(line.status.state in WORKING for line in lines)
+        return [S(f"{len(lines)} runs", "muted"), S(f"   ● {alive} running" if alive else "", "good")]
+
+    def keys(self) -> list[Key]:
+        """Of an empty folder only those that begin something."""
+        found = list(super().keys())
+        if not self._is_empty:
+            return found
+        names = {"open": "begin", "new_run": "my data"}
+        return [key if key.scope == EVERYWHERE else _renamed(key, names[key.action]) for key in found
+                if key.scope == EVERYWHERE or key.action in names]  # fmt: skip
+
+    def _draw_welcome(self) -> None:
+        ways = self.query_one("#welcome", Lines)
+        ways.tall = 4 if self.size.height >= 20 else 2
+        ways.say(*way_rows(self.size.width, ways.tall))
+        if self.focused is None or self.focused.id != "welcome":
+            ways.focus()
+        self.query_one("#example", Chart).show(example_curves(), EXAMPLE, UNSMOOTHED)
+
+    def _draw_list(self) -> None:
+        listing = self.query_one("#list", Lines)
+        chosen = self._chosen
+        shown = [line for line in self.store.lines if matches(self._query, _known(line), line.config)]
+        self._items = items(shown, self._order, self._group, self._folded)
+        width = listing.room
+        rows = [item_row(one, self.store, width, is_folded=one.key in self._folded) for one in self._items]
+        if self.store.listed and not rows:
+            rows = [[S("No run matches the filter. ", "muted"), S("/", "gap", "b"), S(" changes it.", "muted")]]
+        at = next((i for i, one in enumerate(self._items) if chosen and one.key == chosen.key), listing.index)
+        listing.say(*rows)
+        listing.put(min(at, max(len(rows) - 1, 0)))
+        self.say("heads", heading_row(width))
+        if self.focused is None:
+            listing.focus()
+
+    def _draw_preview(self) -> None:
+        if not self.query_one("#preview").display:
+            return
+        item, about = self._chosen, self.query_one("#about", Lines)
+        run = self.store.open.get(item.line.path) if item is not None else None
+        room = max(about.size.width - 1, 20)
+        if item is None:
+            self.say("about")
+            self.say("below")
+            return
+        rows = about_rows(item, run, self.store, room)
+        about.styles.height = len(rows)
+        about.say(*rows)
+        chart = self.query_one("#curve", Chart)
+        if run is None or not run.loaded:
+            chart.show([], Frame("", direct=True, help="reading"), LENS)
+            self.say("below")
+            self._read_soon()
+            return
+        moment = Moment(run.history)
+        spec = next(iter(charts_of(moment.metrics())), None)
+        if spec is not None:
+            around = frame(moment, spec, LENS, direct=True, short=True)
+            chart.show(plotted(moment, spec, LENS, short=True), around, LENS)
         else:
-            table.clear()
-        for line in self._shown:
-            table.add_row(*(self._cell(line, column) for column in head), key=str(line.path))
-        at = next((i for i, line in enumerate(self._shown) if chosen and line.path == chosen.path), 0)
-        table.move_cursor(row=at, animate=False)
+            chart.show([], Frame("", direct=True, help="no values yet"), LENS)
+        self.say("below", *newest_rows(item, run, moment, room))
 
-    def _columns(self) -> tuple[str, ...]:
-        narrow = ("", "run", "state", "step", "gap", "held-out", "age")
-        wide = (
-            "",
-            "run",
-            "state",
-            "phase",
-            "alg",
-            "outer",
-            "step",
-            "gap",
-            "held-out",
-            "NLL",
-            "pairs/s",
-            "age",
-            "model",
-        )
-        tiny = ("run", "state", "gap")
-        return wide if self.size.width >= _WIDE else narrow if self.size.width >= 60 else tiny
+    def _read_soon(self) -> None:
+        """Read the run under the cursor when the cursor rests."""
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(PREVIEW_AFTER, self._read)
 
-    def _cell(self, line: Line, column: str) -> Text:
-        status = line.status
-        match column:
-            case "":
-                return Text("*" if line.path in self.store.marked else " ", style="bold")
-            case "run":
-                return cell(tail(safe(line.name), 30 if self.size.width < _WIDE else 40))
-            case "state":
-                colour = self._colour(status.state)
-                return Text(f"{STATE_MARKS[status.state]} {status.state}", style=colour)
-            case "phase":
-                return cell(status.phase if status.state in WORKING else "", limit=12)
-            case "alg":
-                return cell(line.algorithm, limit=8)
-            case "outer":
-                return Text(f"{min(status.outer_iteration + 1, status.outer_iterations)}/{status.outer_iterations}")
-            case "step":
-                return Text(f"{status.step}/{status.total_steps}")
-            case "age":
-                return Text(age(self.store.clock() - status.time) if status.time else "-")
-            case "model":
-                return cell(line.model, limit=40)
-            case _:
-                return Text(figure(number(status.values.get(_METRICS[column]))))
-
-    def _colour(self, state: State) -> str:
-        theme = self.app.current_theme
-        return str(getattr(theme, _COLOURS.get(state, "secondary"), "") or "")
-
-    def _draw_details(self) -> None:
-        details, line = self.query_one("#details", Static), self.chosen
-        lines: list[Content] = []
-        if line is not None and line.status.state is State.CRASHED:
-            lines.append(Content.styled("The engine is gone without a goodbye. Last lines of its console:", "$error"))
-            lines += [shown(text, "$secondary", limit=300) for text in line.console[-6:]] or [
-                Content("(console.log is empty: the process was killed, or memory ran out)")
-            ]
-            lines.append(Content.assemble("Continue it with ", (f"irltui run --resume {shown(line.path)}", "bold")))
-        details.display = bool(lines) and self.size.height >= 18
-        details.update(Content("\n").join(lines))
-
-    def _nothing(self) -> Content:
-        if self.store.lines:
-            return Content("No run matches the filter. / changes it.")
-        return Content.assemble(
-            "No runs in ", (shown(self.store.folder).plain, "bold"), " yet.\n\n",
-            "Press ", ("n", "bold $primary"), " to start one from a preset, or in a shell:\n\n",
-            ("  irltui run quickstart", "bold"), "                          a small world, minutes on a laptop\n",
-            ("  irltui run irft --model M --data D", "bold"), "             your model and demonstrations",
-        )  # fmt: skip
+    def _read(self) -> None:
+        if self._chosen is not None and self.is_current:
+            self.dashboard.preview(self._chosen.line.path)
 
     # -- keys ------------------------------------------------------------------------------------
 
     @property
+    def _chosen(self) -> Item | None:
+        at = self.query_one("#list", Lines).index
+        return self._items[at] if 0 <= at < len(self._items) else None
+
+    @property
     def chosen(self) -> Line | None:
         """The run under the cursor."""
-        row = self.query_one(DataTable).cursor_row
-        return self._shown[row] if 0 <= row < len(self._shown) else None
+        return self._chosen.line if self._chosen is not None else None
 
-    def on_data_table_row_highlighted(self) -> None:
+    @on(Lines.Moved, "#list")
+    def moved(self) -> None:
         """Tell about another run."""
-        self._draw_details()
+        self._draw_preview()
 
-    def on_data_table_row_selected(self) -> None:
-        """Enter and a click open."""
+    @on(Lines.Chosen)
+    def clicked(self) -> None:
+        """A second click opens."""
         self.action_open()
 
     def on_line_entered(self, event: LineEntered) -> None:
         """Filter while it is typed."""
-        self._filter = event.text
+        self._query = event.text
         self.redraw()
 
     def on_line_left(self, event: LineLeft) -> None:
-        """Back to the table."""
-        self.query_one(DataTable).focus()
+        """Back to the list."""
+        self.query_one("#list").focus()
 
     def action_open(self) -> None:
-        """Open the run under the cursor."""
-        if line := self.chosen:
-            self.dashboard.open_run(line.path)
+        """Open a run; of a study or of several seeds show or hide what is in it."""
+        if self._is_empty:
+            self._begin(WAYS[self.query_one("#welcome", Lines).index // self.query_one("#welcome", Lines).tall].action)
+            return
+        item = self._chosen
+        if item is None:
+            return
+        if item.is_study or len(item.lines) > 1:
+            self._folded ^= {item.key}
+            self.redraw()
+            return
+        self.dashboard.open_run(item.line.path)
+
+    def _begin(self, action: str) -> None:
+        match action:
+            case "quickstart":
+                self.dashboard.start_preset("quickstart")
+            case "new":
+                self.action_new_run()
+            case _:
+                self._ask_for_folder()
+
+    def _ask_for_folder(self) -> None:
+        hint = "a run, a study, or a folder that holds some"
+        self.app.push_screen(TextDialog("Open a run", hint, may_be_empty=False), self._open_folder)
+
+    def _open_folder(self, text: str | None) -> None:
+        if not text:
+            return
+        path = Path(text).expanduser()
+        if is_run(path):
+            self.dashboard.open_run(path)
+        elif path.is_dir():
+            self.store.look_in(path)
+            self.dashboard.look_again()
+        else:
+            self.answer("o", f"{text}: no such folder", "bad", "×")
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, and go to the next."""
-        if line := self.chosen:
-            self.store.mark(line.path)
-            self.redraw()
-            self.query_one(DataTable).action_cursor_down()
+        """Mark the runs of a row, and go to the next."""
+        if (item := self._chosen) is None:
+            return
+        known = set(self.store.marked)
+        every = set(paths(item)) <= known
+        for path in paths(item):
+            if every or path not in known:
+                self.store.mark(path)
+        self._tell_marked("space")
+        self.query_one("#list", Lines).action_move(1)
+
+    def action_mark_shown(self) -> None:
+        """Mark every run that is shown, or take all marks away."""
+        shown = [line.path for one in self._items if one.level == 0 for line in one.lines]
+        every = set(shown) <= set(self.store.marked)
+        for path in shown:
+            if every or path not in self.store.marked:
+                self.store.mark(path)
+        self._tell_marked("a")
+
+    def _tell_marked(self, key: str) -> None:
+        self.redraw()
+        self.answer(key, f"{len(self.store.marked)} marked: 4 compares them", "foreground", "◆")
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self.query_one(FilterLine).begin()
+        if not self._is_empty:
+            self.query_one(FilterLine).begin()
 
     def action_sort(self) -> None:
-        """The next order."""
-        orders = list(_ORDERS)
+        """The next order; in an empty folder, open another one."""
+        if self._is_empty:
+            self._ask_for_folder()
+            return
+        orders = list(ORDERS)
         self._order = orders[(orders.index(self._order) + 1) % len(orders)]
         self.redraw()
+        self.answer("o", f"ordered by {self._order}", "foreground")
+
+    def action_group(self) -> None:
+        """The next way to group."""
+        self._group = GROUPS[(GROUPS.index(self._group) + 1) % len(GROUPS)]
+        self.redraw()
+        self.answer("g", f"grouped by {self._group}", "foreground")
 
     def action_new_run(self) -> None:
         """Fill in a new run."""
         self.dashboard.new_run()
 
 
-_METRICS = {"gap": GAP_METRIC, "held-out": HELD_OUT_LOSS, "NLL": HELD_OUT_NLL, "pairs/s": PAIRS_PER_SECOND}
+def _known(line: Line) -> str:
+    return f"{line.name} {line.status.state} {line.algorithm} {line.model}"
 
 
-def _value(line: Line, metric: str, otherwise: float) -> float:
-    found = number(line.status.values.get(metric))
-    return otherwise if found is None or found != found else found
+def _renamed(key: Key, label: str) -> Key:
+    from dataclasses import replace
+
+    return replace(key, label=label)

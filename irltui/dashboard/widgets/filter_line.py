@@ -19,8 +19,8 @@ class FilterLine(Input):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "clear", show=False)]
 
-    def __init__(self) -> None:
-        super().__init__(placeholder="filter: type, enter to keep, escape to clear", disabled=True)
+    def __init__(self, hint: str = "words to show; enter keeps them, esc clears") -> None:
+        super().__init__(placeholder=hint, disabled=True, compact=True)
 
     def begin(self) -> None:
         """Show the line and type into it."""

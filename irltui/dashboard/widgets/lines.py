@@ -98,6 +98,7 @@ class Lines(ScrollView):
         palette, at = self.palette, y + round(self.scroll_y)
         width = self.scrollable_content_region.width
         here = self.can_focus and at < len(self.rows) and at // self.tall == self.index // self.tall
+        here = here and (self.has_focus or len(self.rows) > 1)
         ground = ("accent~24" if self.has_focus else "panel") if here else self.ground
         blank = palette.style("foreground", ground)
         if at >= len(self.rows):

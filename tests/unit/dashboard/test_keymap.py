@@ -11,6 +11,7 @@ from irltui.dashboard.keymap import (
     ENGINE,
     EVERYWHERE,
     KEYS,
+    NEW,
     REPLAY,
     RUN,
     RUNS,
@@ -22,7 +23,8 @@ SCREENS = {
     "runs": (RUNS, EVERYWHERE),
     "run": (RUN, ENGINE, CHARTS, REPLAY, EVERYWHERE),
     "samples": (SAMPLES, REPLAY, ENGINE, EVERYWHERE),
-    "compare": (COMPARE, CHARTS, EVERYWHERE),
+    "compare": (COMPARE, EVERYWHERE),
+    "new": (NEW,),
     "check": (CHECK, ENGINE, EVERYWHERE),
 }
 

@@ -1,0 +1,205 @@
+"""The difference of two arms, metric by metric, with its uncertainty and a verdict in words.
+
+An interval comes from the items of a benchmark. Where there are none, single seeds are shown instead: so few prove
+nothing, and an interval over them may reach where no value can be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from irltui.errors import IrltuiError
+from irltui.experiments.plan import has_plan, read_plan
+from irltui.runs.history import RunHistory
+from irltui.runs.metrics import HIGHER, LOWER, METRICS, metric
+from irltui.views.arms import Side
+from irltui.views.curves import Curve
+from irltui.views.final_figures import FinalRow, final_rows, read_stored
+from irltui.views.replay import Moment
+
+_BETTER = {"quality": 1, "expert_like": 1, "divergence": -1, "win_rate": 1, "accuracy": 1, "logp_gap": 1, "nll": -1}
+_ROUNDING = 1e-6  # of the larger arm: a difference below it is none
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the other arm has more than the base.
+
+    Attributes:
+        name: of the metric, `benchmark/metric` for a benchmark's.
+        better: 1 if more is better, -1 if less, 0 if neither or unknown.
+        seeds: the difference of each seed that both arms have.
+        low: end of the 95 % interval over items, or the lowest seed.
+        items: how many items the interval is over, 0 if only seeds are known.
+    """
+
+    name: str
+    label: str
+    better: int
+    base: float
+    other: float
+    seeds: tuple[float, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    items: int = 0
+
+    @property
+    def difference(self) -> float:
+        """Other minus base."""
+        return self.other - self.base
+
+    @property
+    def scale(self) -> float:
+        """The largest value that is drawn, whatever its sign."""
+        ends = (self.low, self.high, self.difference, *self.seeds)
+        return max((abs(v) for v in ends if math.isfinite(v)), default=0.0)
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the interval excludes zero and all seeds agree on the sign."""
+        tiny = _ROUNDING * max(abs(self.base), abs(self.other), 1e-9)
+        agree = all(s > tiny for s in self.seeds) or all(s < -tiny for s in self.seeds)
+        return agree and (self.low > tiny or self.high < -tiny)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Mark, words and ink."""
+
+    mark: str
+    words: str
+    ink: str
+
+
+def verdict(effect: Effect) -> Verdict:
+    """What the difference says; without items no more than what was seen, in no colour of judgement."""
+    if not math.isfinite(effect.difference):
+        return Verdict("×", "not finite", "bad")
+    if not effect.items and len(effect.seeds) < 2:
+        return Verdict("·", "one run each", "muted")
+    if not effect.is_found:
+        return Verdict("≈", "no effect found" if effect.items else "seeds disagree", "muted")
+    up = effect.difference > 0
+    mark, words = ("▲", "higher") if up else ("▼", "lower")
+    if not effect.items:
+        return Verdict(mark, f"all {len(effect.seeds)} seeds {words}", "foreground")
+    if not effect.better:
+        return Verdict(mark, words, "foreground")
+    good = up == (effect.better > 0)
+    return Verdict(mark, f"{words}: {'better' if good else 'worse'}", "good" if good else "bad")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two arms that are compared, and what came of it."""
+
+    sides: tuple[Side, ...] = ()
+    base: int = 0
+    other: int = 1
+    effects: tuple[Effect, ...] = field(default=())
+    wanted: str = ""
+
+    @property
+    def head(self) -> Effect | None:
+        """The metric that the verdict is about: the study's, else a benchmark's, else the first."""
+        by_items = [effect for effect in self.effects if effect.items]
+        chosen = [effect for effect in self.effects if effect.name == self.wanted]
+        return next(iter([*chosen, *by_items, *self.effects]), None)
+
+
+def compared(sides: Sequence[Side], base: int, other: int, wanted: str) -> Pair:
+    """Compare two arms; reads the stored items of benchmarks, so not on the event loop."""
+    pair = (sides[base], sides[other])
+    rows = final_rows(pair, read_stored)
+    rows.sort(key=lambda row: row.name in METRICS)  # benchmarks first: they are what training is for
+    effects = tuple(made for row in rows if (made := _effect(row, pair)) is not None)
+    return Pair(tuple(sides), base, other, effects, wanted)
+
+
+def planned(sides: Sequence[Side]) -> tuple[int, int, str]:
+    """Base, other arm and metric as the study of these runs has them; else the first two."""
+    folder = sides[0].runs[0].folder.path.parent.parent if sides else None
+    if folder is None or not has_plan(folder):
+        return 0, 1, ""
+    try:
+        plan = read_plan(folder)
+    except IrltuiError:  # a damaged plan only costs the order
+        return 0, 1, ""
+    names = [side.name.rpartition("/")[2] for side in sides]
+    first, second = plan.compare or ("", "")
+    if first in names and second in names:
+        return names.index(second), names.index(first), plan.metric
+    return 0, 1, plan.metric
+
+
+def _effect(row: FinalRow, pair: tuple[Side, Side]) -> Effect | None:
+    first, second = row.estimates
+    if first is None or second is None:
+        return None
+    seeds = _seeds(row.name, pair)
+    low, high, items = (min(seeds), max(seeds), 0) if seeds else (second.mean - first.mean,) * 2 + (0,)
+    if (found := row.against_first[1]) is not None:
+        interval = found.interval
+        low, high, items, seeds = interval.low, interval.high, interval.n, found.by_seed
+    return Effect(row.name, _label(row), _better(row.name), first.mean, second.mean, tuple(seeds), low, high, items)
+
+
+def _label(row: FinalRow) -> str:
+    benchmark, _, figure = row.name.partition("/")
+    text = metric(row.name).label if row.name in METRICS else f"{figure.replace('_', '-')} ({benchmark})"
+    return text[:1].upper() + text[1:]
+
+
+def _better(name: str) -> int:
+    known = {HIGHER: 1, LOWER: -1}.get(metric(name).better, 0)
+    return known if name in METRICS else _BETTER.get(name.partition("/")[2], 0)
+
+
+def _seeds(name: str, pair: tuple[Side, Side]) -> list[float]:
+    """The difference of each seed that both arms have; of one run each, theirs."""
+    ends = [{run.seed: _end(name, run.history) for run in side.runs} for side in pair]
+    common = [seed for seed in ends[1] if seed in ends[0]]
+    if not common and all(len(side) == 1 for side in ends):
+        pairs = [(*ends[0].values(), *ends[1].values())]
+    else:
+        pairs = [(ends[0][seed], ends[1][seed]) for seed in common]
+    return [b - a for a, b in pairs if a is not None and b is not None and math.isfinite(b - a)]
+
+
+def _end(name: str, history: RunHistory) -> float | None:
+    series = history.metrics.get(name)
+    if series:
+        return float(series.last())
+    benchmark, _, figure = name.partition("/")
+    values = [e.values[figure].mean for e in history.evaluations if e.benchmark == benchmark and figure in e.values]
+    return values[-1] if values else None
+
+
+def curves(name: str, side: Side) -> list[Curve]:
+    """The curve of each run of an arm: of a metric, or of a benchmark's figure."""
+    found = []
+    for run in side.runs:
+        if name in run.history.metrics:
+            found.append(Moment(run.history).curve(name))
+            continue
+        benchmark, _, figure = name.partition("/")
+        told = [(e.step, e.values[figure].mean) for e in run.history.evaluations
+                if e.benchmark == benchmark and figure in e.values]  # fmt: skip
+        if told:
+            found.append(Curve(*map(np.array, zip(*((float(x), y) for x, y in told), strict=True))))
+    return found
+
+
+def mean_curve(found: Sequence[Curve]) -> Curve | None:
+    """The mean of curves where all of them have values; None if they share no part of the x axis."""
+    if not found:
+        return None
+    low, high = max(one.x[0] for one in found), min(one.x[-1] for one in found)
+    x = found[0].x[(found[0].x >= low) & (found[0].x <= high)]
+    if not len(x):
+        return None
+    return Curve(x, np.mean([np.interp(x, one.x, one.y) for one in found], axis=0))
