@@ -120,9 +120,14 @@ class ChatFormat:
         return whole.rpartition(_ANSWER)[2].partition(_QUESTION)[0]
 
     @property
+    def asks(self) -> str:
+        """What stands between a question and its answer."""
+        return self._asks + self.head
+
+    @property
     def marks(self) -> set[str]:
         """How a prompt ends that is formatted already."""
-        return {self._asks.strip(), (self._asks + self.head).strip()}
+        return {self._asks.strip(), self.asks.strip()}
 
     def mentions(self, field: str) -> bool:
         """Whether the template names a field of messages, or a variable."""
@@ -131,7 +136,7 @@ class ChatFormat:
     @property
     def frame(self) -> str:
         """What stands between a question and its answer, and after that."""
-        return self._asks + self.head + self.after
+        return self.asks + self.after
 
     def whole_ids(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> Sequence[int]:
         """The ids that transformers makes of a whole conversation."""

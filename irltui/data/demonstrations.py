@@ -19,20 +19,18 @@ from numpy.typing import NDArray
 from irltui.api import Demonstration, Prompt
 from irltui.config.schema import DataSection
 from irltui.data.columns import FIRST, Columns, find_columns
-from irltui.data.messages import BadRow
-from irltui.data.row import NOT_A_DEMONSTRATION, Row, read_turns
+from irltui.data.intake import DUPLICATE, Intake
+from irltui.data.row import NOT_A_DEMONSTRATION, read_turns
 from irltui.data.source import Rows, load_rows
 from irltui.data.template import FORMATTED, PromptTemplate
-from irltui.data.tokens import INNER_END, OVERLONG, Fitted, RowTokens
-from irltui.data.unread import UnreadFields, joined_texts, left_out_files, unread_columns
+from irltui.data.tokens import INNER_END, OVERLONG, Fitted
+from irltui.data.unread import joined_texts, left_out_files, unread_columns
 from irltui.errors import DataError
 from irltui.runs.data_report import DataReport, Lengths, Tally
 
-_DUPLICATE = "duplicate"
 _OWN_TEMPLATE = "set data.template to a Jinja file that fits these conversations"
 _POLL_EVERY = 64  # rows
 _SAY_EVERY = 5.0  # seconds
-_REASONS = 32  # that are told apart
 _KEYS = ("messages", "prompt", "completion")
 
 
@@ -177,10 +175,9 @@ def load_demonstrations(
     columns = find_columns(section, everything.columns, first)
     source = everything.only(columns.used)
     rows = _Rows(source, columns, every_turn=section.turns == "all" and bool(columns.messages))
-    intake = _Intake(section, template, eos_ids, rows)
+    intake = Intake(section, template, eos_ids, rows.add)
     said = time.monotonic()
-    for number, raw in enumerate(source, start=1):
-        intake.take(raw, columns, number)
+    for number in intake.take(source, columns):
         if number % _POLL_EVERY == 0:
             poll()
             if time.monotonic() - said > _SAY_EVERY:
@@ -214,62 +211,6 @@ def load_demonstrations(
     return DemonstrationData(Demonstrations(rows, train), Demonstrations(rows, held_out), template, report)
 
 
-class _Intake:
-    """Takes rows in, by the rules of the configuration."""
-
-    def __init__(self, section: DataSection, template: PromptTemplate, eos_ids: frozenset[int], rows: _Rows) -> None:
-        self.cut: dict[str, Tally] = {}
-        self.dropped: dict[str, Tally] = {}
-        self.remarks: dict[str, Tally] = {}
-        self.fields = UnreadFields(template.mentions, section.turns)
-        self._section, self._rows = section, rows
-        self._tokens = RowTokens(section, template, eos_ids)
-        self._seen: set[bytes] = set()
-
-    def take(self, raw: Mapping[str, Any], columns: Columns, number: int) -> None:
-        """Keep a row's demonstrations, or count why not.
-
-        Raises:
-            DataError: no such row can be used, or one is over-long and the policy is "error".
-        """
-        try:
-            turns = read_turns(raw, columns)
-        except BadRow as reason:
-            self._drop(str(reason), number)
-            return
-        every = self._section.turns == "all"
-        group = _digest(turns[0].system, turns[0].prompt) if every and columns.messages else b""
-        for turn in range(len(turns)) if every else [len(turns) - 1]:
-            try:
-                self._keep(turns[turn], number, turn, group)
-            except BadRow as reason:
-                self._drop(str(reason), number)
-            else:
-                self.fields.see(turns[turn], number, len(turns))
-
-    def _keep(self, row: Row, number: int, turn: int, group: bytes) -> None:
-        pair = self._tokens.pair(row, number)
-        key = _digest((pair.prompt, pair.response))
-        if self._section.duplicates == "drop" and key in self._seen:
-            raise BadRow(_DUPLICATE)
-        self._seen.add(key)
-        fitted = self._tokens.fit(pair.prompt, pair.response, number)
-        for reason in fitted.cut:
-            self.cut.setdefault(reason, Tally()).add(number)
-        for remark in self._tokens.remarks(row, pair, number):
-            self.remarks.setdefault(remark, Tally()).add(number)
-        self._rows.add(number - 1, turn, fitted, group or _digest(fitted.prompt))
-
-    def _drop(self, reason: str, number: int) -> None:
-        if len(self.dropped) >= _REASONS and reason not in self.dropped:
-            reason = "other reasons"
-        self.dropped.setdefault(reason, Tally()).add(number)
-
-
-def _digest(*content: Any) -> bytes:
-    return hashlib.blake2b("".join(map(repr, content)).encode(), digest_size=16).digest()
-
-
 def _check_rows_left(section: DataSection, columns: Columns, read: int, kept: int, dropped: dict[str, Tally]) -> None:
     reasons = "\n".join(f"  {reason}: {tally}" for reason, tally in dropped.items())
     if kept == 0:
@@ -301,7 +242,7 @@ def _advice(dropped: Mapping[str, Tally], columns: Columns) -> str:
 def _is_policy(reason: str) -> bool:
     """Dropped by a rule of the configuration, and not for being bad."""
     by_length = f"prompt{OVERLONG}", f"response{OVERLONG}"
-    return reason in {_DUPLICATE, NOT_A_DEMONSTRATION} or reason.startswith(by_length)
+    return reason in {DUPLICATE, NOT_A_DEMONSTRATION} or reason.startswith(by_length)
 
 
 def _split(rows: _Rows, section: DataSection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transformers import PreTrainedTokenizerFast
+
 _GUARDS = ("\n", "a", ":", ".")
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A prompt and the response after it, as they are written; `differs` as in Pair."""
+
+    prompt: str
+    response: str
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,16 @@ class Pair:
     differs: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """The special token that prompts end with, and the text and ids after it."""
+
+    text: str
+    id: int
+    tail: str
+    tail_ids: list[int]
+
+
 class Encoding:
     """Ids of a text and of its continuation.
 
@@ -33,25 +55,62 @@ class Encoding:
 
     def __init__(self, tokenizer: Any, *, special: bool) -> None:
         self._tokenizer, self._special = tokenizer, special
+        self._mark: _Mark | None = None
+        self._fast = _rust(tokenizer)
         around, alone = self._encode("?", special=True), self._encode("?", special=False)
         # Some tokenizers close every text; a prompt goes on.
         self._closes = special and around[-1 - len(alone) :] == [*alone, tokenizer.eos_token_id]
 
+    def expect(self, ending: str) -> None:
+        """Be told what most prompts end with: behind its last special token they all have the same ids.
+
+        Tokenizers cut a text at such tokens before anything else, so that prompts which end like this need not be
+        encoded alone.
+        """
+        found = [
+            (ending.rfind(token.content), len(token.content), i)
+            for i, token in (self._tokenizer.added_tokens_decoder.items() if self._fast and not self._special else ())
+            if token.content in ending and not (token.normalized or token.lstrip or token.rstrip or token.single_word)
+        ]
+        if not found:
+            return
+        at, length, token = max(found)
+        ids = self._encode("?" + ending, special=False)
+        if token in ids:
+            tail_ids = ids[_last(ids, token) + 1 :]
+            self._mark = _Mark(ending[at : at + length], token, ending[at + length :], tail_ids)
+
     def ids(self, text: str) -> list[int]:
         """Ids of a text from its beginning, with one BOS token at most where the tokenizer adds it."""
-        ids = self._encode(text, special=self._special)
-        ids = ids[:-1] if self._closes else ids
-        bos = self._tokenizer.bos_token_id
-        if self._special and bos is not None and ids[:2] == [bos, bos] and text.startswith(self._tokenizer.bos_token):
-            return ids[1:]
-        return ids
+        return self._all([text])[0]
 
     def pair(self, prompt: str, response: str) -> Pair:
         """Ids of a prompt, and those that its response has behind it."""
-        before, both = self.ids(prompt), self.ids(prompt + response)
+        return self.pairs([Texts(prompt, response)])[0]
+
+    def pairs(self, texts: Sequence[Texts]) -> list[Pair]:
+        """`pair` of many; other threads run meanwhile."""
+        wholes = self._all([text.prompt + text.response for text in texts])
+        prompts = [self._before(text, whole) for text, whole in zip(texts, wholes, strict=True)]
+        alone = iter(self._all([text.prompt for text, found in zip(texts, prompts, strict=True) if found is None]))
+        return [
+            self._pair(text, next(alone) if before is None else before, whole)
+            for text, before, whole in zip(texts, prompts, wholes, strict=True)
+        ]
+
+    def _before(self, text: Texts, whole: list[int]) -> list[int] | None:
+        """A prompt's ids by those of the whole; None where they cannot be told."""
+        mark = self._mark
+        if mark is None or not text.prompt.endswith(mark.text + mark.tail) or mark.text in mark.tail + text.response:
+            return None
+        if whole.count(mark.id) != text.prompt.count(mark.text):
+            return None  # it is part of something else
+        return whole[: _last(whole, mark.id) + 1] + mark.tail_ids
+
+    def _pair(self, text: Texts, before: list[int], both: list[int]) -> Pair:
         if both[: len(before)] == before:
-            return Pair(tuple(before), tuple(both[len(before) :]))
-        return Pair(tuple(before), tuple(self._continuation(response)), merged=True)
+            return Pair(tuple(before), tuple(both[len(before) :]), differs=text.differs)
+        return Pair(tuple(before), tuple(self._continuation(text.response)), merged=True, differs=text.differs)
 
     def _continuation(self, text: str) -> list[int]:
         """Ids of a text that does not begin one: tokenizers of sentencepiece put a space before what begins."""
@@ -61,5 +120,34 @@ class Encoding:
                 return both[len(before) :]
         return self._encode(text, special=False)
 
+    def _all(self, texts: Sequence[str]) -> list[list[int]]:
+        if self._fast is not None:
+            found = [each.ids for each in self._fast.encode_batch_fast(texts, add_special_tokens=self._special)]
+        else:
+            found = [self._encode(text, special=self._special) for text in texts]
+        if not self._special:
+            return found
+        return [self._opened_once(text, ids) for text, ids in zip(texts, found, strict=True)]
+
+    def _opened_once(self, text: str, ids: list[int]) -> list[int]:
+        ids = ids[:-1] if self._closes else ids
+        bos = self._tokenizer.bos_token_id
+        if bos is not None and ids[:2] == [bos, bos] and text.startswith(self._tokenizer.bos_token):
+            return ids[1:]
+        return ids
+
     def _encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer(text, add_special_tokens=special)["input_ids"]
+
+
+def _rust(tokenizer: Any) -> Any:
+    """The tokenizer in Rust that encodes all texts of this one; None where Python has a part in it."""
+    own, plain = type(tokenizer), PreTrainedTokenizerFast
+    if not isinstance(tokenizer, plain) or own.__call__ is not plain.__call__:
+        return None
+    return tokenizer.backend_tokenizer if own._encode_plus is plain._encode_plus else None
+
+
+def _last(ids: Sequence[int], token: int) -> int:
+    """The last place of a token that is there."""
+    return len(ids) - 1 - ids[::-1].index(token)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from irltui.data.chat_format import ChatFormat, Message
-from irltui.data.encoding import Encoding, Pair
+from irltui.data.encoding import Encoding, Pair, Texts
 from irltui.data.special_tokens import SpecialTokens, control_tokens
 from irltui.errors import DataError, ModelError
 
 FORMATTED = "the prompt is formatted already: it ends as the chat template's prompts do"
+NO_PROMPT = "the prompt has no tokens"
 _SHORTEST_MARK = 6
 _ASKED = "?"
 
@@ -52,6 +53,7 @@ class PromptTemplate:
         self._marks: tuple[str, ...] = ()
         if self._chat is not None:
             self._chat.settle(lambda prompt, answer: self._encoding.pair(prompt, answer).merged)
+            self._encoding.expect(self._chat.asks)
             self._marks = tuple(mark for mark in self._chat.marks if len(mark) >= _SHORTEST_MARK)
         self.lacks_bos = template not in {"auto", "none"} and self._lacks_bos()
         """Whether a template from a file leaves out the token that the tokenizer begins every text with."""
@@ -85,19 +87,36 @@ class PromptTemplate:
         Raises:
             DataError: the template refuses the conversation or leaves some of it out, or there is none for it.
         """
+        pair = self.encoded([self.texts(prompt, answer, system, tools)])[0]
+        _require_tokens(pair.prompt)
+        return pair
+
+    def texts(
+        self, prompt: str | Sequence[Message], answer: str | Message, system: str = "", tools: Sequence[Any] = ()
+    ) -> Texts:
+        """A prompt and its response as they are written, for `encoded`.
+
+        Raises:
+            DataError: the template refuses the conversation or leaves some of it out, or there is none for it.
+        """
         messages, message = self._messages(prompt, system), _message(answer)
         if self._chat is None:
-            pair = self._encoding.pair(self._plain(messages), self._plain_answer(message))
+            return Texts(self._plain(messages), self._plain_answer(message))
+        written = self._chat.pair(messages, message, tools)
+        if written.after is None:
+            text = self.special.through_last(written.answer, self._eos_ids)
         else:
-            written = self._chat.pair(messages, message, tools)
-            if written.after is None:
-                text = self.special.through_last(written.answer, self._eos_ids)
-            else:
-                text = written.answer + self._closing
-            pair = replace(self._encoding.pair(written.prompt, text), differs=written.differs)
-        _require_tokens(pair.prompt)
-        if pair.response and pair.response[-1] in self._eos_ids:
-            return pair
+            text = written.answer + self._closing
+        return Texts(written.prompt, text, written.differs)
+
+    def encoded(self, texts: Sequence[Texts]) -> list[Pair]:
+        """Ids of each prompt and its closed response; a prompt may have none. Other threads run meanwhile."""
+        return [
+            pair if pair.response and pair.response[-1] in self._eos_ids else self._closed(pair)
+            for pair in self._encoding.pairs(texts)
+        ]
+
+    def _closed(self, pair: Pair) -> Pair:
         return replace(pair, response=(*pair.response, self.end_id))
 
     def response_ids(self, text: str, *, ended: bool = True) -> tuple[int, ...]:
@@ -220,7 +239,7 @@ def _message(answer: str | Message) -> Message:
 
 def _require_tokens(prompt: tuple[int, ...]) -> tuple[int, ...]:
     if not prompt:
-        raise DataError("the prompt has no tokens")
+        raise DataError(NO_PROMPT)
     return prompt
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from irltui.config.schema import DataSection
-from irltui.data.encoding import Pair
+from irltui.data.encoding import Pair, Texts
 from irltui.data.messages import BadRow, Message
 from irltui.data.row import Row
-from irltui.data.template import PromptTemplate
+from irltui.data.template import NO_PROMPT, PromptTemplate
 from irltui.errors import DataError
 
 OVERLONG = " over"
@@ -66,18 +66,37 @@ class RowTokens:
             BadRow: the row cannot be used.
             DataError: no row of this kind can.
         """
-        pair = self._tried(lambda: self._pair(row), number)
-        if len(pair.response) == 1:
-            raise BadRow("completion without tokens")
-        if self._eos_ids & set(pair.response[:-1]):
-            raise BadRow(INNER_END)
+        pair = self.encoded([self.texts(row, number)])[0]
+        self.check(pair)
         return pair
 
-    def _pair(self, row: Row) -> Pair:
+    def texts(self, row: Row, number: int) -> Texts:
+        """Prompt and response as they are written, for `encoded`.
+
+        Raises:
+            BadRow: the row cannot be used.
+            DataError: no row of this kind can.
+        """
         prompt, system, tools = self._asked(row)
-        if row.text and self._template.is_plain:
-            return self._template.pair_ids(prompt, row.text[1], system)
-        return self._template.pair_ids(prompt, row.answer, system, tools)
+        answer = row.text[1] if row.text and self._template.is_plain else row.answer
+        return self._tried(lambda: self._template.texts(prompt, answer, system, tools), number)
+
+    def encoded(self, texts: Sequence[Texts]) -> list[Pair]:
+        """Ids of many at once, each for `check`; other threads run meanwhile."""
+        return self._template.encoded(texts)
+
+    def check(self, pair: Pair) -> None:
+        """Refuse what is no demonstration.
+
+        Raises:
+            BadRow: it is none.
+        """
+        if not pair.prompt:
+            raise BadRow(NO_PROMPT)
+        if len(pair.response) == 1:
+            raise BadRow("completion without tokens")
+        if not self._eos_ids.isdisjoint(pair.response[:-1]):
+            raise BadRow(INNER_END)
 
     def _asked(self, row: Row) -> tuple[str | list[Message], str, Sequence[Any]]:
         """Prompt, system message and tools; a dialogue stays the text that it is where there is no chat template."""
