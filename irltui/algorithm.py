@@ -24,6 +24,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from irltui.api import Batch
+
 # -- rewards ---------------------------------------------------------------------------------
 
 
@@ -110,25 +112,11 @@ def link(name: str, *, beta: float = 0.1, noise: float = 0.1) -> Link:
 # -- the two-level loop ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """B pairs to score in one forward pass; an optimizer step may need several."""
+class Objective(Protocol):
+    """What the loop needs of an objective; `irltui.api.Objective` is the full contract."""
 
-    responses: Any  # 2B responses: B demonstrations, then the B generations for the same prompts
-    weight: Tensor  # (B,), sums to at most one over an optimizer step
-    last: bool = True  # the optimizer steps after these
-    differs: Tensor | None = None  # (B,), 0 where y~ == y: that gap is zero and has no gradient; None if all differ
-
-
-class Reward(Protocol):
-    """What the loop needs of a reward; `irltui.api.Reward` is the full contract."""
-
-    def score(self, responses: Any, /) -> Tensor:
-        """r(x, y), one per response, differentiable."""
-        ...
-
-    def begin(self, t: int, /) -> None:
-        """Outer iteration t starts."""
+    def losses(self, batch: Any, /) -> Tensor:
+        """One value per demonstration, (B,), differentiable."""
         ...
 
 
@@ -140,59 +128,49 @@ class Step:
     k: int
     loss: Tensor  # ()
     last: bool
-    demonstration: Tensor  # (B,), r(x, y)
-    generation: Tensor  # (B,), r(x, y~)
-    batch: Pairs
+    batch: Batch
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a loop begins: inner step k of outer iteration t, which the reward may know of already."""
+    """Where a loop begins: inner step k of outer iteration t, which may have begun already."""
 
     t: int = 0
     k: int = 0
-    begun: bool = False  # `Reward.begin(t)` has been called
+    begun: bool = False  # `begin(t)` has been called
 
 
-def reward_gap(demonstration: Tensor, generation: Tensor, pairs: Pairs) -> Tensor:
-    """D = r(x, y) - r(x, y~), (B,); exactly zero, and without gradient, where y~ == y."""
-    gap = demonstration - generation
-    return gap if pairs.differs is None else gap * pairs.differs
-
-
-def no_penalty(pairs: Pairs) -> Tensor:
-    """The regulariser that is none."""
-    return torch.zeros_like(pairs.weight)
+def nothing(t: int) -> None:
+    """What happens around an outer iteration of which nobody needs to know."""
 
 
 BEGINNING = Start()
 
 
-def learn(  # noqa: PLR0913 - the algorithm's own inputs
-    reward: Reward,
-    generate: Callable[[int, int], Iterable[Iterable[Pairs]]],
-    improve: Callable[[int], None],
+def learn(
+    objective: Objective,
+    draw: Callable[[int, int], Iterable[Iterable[Batch]]],
+    improve: Callable[[int], None] = nothing,
     *,
-    h: Link,
     T: int,
     K: int,
-    penalty: Callable[[Pairs], Tensor] = no_penalty,
+    begin: Callable[[int], None] = nothing,
     start: Start = BEGINNING,
 ) -> Iterator[Step]:
     """Algorithm 1 (RFT), and Algorithm 2 (IRFT) when the reward is implicit and `improve` moves nothing.
 
-    `generate(t, k)` samples y~ from the policy as it is when outer iteration t begins, once, and yields the
-    batches of inner steps k, k+1, ...; they go stale on purpose (the paper's inner loop). The consumer takes
-    the optimizer step, so it decides when to pause, save or end an inner loop early: the pairs then end.
+    `draw(t, k)` samples y~ from the policy as it is when outer iteration t begins, once, and yields the batches of
+    inner steps k, k+1, ...; they go stale on purpose (the paper's inner loop). An objective without generations is
+    handed the same demonstrations in the same order. The consumer takes the optimizer step, so it decides when to
+    pause, save or end an inner loop early: the batches then end.
     """
     for t in range(start.t, T):
         is_resumed = t == start.t
         k0 = start.k if is_resumed else 0
         if not (is_resumed and start.begun):
-            reward.begin(t)
-        for k, batch in zip(range(k0, K), generate(t, k0), strict=False):
-            for pairs in batch:
-                demonstration, generation = reward.score(pairs.responses).chunk(2)
-                losses = h(reward_gap(demonstration, generation, pairs)) + penalty(pairs)
-                yield Step(t, k, (pairs.weight * losses).sum(), pairs.last, demonstration, generation, pairs)
+            begin(t)
+        for k, batches in zip(range(k0, K), draw(t, k0), strict=False):
+            for batch in batches:
+                losses = objective.losses(batch)
+                yield Step(t, k, (batch.weight * losses).sum(), batch.last, batch)
         improve(t)

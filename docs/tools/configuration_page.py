@@ -48,6 +48,7 @@ def _fixed() -> Iterator[str]:
 
 def _parts(registry: Registry) -> Iterator[str]:
     places = {
+        "objective": "[objective]",
         "reward": "[reward]",
         "sampler": "[sampler]",
         "update": "[update]",

@@ -5,6 +5,7 @@ returns short names and `Spec` classes; a Spec's documented fields are the part'
 and its form on the dashboard, and `build(context)` makes the part inside the engine's process.
 """
 
+from irltui.api.batch import Batch, Sides
 from irltui.api.context import BuildContext, LowerLevel, Model, Policy, Reference
 from irltui.api.data import (
     Decoding,
@@ -17,10 +18,11 @@ from irltui.api.data import (
     prompt_seed,
 )
 from irltui.api.hooks import hookimpl
-from irltui.api.parts import Benchmark, PolicyStep, PolicyUpdate, Reward, Sampler
-from irltui.api.specs import BenchmarkSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
+from irltui.api.parts import Benchmark, Objective, PolicyStep, PolicyUpdate, Reward, Sampler
+from irltui.api.specs import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
 
 __all__ = [
+    "Batch",
     "Benchmark",
     "BenchmarkSpec",
     "BuildContext",
@@ -29,6 +31,8 @@ __all__ = [
     "Generation",
     "LowerLevel",
     "Model",
+    "Objective",
+    "ObjectiveSpec",
     "Policy",
     "PolicyStep",
     "PolicyUpdate",
@@ -41,6 +45,7 @@ __all__ = [
     "Sampler",
     "SamplerSpec",
     "Score",
+    "Sides",
     "Spec",
     "UpdateSpec",
     "hookimpl",

@@ -13,7 +13,8 @@ from irltui.api.data import Decoding, Generation, Prompt, PromptText, Responses
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from irltui.config.schema import ModelSection
+    from irltui.api.parts import Reward
+    from irltui.config.schema import LossSection, ModelSection
 
 
 class Policy(Protocol):
@@ -105,6 +106,12 @@ class BuildContext:
     """Responses that a forward pass may hold."""
     lower: LowerLevel | None = None
     """For policy steps alone."""
+    reward: Reward | None = None
+    """For objectives that have one."""
+    beta: float = 1.0
+    """reward.beta."""
+    loss: LossSection | None = None
+    """[loss] of the configuration; for objectives alone."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,20 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, UpdateSpec
+    from irltui.api import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, UpdateSpec
 
 hookspec = pluggy.HookspecMarker("irltui")
 hookimpl = pluggy.HookimplMarker("irltui")
+
+
+@hookspec
+def irltui_objectives() -> Mapping[str, type[ObjectiveSpec]]:
+    """Objectives by short name: `{"offline": Offline}` is `algorithm = "PLUGIN/offline"`, its options are [objective].
+
+    `build` is called once in the engine, after the reward if the Spec asks for one. `losses` is then called for every
+    forward pass of the inner steps. Provisional.
+    """
+    return {}
 
 
 @hookspec

@@ -1,4 +1,4 @@
-"""The parts of a run as abstract classes, with their contracts: reward, sampler, policy step, benchmark."""
+"""The parts of a run as abstract classes, with their contracts: objective, reward, sampler, policy step, benchmark."""
 
 from __future__ import annotations
 
@@ -14,6 +14,23 @@ from irltui.api.data import Decoding, Generation, Prompt, Responses, Score
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from irltui.api.batch import Batch
+
+
+class Objective(ABC):
+    """What is minimised over the demonstrations. The engine weighs, adds up, takes the gradient and steps."""
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> Tensor:
+        """(B,) float32, one value per demonstration, differentiable; neither padding nor the batch may matter."""
+
+    def metrics(self, batch: Batch) -> Mapping[str, Tensor]:
+        """More to be written for each step: values per demonstration, (B,), by name; called after `losses`."""
+        return {}
+
+    def begin(self, t: int) -> None:  # noqa: B027 - optional
+        """Outer iteration t starts. Not called again when a run resumes inside iteration t."""
 
 
 class Reward(ABC):

@@ -28,18 +28,20 @@ from irltui.errors import PluginError
 
 GROUP = "irltui"
 HOOKS = {
+    "objective": "irltui_objectives",
     "reward": "irltui_rewards",
     "sampler": "irltui_samplers",
     "update": "irltui_policy_updates",
     "benchmark": "irltui_benchmarks",
 }
 SPECS: dict[str, type[api.Spec]] = {
+    "objective": api.ObjectiveSpec,
     "reward": api.RewardSpec,
     "sampler": api.SamplerSpec,
     "update": api.UpdateSpec,
     "benchmark": api.BenchmarkSpec,
 }
-BUILTIN = ("irltui.rewards", "irltui.samplers", "irltui.updates", "irltui.benchmarks")
+BUILTIN = ("irltui.objectives", "irltui.rewards", "irltui.samplers", "irltui.updates", "irltui.benchmarks")
 DISABLE_VARIABLE = "IRLTUI_DISABLE_PLUGINS"
 """Plugins that are not to be imported, with commas between; `all` for every one."""
 ALL = "all"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from irltui.api.context import BuildContext
-from irltui.api.parts import Benchmark, PolicyUpdate, Reward, Sampler
+from irltui.api.parts import Benchmark, Objective, PolicyUpdate, Reward, Sampler
 
 
 class Spec(BaseModel):
@@ -43,6 +43,31 @@ class Spec(BaseModel):
         except UnicodeEncodeError:
             return cls.model_validate(options)  # says which option is no Unicode text
         return cls.model_validate_json(text, strict=True)
+
+
+class ObjectiveSpec(Spec):
+    """Options of an objective, and what it needs. `algorithm` names it; `kind` is filled in from there."""
+
+    reward: ClassVar[Literal["none", "implicit", "explicit"]] = "none"
+    """none: it compares with nothing. implicit: with the policy's own log-ratio to pi_ref. explicit: with a reward of
+    its own parameters, which the inner steps train; policy steps ([update]) then follow it."""
+    reads_gaps: ClassVar[bool] = True
+    """Whether a pair with y~ == y has no gradient, because the loss sees r(x, y) - r(x, y~) alone: such pairs are left
+    out, but not counted out."""
+    refuses: ClassVar[Mapping[str, str]] = {}
+    """Kinds of `reference.kind` that it does not go with, each with the reason."""
+
+    kind: str
+    """The same as `algorithm`."""
+
+    @property
+    def generations(self) -> int:
+        """How many generations each demonstration is compared with; drawn once an outer iteration. 0 draws none."""
+        return 0
+
+    @abstractmethod
+    def build(self, context: BuildContext) -> Objective:
+        """Make the part; import heavy libraries here, not at the top of the module."""
 
 
 class RewardSpec(Spec):

@@ -18,9 +18,11 @@ def json_schema(registry: Registry) -> dict[str, Any]:
     definitions = schema["$defs"]
     for table in PARTS:
         schema["properties"][table] = _choice(table, registry, definitions)
+    for kind in registry.kinds("objective"):
+        definitions[f"objective.{kind}"]["required"] = []  # `algorithm` is its kind
     schema["properties"]["benchmarks"]["additionalProperties"] = _choice("benchmark", registry, definitions)
     schema["required"] = [name for name in schema["required"] if name not in PARTS]  # they have a default kind
-    for abstract in ("RewardSpec", "SamplerSpec", "UpdateSpec", "BenchmarkSpec"):
+    for abstract in ("ObjectiveSpec", "RewardSpec", "SamplerSpec", "UpdateSpec", "BenchmarkSpec"):
         definitions.pop(abstract, None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 

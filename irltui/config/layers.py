@@ -16,7 +16,7 @@ from irltui.config.toml import dotted
 from irltui.errors import ConfigError
 from irltui.text import safe
 
-PARTS = {"reward": "implicit", "sampler": "slots", "update": "rloo"}
+PARTS = {"objective": "irft", "reward": "implicit", "sampler": "slots", "update": "rloo"}
 """Tables of parts, with the kind each has where nothing names one; [benchmarks.NAME] are parts, too."""
 _PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _HINT = 'Text stands in quotes (name = "value"), a table opens with [name].'
@@ -84,7 +84,7 @@ def set_layers(assignments: Iterable[str]) -> list[Layer]:
         keys = split_key(key)
         if keys and equals:
             value = _value(raw)
-            is_kind = keys[-1] == "kind" or (isinstance(value, dict) and "kind" in value)
+            is_kind = keys[-1] == "kind" or keys == ("algorithm",) or (isinstance(value, dict) and "kind" in value)
             layers.append((is_kind, value_layer(f"--set {shown}", keys, value)))
         else:
             problems.append(f"--set {shown}: write it as path.to.key=value")
@@ -106,8 +106,16 @@ def merge(layers: Sequence[Layer]) -> Merged:
     """All layers in one, later values winning; a new `kind` of a part empties its table first."""
     merged = Merged({}, {})
     for layer in layers:
-        _put(merged, merged.values, layer.values, (), layer)
+        _put(merged, merged.values, _with_objective(layer.values), (), layer)
     return merged
+
+
+def _with_objective(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`algorithm` names the kind of [objective], so that another one empties that table as another `kind` would."""
+    table = values.get("objective", {})
+    if "algorithm" not in values or not isinstance(table, dict):
+        return values
+    return {**values, "objective": {"kind": values["algorithm"], **table}}
 
 
 def is_part(keys: Keys) -> bool:

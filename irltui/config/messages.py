@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from irltui.api.registry import Registry
 from irltui.config.keys import known_keys, tables, value_at
+from irltui.config.kinds import UNKNOWN_ALGORITHM
 from irltui.config.layers import Merged
 from irltui.config.lines import Keys
 from irltui.config.toml import dotted, value
@@ -57,7 +58,8 @@ def explain(error: ValidationError, merged: Merged, registry: Registry) -> list[
     """One line for each problem, in the order of the schema."""
     by_keys: dict[Keys, list[Problem]] = {}
     for problem in error.errors(include_url=False):
-        by_keys.setdefault(_keys(problem, merged.values), []).append(dict(problem))
+        keys = ("algorithm",) if problem["type"] == UNKNOWN_ALGORITHM else _keys(problem, merged.values)
+        by_keys.setdefault(keys, []).append(dict(problem))
     return [_line(keys, problems, merged, registry) for keys, problems in by_keys.items()]
 
 
@@ -82,7 +84,7 @@ def _line(keys: Keys, problems: list[Problem], merged: Merged, registry: Registr
             message = _unknown(keys, merged, registry)
         case "missing":
             message = "; ".join(filter(None, ("required", REMEDIES.get(keys))))
-        case "value_error":
+        case "value_error" | "unknown_algorithm":
             message = safe(first["msg"].removeprefix("Value error, "))
         case "string_too_short":
             message = "must not be empty"

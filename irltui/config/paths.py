@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from irltui import quickstart
 from irltui.api import Spec
+from irltui.config.layers import PARTS
 from irltui.config.load import Loaded
 from irltui.config.schema import RunConfig
 from irltui.errors import ConfigError
@@ -35,15 +36,13 @@ def localise(loaded: Loaded) -> Loaded:
             "template": template if template in TEMPLATES else _absolute(template),
         }
     )
-    reward, sampler, policy_step = _located(config.reward), _located(config.sampler), _located(config.update)
+    parts = {table: _located(getattr(config, table)) for table in PARTS}
     benchmarks = {name: _located(spec) for name, spec in config.benchmarks.items()}
     changed: RunConfig = config.model_copy(
         update={
             "model": model,
             "data": data,
-            "reward": reward,
-            "sampler": sampler,
-            "update": policy_step,
+            **parts,
             "benchmarks": benchmarks,
         }
     )

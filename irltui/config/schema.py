@@ -7,7 +7,6 @@ the user's file say only what differs. Nothing here reads a file or imports torc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,14 +14,14 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializeAsAny,
-    ValidationError,
     ValidationInfo,
     model_validator,
 )
 
-from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
+from irltui.api import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, UpdateSpec
 from irltui.api.registry import Registry, read_plugin_file
 from irltui.config.columns import ColumnsSection
+from irltui.config.kinds import in_one_line, resolver
 from irltui.config.section import Section
 from irltui.config.trust import file_mark, is_trusted
 from irltui.errors import PluginError
@@ -261,7 +260,7 @@ class PluginFileSection(Section):
                 )
             registry.add_file(file)
         except PluginError as error:
-            raise ValueError(_in_one_line(error)) from None
+            raise ValueError(in_one_line(error)) from None
         return self.model_copy(update={"path": str(file.path), "sha256": file.sha256})
 
 
@@ -281,38 +280,12 @@ class PluginsSection(Section):
         return self
 
 
-def _resolver(component: str) -> Callable[[Any, ValidationInfo], Any]:
-    """A validator that turns a table with a `kind` into that kind's Spec; errors keep their place (`reward.beta`)."""
-
-    def resolve(value: Any, info: ValidationInfo) -> Any:
-        if isinstance(value, Spec):
-            return value
-        if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
-            raise ValueError("expected a table with a 'kind'")
-        registry: Registry = (info.context or {})["registry"]
-        try:
-            spec = registry.resolve(component, value["kind"])
-        except PluginError as error:
-            raise ValueError(_in_one_line(error)) from None
-        try:
-            return spec.from_options(value)
-        except ValidationError:
-            raise  # pydantic keeps the place of each problem
-        except Exception as error:  # noqa: BLE001 - a plugin's class may do anything
-            raise ValueError(f"{value['kind']!r} cannot take options: {error!r}") from None
-
-    return resolve
-
-
-def _in_one_line(error: PluginError) -> str:
-    return f"{error.message}. {error.hint}" if error.hint else error.message
-
-
 class RunConfig(Section):
     """One run, fully resolved."""
 
-    algorithm: Literal["sft", "irft", "rft"] = "irft"
-    """sft: maximum likelihood; irft: implicit reward (SPIN is loop.outer_iterations = 1); rft: explicit reward."""
+    algorithm: str = Field(default="irft", json_schema_extra={"examples": ["irft", "rft", "sft"]})
+    """The objective: sft, irft (implicit reward; SPIN is loop.outer_iterations = 1), rft (explicit reward), or a
+    plugin's, "PLUGIN/NAME". Its options stand in [objective]."""
     seed: int = Field(default=0, ge=0)
     """Order of the data, generations and everything else that is drawn."""
     model: ModelSection
@@ -322,21 +295,29 @@ class RunConfig(Section):
     """Before the parts: their kinds may be a plugin's."""
     loop: LoopSection = LoopSection()
     reference: ReferenceSection = ReferenceSection()
-    reward: Annotated[SerializeAsAny[RewardSpec], BeforeValidator(_resolver("reward"))]
+    objective: Annotated[SerializeAsAny[ObjectiveSpec], BeforeValidator(resolver("objective"))]
+    reward: Annotated[SerializeAsAny[RewardSpec], BeforeValidator(resolver("reward"))]
     loss: LossSection = LossSection()
     sft: SftSection = SftSection()
-    sampler: Annotated[SerializeAsAny[SamplerSpec], BeforeValidator(_resolver("sampler"))]
+    sampler: Annotated[SerializeAsAny[SamplerSpec], BeforeValidator(resolver("sampler"))]
     decoding: DecodingSection = DecodingSection()
     optimizer: OptimizerSection = OptimizerSection()
     reward_optimizer: RewardOptimizerSection = RewardOptimizerSection()
-    update: Annotated[SerializeAsAny[UpdateSpec], BeforeValidator(_resolver("update"))] = Field(
+    update: Annotated[SerializeAsAny[UpdateSpec], BeforeValidator(resolver("update"))] = Field(
         default={"kind": "rloo"}, validate_default=True
     )
     early_stop: EarlyStopSection = EarlyStopSection()
     evaluation: EvaluationSection = EvaluationSection()
-    benchmarks: dict[str, Annotated[SerializeAsAny[BenchmarkSpec], BeforeValidator(_resolver("benchmark"))]] = {}
+    benchmarks: dict[str, Annotated[SerializeAsAny[BenchmarkSpec], BeforeValidator(resolver("benchmark"))]] = {}
     checkpoint: CheckpointSection = CheckpointSection()
     tracking: TrackingSection = TrackingSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _objective_of_algorithm(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(table := values.get("objective", {}), dict):
+            return values
+        return {**values, "objective": {"kind": values.get("algorithm", "irft"), **table}}
 
     @model_validator(mode="after")
     def _consistent(self) -> RunConfig:
@@ -345,18 +326,24 @@ class RunConfig(Section):
         held_out = self.data.held_out and self.data.max_held_out and self.evaluation.held_out_pairs
         if self.early_stop.held_out_patience and not held_out:
             raise ValueError("early_stop.held_out_patience needs held-out pairs: raise data.held_out")
-        if self.algorithm == "irft" and not self.reward.implicit:
-            raise ValueError(f"reward.kind must be an implicit reward for irft; {self.reward.kind!r} learns by 'rft'")
-        if self.algorithm == "rft":
-            self._check_rft()
+        self._check_objective()
+        if self.has_policy_steps:
+            self._check_policy_steps()
         self._check_benchmarks()
         return self
 
-    def _check_rft(self) -> None:
-        if self.reward.implicit:
-            raise ValueError("reward.kind must be a reward of its own for rft, such as 'explicit'")
-        if self.reference.kind != "fixed":
-            raise ValueError("reference.kind must be 'fixed' for rft: its pi_ref is the initial policy")
+    def _check_objective(self) -> None:
+        name = self.algorithm
+        if self.objective.kind != name:
+            raise ValueError(f"objective.kind is filled in from algorithm = {name!r}: leave it out")
+        if self.objective.reward == "implicit" and not self.reward.implicit:
+            raise ValueError(f"reward.kind must be an implicit reward for {name}; {self.reward.kind!r} learns by 'rft'")
+        if self.objective.reward == "explicit" and self.reward.implicit:
+            raise ValueError(f"reward.kind must be a reward of its own for {name}, such as 'explicit'")
+        if (reason := self.objective.refuses.get(self.reference.kind)) is not None:
+            raise ValueError(f"reference.kind = {self.reference.kind!r} does not go with {name}: {reason}")
+
+    def _check_policy_steps(self) -> None:
         if self.loss.kind == "sigmoid_norm":
             raise ValueError(
                 "loss.kind = 'sigmoid_norm' divides log-ratios by length, and the reward of rft is no log-ratio: "
@@ -379,8 +366,20 @@ class RunConfig(Section):
         for name, spec in self.benchmarks.items():
             if not _FILE_NAME.fullmatch(name):
                 raise ValueError(f"benchmarks: {name!r} is no name: results are stored in files called so")
-            if spec.needs_reward and self.algorithm == "sft":
-                raise ValueError(f"benchmarks.{name}.kind {spec.kind!r} asks for a learned reward, and sft learns none")
+            if spec.needs_reward and not self.has_reward:
+                raise ValueError(
+                    f"benchmarks.{name}.kind {spec.kind!r} asks for a learned reward, and {self.algorithm} learns none"
+                )
+
+    @property
+    def has_reward(self) -> bool:
+        """Whether the objective has a reward, implicit or not."""
+        return self.objective.reward != "none"
+
+    @property
+    def has_policy_steps(self) -> bool:
+        """Whether a reward of its own is followed by policy steps."""
+        return self.objective.reward == "explicit"
 
     @property
     def max_new_tokens(self) -> int:

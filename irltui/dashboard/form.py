@@ -122,7 +122,8 @@ class Form:
             text = default if given is None else as_toml(given)
             problem = next((line for line in problems if f"{key}:" in line), "")
             about, choices = info.description or "", _choices(info.annotation)
-            if (component := component_at(keys[:-1])) and keys[-1] == "kind":
+            component = "objective" if keys == ("algorithm",) else component_at(keys[:-1]) * (keys[-1] == "kind")
+            if component:
                 about, choices = _kinds(component, text.strip('"'), info, registry, offers)
             found.append(Option(key, text, origin, about, choices, problem))
         found.sort(key=lambda option: FIRST.index(option.key) if option.key in FIRST else len(FIRST))
@@ -185,7 +186,8 @@ def _part(
     except PluginError:
         return
     for name, info in spec.model_fields.items():
-        yield (*keys, name), info
+        if component != "objective" or name != "kind":  # which `algorithm` says
+            yield (*keys, name), info
 
 
 def _is_table(annotation: Any) -> bool:

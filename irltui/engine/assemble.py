@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 
-from irltui.algorithm import PER_TOKEN, Link, Pairs, link, no_penalty
-from irltui.api import Benchmark, BuildContext, Decoding, Reward, Sampler
+from irltui.algorithm import PER_TOKEN
+from irltui.api import Benchmark, BuildContext, Decoding, Objective, Reward, Sampler
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids
@@ -27,7 +26,7 @@ from irltui.distributed.sharding import Sharding, make_sharding
 from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
 from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
-from irltui.engine.guard import build_benchmarks, build_reward, build_sampler
+from irltui.engine.guard import build_benchmarks, build_objective, build_reward, build_sampler
 from irltui.engine.health import Setting
 from irltui.engine.lower_level import Lower, make_lower
 from irltui.engine.model_fit import check_ids, generation_cap
@@ -65,30 +64,24 @@ class Assembly:
 
     @cached_property
     def reward(self) -> Reward | None:
-        """The reward as it begins, per token if the loss asks for that; None for supervised fine-tuning.
+        """The reward as it begins, per token if the loss asks for that; None if the objective has none.
 
         Raises:
             IrltuiError: it cannot be built.
         """
-        if self.config.algorithm == "sft":
+        if not self.config.has_reward:
             return None
         reward = build_reward(self.config.reward, self.context, self.limit)
         return PerTokenReward(reward) if self.config.loss.kind == PER_TOKEN else reward
 
     @cached_property
-    def h(self) -> Link:
-        """What the loss makes of a reward gap."""
-        return link(self.config.loss.kind, beta=self.config.reward.beta, noise=self.config.loss.noise)
+    def objective(self) -> Objective:
+        """What the inner steps minimise.
 
-    def penalty(self, pairs: Pairs) -> Tensor:
-        """The reward's own penalty and gamma * NLL(y) / |y|, (B,)."""
-        own = self.reward.penalty(pairs.responses) if self.reward is not None else None
-        total = no_penalty(pairs) if own is None else own
-        if not self.config.loss.gamma:
-            return total
-        count = len(pairs.weight)
-        lengths = pairs.responses.response_mask[:count].sum(-1)
-        return total - self.config.loss.gamma * self.policy.log_probs(pairs.responses)[:count] / lengths
+        Raises:
+            IrltuiError: it cannot be built.
+        """
+        return build_objective(self.config.objective, replace(self.context, reward=self.reward), self.limit)
 
 
 def assemble(
@@ -118,6 +111,8 @@ def assemble(
             config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, cap or config.max_new_tokens
         ),
         batch=2 * config.micro_batch,
+        beta=config.reward.beta,
+        loss=config.loss,
     )
     return Assembly(config, policy, context, limit)
 
@@ -138,7 +133,7 @@ def assemble_at_start(config: RunConfig) -> Assembly:
 class Parts:
     """Everything that a run is made of.
 
-    `reward` is None for supervised fine-tuning; `lower` is there for RFT alone, whose `stepper` moves the reward.
+    `reward` is None if the objective has none; `lower` is there for RFT alone, whose `stepper` moves the reward.
     """
 
     config: RunConfig
@@ -146,6 +141,7 @@ class Parts:
     data: DemonstrationData
     plan: Plan
     policy: LanguageModelPolicy
+    objective: Objective
     reward: Reward | None
     sampler: Sampler
     decoding: Decoding
@@ -244,7 +240,7 @@ def build(
     context, limit = assembly.context, assembly.limit
     sampler, reward = assembly.sampler, assembly.reward
     lower = None
-    if config.algorithm == "rft" and reward is not None:
+    if config.has_policy_steps:
         lower = make_lower(config, context, plan, folder, accelerator.backward, limit)
     return Parts(
         config=config,
@@ -252,6 +248,7 @@ def build(
         data=data,
         plan=plan,
         policy=policy,
+        objective=assembly.objective,
         reward=reward,
         sampler=sampler,
         decoding=context.decoding,

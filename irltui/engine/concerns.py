@@ -25,7 +25,7 @@ def concerns(config: RunConfig, plan: Plan) -> list[Concern]:
 
 def _of_decoding(config: RunConfig) -> Iterator[Concern]:
     """The method means y~ ~ pi (hazard 6); of SFT, decoding changes what is shown alone."""
-    if config.algorithm == "sft":
+    if not config.has_reward:
         return
     for name, plain in (("temperature", 1.0), ("top_p", 1.0), ("top_k", 0)):
         if (value := getattr(config.decoding, name)) != plain:

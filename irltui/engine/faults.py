@@ -14,13 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from irltui.algorithm import Pairs
-from irltui.api import Responses
+from irltui.api import Batch, Responses
 from irltui.distributed import ranks
 from irltui.engine.checkpoint import Trained, Whole
 from irltui.engine.position import Position
 from irltui.errors import IrltuiError, RunFolderError
-from irltui.objectives.sft import Demonstrated
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
 
@@ -33,7 +31,7 @@ def keep_step(
     run: RunFolder,
     trained: Trained,
     position: Position,
-    batches: Sequence[Pairs | Demonstrated],
+    batches: Sequence[Batch],
     error: IrltuiError,
     *,
     is_policy_step: bool = False,
@@ -61,7 +59,7 @@ def keep_step(
         return ranks.from_first(lambda: _kept(run.faults / position.name, whole, about, everyone))
 
 
-def _tensors(batches: Sequence[Pairs | Demonstrated]) -> list[dict[str, Tensor]]:
+def _tensors(batches: Sequence[Batch]) -> list[dict[str, Tensor]]:
     return [
         {name: getattr(batch.responses, name).cpu() for name in _FIELDS}
         | {name: value.cpu() for name in _OF_ROWS if (value := getattr(batch, name, None)) is not None}
@@ -95,7 +93,7 @@ def read_fault(folder: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def kept_batches(folder: Path, device: torch.device) -> list[Pairs]:
+def kept_batches(folder: Path, device: torch.device) -> list[Batch]:
     """The micro-batches of a step that `keep_step` wrote.
 
     Those of SFT have demonstrations alone, those of a policy step generations alone.
@@ -106,7 +104,7 @@ def kept_batches(folder: Path, device: torch.device) -> list[Pairs]:
     stored = load_file(folder / _BATCH, device=str(device))
     count = 1 + max((int(name.partition(".")[0]) for name in stored), default=-1)
     return [
-        Pairs(
+        Batch(
             Responses(*(stored[f"{i}.{field}"] for field in _FIELDS)),
             stored[f"{i}.weight"],
             last=i == count - 1,

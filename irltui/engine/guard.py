@@ -18,13 +18,15 @@ from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor, nn
 
 from irltui.api import (
+    Batch,
     Benchmark,
     BenchmarkSpec,
     BuildContext,
     Decoding,
     Generation,
     Model,
-    Policy,
+    Objective,
+    ObjectiveSpec,
     PolicyStep,
     PolicyUpdate,
     Prompt,
@@ -39,12 +41,18 @@ from irltui.api import (
 )
 from irltui.benchmarks import build as benchmarks
 from irltui.distributed import ranks
+from irltui.engine.shared_sampler import SharedSampler
 from irltui.engine.timelimit import Late, TimeLimit
 from irltui.errors import IrltuiError, NotFiniteError, TrainingError
-from irltui.lm.policy import LanguageModelPolicy
 
 _Part = TypeVar("_Part")
 FOR_EVER = TimeLimit()
+
+
+def build_objective(spec: ObjectiveSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Objective:
+    """The objective of a configuration; as `build_reward`."""
+    objective = build_part("objective", spec, Objective, context, limit)
+    return GuardedObjective(objective, spec.kind, limit) if _is_foreign(spec) else objective
 
 
 def build_reward(spec: RewardSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Reward:
@@ -90,6 +98,48 @@ def has_penalty(reward: Reward | None) -> bool:
     """Whether the reward may add something of its own to a pair's loss."""
     inner = reward.inner if isinstance(reward, GuardedReward) else reward
     return inner is not None and type(inner).penalty is not Reward.penalty
+
+
+class GuardedObjective(Objective):
+    """A plugin's objective whose every answer is looked at; that a loss is finite, the engine sees for all."""
+
+    def __init__(self, inner: Objective, kind: str, limit: TimeLimit = FOR_EVER) -> None:
+        self._inner, self._what = inner, f"algorithm {kind!r}"
+        self._call = partial(_named, self._what, limit)
+
+    def losses(self, batch: Batch) -> Tensor:
+        """(B,) with a gradient.
+
+        Raises:
+            TrainingError: the plugin raised, or gave something else.
+        """
+        with self._call("losses"):
+            losses = self._inner.losses(batch)
+        self._check("losses", losses, batch)
+        if torch.is_grad_enabled() and not losses.requires_grad:
+            raise _broken(self._what, "losses has no gradient")
+        return losses
+
+    def metrics(self, batch: Batch) -> Mapping[str, Tensor]:
+        """(B,) each."""
+        with self._call("metrics"):
+            found = dict(self._inner.metrics(batch))
+        for name, values in found.items():
+            self._check(f"metrics[{name!r}]", values, batch)
+        return found
+
+    def begin(self, t: int) -> None:
+        """Outer iteration t starts."""
+        with self._call("begin"):
+            self._inner.begin(t)
+
+    def _check(self, method: str, given: object, batch: Batch) -> None:
+        if not isinstance(given, Tensor):
+            raise _broken(self._what, f"{method} gives a {type(given).__name__}, not a tensor")
+        if given.shape != batch.weight.shape:
+            raise _broken(
+                self._what, f"{method} gives shape {tuple(given.shape)} where {tuple(batch.weight.shape)} is due"
+            )
 
 
 class GuardedReward(Reward):
@@ -207,37 +257,6 @@ class GuardedSampler(Sampler):
         """The policy's weights have changed."""
         with self._call("refresh"):
             self._inner.refresh()
-
-
-class SharedSampler(Sampler):
-    """A sampler whose prompts the ranks share: each draws neighbours of a group, all get all generations.
-
-    A group is one of `inner`'s for each rank, so that what is drawn together does not depend on their number.
-
-    Args:
-        inner: draws.
-        policy: what it draws from, put together around a draw; None if it draws elsewhere.
-    """
-
-    def __init__(self, inner: Sampler, policy: Policy | None) -> None:
-        self._inner = inner
-        self.group = inner.group * ranks.count()
-        self._whole = policy.whole if isinstance(policy, LanguageModelPolicy) else nullcontext
-
-    def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
-        """One generation per prompt, in any order, a group at a time. Collective."""
-        if ranks.count() == 1:
-            yield from self._inner.sample(prompts, decoding, seed)
-            return
-        for at in range(0, len(prompts), self.group):
-            mine = ranks.block(prompts[at : at + self.group])
-            with self._whole(), ranks.apart():
-                drawn = list(self._inner.sample(mine, decoding, seed)) if mine else []
-            yield from ranks.gather(drawn)
-
-    def refresh(self) -> None:
-        """The policy's weights have changed."""
-        self._inner.refresh()
 
 
 class GuardedUpdate(PolicyUpdate):

@@ -66,10 +66,11 @@ class Problem:
 class Setting:
     """What of a configuration decides how the figures are to be read.
 
+    `reward`: none, implicit or explicit.
     `one_reference`: held-out losses of all iterations were measured against the same reference and compare.
     """
 
-    algorithm: str
+    reward: str
     one_reference: bool
     gamma: float = 0.0
 
@@ -81,7 +82,7 @@ class Setting:
         whose reward is set a harder task the better the policy becomes.
         """
         compare = config.reference.kind == "fixed" and config.reward.implicit
-        return cls(config.algorithm, one_reference=compare, gamma=config.loss.gamma)
+        return cls(config.objective.reward, one_reference=compare, gamma=config.loss.gamma)
 
 
 # -- while a run trains ----------------------------------------------------------------------------
@@ -135,7 +136,7 @@ def _overshoot(values: Mapping[str, float], setting: Setting) -> Cause | None:
 
 def _cure(setting: Setting) -> str:
     """Of a reward that has gone too far."""
-    bound = "Set reward.bound, raise" if setting.algorithm == "rft" else "Raise"
+    bound = "Set reward.bound, raise" if setting.reward == "explicit" else "Raise"
     return f"{bound} reward.beta or lower loop.inner_steps."
 
 
@@ -272,7 +273,7 @@ def _no_signal(case: _Case) -> Advice | None:
 
 def _far_for_nothing(case: _Case) -> Advice | None:
     distance = case.last.get("kl/initial", 0.0)
-    if distance <= FAR or _gained(case) or case.setting.algorithm == "sft":  # which has no beta
+    if distance <= FAR or _gained(case) or case.setting.reward == "none":  # which has no beta
         return None
     return Advice(
         Verdict.RAISE_BETA,
@@ -282,7 +283,7 @@ def _far_for_nothing(case: _Case) -> Advice | None:
 
 
 def _likelihood_fell(case: _Case) -> Advice | None:
-    limit = NLL_ROSE_SFT if case.setting.algorithm == "sft" else NLL_ROSE
+    limit = NLL_ROSE_SFT if case.setting.reward == "none" else NLL_ROSE
     known = [ended for ended in case.iterations if "heldout/nll" in ended]
     if "gold/mean" in case.last or "heldout/nll" not in case.last:
         return None

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from irltui.algorithm import Pairs, reference_mix
-from irltui.api import Demonstration, Generation, Prompt
+from irltui.algorithm import reference_mix
+from irltui.api import Batch, Demonstration, Generation, Prompt
 from irltui.distributed import ranks
 from irltui.engine import diagnostics
 from irltui.engine.assemble import Parts
@@ -78,7 +78,8 @@ class Rounds:
 
     def __init__(self, run: RunFolder, parts: Parts, journal: Journal) -> None:
         self._run, self._parts, self._journal = run, parts, journal
-        self._trains_equal = bool(parts.config.loss.gamma) or has_penalty(parts.reward)
+        reads_gaps = parts.config.objective.reads_gaps
+        self._trains_equal = bool(parts.config.loss.gamma) or has_penalty(parts.reward) or not reads_gaps
         if ranks.is_first():
             pack_before(run.samples, journal.position.t)
 
@@ -151,7 +152,7 @@ class Rounds:
                 "there, all of them), and --resume draws them again.",
             )
 
-    def batches(self, t: int, k: int, current: Round) -> Iterator[list[Pairs]]:
+    def batches(self, t: int, k: int, current: Round) -> Iterator[list[Batch]]:
         """Inner steps k, k + 1, ... of the round as micro-batches on the device.
 
         A pair weighs 1 / (pairs of its step). An equal pair has no gradient but that of loss.gamma and the reward's
@@ -167,17 +168,24 @@ class Rounds:
             micros = micro_batches(pairs, 1 / len(batch), parts.micro_batch, lambda pair: pair.length)
             yield [self._collate(micro) for micro in micros]
 
-    def _collate(self, micro: Micro[Pair]) -> Pairs:
-        pairs = micro.rows
+    def _collate(self, micro: Micro[Pair]) -> Batch:
+        parts, pairs = self._parts, micro.rows
         prompts = [pair.demonstration.prompt for pair in pairs]
-        responses = self._parts.policy.collate(
+        responses = parts.policy.collate(
             prompts * 2,
             [p.demonstration.tokens for p in pairs] + [p.generation.tokens for p in pairs],
             [p.reference.demonstration for p in pairs] + [p.reference.generation for p in pairs],
         )
-        differs = [float(not pair.is_equal) for pair in pairs]
+        differs = [[float(not pair.is_equal)] for pair in pairs]
         numbers = responses.logp_ref.new_tensor
-        return Pairs(responses, numbers(micro.weights), micro.last, None if all(differs) else numbers(differs))
+        return Batch(
+            responses,
+            numbers(micro.weights),
+            micro.last,
+            None if all(all(row) for row in differs) else numbers(differs),
+            parts.policy,
+            parts.reward,
+        )
 
     # -- sampling ----------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ def plan_of(config: RunConfig, data: DemonstrationData) -> Plan:
     Raises:
         ConfigError: more outer iterations than demonstrations.
     """
-    learns_reward = config.algorithm != "sft"
+    learns_reward = config.has_reward
     return make_plan(
         config.loop,
         len(data.train),

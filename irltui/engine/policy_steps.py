@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from irltui.api import PolicyStep
+from irltui.api import Batch, PolicyStep
 from irltui.distributed import ranks
 from irltui.engine.assemble import Parts
 from irltui.engine.diagnostics import Values
@@ -17,7 +17,6 @@ from irltui.engine.health import alerts
 from irltui.engine.journal import Journal
 from irltui.engine.lower_level import Lower
 from irltui.errors import NotFiniteError, TrainingError
-from irltui.objectives.sft import Demonstrated
 from irltui.runs.events import Phase
 from irltui.runs.folder import RunFolder
 
@@ -57,11 +56,11 @@ class Improver:
 
     def _steps(self, steps: Iterable[PolicyStep], t: int, lower: Lower) -> None:
         began, loss = time.monotonic(), 0.0
-        batches: list[Demonstrated] = []
+        batches: list[Batch] = []
         for step in steps:
             self._check(step, lower.steps(t))
             if step.responses is not None and step.weight is not None:
-                batches.append(Demonstrated(step.responses, -step.weight, step.last))
+                batches.append(Batch(step.responses, -step.weight, step.last))
             try:
                 loss += lower.stepper.accumulate(step.loss)
                 if not step.last:
@@ -93,7 +92,7 @@ class Improver:
             self._save("every_steps")
         parts.poll()
 
-    def _keep(self, batches: Sequence[Demonstrated], error: NotFiniteError) -> None:
+    def _keep(self, batches: Sequence[Batch], error: NotFiniteError) -> None:
         """Keep a step that failed for replay, and say where it is."""
         trained, position = self._parts.trained(), self._journal.position
         folder = keep_step(self._run, trained, position, batches, error, is_policy_step=True)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from irltui.algorithm import Pairs, Step
+from irltui.algorithm import Step
+from irltui.api import Batch, Sides
 from irltui.distributed import ranks
 from irltui.engine import diagnostics
 from irltui.engine.assemble import Parts
-from irltui.objectives.sft import Demonstrated, SftStep
 
-Sides = tuple[np.ndarray, np.ndarray]
+Arrays = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -27,8 +28,10 @@ class Sums:
     loss: float = 0.0
     weight: float = 0.0
     nll: float = 0.0
-    rewards: list[Sides] = field(default_factory=list)
-    logratios: list[Sides] = field(default_factory=list)
+    rewards: list[Arrays] = field(default_factory=list)
+    logratios: list[Arrays] = field(default_factory=list)
+    values: dict[str, list[float]] = field(default_factory=dict)
+    """What the objective says of each demonstration, by name."""
     skipped: list[str] = field(default_factory=list)
     """Why the step is not taken, of every rank that met what is not finite."""
 
@@ -42,10 +45,10 @@ class Pending:
     """The gradient and the numbers of the micro-batches since the last step."""
 
     def __init__(self) -> None:
-        self.batches: list[Pairs | Demonstrated] = []
+        self.batches: list[Batch] = []
         self._mine = Sums()
 
-    def add(self, step: Step | SftStep, parts: Parts) -> None:
+    def add(self, step: Step, parts: Parts) -> None:
         """Take the gradient of one micro-batch, and the numbers of those in it that weigh something."""
         mine = self._mine
         self.batches.append(step.batch)
@@ -57,17 +60,24 @@ class Pending:
         lengths = responses.response_mask.sum(-1) * real.repeat(len(responses.response_mask) // count)
         mine.tokens += int(lengths.sum())
         mine.demonstration_tokens += int(lengths[:count].sum())
-        if isinstance(step, SftStep):
-            mine.nll -= float(step.logp.detach()[real].sum())
+        self._add_values(parts.objective.metrics(step.batch), real)
+        with torch.no_grad():  # known already: the objective has asked for it
+            self._add_rewards(step.batch, real, parts)
+
+    def _add_values(self, values: Mapping[str, Tensor], real: Tensor) -> None:
+        for name, numbers in values.items():
+            self._mine.values.setdefault(name, []).extend(numbers.detach()[real].tolist())
+
+    def _add_rewards(self, batch: Batch, real: Tensor, parts: Parts) -> None:
+        """The values of both sides of each pair that differs, and the likelihood, where the policy was asked for it."""
+        mine = self._mine
+        if parts.reward is None or parts.config.reward.implicit:
+            mine.nll -= float(batch.log_probs()[0][real].sum())
+        if parts.reward is None:
             return
-        apart = real if step.batch.differs is None else real & (step.batch.differs > 0)
-        mine.rewards.append((_array(step.demonstration[apart]), _array(step.generation[apart])))
+        mine.rewards.append(_sides(batch.rewards(), batch, real))
         if parts.config.reward.implicit:
-            with torch.no_grad():  # known already: the reward asked for it
-                logp = parts.policy.log_probs(responses)
-            mine.nll -= float(logp[:count][real].sum())
-            demonstration, generation = (logp - responses.logp_ref).chunk(2)
-            mine.logratios.append((_array(demonstration[apart]), _array(generation[apart])))
+            mine.logratios.append(_sides(batch.log_ratios(), batch, real))
 
     @property
     def is_skipped(self) -> bool:
@@ -82,8 +92,11 @@ class Pending:
         """The step's numbers. Collective."""
         total = Sums()
         for sums in ranks.gather([self._mine]):
+            for name, numbers in sums.values.items():
+                total.values.setdefault(name, []).extend(numbers)
             for each in fields(Sums):
-                setattr(total, each.name, getattr(total, each.name) + getattr(sums, each.name))
+                if each.name != "values":
+                    setattr(total, each.name, getattr(total, each.name) + getattr(sums, each.name))
         return total
 
 
@@ -95,13 +108,22 @@ def step_metrics(sums: Sums) -> diagnostics.Values:
             values |= metrics(*_joined(sides))
     if sums.logratios or not sums.rewards:
         values["train/nll"] = sums.nll / sums.demonstration_tokens
-    return values
+    return values | {name: sum(numbers) / len(numbers) for name, numbers in sums.values.items() if numbers}
 
 
 def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().double().cpu().numpy()
 
 
-def _joined(sides: list[Sides]) -> tuple[np.ndarray, np.ndarray]:
+def _sides(sides: Sides, batch: Batch, real: Tensor) -> Arrays:
+    """Both sides of the pairs that differ, demonstration by demonstration."""
+    demonstration, generations = sides
+    apart = real[:, None].expand_as(generations)
+    if batch.differs is not None:
+        apart = apart & (batch.differs > 0)
+    return _array(demonstration[:, None].expand_as(generations)[apart]), _array(generations[apart])
+
+
+def _joined(sides: list[Arrays]) -> tuple[np.ndarray, np.ndarray]:
     demonstration, generation = (np.concatenate(side) for side in zip(*sides, strict=True))
     return demonstration, generation

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from accelerate.utils.memory import should_reduce_batch_size
 
-from irltui.algorithm import Pairs, Start, Step, learn
-from irltui.api import Demonstration
+from irltui.algorithm import Start, Step, learn
+from irltui.api import Batch, Demonstration
 from irltui.distributed import ranks
 from irltui.engine import checkpoint, diagnostics, early_stop
 from irltui.engine.assemble import Parts
@@ -25,7 +25,6 @@ from irltui.engine.position import Position
 from irltui.engine.safepoint import SafePoint
 from irltui.engine.step_sums import Pending, Sums, step_metrics
 from irltui.errors import NotFiniteError, TrainingError
-from irltui.objectives.sft import Demonstrated, SftStep, sft
 from irltui.runs.events import Advice, Checkpoint, Phase
 from irltui.runs.folder import RunFolder
 from irltui.runs.metrics import GAP
@@ -138,26 +137,21 @@ class Drive:
 
     # -- the stream of steps -------------------------------------------------------------------
 
-    def _steps(self, start: Start) -> Iterator[Step | SftStep]:
+    def _steps(self, start: Start) -> Iterator[Step]:
         parts, T = self._parts, self._parts.plan.outer_iterations
         K = max(parts.plan.inner_steps(t) for t in range(T))
-        if parts.reward is None:
-            return sft(parts.policy.log_probs, self._demonstrate, self._finish, T=T, K=K, start=start)
-        return learn(
-            parts.reward,
-            self._generate,
-            self._improve,
-            h=parts.assembly.h,
-            T=T,
-            K=K,
-            penalty=parts.assembly.penalty,
-            start=start,
-        )
+        draw = self._generate if parts.config.objective.generations else self._demonstrate
+        return learn(parts.objective, draw, self._improve, T=T, K=K, begin=self._begin, start=start)
 
-    def _generate(self, t: int, k: int) -> Iterator[list[Pairs]]:
+    def _begin(self, t: int) -> None:
+        if self._parts.reward is not None:
+            self._parts.reward.begin(t)
+        self._parts.objective.begin(t)
+        self._position.begun = True
+
+    def _generate(self, t: int, k: int) -> Iterator[list[Batch]]:
         """Sample and score once, then the batches of the inner loop."""
         self._in_inner_loop = False
-        self._position.begun = True  # `learn` tells the reward before it asks for pairs
         is_new = self._round is None or self._round.t != t  # not so after memory ran out in the first step
         self._round = self._rounds.begin(t, announce=k == 0 and self._position.s == 0 and is_new)
         if t and k == 0 and self._parts.reward is not None and self._parts.reward.restarts:
@@ -170,7 +164,7 @@ class Drive:
         self._journal.phase(Phase.UPDATE, k, self._parts.plan.inner_steps(t), "steps")
         self._stepped_at = time.monotonic()
 
-    def _demonstrate(self, t: int, k: int) -> Iterator[list[Demonstrated]]:
+    def _demonstrate(self, t: int, k: int) -> Iterator[list[Batch]]:
         """The same batches without generations."""
         parts = self._parts
         self._begin_steps(t, k)
@@ -183,10 +177,10 @@ class Drive:
             )
             yield [self._collate(micro) for micro in micros]
 
-    def _collate(self, micro: Micro[Demonstration]) -> Demonstrated:
-        rows = micro.rows
-        responses = self._parts.policy.collate([d.prompt for d in rows], [d.tokens for d in rows], [0.0] * len(rows))
-        return Demonstrated(responses, responses.logp_ref.new_tensor(micro.weights), micro.last)
+    def _collate(self, micro: Micro[Demonstration]) -> Batch:
+        rows, policy = micro.rows, self._parts.policy
+        responses = policy.collate([d.prompt for d in rows], [d.tokens for d in rows], [0.0] * len(rows))
+        return Batch(responses, responses.logp_ref.new_tensor(micro.weights), micro.last, policy=policy)
 
     # -- between two steps -----------------------------------------------------------------------
 

@@ -1,54 +1,31 @@
-"""Supervised fine-tuning as the same kind of loop, so that a comparison differs in the objective alone."""
+"""Supervised fine-tuning: the likelihood of the demonstrations, the baseline that every claim carries.
+
+    L = -log pi(y | x)
+
+By default every token of a step counts the same; sft.weighting = "sequence" lets every demonstration count the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from irltui.api import Batch, BuildContext, Objective, ObjectiveSpec
 
-from irltui.algorithm import BEGINNING, Start
-
-
-@dataclass(frozen=True, slots=True)
-class Demonstrated:
-    """B demonstrations to score in one forward pass; an optimizer step may need several."""
-
-    responses: Any
-    weight: Tensor  # (B,): 1 / tokens of the optimizer step, or 1 / its demonstrations
-    last: bool = True  # the optimizer steps after these
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class SftStep:
-    """What is yielded before the optimizer moves: backward the loss, and step if `last`."""
+class Sft(ObjectiveSpec):
+    """Maximum likelihood of the demonstrations."""
 
-    t: int
-    k: int
-    loss: Tensor  # ()
-    last: bool
-    logp: Tensor  # (B,), log pi(y | x)
-    batch: Demonstrated
+    def build(self, context: BuildContext) -> Objective:
+        """The objective; it has no state."""
+        return NegativeLogLikelihood()
 
 
-def sft(
-    log_probs: Callable[[Any], Tensor],
-    demonstrate: Callable[[int, int], Iterable[Iterable[Demonstrated]]],
-    finish: Callable[[int], None],
-    *,
-    T: int,
-    K: int,
-    start: Start = BEGINNING,
-) -> Iterator[SftStep]:
-    """Maximum likelihood of the demonstrations: -sum of weight * log pi(y | x).
+class NegativeLogLikelihood(Objective):
+    """-log pi(y | x)."""
 
-    The chunks and batches of `demonstrate(t, k)` are those that `irltui.algorithm.learn` would see at (t, k).
-    """
-    for t in range(start.t, T):
-        k0 = start.k if t == start.t else 0
-        for k, batch in zip(range(k0, K), demonstrate(t, k0), strict=False):
-            for demonstrated in batch:
-                logp = log_probs(demonstrated.responses)
-                yield SftStep(t, k, -(demonstrated.weight * logp).sum(), demonstrated.last, logp, demonstrated)
-        finish(t)
+    def losses(self, batch: Batch) -> Tensor:
+        """(B,)."""
+        return -batch.log_probs()[0]

@@ -117,7 +117,7 @@ def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:
             "Raise data.max_prompt_tokens and data.max_response_tokens.",
         )
     cap = config.max_new_tokens
-    if config.algorithm != "sft" and cap > LONGEST_CAP * report.responses.p95:
+    if config.has_reward and cap > LONGEST_CAP * report.responses.p95:
         yield Finding(
             "note",
             "decoding.max_new_tokens",
@@ -158,7 +158,7 @@ def _of_held_out(config: RunConfig, rows: RowFacts) -> Iterator[Finding]:
 
 def _of_training(config: RunConfig, plan: Plan, parameters: int) -> Iterator[Finding]:
     steps, rate = plan.total_steps, config.optimizer.learning_rate
-    if steps < FEWEST_STEPS and config.algorithm != "rft":
+    if steps < FEWEST_STEPS and not config.has_policy_steps:
         yield Finding(
             "warning",
             "loop.passes",
@@ -182,14 +182,14 @@ def _of_training(config: RunConfig, plan: Plan, parameters: int) -> Iterator[Fin
 
 
 def _of_model(config: RunConfig, report: DataReport, seen: Seen) -> Iterator[Finding]:
-    if seen.demonstration_nll > UNLIKELY_NLL and config.algorithm != "sft":
+    if seen.demonstration_nll > UNLIKELY_NLL and config.has_reward:
         yield Finding(
             "warning",
             "model.name",
             f"the model finds the demonstrations unlikely ({seen.demonstration_nll:.2f} nats per token)",
             "Begin with SFT: irltui run sft with the same model and data, then --model that run's folder.",
         )
-    if not seen.ended and seen.longest >= 2 * report.responses.median and config.algorithm != "sft":
+    if not seen.ended and seen.longest >= 2 * report.responses.median and config.has_reward:
         yield Finding(
             "warning",
             "model.name",

@@ -52,7 +52,7 @@ def memory(
     share = ranks if config.model.shard != "off" else 1
     number, computed = _NUMBER[config.model.dtype], 2 if low_precision else _NUMBER[config.model.dtype]
     full = config.adapter.kind != "lora"
-    is_rft = config.algorithm == "rft"
+    is_rft = config.has_policy_steps
     parts: dict[str, float] = {
         "weights": _weights(config, shapes) / share,
         "optimizer": _moments(config.optimizer) * number * shapes.trained / share,
@@ -62,10 +62,10 @@ def memory(
         parts["reward model"] += number * (shapes.parameters - _reward_trained(config, shapes))
         parts["reward model"] /= share
     generation = min(config.max_new_tokens, 2 * report.responses.p95)
-    tokens = config.micro_batch * (pair + (generation if config.algorithm != "sft" else 0))
+    tokens = config.micro_batch * (pair + (generation if config.has_reward else 0))
     if is_rft:  # a reward reads each response with its prompt
         tokens = 2 * config.micro_batch * pair
-    rows = config.micro_batch * (report.responses.p95 + (generation if config.algorithm != "sft" else 0))
+    rows = config.micro_batch * (report.responses.p95 + (generation if config.has_reward else 0))
     update = number * shapes.trained / share + _activations(config, shapes, tokens, number, computed)
     update += _logits(shapes, rows)
     gathered = _gathered(shapes, number, computed) if share > 1 else 0.0
@@ -76,7 +76,7 @@ def memory(
     if is_rft and full:
         update += number * shapes.parameters / share  # pi_0, as long as policy steps ask for it
     phases = {"update": update}
-    if config.algorithm != "sft":
+    if config.has_reward:
         phases["sample"] = _sampling(config, report, shapes, low_precision=low_precision, is_cut=share > 1)
         keeps_initial = full and (config.reference.kind != "rolling" or is_rft)
         phases["reference"] = number * shapes.parameters / share * keeps_initial + gathered + _logits(shapes, 2 * rows)

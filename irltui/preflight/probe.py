@@ -123,7 +123,7 @@ def _score(parts: Parts, rows: list[Demonstration], generations: list[Generation
 def _learn(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:
     """Seconds per token forward and backward, and of an optimizer step, which comes last: it moves the weights."""
     policy, size, taken, tokens = parts.policy, parts.micro_batch, 0.0, 0
-    is_sft = parts.config.algorithm == "sft"
+    is_sft = not parts.config.has_reward
     pairs = sorted(zip(rows, generations, strict=True), key=lambda pair: len(pair[0].tokens) + len(pair[1].tokens))
     batches = [pairs[at : at + size] for at in range(0, len(pairs), size)]
     for turn, some in enumerate((batches * (PASSES + 1))[: PASSES + 1]):

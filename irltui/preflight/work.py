@@ -49,7 +49,7 @@ def work(config: RunConfig, report: DataReport, plan: Plan, generation: float) -
     steps = sum(plan.inner_steps(t) for t in iterations) / len(iterations)
     drawn = sum(len(plan.demonstrations(t)) for t in iterations) / len(iterations)
     held_out = min(config.evaluation.held_out_pairs, report.held_out)
-    if config.algorithm == "sft":
+    if not config.has_reward:
         seen = steps * config.loop.batch
         return Work(0, 0, held_out * (x + y), held_out * y, seen * (x + y), seen * y, steps, 0)
     # Each step sees `batch` pairs, but no iteration more pairs than it has, an epoch.
@@ -69,7 +69,7 @@ def work(config: RunConfig, report: DataReport, plan: Plan, generation: float) -
         steps=steps,
         rows=rows,
     )
-    return total if config.algorithm == "irft" else _of_rft(total, config, drawn, pairs, x, generation)
+    return _of_rft(total, config, drawn, pairs, x, generation) if config.has_policy_steps else total
 
 
 def _of_rft(total: Work, config: RunConfig, drawn: float, pairs: float, x: float, generation: float) -> Work:

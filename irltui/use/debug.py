@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from irltui.algorithm import Pairs, Start, Step, learn
-from irltui.api import Reward
+from irltui.algorithm import Start, Step, learn
+from irltui.api import Batch, Objective, Reward
 from irltui.config.load import recorded
 from irltui.config.requests import DebugRequest
 from irltui.console import columns, out, out_json
@@ -19,7 +19,7 @@ from irltui.engine.faults import kept_batches, read_fault
 from irltui.errors import RunFolderError
 from irltui.lm.load import quiet_transformers
 from irltui.lm.policy import LanguageModelPolicy
-from irltui.objectives.sft import Demonstrated, SftStep, sft
+from irltui.objectives.sft import NegativeLogLikelihood
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import read_manifest
 from irltui.text import safe
@@ -77,7 +77,8 @@ def _replay(run: RunFolder, folder: Path, *, is_policy_step: bool) -> Replay:
     reward = None if is_policy_step else parts.reward
     total = 0.0
     rows: list[Row] = []
-    for step in _steps(parts, reward, batches):
+    objective = NegativeLogLikelihood() if is_policy_step else parts.objective
+    for step in _steps(parts, objective, reward, batches):
         step.loss.backward()
         total += float(step.loss.detach())
         rows += _rows(parts.policy, step, "generation" if is_policy_step else "demonstration")
@@ -89,31 +90,21 @@ def _replay(run: RunFolder, folder: Path, *, is_policy_step: bool) -> Replay:
     return Replay(rows, total, bad, gradients)
 
 
-def _steps(parts: Assembly, reward: Reward | None, batches: Sequence[Pairs]) -> Iterator[Step | SftStep]:
-    """The losses as training computes them; the reward has begun, so that it begins nothing."""
-    start = Start(begun=True)
-    if reward is None:
-        rows = [Demonstrated(batch.responses, batch.weight, batch.last) for batch in batches]
-        return sft(parts.policy.log_probs, lambda *_: [rows], lambda _: None, T=1, K=1, start=start)
-    return learn(
-        reward,
-        lambda *_: [batches],
-        lambda _: None,
-        h=parts.h,
-        T=1,
-        K=1,
-        penalty=parts.penalty,
-        start=start,
-    )
+def _steps(parts: Assembly, objective: Objective, reward: Reward | None, batches: Sequence[Batch]) -> Iterator[Step]:
+    """The losses as training computes them."""
+    rows = [replace(batch, policy=parts.policy, reward=reward) for batch in batches]
+    return learn(objective, lambda *_: [rows], T=1, K=1, start=Start(begun=True))
 
 
-def _rows(policy: LanguageModelPolicy, step: Step | SftStep, first: str) -> Iterator[Row]:
+def _rows(policy: LanguageModelPolicy, step: Step, first: str) -> Iterator[Row]:
     """What a micro-batch says of each of its responses; the first ones are on side `first`."""
     with torch.no_grad():
         log_probs = policy.log_probs(step.batch.responses).tolist()
     rewards: list[float | None] = [None] * len(log_probs)
-    if isinstance(step, Step):
-        rewards = torch.cat([step.demonstration, step.generation]).tolist()
+    if step.batch.reward is not None:
+        with torch.no_grad():
+            demonstration, generations = step.batch.rewards()
+        rewards = [*demonstration.tolist(), *generations.T.flatten().tolist()]
     ids, masks = step.batch.responses.input_ids, step.batch.responses.response_mask
     for i, (log_prob, reward) in enumerate(zip(log_probs, rewards, strict=True)):
         side = first if i < len(step.batch.weight) else "generation"

@@ -58,7 +58,7 @@ class Learned:
     @cached_property
     def _reward(self) -> Reward:
         run, config = self.run, self.parts.config
-        if config.algorithm != "sft" and isinstance(config.reward, Explicit):
+        if config.has_reward and isinstance(config.reward, Explicit):
             if not run.reward.is_dir():
                 hint = "Finish the run: irltui run --resume."
                 raise RunFolderError(f"{run.path}: its reward is missing (no reward/)", hint)

@@ -45,7 +45,7 @@ def _result(asked: OnRows) -> str:
     with suppress(OSError):  # somebody deleted the checkpoints of a finished run
         name = (run.checkpoints / "latest").read_text(encoding="utf-8").strip()
         parts.append((run.checkpoints / name / "manifest.json").read_bytes())  # it has the digest of every file
-    if config.algorithm != "sft" and config.reward.needs_reference:
+    if config.has_reward and config.reward.needs_reference:
         parts.append(weights_digest(config.model).encode())
     return _digest(parts)
 

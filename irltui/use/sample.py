@@ -49,7 +49,7 @@ def main(asked: SampleRequest) -> None:
 
 
 def _gather(output: Output, asked: SampleRequest, source: Source) -> None:
-    if asked.count > 1 and asked.config.algorithm == "sft":
+    if asked.count > 1 and not asked.config.has_reward:
         raise no_reward(asked.folder, asked.config)
     learned = load_learned(asked.folder, asked.config)
     tokens = RowTokens(asked.config.data, learned.template, learned.parts.policy.eos_ids)
@@ -72,7 +72,7 @@ def _answer(
     drawn = {g.prompt_id: g for g in learned.parts.sampler.sample(prompts, decoding, asked.seed)}
     generations = [drawn[prompt.id] for prompt in prompts]
     rewards: list[float | None] = [None] * len(prompts)
-    if learned.parts.config.algorithm != "sft":
+    if learned.parts.config.has_reward:
         tokens = [generation.tokens for generation in generations]
         rewards = [score.total for score in learned.rewards(prompts, tokens, batch=asked.batch)]
     candidates = iter([_candidate(learned, g, reward) for g, reward in zip(generations, rewards, strict=True)])

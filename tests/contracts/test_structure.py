@@ -61,7 +61,7 @@ import irltui.runs.reader, irltui.runs.writer, irltui.runs.control, irltui.runs.
 from irltui.api.registry import Registry
 Registry().resolve("reward", "implicit"); Registry().resolve("sampler", "slots")
 Registry().resolve("benchmark", "quickstart"); Registry().resolve("reward", "explicit")
-Registry().resolve("update", "rloo")
+Registry().resolve("update", "rloo"); Registry().resolve("objective", "irft")
 """
 
 
@@ -100,12 +100,14 @@ def test_the_engine_never_imports_a_screen() -> None:
 
 def test_the_built_in_parts_are_registered_through_the_hooks() -> None:
     import irltui.benchmarks
+    import irltui.objectives
     import irltui.rewards
     import irltui.samplers
     import irltui.updates
     from irltui.api.registry import Registry
 
     registry = Registry()
+    assert registry.kinds("objective") == irltui.objectives.irltui_objectives()
     assert registry.kinds("reward") == irltui.rewards.irltui_rewards()
     assert registry.kinds("sampler") == irltui.samplers.irltui_samplers()
     assert registry.kinds("update") == irltui.updates.irltui_policy_updates()

@@ -178,7 +178,10 @@ def test_too_many_frozen_layers_are_told_with_the_key(tmp_path: Path, inputs: tu
     ("change", "problem"),
     [
         ({"reward": {"kind": "implicit"}}, "reward of its own for rft"),
-        ({"reference": {"kind": "rolling"}}, "must be 'fixed' for rft"),
+        (
+            {"reference": {"kind": "rolling"}},
+            "does not go with rft: its pi_ref is the initial",
+        ),
         ({"loss": {"kind": "sigmoid_norm"}}, "set it to 'sigmoid', 'linear', 'hinge', 'ipo' or 'robust'"),
         ({"decoding": {"temperature": 0.0}}, "decoding.temperature = 0 is greedy"),
         ({"decoding": {"top_k": 5}}, "decoding.top_k = 5 leaves out tokens"),

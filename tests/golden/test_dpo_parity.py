@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from irltui.algorithm import Pairs, learn, link
-from irltui.api import Prompt
+from irltui.algorithm import learn, link
+from irltui.api import Batch, Prompt
 from irltui.lm.policy import LanguageModelPolicy, score_all
+from irltui.objectives.gap import GapLoss
 from irltui.rewards.implicit import ImplicitReward
 from support import tiny
 
@@ -37,9 +38,9 @@ def test_loss_and_gradients_are_those_of_dpo_trainer() -> None:
     pi, reference = policy(0), policy(1)
     logp_ref = [sum(scores) for scores in score_all(reference, prompts, responses, batch=4)]
     batch = pi.collate(prompts, responses, logp_ref)
-    pairs = Pairs(batch, torch.full((len(rows),), 1 / len(rows)))
     reward = ImplicitReward(pi, REFERENCE["beta"])
-    step = next(learn(reward, lambda t, k: [[pairs]], lambda t: None, h=link("sigmoid"), T=1, K=1))
+    pairs = Batch(batch, torch.full((len(rows),), 1 / len(rows)), reward=reward)
+    step = next(learn(GapLoss(link("sigmoid")), lambda t, k: [[pairs]], T=1, K=1))
     step.loss.backward()
     assert float(step.loss.detach()) == pytest.approx(REFERENCE["loss"], abs=1e-5)
     gradients = {name: p.grad for name, p in pi.model.named_parameters() if p.grad is not None}

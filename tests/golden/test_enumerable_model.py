@@ -6,10 +6,11 @@ import itertools
 
 import torch
 
-from irltui.algorithm import Pairs, learn, link
-from irltui.api import Prompt
+from irltui.algorithm import learn, link
+from irltui.api import Batch, Prompt
 from irltui.lm.policy import LanguageModelPolicy
-from irltui.objectives.sft import Demonstrated, sft
+from irltui.objectives.gap import GapLoss
+from irltui.objectives.sft import NegativeLogLikelihood
 from irltui.rewards.implicit import ImplicitReward
 from support import tiny
 
@@ -39,13 +40,14 @@ def test_the_first_inner_step_is_half_beta_times_the_sft_gradient() -> None:
     y, y_tilde = (grid.reshape(-1) for grid in torch.meshgrid(torch.arange(count), torch.arange(count), indexing="ij"))
     both = [RESPONSES[i] for i in (*y.tolist(), *y_tilde.tolist())]
     reference = [float(logp[i]) for i in (*y.tolist(), *y_tilde.tolist())]
-    pairs = Pairs(policy.collate([prompt] * len(both), both, reference), expert[y] * logp.exp()[y_tilde])
-    reward = ImplicitReward(policy, BETA)
-    next(learn(reward, lambda t, k: [[pairs]], lambda t: None, h=link("sigmoid"), T=1, K=1)).loss.backward()
+    weight = expert[y] * logp.exp()[y_tilde]
+    responses = policy.collate([prompt] * len(both), both, reference)
+    pairs = Batch(responses, weight, reward=ImplicitReward(policy, BETA))
+    next(learn(GapLoss(link("sigmoid")), lambda t, k: [[pairs]], T=1, K=1)).loss.backward()
     first_step = flat(policy)
 
-    demonstrated = Demonstrated(every, expert)
-    next(sft(policy.log_probs, lambda t, k: [[demonstrated]], lambda t: None, T=1, K=1)).loss.backward()
+    demonstrated = Batch(every, expert, policy=policy)
+    next(learn(NegativeLogLikelihood(), lambda t, k: [[demonstrated]], T=1, K=1)).loss.backward()
     sft_gradient = flat(policy)
     assert torch.allclose(first_step, BETA / 2 * sft_gradient, atol=2e-6)
     assert float(sft_gradient.norm()) > 0.1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 
@@ -10,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from irltui.algorithm import Pairs, implicit_reward, learn, link, optimal_policy
+from irltui.algorithm import implicit_reward, learn, link, optimal_policy
+from irltui.api import Batch
+from irltui.objectives.gap import GapLoss
 
 F = torch.float64
 EXPERT = torch.tensor([0.50, 0.25, 0.15, 0.08, 0.02], dtype=F)
@@ -61,12 +62,13 @@ def divergences(
 ) -> Iterator[float]:
     """KL(expert || policy) after each gradient step; the generations' distribution is frozen at pi_t."""
 
-    def generate(t: int, k: int) -> Iterator[list[Pairs]]:
+    def generate(t: int, k: int) -> Iterator[list[Batch]]:
         weight = demonstrated[Y] * reward.log_policy().detach().exp()[Y_TILDE]
-        return itertools.repeat([Pairs(EVERY_PAIR, weight)])
+        while True:
+            yield [Batch(EVERY_PAIR, weight, reward=reward)]
 
-    h = link(name, beta=reward.beta)
-    for step in learn(reward, generate, lambda t: None, h=h, T=T, K=K):
+    objective = GapLoss(link(name, beta=reward.beta))
+    for step in learn(objective, generate, T=T, K=K, begin=reward.begin):
         (gradient,) = torch.autograd.grad(step.loss, reward.parameter)
         with torch.no_grad():
             reward.parameter -= rate * gradient
@@ -176,8 +178,8 @@ def test_the_first_inner_step_is_half_beta_times_the_sft_gradient_in_expectation
     reward = TabularImplicit(0.3, rolling=True)
     reward.begin(0)
     weight = EXPERT[Y] * reward.log_policy().detach().exp()[Y_TILDE]
-    batch = [Pairs(EVERY_PAIR, weight)]
-    step = next(learn(reward, lambda t, k: [batch], lambda t: None, h=link("sigmoid"), T=1, K=1))
+    batch = [Batch(EVERY_PAIR, weight, reward=reward)]
+    step = next(learn(GapLoss(link("sigmoid")), lambda t, k: [batch], T=1, K=1))
     (gradient,) = torch.autograd.grad(step.loss, reward.parameter)
     (sft,) = torch.autograd.grad(-(EXPERT * reward.log_policy()).sum(), reward.parameter)
     assert torch.allclose(gradient, 0.3 / 2 * sft, rtol=0, atol=1e-15)

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from irltui.algorithm import Pairs, Start, learn, link
+from irltui.algorithm import Start, learn, link
+from irltui.api import Batch
+from irltui.objectives.gap import GapLoss
 
 
 class Table:
@@ -23,13 +25,20 @@ class Table:
         return self.values[responses]
 
 
-def gradient(reward: Table, pairs: Pairs, gamma: float) -> tuple[float, list[float]]:
-    """The loss and its gradient, with a penalty of gamma times the square of the demonstration's reward."""
+class Penalised(Table):
+    """The same with a penalty of gamma times the square of the demonstration's reward."""
 
-    def penalty(pairs: Pairs) -> Tensor:
-        return gamma * reward.values[pairs.responses].chunk(2)[0].square()
+    def __init__(self, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
 
-    (step,) = learn(reward, lambda t, k: [[pairs]], lambda t: None, h=link("sigmoid"), T=1, K=1, penalty=penalty)
+    def penalty(self, responses: Tensor) -> Tensor:
+        return self.gamma * self.values[responses].chunk(2)[0].square()
+
+
+def gradient(reward: Penalised, pairs: Batch) -> tuple[float, list[float]]:
+    pairs.reward = reward
+    (step,) = learn(GapLoss(link("sigmoid"), reward), lambda t, k: [[pairs]], T=1, K=1)
     (found,) = torch.autograd.grad(step.loss, reward.values)
     return float(step.loss.detach()), found.tolist()
 
@@ -37,14 +46,14 @@ def gradient(reward: Table, pairs: Pairs, gamma: float) -> tuple[float, list[flo
 def test_an_equal_pair_trains_by_the_penalty_alone_and_its_gap_is_zero() -> None:
     responses = torch.tensor([0, 1, 0, 3])  # demonstrations 0 and 1, generations 0 and 3
     weight = torch.full((2,), 0.5)
-    both = Pairs(responses, weight, differs=torch.tensor([0.0, 1.0]))
-    loss, whole = gradient(Table(), both, 0.1)
+    both = lambda: Batch(responses, weight, differs=torch.tensor([[0.0], [1.0]]))  # noqa: E731
+    loss, whole = gradient(Penalised(0.1), both())
     gap = -0.25 - 1.0
     sigma = 1 / (1 + torch.exp(torch.tensor(gap))).item()
     assert whole == pytest.approx([0.5 * 0.1 * 2 * 0.5, 0.5 * (-sigma + 0.1 * 2 * -0.25), 0.0, 0.5 * sigma], abs=1e-6)
     h = torch.nn.functional.softplus(torch.tensor([0.0, -gap]))
     assert loss == pytest.approx(0.5 * float(h.sum()) + 0.5 * 0.1 * (0.25 + 0.0625), abs=1e-6)
-    _, without = gradient(Table(), both, 0.0)
+    _, without = gradient(Penalised(0.0), both())
     assert without[0] == 0  # exactly: nothing but the gap, which has no gradient
 
 
@@ -60,7 +69,7 @@ def test_an_equal_pair_trains_by_the_penalty_alone_and_its_gap_is_zero() -> None
 )
 def test_a_reward_is_told_of_each_outer_iteration_once(start: Start, begun: list[int]) -> None:
     reward = Table()
-    pairs = Pairs(torch.tensor([0, 1]), torch.ones(1))
+    pairs = Batch(torch.tensor([0, 1]), torch.ones(1), reward=reward)
     generate = lambda t, k: [[pairs]]  # noqa: E731
-    list(learn(reward, generate, lambda t: None, h=link("linear"), T=2, K=1, start=start))
+    list(learn(GapLoss(link("linear")), generate, T=2, K=1, begin=reward.begin, start=start))
     assert reward.begun == begun

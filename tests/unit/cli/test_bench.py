@@ -107,7 +107,7 @@ def test_a_study_is_not_a_run(irltui, became, tmp_path) -> None:
 
 
 def test_an_sft_run_has_no_reward_to_measure(irltui, became, run) -> None:
-    values = json.loads(run.manifest.read_text())["config"] | {"algorithm": "sft"}
+    values = json.loads(run.manifest.read_text())["config"] | {"algorithm": "sft", "objective": {}}
     write_manifest(run, new_manifest(values, {}))
     result = irltui("bench", run.path, "--benchmark", "planted", "--data", "quickstart")
     assert result.code == 2

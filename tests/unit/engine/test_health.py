@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from irltui.engine.health import Advice, Setting, Verdict, advise, alerts, still_matter
 
-IRFT = Setting("irft", one_reference=False)
-FIXED = Setting("irft", one_reference=True)
-RFT = Setting("rft", one_reference=False)
-SFT = Setting("sft", one_reference=False)
+IRFT = Setting("implicit", one_reference=False)
+FIXED = Setting("implicit", one_reference=True)
+RFT = Setting("explicit", one_reference=False)
+SFT = Setting("none", one_reference=False)
 START = {"iteration": 0, "heldout/nll": 2.0, "kl/initial": 0.0}
 GOOD = {
     "heldout/loss": 0.62,
@@ -79,7 +79,7 @@ def test_a_sick_figure_is_named_with_its_cure(
 
 
 def test_where_gamma_is_on_already_beta_is_the_cure() -> None:
-    found = told({"pairs/both_down": 0.6}, setting=Setting("irft", one_reference=False, gamma=0.1))
+    found = told({"pairs/both_down": 0.6}, setting=Setting("implicit", one_reference=False, gamma=0.1))
     assert found.verdict is Verdict.RAISE_BETA
     assert "although loss.gamma is 0.1" in found.text
 

@@ -11,12 +11,13 @@ from torch import Tensor
 from torch.nn.functional import softplus
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from irltui.algorithm import Pairs, learn, link
-from irltui.api import BuildContext, Prompt
+from irltui.algorithm import learn, link
+from irltui.api import Batch, BuildContext, Prompt
 from irltui.config.schema import ModelSection
 from irltui.errors import ModelError
 from irltui.lm.load import load_model, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy
+from irltui.objectives.gap import GapLoss
 from irltui.rewards import Explicit
 from irltui.rewards.build import load_explicit
 from irltui.rewards.explicit import ExplicitReward
@@ -98,14 +99,8 @@ def test_loss_and_gradient_are_those_of_float64(model: Path, name: str, bound: f
     options = {"bound": bound, "center": 0.3, "l2": 0.2}
     reward, found = made(model, **options)
     responses = found.policy.collate(PROMPTS, RESPONSES, [0.0] * 6)
-    pairs = Pairs(responses, torch.full((3,), 1 / 3))
-
-    def penalty(pairs: Pairs) -> Tensor:
-        own = reward.penalty(pairs.responses)
-        assert own is not None
-        return own
-
-    step = next(learn(reward, lambda t, k: [[pairs]], lambda t: None, h=link(name), T=1, K=1, penalty=penalty))
+    pairs = Batch(responses, torch.full((3,), 1 / 3), reward=reward)
+    step = next(learn(GapLoss(link(name), reward), lambda t, k: [[pairs]], T=1, K=1))
     step.loss.backward()
     ours = {n: p.grad for n, p in reward._scorer.model.named_parameters() if p.grad is not None}
 
