@@ -205,7 +205,7 @@ def load_demonstrations(
             *left_out_files(everything.left_out, section.split),
             *unread_columns(columns, everything.columns, first),
             *intake.fields.findings(),
-            *joined_texts(columns, plain=template.is_plain),
+            *joined_texts(columns, section.system, plain=template.is_plain),
         ),
     )
     return DemonstrationData(Demonstrations(rows, train), Demonstrations(rows, held_out), template, report)

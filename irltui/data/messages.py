@@ -36,10 +36,10 @@ class BadRow(Exception):  # noqa: N818 - a verdict on a row, not an error of the
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages, the places of the assistant's turns that train, and the text it was if it was written as one."""
+    """Messages, the places of the assistant's turns that train, with their weights, and the text it was, if any."""
 
     messages: list[Message]
-    trained: list[int]
+    trained: dict[int, float]
     dialogue: Dialogue | None = None
 
 
@@ -62,12 +62,12 @@ def read_conversation(value: Any, what: str) -> Conversation:
     if not value:
         raise BadRow(f"empty {what}")
     messages: list[Message] = []
-    trained: list[int] = []
+    trained: dict[int, float] = {}
     for i, item in enumerate(value):
-        message, trains = _message(item)
+        message, weight = _message(item)
         messages.append(message)
-        if trains:
-            trained.append(i)
+        if weight:
+            trained[i] = weight
     return Conversation(messages, trained, dialogue)
 
 
@@ -110,8 +110,8 @@ def kind(value: object) -> str:
     return names.get(type(value), f"of type {type(value).__name__}")
 
 
-def _message(item: Any) -> tuple[Message, bool]:
-    """A message, and whether it trains."""
+def _message(item: Any) -> tuple[Message, float]:
+    """A message and its weight, 0 for one that does not train."""
     if not isinstance(item, Mapping):
         raise BadRow(f"a message is {kind(item)}, not an object with role and content")
     role, call = _role(item)
@@ -133,7 +133,7 @@ def _message(item: Any) -> tuple[Message, bool]:
     if role != "tool" and role != "system" and not _says(message):
         raise BadRow(f"empty {role} message")
     check_unicode(message["content"] if len(message) == 2 else json.dumps(message, ensure_ascii=False, default=str))
-    return message, role == "assistant" and _trains(item)
+    return message, _weight(item) if role == "assistant" else 0.0
 
 
 def _says(message: Message) -> bool:
@@ -176,17 +176,17 @@ def _part(part: Mapping[str, Any]) -> str:
     raise BadRow(f'content is a list of parts with one of type "{str(part.get("type"))[:_LONGEST]}"; only text trains')
 
 
-def _trains(item: Mapping[str, Any]) -> bool:
-    """Whether no flag of the message says that it has no loss."""
+def _weight(item: Mapping[str, Any]) -> float:
+    """What its flags say, 0 if one of them is; 1 without any."""
+    weight = 1.0
     for name in _FLAGS:
         flag = item.get(name)
         if flag is None:
             continue
         if not isinstance(flag, (bool, int, float)):
             raise BadRow(f"{name} of a message is {kind(flag)}, not a number or true or false")
-        if not flag:
-            return False
-    return True
+        weight *= float(flag)
+    return weight
 
 
 def read_calls(value: Any) -> list[Any]:

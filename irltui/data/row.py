@@ -25,6 +25,7 @@ class Row:
         answer: the demonstration as the assistant's message; of a prompt alone its content is "".
         tools: that the answer may call, for the chat template.
         text: prompt and answer as the row itself joins them, for models without a chat template.
+        weight: what the row says of its answer's.
     """
 
     prompt: str | list[Message]
@@ -32,6 +33,7 @@ class Row:
     answer: Message
     tools: Sequence[Any] = ()
     text: tuple[str, str] | None = None
+    weight: float = 1.0
 
     @property
     def completion(self) -> str:
@@ -109,7 +111,7 @@ def read_prompt(raw: Mapping[str, Any], columns: Columns) -> Row:
 
 def _turn(whole: Conversation, turn: int, system: str, tools: Sequence[Any]) -> Row:
     text = whole.dialogue.at(turn) if whole.dialogue else None
-    return Row(whole.messages[:turn], system, whole.messages[turn], tools, text)
+    return Row(whole.messages[:turn], system, whole.messages[turn], tools, text, whole.trained.get(turn, 1.0))
 
 
 def _asks(messages: Sequence[Message]) -> bool:

@@ -30,7 +30,7 @@ class SpecialTokens:
     def __init__(self, tokenizer: Any, frame: str = "") -> None:
         control = control_tokens(tokenizer, frame)
         self._texts = {i: text for text, i in control.items()}
-        self._tokenizer, self._known = tokenizer, dict[str, bool]()
+        self._tokenizer, self._written, self._lost = tokenizer, set[str](), set[str]()
         own = {tokenizer.bos_token_id, tokenizer.eos_token_id}
         # Where it has another duty (GPT-2's), the bytes leave nothing unknown.
         self._unknown = None if tokenizer.unk_token_id in own else tokenizer.unk_token_id
@@ -66,15 +66,13 @@ class SpecialTokens:
 
     def loses(self, text: str) -> bool:
         """Whether a text has characters that leave no token at all, not even the unknown one."""
-        return not all(self._known.get(character) or self._is_known(character) for character in set(text))
-
-    def _is_known(self, character: str) -> bool:
-        if character not in self._known:
+        characters = set(text) - self._written
+        for character in characters - self._lost:
             after, alone = (
                 self._tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("." + character, ".")
             )
-            self._known[character] = character.isspace() or after != alone
-        return self._known[character]
+            (self._written if character.isspace() or after != alone else self._lost).add(character)
+        return not characters <= self._written
 
     def count_unknown(self, ids: Sequence[int], text: str) -> int:
         """How many of the ids stand for text that the tokenizer does not know, not for the token spelled out."""

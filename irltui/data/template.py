@@ -169,14 +169,9 @@ class PromptTemplate:
         """Refuse a template that leaves out what the user or the system says.
 
         Raises:
-            DataError: it does, or there is none for a system message.
+            DataError: it does.
         """
         if self._chat is None:
-            if self._system:
-                raise DataError(
-                    "data.system: a system message needs a chat template",
-                    'Leave data.system empty, or set data.template to "auto" or a Jinja file.',
-                )
             return
         if template != "auto" and self._chat.leaves_out_user():
             raise DataError(

@@ -53,13 +53,15 @@ def left_out_files(files: Sequence[str], split: str) -> Iterator[Finding]:
         yield Finding("note", "data.split", text)
 
 
-def joined_texts(columns: Columns, *, plain: bool) -> Iterator[Finding]:
-    """How a system message becomes text where there is no chat template."""
-    if plain and columns.system:
-        text = (
-            f'no chat template: the text of "{columns.system}" stands before the prompt, an empty line between the two'
-        )
-        yield Finding("note", "data.columns.system", text, 'data.columns.system = "off" leaves it out.')
+def joined_texts(columns: Columns, system: str, *, plain: bool) -> Iterator[Finding]:
+    """How a system message, of every row or `system`, becomes text where there is no chat template."""
+    for key, what, given, without in (
+        ("data.columns.system", f'the text of "{columns.system}"', columns.system, '"off"'),
+        ("data.system", "its text", system, '""'),
+    ):
+        if plain and given:
+            text = f"no chat template: {what} stands before the prompt, an empty line between the two"
+            yield Finding("note", key, text, f"{key} = {without} leaves it out.")
 
 
 def unread_columns(columns: Columns, names: Sequence[str], first: Sequence[Raw]) -> Iterator[Finding]:
@@ -141,12 +143,14 @@ class UnreadFields:
         self._mentions, self._turns = mentions, turns
         self._known: dict[str, bool] = {}
         self._fields: dict[str, Tally] = {}
-        self._more_turns = Tally()
+        self._more_turns, self._weights = Tally(), Tally()
 
     def see(self, row: Row, number: int, answers: int) -> None:
         """Look at a demonstration of a row that has so many answers that could train."""
         if answers > 1 and self._turns == "last":
             self._more_turns.add(number)
+        if row.weight != 1:
+            self._weights.add(number)
         if row.tools:
             self._field("tools", number)
         messages = (row.answer,) if isinstance(row.prompt, str) else (*row.prompt, row.answer)
@@ -171,6 +175,13 @@ class UnreadFields:
             remedy = "Use a model whose template has it, or data.template with a Jinja file that writes it."
             yield Finding(
                 "warning" if name in {"tools", "tool_calls", *REASONING} else "note", "data.template", text, remedy
+            )
+        if self._weights.count:
+            yield Finding(
+                "warning",
+                "data.columns.messages",
+                f"answers with a weight that is neither 0 nor 1 train with weight 1: {self._weights}",
+                "Set it to 0 to leave such an answer out.",
             )
         if self._more_turns.count:
             yield Finding(

@@ -232,7 +232,7 @@ def build(
     data = load_demonstrations(config.data, tokenizer, ends, say=notice, **alone)
     limits = model_limits(config.model)
     check_ids(tokenizer, data, limits)
-    cap = generation_cap(config, data, limits)
+    cap = generation_cap(config, data, limits, notice)
     plan = plan_of(config, data)
     torch.manual_seed(derived_seed(config.seed, "torch"))
     policy, accelerator = make_policy(config, tokenizer, ends, notice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from irltui.config.schema import RunConfig
@@ -40,8 +41,12 @@ def check_ids(tokenizer: Any, data: DemonstrationData, limits: ModelLimits) -> N
         )
 
 
-def generation_cap(config: RunConfig, data: DemonstrationData, limits: ModelLimits) -> int:
+def generation_cap(
+    config: RunConfig, data: DemonstrationData, limits: ModelLimits, say: Callable[[str], None] = lambda _: None
+) -> int:
     """Tokens that a generation may have, so that it fits the model's positions behind the longest prompt.
+
+    `say` is told where it is lower than the configuration's.
 
     Raises:
         DataError: a demonstration does not fit.
@@ -62,6 +67,7 @@ def generation_cap(config: RunConfig, data: DemonstrationData, limits: ModelLimi
         return cap
     asked = config.decoding.max_new_tokens
     if asked == "auto" and room >= report.responses.longest:
+        say(f"generations end at {room} tokens instead of {cap}: {reads}, and the longest prompt takes the others")
         return room
     key = "data.max_response_tokens" if asked == "auto" else "decoding.max_new_tokens"
     longest = report.prompts.longest

@@ -48,7 +48,7 @@ def main(request: CheckRequest) -> None:
     data = load_demonstrations(checked.data, tokenizer, ends, say=talk)
     limits = model_limits(checked.model)
     check_ids(tokenizer, data, limits)
-    checked = _capped(checked, generation_cap(checked, data, limits))
+    checked = _capped(checked, generation_cap(checked, data, limits, talk))
     facts, plan, shape = row_facts(data), plan_of(checked, data), shapes(checked.model, checked.adapter)
     tried = probe(checked, talk) if request.probe else None
     found = find(checked, data.report, facts, plan, shape.parameters, tried.seen if tried else None)

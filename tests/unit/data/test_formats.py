@@ -70,6 +70,10 @@ def test_without_a_chat_template_a_system_message_stands_before_the_prompt_and_i
     data = load(tmp_path, rows, chat="", template="none")
     assert data.train[0].prompt.tokens == tuple(tiny.tokenizer(chat=False)("big dog\n\nthe cat?")["input_ids"])
     assert 'the text of "system" stands before the prompt' in told(data)
+    del rows[0]["system"]
+    same = load(tmp_path, rows, chat="", template="none", system="big dog")
+    assert same.train[0].prompt.tokens == data.train[0].prompt.tokens
+    assert "data.system: no chat template: its text stands before the prompt" in told(same)
 
 
 def test_share_gpt_calls_and_observations_become_those_of_the_chat_format() -> None:
@@ -157,6 +161,12 @@ def test_a_turn_of_weight_0_does_not_train(tmp_path: Path) -> None:
     assert "weight" not in read({"messages": [ASK, {**SAY, "weight": 1}]}).answer
     with pytest.raises(BadRow, match="weight 0"):
         read({"messages": [ASK, {**SAY, "train": False}]})
+
+
+def test_a_weight_that_is_neither_0_nor_1_is_a_finding(tmp_path: Path) -> None:
+    answers = [{**SAY, "weight": 0.5}, {**SAY, "content": "the moon", "weight": 1, "train": True}]
+    rows = [{"messages": [ASK, answer]} for answer in answers]
+    assert "a weight that is neither 0 nor 1 train with weight 1: 1 (row 1)" in told(load(tmp_path, rows))
 
 
 def test_every_turn_trains_if_asked_for_and_turns_of_a_conversation_stay_on_one_side(tmp_path: Path) -> None:

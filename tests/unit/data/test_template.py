@@ -203,10 +203,10 @@ def test_a_system_message_of_the_row_goes_before_that_of_the_configuration() -> 
     assert "be kind" not in text
 
 
-def test_a_system_message_without_a_template_is_refused() -> None:
+def test_a_system_message_without_a_template_stands_before_the_prompt() -> None:
     tokenizer = made("no template")
-    with pytest.raises(DataError, match=r"data\.system: a system message needs a chat template"):
-        PromptTemplate(tokenizer, eos_ids(tokenizer, None), "none", system="be kind")
+    plain = PromptTemplate(tokenizer, eos_ids(tokenizer, None), "none", system="be kind")
+    assert plain.prompt_ids("hello") == tuple(tokenizer("be kind\n\nhello")["input_ids"])
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,9 @@ def test_a_cap_by_default_is_what_the_longest_prompt_leaves(tmp_path: Path) -> N
     longest = data.report.prompts.longest
     assert generation_cap(config, data, ModelLimits()) == 32
     assert generation_cap(config, data, ModelLimits(positions=longest + 40)) == 32
-    assert generation_cap(config, data, ModelLimits(positions=longest + 20)) == 20
+    said: list[str] = []
+    assert generation_cap(config, data, ModelLimits(positions=longest + 20), said.append) == 20
+    assert "generations end at 20 tokens instead of 32" in said[0]
 
 
 def test_a_cap_that_was_asked_for_and_does_not_fit_is_refused_with_the_number_to_set(tmp_path: Path) -> None:
