@@ -123,6 +123,9 @@ class BenchmarkSpec(Spec):
     gold: ClassVar[str] = ""
     """The metric in which more is better by a judge of its own, if it has one: the advice of a run listens to it."""
 
+    decoding: dict[str, float] = {}
+    """What this benchmark draws otherwise than [decoding] says: { temperature = 0 }, { strength = 3 }."""
+
     @abstractmethod
     def build(self, context: BuildContext) -> Benchmark:
         """Make the part; import heavy libraries here, not at the top of the module."""

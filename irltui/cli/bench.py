@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +27,12 @@ def bench(  # noqa: PLR0913 - an option each
     ] = None,
     data: Annotated[str, typer.Option("--data", metavar="D", help="The benchmarks' file or hub data set.")] = "",
     assignments: Assignments = None,
+    strength: Annotated[
+        str, typer.Option("--strength", metavar="A,B", help="Strengths to draw with, in turn; 1: as learned.")
+    ] = "",
+    temperature: Annotated[
+        str, typer.Option("--temperature", metavar="A,B", help="Temperatures to draw at, in turn; 0 is greedy.")
+    ] = "",
     items: Annotated[
         Path | None, typer.Option("--items", metavar="FILE", help="Also write every value, item by item (JSONL).")
     ] = None,
@@ -36,12 +42,14 @@ def bench(  # noqa: PLR0913 - an option each
 ) -> None:
     r"""Measure a model, or what a run learned: every figure with its 95 % interval and n.
 
-    Of a run, without --benchmark: the benchmarks that it was configured with.
+    Of a run, without --benchmark: the benchmarks that it was configured with. Several strengths or temperatures make
+    one table; what does not draw answers is the same in each of its rows.
 
     Examples:
       irltui bench runs/first --benchmark logprob_gap --data pairs.jsonl
       irltui bench runs/first --benchmark planted --data marked.jsonl \
           --set benchmarks.planted.bad=is_bad
+      irltui bench runs/sft --strength 1,2,3,5 --temperature 0,0.7,1
       irltui bench quickstart --benchmark quickstart
       irltui bench M --benchmark win_rate --data answers.jsonl --json \
           --set benchmarks.win_rate.judge=JUDGE
@@ -57,14 +65,48 @@ def bench(  # noqa: PLR0913 - an option each
     if items is not None and items.exists():
         raise RunFolderError(f"--items {safe(items)}: is there already", "Choose another file.")
     config = _config(target, benchmarks or (), data, assignments or (), from_run=from_run)
+    strengths = _strengths(strength, config, target, from_run=from_run)
     become(
         BenchRequest(
             config=config.model_dump(mode="json"),
             run=path.absolute() if from_run else None,
+            strengths=strengths,
+            temperatures=_numbers("--temperature", temperature, config.decoding.changed),
             items=items,
             as_json=as_json,
         )
     )
+
+
+def _strengths(given: str, config: RunConfig, target: str, *, from_run: bool) -> tuple[float, ...]:
+    """What --strength lists.
+
+    Raises:
+        ConfigError: no numbers, or there is no model that the target started from.
+    """
+    found = _numbers("--strength", given, config.decoding.changed)
+    own = [config.decoding.strength, *(spec.decoding.get("strength", 1.0) for spec in config.benchmarks.values())]
+    if not from_run and any(value != 1 for value in (*found, *own)):
+        raise ConfigError(
+            f"--strength: {safe(target)} is no run, so there is no model that it started from",
+            "Give the folder of a finished run.",
+        )
+    return found
+
+
+def _numbers(option: str, given: str, check: Callable[[Mapping[str, float]], object]) -> tuple[float, ...]:
+    """What an option lists, each a value that [decoding] may have.
+
+    Raises:
+        ConfigError: it is no list of such numbers.
+    """
+    try:
+        values = tuple(float(value) for value in given.split(",")) if given else ()
+        for value in values:
+            check({option.removeprefix("--"): value})
+    except ValueError:
+        raise ConfigError(f"{option} {safe(given, limit=120)}: not numbers from 0", f"Such as {option} 0,1.") from None
+    return values
 
 
 def _config(target: str, wanted: Sequence[str], data: str, assignments: Sequence[str], *, from_run: bool) -> RunConfig:

@@ -15,7 +15,7 @@ from irltui.config.paths import localise
 from irltui.config.requests import OnRows
 from irltui.config.run_source import target_layers
 from irltui.console import out, out_json
-from irltui.errors import EXIT_OK, ConfigError, OptionError, RunFolderError
+from irltui.errors import EXIT_OK, ConfigError, RunFolderError
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import read_manifest
 from irltui.runs.status import WORKING, read_status
@@ -36,18 +36,15 @@ def work_on(request: OnRows, view: Callable[[Path], Any], *, as_json: bool) -> i
     return code
 
 
-def finished_run(path: Path, *, needs_reward: bool) -> RunFolder:
+def finished_run(path: Path) -> RunFolder:
     """A run that has a result.
 
     Raises:
         NoRunError: there is no run.
-        OptionError: it learned no reward.
         RunFolderError: it has no result yet.
     """
     run = open_run_folder(path)
-    algorithm = read_manifest(run).config.get("algorithm")
-    if needs_reward and algorithm == "sft":
-        raise OptionError(f"{safe(path)}: its algorithm 'sft' learned no reward", "Take a run of irft, spin or rft.")
+    read_manifest(run)  # a damaged one is better reported here
     if not run.model.is_dir():
         state = read_status(run).state
         works = state in WORKING

@@ -61,8 +61,8 @@ def sample_view(path: Path, *, as_json: bool) -> Any:
     return "\n".join([*lines, f"answers  {safe(path)}"])
 
 
-def triage_view(path: Path, limit: int, *, as_json: bool) -> Any:
-    """The most suspicious rows; `limit` 0 shows all."""
+def triage_view(path: Path, limit: int, kept: Path | None, *, as_json: bool) -> Any:
+    """The most suspicious rows, `limit` 0 shows all; and into what heaps the rewards fall."""
     about = _about(path)
     shown = list(islice(_lines(path), limit or None))
     if as_json:
@@ -71,9 +71,25 @@ def triage_view(path: Path, limit: int, *, as_json: bool) -> Any:
     lines = [
         f"{summary['rows']} demonstrations of {safe(about['data'])}, {summary['suspicious']} with a reason to doubt",
         _table(shown, _SUSPECT),
+        *_heaps(summary, kept),
     ]
     left = summary["rows"] - len(shown)
     return "\n".join([*lines, f"all rows  {safe(path)}" + (f" ({left} more)" if left else "")])
+
+
+def _heaps(summary: Line, kept: Path | None) -> Iterator[str]:
+    heaps = summary["heaps"]
+    count = summary["scored"] if heaps is None else heaps["above"]
+    if heaps is None:
+        yield "rewards: one heap, so that no border is to be drawn"
+    else:
+        yield (
+            f"rewards: two heaps, {heaps['below']} rows around {_shown(heaps['low'])} and {heaps['above']} around "
+            f"{_shown(heaps['high'])}, border {_shown(heaps['border'])}; {heaps['doubt']:.1%} of the rows in doubt"
+        )
+    if kept is not None:
+        which = "all with a reward" if heaps is None else "those above the border"
+        yield f"kept  {count} of {summary['rows']} rows, {which}, in {safe(kept)}"
 
 
 def _about(path: Path) -> dict[str, Any]:

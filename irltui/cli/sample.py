@@ -14,6 +14,10 @@ def sample(  # noqa: PLR0913 - an option each
     run: Run,
     prompts: Annotated[str, typer.Option("--prompts", metavar="D", help="Data with prompts; answers are not read.")],
     best_of: Annotated[int, typer.Option("--best-of", min=1, help="Answers drawn for each prompt.")] = 8,
+    strength: Annotated[
+        float | None,
+        typer.Option("--strength", min=0, help="Draw further from the model that the run started from; 1: as learned."),
+    ] = None,
     out: Out = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
     assignments: Reading = None,
@@ -25,6 +29,9 @@ def sample(  # noqa: PLR0913 - an option each
 ) -> None:
     """Answer prompts with a run's policy, the best of n by its reward.
 
+    The reward of a run that learned none (sft) is its log-ratio to the model that it started from. With --strength W
+    tokens are drawn by log pi_0 + W (log pi - log pi_0), among those that the policy finds plausible.
+
     The file holds the best answer as prompt and completion, which `irltui run --data` reads, and all n with rewards.
     An interrupted command, given again, goes on.
 
@@ -32,16 +39,17 @@ def sample(  # noqa: PLR0913 - an option each
       irltui sample runs/first --prompts prompts.jsonl
       irltui sample runs/first --prompts P --best-of 16 --seed 1 --out best.jsonl
       irltui sample runs/first --prompts P --set decoding.temperature=0.8
-      irltui sample runs/sft --prompts P --best-of 1
+      irltui sample runs/sft --prompts P --best-of 1 --strength 3
     """
     from irltui.cli.learned import DATA, DECODING, finished_run, place, reading, work_on
     from irltui.cli.learned_view import sample_view
     from irltui.config.requests import SampleRequest
 
-    folder = finished_run(run, needs_reward=best_of > 1)
+    folder = finished_run(run)
+    guided = [] if strength is None else [f"decoding.strength={strength}"]
     request = SampleRequest(
         run=folder.path,
-        **reading(folder, prompts, assignments or (), (*DATA, DECODING)),
+        **reading(folder, prompts, [*(assignments or ()), *guided], (*DATA, DECODING)),
         out=out or place(folder, "sample", prompts),
         batch=batch,
         overwrite=overwrite,

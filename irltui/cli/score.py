@@ -24,7 +24,7 @@ def score(  # noqa: PLR0913 - an option each
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
-    """Score responses with the reward that a run learned, its own (rft) or its log-ratio (irft, spin).
+    """Score responses with what a run learned: its reward (rft), or its log-ratio to the model that it started from.
 
     Rows are stored as they are scored: a command that was interrupted, given again, goes on.
 
@@ -38,7 +38,7 @@ def score(  # noqa: PLR0913 - an option each
     from irltui.cli.learned_view import score_view
     from irltui.config.requests import ScoreRequest
 
-    folder = finished_run(run, needs_reward=True)
+    folder = finished_run(run)
     request = ScoreRequest(
         run=folder.path,
         **reading(folder, data, assignments or (), DATA),

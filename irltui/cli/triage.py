@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from irltui.cli.options import Batch, Json, Out, Overwrite, Run, TrustCode, TrustedPlugins
+from irltui.errors import RunFolderError
+from irltui.text import safe
 
 
 def triage(  # noqa: PLR0913 - an option each
     run: Run,
     out: Out = None,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to show; 0 shows all.")] = 20,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="FILE", help="Write the rows worth keeping there, as they were (JSONL)."),
+    ] = None,
     batch: Batch = 8,
     overwrite: Overwrite = False,
     plugins: TrustedPlugins = None,
@@ -24,9 +31,13 @@ def triage(  # noqa: PLR0913 - an option each
 
     Looked at: low reward, repeated or nearly repeated rows, unusual length, nothing said, cut at the length cap.
 
+    Where the rewards fall into two heaps, as they do if a part of the demonstrations shows another habit, --keep writes
+    the upper one, for `irltui run --data FILE`; where there is one heap, all rows.
+
     Examples:
       irltui triage runs/first
       irltui triage runs/first --limit 50 --out doubtful.jsonl
+      irltui triage runs/sft --keep good.jsonl
       irltui triage runs/first --limit 0 --json
     """
     from irltui.cli.learned import finished_run, work_on
@@ -34,12 +45,15 @@ def triage(  # noqa: PLR0913 - an option each
     from irltui.config.requests import TriageRequest
     from irltui.runs.manifest import read_manifest
 
-    folder = finished_run(run, needs_reward=True)
+    folder = finished_run(run)
+    if keep is not None and keep.exists() and not overwrite:
+        raise RunFolderError(f"--keep {safe(keep)}: is there already", "Choose another file, or add --overwrite.")
     request = TriageRequest(
         run=folder.path,
         values=read_manifest(folder).config,
         out=out or folder.applied / "triage.jsonl",
         batch=batch,
         overwrite=overwrite,
+        keep=keep,
     )
-    sys.exit(work_on(request, lambda path: triage_view(path, limit, as_json=as_json), as_json=as_json))
+    sys.exit(work_on(request, lambda path: triage_view(path, limit, keep, as_json=as_json), as_json=as_json))

@@ -52,6 +52,11 @@ class OnRows(Request):
     def config(self) -> RunConfig:
         return recorded(self.values)
 
+    @property
+    def is_guided(self) -> bool:
+        """Whether answers are drawn with another strength than the policy's own."""
+        return self.config.decoding.strength != 1
+
 
 class ScoreRequest(OnRows):
     tokens: bool = False
@@ -69,7 +74,8 @@ class SampleRequest(OnRows):
 
 
 class TriageRequest(OnRows):
-    pass
+    keep: Path | None = None
+    """File for the rows worth keeping, as they were."""
 
 
 class BenchRequest(Request):
@@ -77,6 +83,9 @@ class BenchRequest(Request):
     """Resolved; its benchmarks are measured, and its model unless `run` is given."""
     run: Path | None = None
     """The run whose result is measured."""
+    strengths: tuple[float, ...] = ()
+    """Each in turn; () for that of the configuration."""
+    temperatures: tuple[float, ...] = ()
     items: Path | None = None
     """File for the values item by item."""
     as_json: bool = False

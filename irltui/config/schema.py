@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializeAsAny,
+    ValidationError,
     ValidationInfo,
     model_validator,
 )
@@ -21,6 +22,7 @@ from pydantic import (
 from irltui.api import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, UpdateSpec
 from irltui.api.registry import Registry, read_plugin_file
 from irltui.config.columns import ColumnsSection
+from irltui.config.decoding import DecodingSection
 from irltui.config.kinds import in_one_line, resolver
 from irltui.config.section import Section
 from irltui.config.trust import file_mark, is_trusted
@@ -152,19 +154,6 @@ class SftSection(Section):
 
     weighting: Literal["token", "sequence"] = "token"
     """token: every response token of a step counts the same; sequence: every demonstration does (F1)."""
-
-
-class DecodingSection(Section):
-    """How generations are drawn; the method means y~ ~ pi, so changes are reported."""
-
-    temperature: float = Field(default=1.0, ge=0)
-    """1 samples the policy itself; 0 is greedy."""
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    """Nucleus; 1 keeps every token."""
-    top_k: int = Field(default=0, ge=0)
-    """Keep the k likeliest tokens; 0 keeps every token."""
-    max_new_tokens: PositiveInt | Auto = "auto"
-    """Length cap of a generation; auto is data.max_response_tokens, less where prompts leave less of the context."""
 
 
 class OptimizerSection(Section):
@@ -366,6 +355,7 @@ class RunConfig(Section):
         for name, spec in self.benchmarks.items():
             if not _FILE_NAME.fullmatch(name):
                 raise ValueError(f"benchmarks: {name!r} is no name: results are stored in files called so")
+            self._check_decoding(name, spec)
             if spec.needs_reward and not self.has_reward:
                 raise ValueError(
                     f"benchmarks.{name}.kind {spec.kind!r} asks for a learned reward, and {self.algorithm} learns none"
@@ -380,6 +370,14 @@ class RunConfig(Section):
     def has_policy_steps(self) -> bool:
         """Whether a reward of its own is followed by policy steps."""
         return self.objective.reward == "explicit"
+
+    def _check_decoding(self, name: str, spec: BenchmarkSpec) -> None:
+        try:
+            self.decoding.changed(spec.decoding)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            place = ".".join(map(str, problem["loc"]))
+            raise ValueError(f"benchmarks.{name}.decoding.{place}: {problem['msg']}") from None
 
     @property
     def max_new_tokens(self) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from irltui.config.layers import Layer, value_layer
 from irltui.config.load import Loaded, load
 from irltui.config.paths import localise
+from irltui.config.training import refuse_strength
 from irltui.text import safe
 
 
@@ -44,7 +45,9 @@ class Sources:
         Raises:
             ConfigError: every problem at once.
         """
-        return localise(load(self.target, self.assignments, flags=self.flag_layers(), preset=self.preset))
+        loaded = localise(load(self.target, self.assignments, flags=self.flag_layers(), preset=self.preset))
+        refuse_strength(loaded.config)
+        return loaded
 
     def flag_layers(self) -> list[Layer]:
         """What the options of their own say, a layer each."""

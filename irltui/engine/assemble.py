@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,7 +17,9 @@ from accelerate import Accelerator
 
 from irltui.algorithm import PER_TOKEN
 from irltui.api import Benchmark, BuildContext, Decoding, Objective, Reward, Sampler
+from irltui.config.decoding import DecodingSection
 from irltui.config.schema import RunConfig
+from irltui.config.training import refuse_strength
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.distributed import launch, ranks
@@ -26,7 +28,7 @@ from irltui.distributed.sharding import Sharding, make_sharding
 from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
 from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
-from irltui.engine.guard import build_benchmarks, build_objective, build_reward, build_sampler
+from irltui.engine.guard import SharedSampler, build_benchmarks, build_objective, build_reward, build_sampler
 from irltui.engine.health import Setting
 from irltui.engine.lower_level import Lower, make_lower
 from irltui.engine.model_fit import check_ids, generation_cap
@@ -42,6 +44,7 @@ from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.precision import compute_precision
 from irltui.lm.quantized import check_trainable
 from irltui.rewards.per_token import PerTokenReward
+from irltui.samplers.guided import Guidance, GuidedSampler
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,33 @@ class Assembly:
 
     @cached_property
     def sampler(self) -> Sampler:
-        """The sampler over the policy.
+        """The sampler over the policy, or over it and pi_0 if [decoding] has a strength.
 
         Raises:
             IrltuiError: it cannot be built.
         """
+        return self._sampler(self.config.decoding)
+
+    def decoded(self, changes: Mapping[str, float]) -> tuple[Sampler, Decoding]:
+        """A sampler and how it draws, with some options of [decoding] changed.
+
+        Raises:
+            IrltuiError: it cannot be built.
+        """
+        if not changes:
+            return self.sampler, self.context.decoding
+        section = self.config.decoding.changed(changes)
+        drawn = {name: getattr(section, name) for name in ("temperature", "top_p", "top_k")}
+        return self._sampler(section), replace(self.context.decoding, **drawn)
+
+    def _sampler(self, section: DecodingSection) -> Sampler:
+        if section.strength == 1:
+            return self._plain
+        guidance = Guidance(section.strength, section.plausibility)
+        return SharedSampler(GuidedSampler(self.policy, guidance, self.context.poll), self.policy)
+
+    @cached_property
+    def _plain(self) -> Sampler:
         return build_sampler(self.config.sampler, self.context, self.limit)
 
     @cached_property
@@ -224,6 +249,7 @@ def build(
     Raises:
         IrltuiError: whatever cannot be used, with place and remedy.
     """
+    refuse_strength(config)
     tokenizer = load_tokenizer(config.model, begun)
     generation_config = generation_defaults(config.model)
     ends = eos_ids(tokenizer, generation_config.eos_token_id, config.data.template)

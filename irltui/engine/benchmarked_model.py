@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -53,6 +54,12 @@ class ModelUnderTest:
         self._policy, self._sampler, self._decoding = policy, sampler, decoding
         self._template, self._batch, self._poll, self._rewards = template, batch, poll, rewards
         self._notice, self._told = notice, False
+
+    def decoded(self, sampler: Sampler, decoding: Decoding) -> ModelUnderTest:
+        """The same model, whose answers are drawn otherwise."""
+        other = copy.copy(self)
+        other._sampler, other._decoding = sampler, decoding
+        return other
 
     def generate(self, prompts: Sequence[PromptText]) -> Sequence[str]:
         """One answer per prompt, in order, drawn with the run's decoding.

@@ -225,8 +225,10 @@ class Evaluator:
             TrainingError: the benchmark raised, or returned values that are not finite.
         """
         self._journal.phase(Phase.EVALUATE, 0, 0, name)
+        parts = self._parts
+        model = parts.model_under_test.decoded(*parts.assembly.decoded(parts.config.benchmarks[name].decoding))
         try:
-            scores = list(self._polled(benchmark.evaluate(self._parts.model_under_test)))
+            scores = list(self._polled(benchmark.evaluate(model)))
             summary = summarise(scores)
         except IrltuiError as error:
             raise TrainingError(f"benchmarks.{name}: {error.message}", error.hint) from error

@@ -19,6 +19,7 @@ from irltui.config.load import Loaded, load_layers
 from irltui.config.paths import localise
 from irltui.config.run_source import target_layers
 from irltui.config.schema import PositiveInt, Section
+from irltui.config.training import refuse_strength
 from irltui.errors import ConfigError
 from irltui.experiments.plan import Plan, PlannedRun
 
@@ -72,7 +73,9 @@ class Study:
         own = [value_layer(f"seed of arm {arm.name}", ("seed",), seed)]
         if start is not None:
             own.append(value_layer(f"start of arm {arm.name}", ("model", "name"), str(start / "model")))
-        return localise(load_layers([self.common, arm.layer, *flags, *own, *self.sets]))
+        loaded = localise(load_layers([self.common, arm.layer, *flags, *own, *self.sets]))
+        refuse_strength(loaded.config)
+        return loaded
 
 
 def study_plan(study: Study, flags: Sequence[Layer], folder: Path) -> tuple[Plan, dict[PlannedRun, Loaded]]:

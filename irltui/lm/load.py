@@ -167,6 +167,18 @@ def load_again(section: ModelSection) -> Any:
     return _load(AutoModelForCausalLM, section, model_config(section))[0].eval()
 
 
+def with_adapter(base: Any, adapter: Path) -> Any:
+    """A trained adapter around the model that it was trained on; it can be switched off again.
+
+    Args:
+        base: as `load_model` gives it; it is wrapped.
+        adapter: a peft folder.
+    """
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(base, str(adapter)).eval()
+
+
 def empty_model(section: ModelSection) -> Any:
     """The causal language model without weights, from its config.json alone: as large as it may be, it costs nothing.
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from irltui.api import Benchmark, BuildContext, Prompt, Score
+from irltui.api import Benchmark, Prompt, Score
 from irltui.benchmarks.build import build_benchmarks
 from irltui.benchmarks.intervals import Interval
 from irltui.config.load import recorded
 from irltui.config.requests import BenchRequest
 from irltui.config.schema import RunConfig
 from irltui.console import columns, out, out_json, talk
+from irltui.engine.assemble import Assembly
 from irltui.engine.benchmarked_model import ModelUnderTest
 from irltui.engine.evaluate import summarise
 from irltui.errors import IrltuiError, RunFolderError, TrainingError
@@ -21,8 +24,16 @@ from irltui.lm.load import quiet_transformers
 from irltui.runs.durable import replace_file
 from irltui.runs.event_lines import plain
 from irltui.runs.folder import RunFolder
-from irltui.use.learned import Learned, load_learned, load_model_of
+from irltui.use.learned import Learned, load_learned, load_model_of, reads_start
 from irltui.views.numbers import between, figure
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One way of drawing, as it differs from the configuration's, and what was measured with it."""
+
+    decoding: dict[str, float]
+    results: dict[str, dict[str, Interval]]
 
 
 def main(request: BenchRequest) -> None:
@@ -33,27 +44,45 @@ def main(request: BenchRequest) -> None:
     """
     quiet_transformers()
     checked = recorded(request.config)
+    cells = [_Cell(changes, {}) for changes in _ways(request)]
     talk(f"loading {request.run or checked.model.name}")
-    model, context = _model(checked, request.run)
-    results: dict[str, dict[str, Interval]] = {}
+    model, parts = _model(checked, request.run, beside_start=_needs_start(checked, cells))
+    benchmarks = build_benchmarks(checked.benchmarks, parts.context)
     lines: list[str] = []
-    for name, benchmark in build_benchmarks(checked.benchmarks, context).items():
-        talk(f"measuring {name}")
-        scores = _scores(name, checked.benchmarks[name].kind, benchmark, model)
-        results[name] = summarise(scores)
-        lines += [json.dumps({"benchmark": name, "item": s.item, "metric": s.metric, "value": s.value}) for s in scores]
+    for cell in cells:
+        for name, benchmark in benchmarks.items():
+            spec = checked.benchmarks[name]
+            talk(" ".join([f"measuring {name}", *(f"{key} {value:g}" for key, value in cell.decoding.items())]))
+            drawn = model.decoded(*parts.decoded({**spec.decoding, **cell.decoding}))
+            scores = _scores(name, spec.kind, benchmark, drawn)
+            cell.results[name] = summarise(scores)
+            lines += [_item(name, cell, score) for score in scores]
     if request.items is not None:
         _store(request.items, lines)
     if request.as_json:
-        out_json(_as_json(checked, str(request.run or ""), results))
+        out_json(_as_json(checked, str(request.run or ""), cells))
     else:
-        out(_as_text(results))
+        out(_as_text(cells))
 
 
-def _model(config: RunConfig, run: Path | None) -> tuple[ModelUnderTest, BuildContext]:
+def _ways(request: BenchRequest) -> list[dict[str, float]]:
+    """Every strength at every temperature, in the order given."""
+    asked = {"strength": request.strengths, "temperature": request.temperatures}
+    named = {name: values for name, values in asked.items() if values}
+    return [dict(zip(named, point, strict=True)) for point in product(*named.values())]
+
+
+def _needs_start(config: RunConfig, cells: Sequence[_Cell]) -> bool:
+    """Whether pi_0 is asked: by rewards that are measured against it, or by a strength."""
+    drawn = [{**spec.decoding, **cell.decoding} for spec in config.benchmarks.values() for cell in cells]
+    strengths = {changes.get("strength", config.decoding.strength) for changes in drawn}
+    return strengths != {1.0} or (reads_start(config) and any(s.needs_reward for s in config.benchmarks.values()))
+
+
+def _model(config: RunConfig, run: Path | None, *, beside_start: bool) -> tuple[ModelUnderTest, Assembly]:
     size = config.micro_batch
     if run is not None:
-        learned = load_learned(RunFolder(run), config)
+        learned = load_learned(RunFolder(run), config, beside_start=beside_start)
         parts, template, rewards = learned.parts, learned.template, _Rewards(learned, size)
     else:
         (parts, template), rewards = load_model_of(config, config.model), None
@@ -67,7 +96,7 @@ def _model(config: RunConfig, run: Path | None) -> tuple[ModelUnderTest, BuildCo
         rewards=rewards,
         notice=talk,
     )
-    return model, parts.context
+    return model, parts
 
 
 class _Rewards:
@@ -99,23 +128,41 @@ def _store(file: Path, lines: list[str]) -> None:
         raise RunFolderError(f"--items {file}: cannot be written: {error}", "Choose another file.") from error
 
 
-def _as_text(results: Mapping[str, Mapping[str, Interval]]) -> str:
+def _item(name: str, cell: _Cell, score: Score) -> str:
+    value = {"item": score.item, "metric": score.metric, "value": score.value}
+    return json.dumps({"benchmark": name, **cell.decoding, **value})
+
+
+def _as_text(cells: Sequence[_Cell]) -> str:
     rows = [
-        [name, metric, figure(found.mean), between(found.low, found.high).strip() or "-", str(found.n)]
-        for name, metrics in results.items()
+        [
+            name,
+            metric,
+            *(f"{value:g}" for value in cell.decoding.values()),
+            figure(found.mean),
+            between(found.low, found.high).strip() or "-",
+            str(found.n),
+        ]
+        for cell in cells
+        for name, metrics in cell.results.items()
         for metric, found in metrics.items()
     ]
-    return columns([["benchmark", "metric", "mean", "95 % interval", "n"], *rows])
+    rows.sort(key=lambda row: row[:2] if cells[0].decoding else [])  # a metric's cells below one another
+    return columns([["benchmark", "metric", *cells[0].decoding, "mean", "95 % interval", "n"], *rows])
 
 
-def _as_json(config: RunConfig, run: str, results: Mapping[str, Mapping[str, Interval]]) -> dict[str, Any]:
+def _as_json(config: RunConfig, run: str, cells: Sequence[_Cell]) -> dict[str, Any]:
+    """A sweep has a list, whose entries say how they were drawn."""
+    found = [{**cell.decoding, "benchmarks": _plain(config, cell.results)} for cell in cells]
+    measured = {"sweep": found} if cells[0].decoding else found[0]
+    return {"model": run or config.model.name, **measured}
+
+
+def _plain(config: RunConfig, results: Mapping[str, Mapping[str, Interval]]) -> dict[str, Any]:
     return {
-        "model": run or config.model.name,
-        "benchmarks": {
-            name: {
-                "options": config.benchmarks[name].model_dump(mode="json"),
-                "values": {metric: plain(interval.as_dict()) for metric, interval in metrics.items()},
-            }
-            for name, metrics in results.items()
-        },
+        name: {
+            "options": config.benchmarks[name].model_dump(mode="json"),
+            "values": {metric: plain(interval.as_dict()) for metric, interval in metrics.items()},
+        }
+        for name, metrics in results.items()
     }

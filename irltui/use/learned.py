@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -20,11 +21,12 @@ from irltui.config.schema import ModelSection, RunConfig
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.engine.assemble import Assembly, assemble, assemble_at_start
 from irltui.engine.checkpoint import load_weights
-from irltui.errors import CheckpointError, ModelError, OptionError, RunFolderError
-from irltui.lm.load import generation_defaults, load_model, load_tokenizer
+from irltui.errors import CheckpointError, ModelError, RunFolderError
+from irltui.lm.load import generation_defaults, load_model, load_tokenizer, with_adapter
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.rewards import Explicit
 from irltui.rewards.build import check_same_tokens, load_explicit
+from irltui.rewards.implicit import ImplicitReward
 from irltui.rewards.scoring import RewardScore, score_rewards
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
@@ -46,14 +48,15 @@ class Learned:
         """R(x, y) of each response and of its tokens, in order; `batch` responses per forward pass.
 
         Raises:
-            RunFolderError: the run learned no reward, or it is missing.
+            RunFolderError: the reward is missing.
             ModelError: the reward or the model that the run began with cannot be loaded, or their tokens differ.
             CheckpointError: the reward of a plugin has no checkpoint to be read from.
         """
-        reward, reference = self._reward, None
-        if self.parts.config.reward.needs_reference:
-            reference = score_all(self._initial, prompts, responses, batch=batch)
-        return score_rewards(reward, self.parts.policy, prompts, responses, reference, batch=batch)
+        reward, policy, reference = self._reward, self.parts.policy, None
+        if reads_start(self.parts.config):
+            with policy.initial() as initial:
+                reference = score_all(initial, prompts, responses, batch=batch)
+        return score_rewards(reward, policy, prompts, responses, reference, batch=batch)
 
     @cached_property
     def _reward(self) -> Reward:
@@ -65,7 +68,7 @@ class Learned:
             return load_explicit(run.reward, self.parts.context)
         reward = self.parts.reward
         if reward is None:
-            raise no_reward(run, config)
+            return ImplicitReward(self.parts.policy, 1.0)
         try:
             name = (run.checkpoints / "latest").read_text(encoding="utf-8").strip()
             reward.load(run.checkpoints / name / "reward")
@@ -73,43 +76,44 @@ class Learned:
             raise CheckpointError(f"{run.path}: the reward's checkpoint cannot be read: {error}") from error
         return reward
 
-    @cached_property
-    def _initial(self) -> LanguageModelPolicy:
-        """pi_0, which rewards that need a reference are measured against."""
-        policy = self.parts.policy
-        section = self.parts.config.model.model_copy(update=_FOR_SCORING)
-        try:
-            check_same_tokens(load_tokenizer(section), policy.tokenizer, f"model.name: {section.name}")
-            return _policy(section, policy.tokenizer, policy.eos_ids)
-        except ModelError as error:
-            hint = "An implicit reward is beta log(pi / pi_0): the model that the run began with must still be there."
-            raise ModelError(error.message, hint) from error
+
+def reads_start(config: RunConfig) -> bool:
+    """Whether a run's reward is measured against pi_0; that of a run that learned none is log pi - log pi_0."""
+    return not config.has_reward or config.reward.needs_reference
 
 
-def load_learned(run: RunFolder, config: RunConfig | None = None) -> Learned:
+def load_learned(run: RunFolder, config: RunConfig | None = None, *, beside_start: bool = False) -> Learned:
     """The result of a run that has finished.
 
     Args:
         run: its folder.
         config: other options than those of the run (decoding, benchmarks ...); None takes the run's.
+        beside_start: pi_0 will be asked, too: adapters then stay apart from it, so that one model is loaded for both.
 
     Raises:
         RunFolderError: there is no result yet.
         ModelError: its model cannot be loaded.
     """
-    manifest = read_manifest(run)
-    config = config or recorded(manifest.config)
     if not run.model.is_dir():
         raise RunFolderError(f"{run.path}: has no result yet (model/ is missing)", "Finish it: irltui run --resume.")
-    section = config.model.model_copy(update={"name": str(run.model), "revision": "main", "quantization": "off"})
-    return Learned(run, *load_model_of(config, section, begun=manifest.created))
+    manifest = read_manifest(run)
+    config = config or recorded(manifest.config)
+    section = config.model.model_copy(
+        update={"name": str(run.model), "revision": "main", "quantization": "off", **_FOR_SCORING}
+    )
+    tokenizer, ends, template = _reading(config, section, manifest.created)
+    load_start = cache(partial(_load_start, config.model.model_copy(update=_FOR_SCORING), tokenizer))
+    if beside_start and config.adapter.kind == "lora" and config.model.quantization == "off" and run.adapter.is_dir():
+        model = _placed(with_adapter(load_start(), run.adapter), section)
+    else:
+        model = _placed(load_model(section), section)
+    return Learned(run, assemble(config, LanguageModelPolicy(model, tokenizer, ends, load_start)), template)
 
 
 def load_model_of(
     config: RunConfig,
     section: ModelSection,
     poll: Callable[[], None] = lambda: None,
-    begun: float | None = None,
 ) -> tuple[Assembly, PromptTemplate]:
     """The parts of a configuration over any model, which does not train, and what makes prompts of text.
 
@@ -117,17 +121,16 @@ def load_model_of(
         config: of a run.
         section: of the model.
         poll: called often in long work.
-        begun: as for `load_tokenizer`.
 
     Raises:
         ModelError: it cannot be loaded.
         DataError: there is no chat template.
     """
     section = section.model_copy(update=_FOR_SCORING)
-    tokenizer = load_tokenizer(section, begun)
-    ends = eos_ids(tokenizer, generation_defaults(section).eos_token_id, config.data.template)
-    template = PromptTemplate(tokenizer, ends, config.data.template, config.data.system)
-    return assemble(config, _policy(section, tokenizer, ends), poll), template
+    tokenizer, ends, template = _reading(config, section, None)
+    model = _placed(load_model(section), section)
+    policy = LanguageModelPolicy(model, tokenizer, ends, partial(load_model, section))
+    return assemble(config, policy, poll), template
 
 
 def load_checkpoint(config: RunConfig, folder: Path) -> Assembly:
@@ -147,15 +150,27 @@ def load_checkpoint(config: RunConfig, folder: Path) -> Assembly:
     return parts
 
 
-def no_reward(run: RunFolder, config: RunConfig) -> OptionError:
-    """Of a run that learned none."""
-    return OptionError(
-        f"{run.path}: its algorithm {config.algorithm!r} learned no reward", "Take a run of irft, spin or rft."
-    )
+def _reading(
+    config: RunConfig, section: ModelSection, begun: float | None
+) -> tuple[Any, frozenset[int], PromptTemplate]:
+    """Tokenizer, what ends a response, and what makes prompts of text; `begun` as for `load_tokenizer`."""
+    tokenizer = load_tokenizer(section, begun)
+    ends = eos_ids(tokenizer, generation_defaults(section).eos_token_id, config.data.template)
+    return tokenizer, ends, PromptTemplate(tokenizer, ends, config.data.template, config.data.system)
 
 
-def _policy(section: ModelSection, tokenizer: object, ends: frozenset[int]) -> LanguageModelPolicy:
-    model = load_model(section).requires_grad_(requires_grad=False)
+def _load_start(section: ModelSection, tokenizer: Any) -> Any:
+    """pi_0, which rewards that need a reference and strengths are measured against."""
+    try:
+        check_same_tokens(load_tokenizer(section), tokenizer, f"model.name: {section.name}")
+        return _placed(load_model(section), section)
+    except ModelError as error:
+        hint = "A log-ratio is measured against pi_0: the model that the run began with must still be there."
+        raise ModelError(error.message, hint) from error
+
+
+def _placed(model: Any, section: ModelSection) -> Any:
+    model.requires_grad_(requires_grad=False)
     if section.quantization == "off":
         model.to(PartialState().device or torch.device("cpu"))
-    return LanguageModelPolicy(model, tokenizer, ends, partial(load_model, section))
+    return model

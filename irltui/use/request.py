@@ -10,6 +10,7 @@ from typing import Any
 
 from irltui.config.requests import OnRows
 from irltui.lm.initial import weights_digest
+from irltui.use.learned import reads_start
 from irltui.use.output import Job, Output
 from irltui.use.rows import Source
 
@@ -45,7 +46,7 @@ def _result(asked: OnRows) -> str:
     with suppress(OSError):  # somebody deleted the checkpoints of a finished run
         name = (run.checkpoints / "latest").read_text(encoding="utf-8").strip()
         parts.append((run.checkpoints / name / "manifest.json").read_bytes())  # it has the digest of every file
-    if config.has_reward and config.reward.needs_reference:
+    if reads_start(config) or asked.is_guided:
         parts.append(weights_digest(config.model).encode())
     return _digest(parts)
 

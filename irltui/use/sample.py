@@ -11,7 +11,7 @@ from irltui.config.requests import SampleRequest
 from irltui.data.tokens import RowTokens
 from irltui.lm.load import quiet_transformers
 from irltui.runs.data_report import Tally
-from irltui.use.learned import Learned, load_learned, no_reward
+from irltui.use.learned import Learned, load_learned
 from irltui.use.output import Output
 from irltui.use.progress import progress
 from irltui.use.request import output_of
@@ -34,7 +34,7 @@ def main(asked: SampleRequest) -> None:
     """Answer prompts into a file.
 
     Raises:
-        IrltuiError: the run learned no reward to choose by, the prompts cannot be used, or the file is another job's.
+        IrltuiError: the prompts cannot be used, or the file is another job's.
     """
     quiet_transformers()
     source = open_source(asked.config.data, prompts=True, named=asked.named)
@@ -49,9 +49,7 @@ def main(asked: SampleRequest) -> None:
 
 
 def _gather(output: Output, asked: SampleRequest, source: Source) -> None:
-    if asked.count > 1 and not asked.config.has_reward:
-        raise no_reward(asked.folder, asked.config)
-    learned = load_learned(asked.folder, asked.config)
+    learned = load_learned(asked.folder, asked.config, beside_start=_is_scored(asked) or asked.is_guided)
     tokens = RowTokens(asked.config.data, learned.template, learned.parts.policy.eos_ids)
 
     def work(places: range) -> list[dict[str, Any]]:
@@ -72,7 +70,7 @@ def _answer(
     drawn = {g.prompt_id: g for g in learned.parts.sampler.sample(prompts, decoding, asked.seed)}
     generations = [drawn[prompt.id] for prompt in prompts]
     rewards: list[float | None] = [None] * len(prompts)
-    if learned.parts.config.has_reward:
+    if _is_scored(asked):
         tokens = [generation.tokens for generation in generations]
         rewards = [score.total for score in learned.rewards(prompts, tokens, batch=asked.batch)]
     candidates = iter([_candidate(learned, g, reward) for g, reward in zip(generations, rewards, strict=True)])
@@ -87,6 +85,11 @@ def _answer(
             "prompt": item.row.prompt,
             **_best([next(candidates) for _ in range(asked.count)]),
         }
+
+
+def _is_scored(asked: SampleRequest) -> bool:
+    """A run that learned no reward scores by its log-ratio, which needs pi_0: only where there is a choice."""
+    return asked.count > 1 or asked.config.has_reward
 
 
 def _candidate(learned: Learned, generation: Generation, reward: float | None) -> _Candidate:

@@ -20,7 +20,7 @@ def main(asked: ScoreRequest) -> None:
     """Score rows into a file.
 
     Raises:
-        IrltuiError: the run learned no reward, the data cannot be used, or the file is another job's.
+        IrltuiError: the data cannot be used, or the file is another job's.
     """
     quiet_transformers()
     source = open_source(asked.config.data, named=asked.named)

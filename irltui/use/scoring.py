@@ -10,7 +10,7 @@ from typing import Any
 from irltui.config.requests import OnRows
 from irltui.data.tokens import RowTokens, token_texts
 from irltui.runs.data_report import Tally
-from irltui.use.learned import Learned, load_learned
+from irltui.use.learned import Learned, load_learned, reads_start
 from irltui.use.output import Output
 from irltui.use.progress import progress
 from irltui.use.rows import Source, UnusableRow, UsableRow
@@ -81,11 +81,11 @@ def gather_scores(output: Output, asked: OnRows, source: Source, *, parts: bool)
     """Score the rows that are left, with their tokens' rewards if `parts`.
 
     Raises:
-        IrltuiError: the run learned no reward, or it cannot be loaded.
+        IrltuiError: the reward cannot be loaded.
     """
     if output.done == len(source):
         return
-    learned = load_learned(asked.folder, asked.config)
+    learned = load_learned(asked.folder, asked.config, beside_start=reads_start(asked.config))
     tokens = RowTokens(asked.config.data, learned.template, learned.parts.policy.eos_ids)
 
     def work(places: range) -> list[dict[str, Any]]:

@@ -95,9 +95,8 @@ def test_a_killed_command_given_again_ends_in_the_same_file(place: Path, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("score", "sft", "--data", "demos.jsonl"), 2, "its algorithm 'sft' learned no reward"),
-        (("triage", "sft"), 2, "its algorithm 'sft' learned no reward"),
-        (("sample", "sft", "--prompts", "demos.jsonl"), 2, "its algorithm 'sft' learned no reward"),
+        (("triage", "sft", "--keep", "demos.jsonl"), 1, "--keep demos.jsonl: is there already"),
+        (("sample", "sft", "--prompts", "demos.jsonl", "--strength", "-1"), 2, "-1"),
         (("score", "begun", "--data", "demos.jsonl"), 1, "has no result yet"),
         (("score", "nowhere", "--data", "demos.jsonl"), 3, "no run here"),
         (("score", "rft", "--data", "demo.jsonl"), 2, "Did you mean demos.jsonl?"),

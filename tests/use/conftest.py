@@ -29,6 +29,13 @@ def explicit(tmp_path_factory: pytest.TempPathFactory, inputs: tuple[Path, Path]
     return finish(tmp_path_factory.mktemp("runs") / "rft", config(*inputs, change))
 
 
+@pytest.fixture(scope="session")
+def supervised(tmp_path_factory: pytest.TempPathFactory, inputs: tuple[Path, Path]) -> RunFolder:
+    """A run that learned no reward of its own."""
+    change = {"algorithm": "sft", "optimizer": {"learning_rate": 5e-3}}
+    return finish(tmp_path_factory.mktemp("runs") / "sft", config(*inputs, change))
+
+
 @pytest.fixture(params=["implicit", "explicit"])
 def run(request: pytest.FixtureRequest) -> RunFolder:
     return request.getfixturevalue(request.param)

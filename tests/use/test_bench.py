@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_a_finished_run_gives_the_figures_that_it_ended_with(
     found = measured(capsys, dict(read_manifest(run).config), run=str(run.path))
     for name, values in ended.items():
         for metric, interval in values.items():
-            assert found[name]["values"][metric] == pytest.approx(interval, abs=1e-4), (name, metric)
+            assert found[name]["values"][metric] == pytest.approx(asdict(interval), abs=1e-4), (name, metric)
 
 
 @pytest.fixture
@@ -131,3 +132,41 @@ def test_the_initial_policy_is_missed_by_rewards_alone(
     assert "the model that the run began with must still be there" in capsys.readouterr().err
     gap = {"gap": benchmarks(place)["gap"]}
     assert "gap" in measured(capsys, {**values, "benchmarks": gap}, run=str(run.path))
+
+
+def test_strengths_and_temperatures_make_one_table(
+    tmp_path: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = {"world": {"kind": "quickstart", "count": 4}}
+    change: Change = {"algorithm": "sft", "benchmarks": world, "decoding": {"max_new_tokens": 4}}
+    run = finish(tmp_path / "run", config(place / "model", place / "demos.jsonl", change))
+    values, asked = dict(read_manifest(run).config), {"strengths": (1, 3), "temperatures": (0, 1)}
+    items = tmp_path / "items.jsonl"
+    assert worked(options(values, as_json=True, run=str(run.path), items=str(items), **asked)) == 0
+    sweep = json.loads(capsys.readouterr().out)["sweep"]
+    assert [(cell["strength"], cell["temperature"]) for cell in sweep] == [(1, 0), (1, 1), (3, 0), (3, 1)]
+    plain = measured(capsys, values, run=str(run.path))
+    assert sweep[1]["benchmarks"]["world"]["values"] == plain["world"]["values"]
+    rows = [json.loads(line) for line in items.read_text().splitlines()]
+    assert {(row["strength"], row["temperature"]) for row in rows} == {(1, 0), (1, 1), (3, 0), (3, 1)}
+    assert worked(options(values, run=str(run.path), **asked)) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split()[:5] == ["benchmark", "metric", "strength", "temperature", "mean"]
+    assert [line.split()[1:4] for line in table[-4:]] == [
+        ["quality", s, t] for s, t in (("1", "0"), ("1", "1"), ("3", "0"), ("3", "1"))
+    ]
+
+
+def test_a_benchmark_draws_as_its_own_decoding_says_in_training_and_afterwards(
+    tmp_path: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {"strong": {"strength": 3.0}, "greedy": {"temperature": 0.0}, "plain": {}}
+    world = {name: {"kind": "quickstart", "count": 6, "decoding": changes} for name, changes in own.items()}
+    change: Change = {"benchmarks": world, "decoding": {"max_new_tokens": 8}, "optimizer": {"learning_rate": 1e-2}}
+    run = finish(tmp_path / "run", config(place / "model", place / "demos.jsonl", change))
+    ended = {e.benchmark: e.values for e in events(run, Kind.EVALUATION)}
+    found = measured(capsys, dict(read_manifest(run).config), run=str(run.path))
+    for name in own:
+        assert found[name]["values"]["quality"] == pytest.approx(asdict(ended[name]["quality"]), abs=1e-4)
+    start = {name: (run.evaluations / f"{name}-start.jsonl").read_text() for name in own}
+    assert start["strong"] == start["plain"]  # before the first step there is nothing to be strong about

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
-from irltui.config.requests import OnRows, ScoreRequest, TriageRequest
-from irltui.errors import IrltuiError, OptionError
+from irltui.cli.learned_view import triage_view
+from irltui.config.requests import OnRows, SampleRequest, ScoreRequest, TriageRequest
+from irltui.errors import IrltuiError
 from irltui.runs.folder import RunFolder
-from irltui.use import score, triage
+from irltui.use import learned, sample, score, triage
 from support.learned import TOLERANCE, Killed, copied, dies_at, lines, request, sampled, scored, written
 from support.runs import config, finish
+from support.tiny import tokenizer
 
 
 def test_the_best_of_n_has_the_highest_of_their_rewards(
@@ -83,15 +87,86 @@ def test_prompts_need_no_answers_and_bad_ones_keep_their_place(tmp_path: Path, e
     assert found[2]["prompt"] == rows[2]["prompt"]
 
 
-def test_a_run_of_sft_answers_but_has_nothing_to_choose_by(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
-    run = finish(tmp_path / "run", config(*inputs, {"algorithm": "sft"}))
-    found = sampled(run, tmp_path / "f", inputs[1], count=1)
-    assert len(found) == 40
-    assert {line["reward"] for line in found} == {None}
-    with pytest.raises(OptionError, match="learned no reward"):
-        scored(run, tmp_path / "g", inputs[1])
-    with pytest.raises(OptionError, match="learned no reward"):
-        sampled(run, tmp_path / "h", inputs[1], count=2)
+def test_a_run_of_sft_chooses_by_its_log_ratio_to_the_model_it_started_from(
+    tmp_path: Path, supervised: RunFolder, inputs: tuple[Path, Path]
+) -> None:
+    one = sampled(supervised, tmp_path / "f", inputs[1], count=1)
+    assert {line["reward"] for line in one} == {None}
+    best = sampled(supervised, tmp_path / "h", inputs[1], count=3)
+    for line in best:
+        assert line["reward"] == max(candidate["reward"] for candidate in line["candidates"])
+    tokens = tokenizer()
+    models = [AutoModelForCausalLM.from_pretrained(path) for path in (supervised.model, inputs[0])]
+    for line in scored(supervised, tmp_path / "g", inputs[1])[:5]:
+        prompt = tokens(f"<|user|>{line['prompt']}<|assistant|>")["input_ids"]
+        response = [*tokens(line["completion"])["input_ids"], 2]
+        with torch.no_grad():
+            logs = [m(torch.tensor([prompt + response])).logits.log_softmax(-1)[0] for m in models]
+        places = range(len(prompt) - 1, len(prompt) + len(response) - 1)
+        ratio = sum(float(logs[0][i, y] - logs[1][i, y]) for i, y in zip(places, response, strict=True))
+        assert line["reward"] == pytest.approx(ratio, abs=1e-4)
+
+
+def test_the_strength_of_a_reward_is_an_option_of_drawing(
+    tmp_path: Path, supervised: RunFolder, inputs: tuple[Path, Path]
+) -> None:
+    """At 1 it changes no bit; above, answers move further from the model that the run started from."""
+
+    def drawn(name: str, *changes: dict[str, Any]) -> list[dict[str, Any]]:
+        asked = request(supervised, tmp_path / name, inputs[1], count=2, seed=5)
+        for change in changes:
+            asked["values"]["decoding"] |= change
+        sample.main(SampleRequest(**asked))
+        return lines(tmp_path / name)
+
+    plain = drawn("plain")
+    assert drawn("one", {"strength": 1.0, "plausibility": 0.5}) == plain
+    strong = drawn("strong", {"strength": 3.0})
+    mean = [sum(c["reward"] for line in found for c in line["candidates"]) / 80 for found in (plain, strong)]
+    assert mean[1] > mean[0] + 0.5
+
+
+def test_with_adapters_the_start_model_is_the_policy_without_them(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = {"adapter": {"kind": "lora", "rank": 4}, "optimizer": {"learning_rate": 2e-2}, "algorithm": "sft"}
+    run = finish(tmp_path / "run", config(*inputs, change))
+    loaded: list[str] = []
+    load = learned.load_model
+    monkeypatch.setattr(learned, "load_model", lambda section: loaded.append(section.name) or load(section))
+    apart = scored(run, tmp_path / "a", inputs[1])
+    assert loaded == [str(inputs[0])]
+    shutil.rmtree(run.adapter)  # then the merged model and the one that it began as are loaded
+    together = scored(run, tmp_path / "b", inputs[1])
+    assert loaded[1:] == [str(run.model), str(inputs[0])]
+    assert [line["reward"] for line in apart] == pytest.approx([line["reward"] for line in together], abs=1e-3)
+
+
+def test_triage_keeps_the_upper_of_two_heaps_as_the_rows_were(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
+    """The model has a habit, half of the demonstrations show it, too."""
+    change = {"algorithm": "sft", "optimizer": {"learning_rate": 5e-3}, "loop": {"passes": 3}}
+    prompts = [line["prompt"] for line in lines(inputs[1])]
+    habit = [{"prompt": prompt, "completion": "one two", "note": "habit"} for prompt in prompts]
+    new = [{"prompt": prompt, "completion": "the red moon is up", "note": "new"} for prompt in prompts]
+    start = finish(tmp_path / "start", config(inputs[0], written(tmp_path / "habit.jsonl", habit), change))
+    data = written(tmp_path / "mixed.jsonl", [row for both in zip(habit, new, strict=True) for row in both])
+    run = finish(tmp_path / "run", config(start.model, data, change))
+    keep = tmp_path / "sub" / "kept.jsonl"
+    for _ in range(2):  # the second time the rewards are there
+        triage.main(TriageRequest(**request(run, tmp_path / "f", data, keep=str(keep))))
+        assert lines(keep) == new
+        keep.unlink()
+    shown = triage_view(tmp_path / "f", 3, keep, as_json=False)
+    assert "rewards: two heaps" in shown
+    assert f"kept  40 of 80 rows, those above the border, in {keep}" in shown
+
+
+def test_triage_keeps_all_rows_where_there_is_one_heap(
+    tmp_path: Path, implicit: RunFolder, inputs: tuple[Path, Path]
+) -> None:
+    triage.main(TriageRequest(**request(implicit, tmp_path / "f", inputs[1], keep=str(tmp_path / "kept"))))
+    assert lines(tmp_path / "kept") == lines(inputs[1])
+    assert "one heap" in triage_view(tmp_path / "f", 3, None, as_json=False)
 
 
 def test_triage_puts_rows_with_reasons_first_and_keeps_all(

@@ -87,6 +87,14 @@ def test_a_name_of_ones_own_takes_its_kind_from_set(irltui, became) -> None:
         (["m", "--benchmark", "win_rate", "--data", "d"], 2, "benchmarks.win_rate.judge: required"),
         (["m", "--benchmark", "quickstart", "--data", "d"], 2, "benchmarks.quickstart.data: unknown key"),
         (["m", "--benchmark", "quickstart", "--set", "loop.bach=1"], 2, "did you mean 'batch'?"),
+        (["m", "--benchmark", "quickstart", "--strength", "3"], 2, "--strength: m is no run"),
+        (["m", "--benchmark", "quickstart", "--strength", "1,-2"], 2, "--strength 1,-2: not numbers from 0"),
+        (["m", "--benchmark", "quickstart", "--temperature", "warm"], 2, "--temperature warm: not numbers from 0"),
+        (
+            ["m", "--benchmark", "quickstart", "--set", "benchmarks.quickstart.decoding={warmth=1}"],
+            2,
+            "benchmarks.quickstart.decoding.warmth",
+        ),
         (["m", "--benchmark", "quickstart", "--items", "there"], 1, "--items there: is there already"),
     ],
 )
@@ -96,6 +104,11 @@ def test_wrong_words_are_one_clear_error(irltui, became, tmp_path, words, code, 
     assert result.code == code
     assert message in result.err
     assert not became
+
+
+def test_a_run_is_measured_at_several_strengths_and_temperatures(irltui, became, run) -> None:
+    assert irltui("bench", run.path, "--strength", "1,3", "--temperature", "0,0.7").code == 0
+    assert (became["strengths"], became["temperatures"]) == ([1.0, 3.0], [0.0, 0.7])
 
 
 def test_a_study_is_not_a_run(irltui, became, tmp_path) -> None:

@@ -1,0 +1,208 @@
+"""y ~ pi with the strength of its reward: each token drawn by log pi_0 + w (log pi - log pi_0).
+
+Only tokens stay that the policy itself finds plausible: what both models find hopeless has log-ratios of mere noise
+(contrastive decoding, arXiv 2210.15097). Prompts are drawn a batch at a time, over keys and values of both models; a
+policy with adapters computes both in one pass, each row once with its adapter and once without.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
+from irltui.errors import ModelError
+from irltui.lm.logprobs import only
+from irltui.lm.masks import UnsupportedModelError, mask_form
+from irltui.lm.policy import LanguageModelPolicy
+from irltui.samplers.draw import Draw
+
+BATCH = 32
+_LEAST = -1e4  # nats; a start model that forbids a token must not make it infinitely good
+_BASE = "__base__"  # peft's name for no adapter
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """w, and how far below the policy's best token a token may be, as a factor."""
+
+    strength: float
+    plausibility: float
+
+    def logits(self, policy: Tensor, start: Tensor) -> Tensor:
+        """(..., V) logits of both models -> those to draw from, in the same type."""
+        ours, theirs = policy.log_softmax(-1), start.log_softmax(-1).clamp(min=_LEAST)
+        least = math.log(self.plausibility) if self.plausibility else -math.inf
+        kept = (ours >= ours.amax(-1, keepdim=True) + least) & ours.isfinite()
+        return (theirs + self.strength * (ours - theirs)).masked_fill(~kept, -math.inf)
+
+
+class GuidedSampler(Sampler):
+    """Generations from `policy` and the model that it began as; the log-probabilities told are the policy's own.
+
+    Args:
+        policy: to draw from; its `initial` is pi_0.
+        guidance: how both are put together.
+        poll: called between tokens.
+    """
+
+    def __init__(self, policy: LanguageModelPolicy, guidance: Guidance, poll: Callable[[], None]) -> None:
+        self.group = BATCH
+        self._policy, self._guidance, self._poll = policy, guidance, poll
+
+    def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
+        """One generation per prompt, a batch after the other.
+
+        Raises:
+            ModelError: the model is cut over processes, or keeps no keys and values.
+        """
+        if self._policy.sharding is not None:
+            raise ModelError(
+                "decoding.strength: the model is cut over processes, and pi_0 cannot be drawn from beside it",
+                'Set it to 1, and give a strength where the result is used: "irltui sample RUN --strength 3".',
+            )
+        with self._models() as models:
+            for batch in self._batches(prompts):
+                yield from self._batch(batch, models, decoding, seed)
+
+    @contextmanager
+    def _models(self) -> Iterator[list[_Cached]]:
+        """What computes the logits of both: one model over all rows twice, or two."""
+        policy = self._policy
+        if policy.is_adapted:
+            yield [_Cached(policy.model, tuple(policy.model.active_adapters))]
+            return
+        with policy.initial() as start:
+            yield [_Cached(policy.model), _Cached(start.model)]
+
+    def _batches(self, prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
+        """Of like length, and of one length where padding may run through a recurrent state."""
+        ordered = sorted(prompts, key=lambda prompt: len(prompt.tokens))
+        try:
+            mask_form(self._policy.model)
+            is_padded = True
+        except UnsupportedModelError:
+            is_padded = False
+        batch: list[Prompt] = []
+        for prompt in ordered:
+            is_other = bool(batch) and not is_padded and len(prompt.tokens) != len(batch[0].tokens)
+            if len(batch) == self.group or is_other:
+                yield batch
+                batch = []
+            batch.append(prompt)
+        if batch:
+            yield batch
+
+    def _batch(
+        self, prompts: Sequence[Prompt], models: Sequence[_Cached], decoding: Decoding, seed: int
+    ) -> Iterator[Generation]:
+        rows = _Rows(prompts, seed, self._policy)
+        for model in models:
+            model.forget()
+        draw = Draw(decoding)
+        for _ in range(decoding.max_new_tokens):
+            self._poll()
+            with torch.no_grad(), self._policy.autocast():
+                ours, theirs = (half for model in models for half in model.logits(rows))
+            token, _ = draw(self._guidance.logits(ours, theirs), rows.uniform())
+            rows.add(token, ours.log_softmax(-1).gather(-1, token[:, None])[:, 0])
+            if all(rows.ended):
+                break
+        yield from rows.generations()
+
+
+class _Rows:
+    """A batch of generations on their way, prompts padded on the left."""
+
+    def __init__(self, prompts: Sequence[Prompt], seed: int, policy: LanguageModelPolicy) -> None:
+        self._prompts, self._eos_ids = prompts, policy.eos_ids
+        self._streams = [np.random.default_rng(prompt_seed(seed, prompt.id)) for prompt in prompts]
+        self._tokens: list[list[int]] = [[] for _ in prompts]
+        self._logprobs: list[list[float]] = [[] for _ in prompts]
+        self.ended = [False] * len(prompts)
+        longest = max(len(prompt.tokens) for prompt in prompts)
+        pads = [longest - len(prompt.tokens) for prompt in prompts]
+        ids = [[policy.pad_id] * pad + list(prompt.tokens) for pad, prompt in zip(pads, prompts, strict=True)]
+        self.new = torch.tensor(ids, device=policy.device)
+        self._pads = torch.tensor(pads, device=policy.device)
+        self._length = longest
+
+    @property
+    def attention(self) -> Tensor:
+        """(B, length so far), 0 on padding."""
+        return (torch.arange(self._length, device=self._pads.device) >= self._pads[:, None]).long()
+
+    @property
+    def places(self) -> Tensor:
+        """The positions of `new`, (B, new)."""
+        columns = torch.arange(self._length - self.new.shape[1], self._length, device=self._pads.device)
+        return (columns - self._pads[:, None]).clamp(min=0)
+
+    @property
+    def is_padded(self) -> bool:
+        return bool(self._pads.any())
+
+    def uniform(self) -> list[float]:
+        """One number a row, from its own stream."""
+        return [stream.random() for stream in self._streams]
+
+    def add(self, tokens: Tensor, logprobs: Tensor) -> None:
+        """One more token a row; what follows an end is dropped."""
+        for i, (token, logprob) in enumerate(zip(tokens.tolist(), logprobs.tolist(), strict=True)):
+            if not self.ended[i]:
+                self._tokens[i].append(token)
+                self._logprobs[i].append(logprob)
+                self.ended[i] = token in self._eos_ids
+        self.new = tokens[:, None]
+        self._length += 1
+
+    def generations(self) -> Iterator[Generation]:
+        """What has been drawn."""
+        for i, prompt in enumerate(self._prompts):
+            yield Generation(prompt.id, tuple(self._tokens[i]), tuple(self._logprobs[i]), self.ended[i])
+
+
+class _Cached:
+    """A model with its keys and values; with `adapters` it computes all rows with them, and all without."""
+
+    def __init__(self, model: Any, adapters: Sequence[str] = ()) -> None:
+        self._model, self._adapters, self._cache = model, adapters, None
+        self._head = model.get_output_embeddings()
+
+    def forget(self) -> None:
+        """Another batch begins."""
+        self._cache = None
+
+    def logits(self, rows: _Rows) -> Sequence[Tensor]:
+        """(B, V) float32 of the next token: the model's, or the policy's and pi_0's.
+
+        Raises:
+            ModelError: it keeps no keys and values.
+        """
+        inputs = {"input_ids": rows.new}
+        if rows.is_padded:
+            inputs |= {"attention_mask": rows.attention, "position_ids": rows.places}
+        options: dict[str, Any] = {}
+        count = len(rows.new)
+        if self._adapters:
+            inputs = {name: torch.cat([value, value]) for name, value in inputs.items()}
+            options = {"adapter_names": [self._adapters[0]] * count + [_BASE] * count}
+        last = torch.zeros(inputs["input_ids"].shape, dtype=torch.bool, device=rows.new.device)
+        last[:, -1] = True
+        with only(self._head, last):
+            output = self._model(**inputs, **options, past_key_values=self._cache, use_cache=True)
+        self._cache = getattr(output, "past_key_values", None)
+        if self._cache is None:
+            raise ModelError(
+                f"decoding.strength: {type(self._model).__name__} keeps no keys and values to go on from",
+                "Set it to 1.",
+            )
+        logits = output.logits.float().reshape(len(last), -1)
+        return logits.split(count)
