@@ -31,11 +31,11 @@ def has_dashboard() -> bool:
     return importlib.util.find_spec("irltui.dashboard") is not None
 
 
-def open_dashboard(run: Path | None) -> bool:
-    """Show the dashboard, on a run or on all runs, until it is left; False if there is none to show."""
+def open_dashboard(run: Path | None, folder: Path | None = None) -> bool:
+    """Show the dashboard, on a run or on all runs of a folder, until it is left; False if there is none to show."""
     if not has_dashboard():
         return False
-    folder = run.parent if run is not None and run.parent != Path() else RUNS
+    folder = folder or (run.parent if run is not None and run.parent != Path() else RUNS)
     importlib.import_module(_APP).open_dashboard(folder, run, launch, look, check, report)
     return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -80,7 +81,10 @@ def main() -> None:
     prepare_streams()
     try:
         refuse_odd_options(sys.argv[1:])
-        app(prog_name="irltui")
+        if (folder := _folder(sys.argv[1:])) is not None:
+            _look_into(folder)
+        else:
+            app(prog_name="irltui")
     except IrltuiError as error:
         if is_verbose():
             import traceback
@@ -91,6 +95,28 @@ def main() -> None:
     except PermissionError as error:  # of a file or folder that was named, met wherever it is first looked at
         complain(f"error: {safe(error.filename)}: {safe(error.strerror)}")
         sys.exit(EXIT_FAILED)
+
+
+def _folder(arguments: list[str]) -> Path | None:
+    """The folder of `irltui FOLDER`: the only argument, and no command is called so (`./runs` is a folder)."""
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        return None
+    path = Path(arguments[0])
+    if not path.is_dir():
+        return None
+    commands = getattr(typer.main.get_command(app), "commands", {})
+    return path if arguments[0] not in commands else None
+
+
+def _look_into(folder: Path) -> None:
+    """Open the dashboard on a folder of runs, or on a run; without a terminal, list the runs."""
+    from irltui.cli.dashboard import open_dashboard
+    from irltui.runs.folder import is_run
+    from irltui.views.terminal import has_screen
+
+    opened = has_screen() and (open_dashboard(folder) if is_run(folder) else open_dashboard(None, folder))
+    if not opened:
+        app(["show" if is_run(folder) else "runs", str(folder)], prog_name="irltui")
 
 
 @app.callback(invoke_without_command=True)
@@ -104,7 +130,7 @@ def irltui(
 ) -> None:
     """Fine-tune language models from demonstrations by inverse reinforcement learning: IRFT, RFT, SPIN, SFT.
 
-    Alone, on a terminal, irltui opens the dashboard.
+    Alone, or with a folder, irltui opens the dashboard on a terminal.
 
     Examples:
       irltui run irft --model M --data demos.jsonl   train, and watch

@@ -98,6 +98,7 @@ class Dashboard(App[int]):
         self._launch, self.look_at_plugins, self.check, self.save_report = launch, look, check, report
         self._draft: Form | None = None
         self._previews: list[Path] = []
+        self._asked = ""  # the command whose answer is to be shown
         self._first_run = run
         self._drawn: tuple[object, ...] = ()
         self._turn, self._has_focus = 0, True
@@ -148,6 +149,7 @@ class Dashboard(App[int]):
         if not isinstance(screen, MainScreen) or (not self._has_focus and self._turn % REDRAW_UNSEEN):
             return
         screen.draw_reply()
+        self._show_answer()
         version = (screen, self.store.version, *(run.version for run in self.store.open.values()))
         if version == self._drawn:
             return
@@ -157,6 +159,20 @@ class Dashboard(App[int]):
         self._drawn, began = version, time.thread_time()
         screen.redraw()
         self.call_after_refresh(self._painted, now, began)
+
+    def _show_answer(self) -> None:
+        """Show the answer to a prompt that was typed here, once it has come."""
+        run = self.store.current
+        if run is None or not self._asked or self._asked in run.pending:
+            return
+        self._asked = ""
+        if run.history.asked and not isinstance(self.screen, SamplesScreen):
+            self.action_show_mode("samples")
+            self.call_after_refresh(self._put_on_answer)
+
+    def _put_on_answer(self) -> None:
+        if isinstance(self.screen, SamplesScreen):
+            self.screen.show_asked()
 
     def _painted(self, at: float, began: float) -> None:
         """Rest for as long as the drawing was worth, counted in time of the processor and not of the clock."""
@@ -317,6 +333,8 @@ class Dashboard(App[int]):
             return
         if problem := run.send(command, text):
             self.say("!", problem, "bad")
+        elif command is Command.SAMPLE and text:
+            self._asked = list(run.pending)[-1]
         if isinstance(self.screen, MainScreen):
             self.screen.draw_reply()  # at once: a key was pressed
 

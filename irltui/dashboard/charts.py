@@ -127,7 +127,7 @@ SPECS = (
 KNOWN = {name for spec in SPECS for name in spec.names}
 _INKS = {DEMONSTRATION: "demonstration", GENERATION: "generation",
          "logratio/demonstration": "demonstration", "logratio/generation": "generation"}  # fmt: skip
-_BRIEF = {"demonstrations": "demos", "generations": "gen."}
+_BRIEF = {"demonstrations": "demos", "generations": "gen.", "held-out gap": "held-out"}
 
 
 def charts_of(metrics: Iterable[str], wanted: str = "") -> list[Spec]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from irltui.errors import IrltuiError
-from irltui.experiments.plan import has_plan, read_plan
 from irltui.runs.history import RunHistory
 from irltui.runs.metrics import HIGHER, LOWER, METRICS, metric
 from irltui.views.arms import Side
@@ -122,6 +121,8 @@ def compared(sides: Sequence[Side], base: int, other: int, wanted: str) -> Pair:
 
 def planned(sides: Sequence[Side]) -> tuple[int, int, str]:
     """Base, other arm and metric as the study of these runs has them; else the first two."""
+    from irltui.experiments.plan import has_plan, read_plan  # takes as long to import as the whole dashboard
+
     folder = sides[0].runs[0].folder.path.parent.parent if sides else None
     if folder is None or not has_plan(folder):
         return 0, 1, ""

@@ -157,6 +157,9 @@ def test_a_run_is_paused_sampled_resumed_checkpointed_and_stopped(tmux: Tmux, in
     answered(run, "sample")
     assert history(run).asked[-1].prompt == "red?"
     assert history(run).step == paused_at
+    tmux.see("● asked")  # the dashboard goes to the answer by itself
+    tmux.press("2")
+    tmux.see("‖ paused")
     tmux.press("R")
     tmux.see("● running")
     tmux.press("C")

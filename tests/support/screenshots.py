@@ -31,23 +31,22 @@ class Shot:
 
 
 SHOTS = {
-    "run": Shot("persona-irft"),
-    "samples": Shot("persona-irft", ("3",), size=(120, 24)),
-    "rewards": Shot("persona-irft", ("3", "c"), size=(120, 24)),
-    "compare": Shot(
-        "quickstart/seed-0/irft",
-        ("4", *["m"] * 6),
-        ("quickstart/seed-0/irft", "quickstart/seed-0/sft-more"),
-    ),
+    "runs": Shot("", ("down",), size=(120, 40)),
+    "run": Shot("persona-irft", size=(120, 40)),
+    "run-80x24": Shot("persona-irft", size=(80, 24)),
+    "samples": Shot("persona-irft", ("3",), size=(120, 32)),
+    "rewards": Shot("persona-irft", ("3", "c"), size=(120, 32)),
+    "compare": Shot("", ("4",), ("quickstart/seed-*/irft", "quickstart/seed-*/sft-more"), size=(120, 40)),
+    "new": Shot("", ("n",), size=(120, 40)),
     "check": Shot("quickstart/seed-0/sft", ("5",), size=(120, 28)),
 }
 
 
 async def shoot(folder: Path, shot: Shot) -> str:
     """The screen as SVG."""
-    app = Dashboard(folder, folder / shot.run)
+    app = Dashboard(folder, folder / shot.run if shot.run else None, launch=lambda loaded, name: folder)
     async with app.run_test(size=shot.size) as pilot:
-        app.store.marked = [folder / name for name in shot.marked]
+        app.store.marked = [path for name in shot.marked for path in sorted(folder.glob(name))]
         for key in ("", *shot.keys):
             if key:
                 await pilot.press(key)

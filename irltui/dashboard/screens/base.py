@@ -114,6 +114,8 @@ class MainScreen(Screen[None]):
 
     def draw_reply(self) -> None:
         """What came of the last key: nothing else is ever written there."""
+        if not self._is_composed:
+            return
         run = self.store.current
         if self._said and time.monotonic() - self._said_at > READ_WITHIN:
             self._said = []

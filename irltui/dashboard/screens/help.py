@@ -36,12 +36,10 @@ class HelpScreen(ModalScreen[None]):
 
 
 def _page() -> Content:
-    lines = [Content.assemble(("irltui", "bold $primary"), "   esc closes, ctrl+p finds every action by name")]
+    lines = [Content.assemble(("irltui", "bold"), "   esc closes, ctrl+p finds every action by name")]
     for scope in scopes():
         lines.append(Content.styled(f"\n{scope}", "bold"))
-        lines += [
-            Content.assemble((f"  {key.shown:<{_KEY}}", "$primary"), key.help) for key in KEYS if key.scope == scope
-        ]
+        lines += [Content.assemble((f"  {key.shown:<{_KEY}}", "bold"), key.help) for key in KEYS if key.scope == scope]
     lines.append(Content.styled("\nCharts", "bold"))
-    lines += [Content.assemble((f"  {spec.title}: ", "$primary"), spec.help) for spec in SPECS]
+    lines += [Content.assemble((f"  {spec.title}: ", "bold"), spec.help) for spec in SPECS]
     return Content("\n").join(lines)

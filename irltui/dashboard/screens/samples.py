@@ -20,7 +20,7 @@ from irltui.dashboard.widgets.lines import Lines
 from irltui.dashboard.widgets.marks import state_mark
 from irltui.dashboard.widgets.spans import Row, S, fit, flow, tail
 from irltui.dashboard.widgets.timeline import STEPS, Mode, timeline
-from irltui.runs.events import BEFORE_TRAINING, Sample
+from irltui.runs.events import ASKED, BEFORE_TRAINING, Sample
 from irltui.text import safe
 from irltui.views.told import Told, told
 
@@ -146,7 +146,7 @@ class SamplesScreen(Replayed):
         """The newest answer to a prompt that somebody typed."""
         self._wanted, self._chosen = "", None
         self.redraw()
-        at = next((i for i, one in enumerate(self._prompts) if not one.demonstration), None)
+        at = next((i for i, one in enumerate(self._prompts) if one.newest.prompt_id == ASKED), None)
         if at is not None:
             self.query_one("#prompts", Lines).put(at)
             self.redraw()

@@ -92,7 +92,7 @@ def config_lines(config: Mapping[str, Any], origins: Mapping[str, Any], *, every
         style = "$secondary" if origin == _DEFAULT else "bold"
         lines.append(
             Content.assemble(
-                shown(key, "$primary", limit=60),
+                shown(key, limit=60),
                 " = ",
                 shown(value, style, limit=120),
                 "  ",

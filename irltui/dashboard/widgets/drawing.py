@@ -285,9 +285,11 @@ def _say(cells: Cells, area: Area, frame: Frame) -> None:
         )
         names.append((where[0], band.name + where[1], "good"))
     for y, name, ink in names:
-        for x in range(area.right - len(name) - 1, area.left, -1):
-            if all(cell[0] in FREE for cell in cells[y][x - 1 : x + len(name) + 1]):
-                write(cells[y], x - 1, f" {name} ", ink)
+        places = ((row, x) for row in (y, y + 1, y - 1) for x in range(area.right - len(name) - 1, area.left, -1))
+        for row, x in places:
+            beside = cells[row][x - 1 : x + len(name) + 1] if 1 <= row <= area.height else []
+            if beside and all(cell[0] in FREE for cell in beside):
+                write(cells[row], x - 1, f" {name} ", ink)
                 break
 
 
