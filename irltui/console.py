@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from irltui.errors import OutputError
-from irltui.text import safe
+from irltui.text import masked, safe
 
 _LONGEST = 1 << 22
 QUIET, VERBOSE = "IRLTUI_QUIET", "IRLTUI_VERBOSE"
@@ -32,7 +32,7 @@ def out_json(value: Any, *, indent: int | None = 2) -> None:
     Raises:
         OutputError: standard output takes no more.
     """
-    _print_result(json.dumps(value, indent=indent, default=str) + "\n")
+    _print_result(masked(json.dumps(value, indent=indent, default=str)) + "\n")
 
 
 def _print_result(text: str) -> None:

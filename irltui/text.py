@@ -11,6 +11,7 @@ import re
 import unicodedata
 
 LONGEST = 20_000
+_LONGEST_SECRET = 400
 _CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
 _KEPT = {"\n", "\t"}
 
@@ -24,11 +25,13 @@ def safe(text: object, *, lines: bool = False, limit: int = LONGEST) -> str:
         limit: characters kept; the rest becomes an ellipsis.
 
     Returns:
-        No C0, C1, bidirectional or other format control, no lone surrogate; at most `limit` + 1 characters.
+        No C0, C1, bidirectional or other format control, no lone surrogate, no secret that `masked` knows; at most
+        `limit` + 1 characters.
     """
     whole = str(text)
-    shown = "".join(_shown(character, lines=lines) for character in whole[:limit])[:limit]
-    return shown + "…" if len(whole) > limit else shown
+    told = masked(whole[: limit + _LONGEST_SECRET])
+    shown = "".join(_shown(character, lines=lines) for character in told[:limit])[:limit]
+    return shown + "…" if len(told) > limit or len(whole) > limit + _LONGEST_SECRET else shown
 
 
 def _shown(character: str, *, lines: bool) -> str:
@@ -52,19 +55,42 @@ def _joins(character: str) -> bool:
     return character in {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
 
 
-_SECRETS = re.compile(
-    r"(?P<address>://)[^\s/\"\\@]+(?=@)"  # who signs in, in an address
-    r"|(?P<key>[?&](?:access_token|token|api_key|password)=)[^\s&\"\\]+"
-    r"|\bhf_[A-Za-z0-9]{30,}\b"
+_SECRET_WORDS = (
+    r"token|secret|passw|pwd|(?<![a-z])sig(?![a-z])|signature|key|auth|credential|jwt|session|x-amz|x-goog|policy"
 )
-_SECRET_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY", "WANDB_API_KEY")
+_SECRETS = re.compile(
+    r"(?P<address>://)[^\s/\"'\\<>]{1,400}(?=@)"  # who signs in, in an address
+    rf"|(?P<query>[?&;#](?:amp;)?[\w.\-]{{0,40}}(?:{_SECRET_WORDS})[\w.\-]{{0,40}}=)[^\s&#\"'\\<>]+"
+    r"|(?P<field>\b(?:[\w-]{0,40}(?:api_?key|secret|passw(?:or)?d)|(?:[\w-]{0,40}[_-])?(?:auth|access|hub|hf|api)_token)"
+    r"[\"']?\s?[:=]\s?[\"'])[^\s\"'\\]+"
+    r"|(?P<bearer>\bbearer )[\w.~+/=-]{8,}"
+    r"|(?-i:\bhf_[A-Za-z0-9]{20,}|\bsk-(?=[\w-]{0,100}\d)[\w-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}"
+    r"|\bglpat-[\w-]{16,}|\bxox[abeprs]-[\w-]{8,}|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}"
+    r"|\beyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]*)",
+    re.IGNORECASE,
+)
+"""Secrets by where they stand (behind a group that is kept), and those that are known by how they begin."""
+_SECRET_VARIABLES = (
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "WANDB_API_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
 _SHORTEST_SECRET = 8
 
 
 def masked(text: str) -> str:
-    """The text with passwords and tokens as stars: of addresses, of the Hugging Face hub, of the environment."""
+    """The text with passwords, tokens and keys as stars: of addresses, of known services, of the environment."""
     for name in _SECRET_VARIABLES:
         secret = os.environ.get(name, "")
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
-    return _SECRETS.sub(lambda found: f"{found['address'] or found['key'] or ''}***", text)
+    return _SECRETS.sub(_starred, text)
+
+
+def _starred(found: re.Match[str]) -> str:
+    kept = found["address"] or found["query"] or found["field"] or found["bearer"] or ""
+    return f"{kept}***"

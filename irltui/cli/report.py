@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,9 @@ def report(
     figures: Annotated[
         Path | None, typer.Option("--figures", metavar="FOLDER", help="Also write every chart as PNG and SVG.")
     ] = None,
+    machine: Annotated[
+        bool, typer.Option("--machine", help="Also tell the name of the host and the folders, which are left out.")
+    ] = False,
     samples: Annotated[int, typer.Option("--samples", min=0, metavar="N", help="Prompts whose answers are shown.")] = 4,
     as_json: Json = False,
 ) -> None:
@@ -37,7 +41,7 @@ def report(
     from irltui.views.numbers import bytes_
 
     to = out or (runs[0] / "report.html" if len(runs) == 1 else Path("report.html"))
-    size, drawn = write_report(runs, to, figures, samples)
+    size, drawn = write_report(runs, to, figures, samples, machine=machine)
     if as_json:
         out_json({"report": str(to), "bytes": size, "figures": [str(path) for path in drawn]})
         return
@@ -46,7 +50,9 @@ def report(
         say(f"figures  {safe(figures)} ({len(drawn)} files)")
 
 
-def write_report(runs: Sequence[Path], to: Path, figures: Path | None, samples: int) -> tuple[int, list[Path]]:
+def write_report(
+    runs: Sequence[Path], to: Path, figures: Path | None, samples: int, *, machine: bool = False
+) -> tuple[int, list[Path]]:
     """Write the page, and figures if there is a folder for them; returns the page's bytes and the figures.
 
     Raises:
@@ -55,12 +61,18 @@ def write_report(runs: Sequence[Path], to: Path, figures: Path | None, samples: 
     """
     from irltui.report.page import page
     from irltui.runs.durable import replace_file
+    from irltui.runs.manifest import read_manifest
     from irltui.views.arms import sides_of
     from irltui.views.loaded_runs import load_runs
+    from irltui.views.portable import portable, portable_manifest, without_machine
 
-    sides = sides_of(load_runs(runs))
+    loaded = load_runs(runs)
+    sides = sides_of(loaded if machine else [replace(run, config=portable(run.config)) for run in loaded])
+    manifests = [read_manifest(side.runs[0].folder) for side in sides]
     _check_place(to)
-    content = masked(page(sides, samples)).encode("utf-8", "replace")
+    told = manifests if machine else [portable_manifest(manifest) for manifest in manifests]
+    text = masked(page(sides, told, samples))
+    content = (text if machine else without_machine(text, manifests)).encode("utf-8", "replace")
     drawn: list[Path] = []
     try:
         to.parent.mkdir(parents=True, exist_ok=True)

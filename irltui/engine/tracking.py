@@ -16,6 +16,7 @@ from irltui.config.schema import RunConfig, TrackingSection
 from irltui.errors import ConfigError, TrainingError
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
+from irltui.text import masked
 
 Tell = Callable[[str, str], None]
 """Writes an alert: its code and its text."""
@@ -97,7 +98,8 @@ def _begin(name: str, run: RunFolder, config: RunConfig, mark: str, step: int) -
     )
     tracker.start()
     if state is None:
-        tracker.store_init_configuration(dict(_flat(config.model_dump(mode="json"))))
+        told = _flat(config.model_dump(mode="json"))
+        tracker.store_init_configuration({k: masked(item) if isinstance(item, str) else item for k, item in told})
         kept.parent.mkdir(exist_ok=True)
         replace_json(kept, _state(name, tracker))
     return tracker

@@ -12,7 +12,7 @@ from irltui.report.markup import details, section, text
 from irltui.report.samples import over_iterations, side_by_side
 from irltui.report.specs import ChartSpec, charts, reward_game
 from irltui.report.svg import chart
-from irltui.runs.manifest import read_manifest
+from irltui.runs.manifest import Manifest
 from irltui.views.arms import Side
 from irltui.views.final_figures import final_rows, read_stored
 
@@ -21,19 +21,16 @@ MARK = "<!-- written by irltui report -->"
 _VIEWS = {"changes": "changes since the iteration before", "rewards": "reward of each token", "plain": "text alone"}
 
 
-def page(sides: Sequence[Side], samples: int) -> str:
+def page(sides: Sequence[Side], manifests: Sequence[Manifest], samples: int) -> str:
     """The whole page.
 
     Args:
         sides: what it tells of, at least one.
+        manifests: of the first run of each side.
         samples: prompts whose answers are shown.
-
-    Raises:
-        RunFolderError: a run.json is damaged.
     """
     style = files("irltui.report").joinpath("report.css").read_text(encoding="utf-8")
     names = ", ".join(sections.names(sides))
-    manifests = [read_manifest(side.runs[0].folder) for side in sides]
     parts = [
         section("overview", "Overview", sections.overview(sides)),
         section("figures", "Figures", sections.final(final_rows(sides, read_stored), sides)),

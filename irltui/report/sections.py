@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import PurePath
 from shlex import quote
 from statistics import fmean
 
@@ -90,7 +91,10 @@ def reproduce(sides: Sequence[Side], manifests: Sequence[Manifest]) -> str:
         [name, *(text(getattr(m, field) or "-", limit=200) for m in manifests)] for name, field in about.items()
     ] + rows
     rows.append(["began", *(_time(m.created) for m in manifests)])
-    commands = [f"irltui run {text(quote(str(side.runs[0].folder.manifest)))} --out AGAIN" for side in sides]
+    commands = [
+        f"irltui run {text(quote(f'{PurePath(side.runs[0].folder.path.absolute()).name}/run.json'))} --out AGAIN"
+        for side in sides
+    ]
     first = manifests[0]
     packages = " ".join(f"{n}=={v}" for n, v in first.versions.items() if n != "python")
     steps = [

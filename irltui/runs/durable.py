@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, atomically and durably.
+def replace_file(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Put `content` at `path`, atomically and durably, with at most the permissions of `mode`.
 
     Raises:
         OSError: no room, no permission; the old file is then untouched.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -28,13 +28,13 @@ def replace_file(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def replace_json(path: Path, value: Any) -> None:
+def replace_json(path: Path, value: Any, mode: int = 0o666) -> None:
     """Put `value` at `path` as JSON, atomically and durably.
 
     Half a surrogate pair (a file's name that is no UTF-8 has some) becomes its JSON escape, which reads back as it was.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
-    replace_file(path, text.encode("utf-8", "backslashreplace") + b"\n")
+    replace_file(path, text.encode("utf-8", "backslashreplace") + b"\n", mode)
 
 
 def room(folder: Path, needed: int | None = None) -> str:

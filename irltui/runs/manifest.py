@@ -62,8 +62,8 @@ def new_manifest(config: Mapping[str, Any], origins: Mapping[str, str]) -> Manif
 
 
 def write_manifest(run: RunFolder, manifest: Manifest) -> None:
-    """Write run.json, last of all things that make a folder a run."""
-    replace_json(run.manifest, asdict(replace(manifest, sha256=_digest(manifest))))
+    """Write run.json, last of all things that make a folder a run; for its owner alone: addresses may hold secrets."""
+    replace_json(run.manifest, asdict(replace(manifest, sha256=_digest(manifest))), 0o600)
 
 
 def has_changed(manifest: Manifest) -> bool:

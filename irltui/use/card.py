@@ -14,11 +14,12 @@ from irltui.config.toml import text as quoted
 from irltui.runs.folder import RunFolder
 from irltui.runs.history import RunHistory
 from irltui.runs.metrics import HELD_OUT_NLL, METRICS
-from irltui.text import masked
-from irltui.use.card_facts import Exported, Facts, facts, inline, portable
+from irltui.text import masked, safe
+from irltui.use.card_facts import Exported, Facts, code, facts, inline, is_hub_name
 from irltui.views.arms import Side
 from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stored
 from irltui.views.numbers import between, figure
+from irltui.views.portable import portable, without_machine
 
 _PAPER = "https://arxiv.org/abs/2405.17888"
 _MOST_ALERTS = 5
@@ -56,7 +57,8 @@ def card(known: Facts) -> str:
         "Reproduce": _reproduce(known),
     }
     parts = [f"## {title}\n\n{text}" if title else text for title, text in sections.items()]
-    return masked("\n\n".join([_front_matter(known), f"# {_name(known)}", *parts])) + "\n"
+    text = masked("\n\n".join([_front_matter(known), f"# {_name(known)}", *parts])) + "\n"
+    return without_machine(text, [known.manifest])
 
 
 def _front_matter(known: Facts) -> str:
@@ -64,13 +66,11 @@ def _front_matter(known: Facts) -> str:
         "---",
         "# license: name the terms of use; those of the base model and of the data bind you, too",
     ]
-    if known.base and known.base != "quickstart":
+    if is_hub_name(known.base) and known.base != "quickstart":
         lines += [f"base_model: {quoted(known.base)}"]
         lines += [f"base_model_relation: {'adapter' if known.is_adapter else 'finetune'}"]
     else:
-        lines += [
-            f"# base_model: OWNER/NAME, if a hub has what is called {quoted(known.base_folder or known.base)} here"
-        ]
+        lines += [f"# base_model: OWNER/NAME, if a hub has what is called {quoted(safe(_called(known)))} here"]
     source = str(known.manifest.config["data"]["source"])
     if _is_hub_name(source):
         lines += ["datasets:", f"- {quoted(source)}"]
@@ -87,17 +87,22 @@ def _front_matter(known: Facts) -> str:
     return "\n".join(lines)
 
 
+def _called(known: Facts) -> str:
+    return known.base or known.base_folder
+
+
 def _is_hub_name(source: str) -> bool:
-    return source != "quickstart" and not source.startswith(("/", ".", "~")) and not Path(source).exists()
+    return source != "quickstart" and is_hub_name(source) and not Path(source).exists()
 
 
 def _name(known: Facts) -> str:
-    return f"{inline(known.base or known.base_folder)}, {_TITLES[known.method]}"
+    return f"{inline(_called(known))}, {_TITLES[known.method]}"
 
 
 def _summary(known: Facts) -> str:
-    base = f"[{inline(known.base)}](https://huggingface.co/{known.base})" if "/" in known.base else ""
-    base = base or f"`{inline(known.base or known.base_folder)}`"
+    base = code(_called(known))
+    if "/" in known.base and is_hub_name(known.base):
+        base = f"[{inline(known.base)}](https://huggingface.co/{known.base})"
     when = "the end of the run"
     if known.exported.checkpoint:
         when = f"checkpoint {known.exported.checkpoint}, after {known.exported.outer_iterations} outer iterations"
@@ -113,7 +118,7 @@ def _summary(known: Facts) -> str:
 
 
 def _data(known: Facts) -> str:
-    source = f"`{inline(known.at('data', 'source'))}`"
+    source = code(known.at("data", "source"))
     if known.run.history.data is None:
         return f"Demonstrations from {source}."
     found = known.run.history.data.report
@@ -210,7 +215,7 @@ def _usage(known: Facts) -> str:
     if not chats:
         words += ["No chat template was used: a prompt is given as it is."]
     if known.is_adapter and not known.base:
-        words += [f"`adapter_config.json` names the base by a folder (`{inline(known.base_folder)}`): fix that first."]
+        words += [f"`adapter_config.json` names the base by a folder ({code(known.base_folder)}): fix that first."]
     if (known.folder / "reward").is_dir():
         words += [
             "The reward of an answer is the one number that `AutoModelForSequenceClassification` gives for prompt and "

@@ -6,6 +6,7 @@ folders, no Markdown but how to keep foreign text out of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,12 @@ from irltui.runs.reader import read_events
 from irltui.runs.status import read_status
 from irltui.text import safe
 from irltui.views.loaded_runs import ComparedRun
+from irltui.views.portable import portable
 
 _DEEPEST = 20  # runs on runs
+_MARKUP = re.compile(r"[&<>\\`*_\[\]|~#!$]|(?<=https):(?=//)|(?<=http):(?=//)|(?<=www)[.]")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -69,17 +74,6 @@ def facts(folder: Path, run: RunFolder, exported: Exported) -> Facts:
     return Facts(loaded, manifest, exported, base, base_folder, folder)
 
 
-def portable(value: Any) -> Any:
-    """A configuration without the folders of the machine: absolute paths are cut down to their last name."""
-    if isinstance(value, Mapping):
-        return {key: portable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [portable(item) for item in value]
-    if isinstance(value, str) and value.startswith("/") and value.count("/") > 1 and "\n" not in value:
-        return Path(value).name
-    return value
-
-
 def _history(run: RunFolder, step: int | None) -> RunHistory:
     """The run's events, those after `step` left out."""
     history = RunHistory()
@@ -103,5 +97,15 @@ def _base(config: Mapping[str, Any]) -> tuple[str, str]:
 
 def inline(value: object) -> str:
     """Text from a run inside a line or a cell: no markup, no new line."""
-    shown = safe(value, limit=300).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
-    return shown.replace("[", "\\[")
+    return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), safe(value, limit=300))
+
+
+def code(value: object) -> str:
+    """The same as code, which no markup has any meaning in; not for cells of a table."""
+    shown = safe(value, limit=300).replace("`", "'")
+    return f"`{shown or ' '}`"
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether a hub may know a model or data set by this name."""
+    return _HUB_NAME.fullmatch(name) is not None

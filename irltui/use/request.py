@@ -10,6 +10,7 @@ from typing import Any
 
 from irltui.config.requests import OnRows
 from irltui.lm.initial import weights_digest
+from irltui.text import masked
 from irltui.use.learned import reads_start
 from irltui.use.output import Job, Output
 from irltui.use.rows import Source
@@ -32,7 +33,7 @@ def output_of(asked: OnRows, source: Source, options: Mapping[str, Any], view: M
         asked.command(),
         str(asked.folder.path.resolve()),
         _result(asked),
-        asked.config.data.source,
+        masked(asked.config.data.source),
         _digest(json.dumps(row, default=str).encode() + b"\n" for row in source.rows),
         {"data": asked.config.data.model_dump(mode="json", include=kept), **options},
     )

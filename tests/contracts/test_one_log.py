@@ -37,7 +37,7 @@ from irltui.runs.events import (
 )
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.history import RunHistory
-from irltui.runs.manifest import new_manifest, write_manifest
+from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
 from irltui.runs.reader import read_history
 from irltui.use.card import card
 from irltui.use.card_facts import Exported, facts
@@ -227,7 +227,7 @@ def test_compare_says_it(run: RunFolder, irltui: Callable[..., str], tmp_path: P
 
 
 def test_the_report_says_it(run: RunFolder) -> None:
-    text = html.unescape(page(sides_of(load_runs([run.path])), samples=3))
+    text = html.unescape(page(sides_of(load_runs([run.path])), [read_manifest(run)], samples=3))
     told_right(re.sub(r"<(svg|style).*?</\1>", "", text, flags=re.DOTALL))
     for words in ("4 of 4", "2.75", "kept answer", "an alert that counts", "advice that counts", "2 damaged lines"):
         assert words in text

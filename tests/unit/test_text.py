@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irltui.text import LONGEST, safe
+from irltui.text import LONGEST, masked, safe
 
 
 @given(text=st.text() | st.text(st.characters(min_codepoint=0, max_codepoint=0x9F)) | st.binary().map(repr))
@@ -46,3 +47,27 @@ def test_length_is_capped() -> None:
 def test_anything_can_be_shown() -> None:
     assert safe(ValueError("a\x1b")) == "a␛"
     assert safe(None) == "None"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://h/d?X-Amz-Signature=5e&sig=abc&design=k", "https://h/d?X-Amz-Signature=***&sig=***&design=k"),
+        ("h?apikey=a&auth_token=b&amp;key=c", "h?apikey=***&auth_token=***&amp;key=***"),
+        ("s3://me:p@ss@host/x", "s3://***@host/x"),
+        ('api_key = "abc" and eos_token = "</s>"', 'api_key = "***" and eos_token = "</s>"'),
+        ("sk-abcdefghijklmnop1234 ghp_" + "a1" * 12, "*** ***"),
+        ("AKIAIOSFODNN7EXAMPLE xoxb-1234567890", "*** ***"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2ln", "***"),
+        ("task-force-of-a-long-name1 key=abc", "task-force-of-a-long-name1 key=abc"),
+    ],
+)
+def test_secrets_are_shown_as_stars(text: str, shown: str) -> None:
+    assert safe(text) == shown
+
+
+@pytest.mark.parametrize("text", ["?key" * 5000, "eyJ-" * 5000, "sk-" * 7000, "://a" * 5000, "secret:" * 3000])
+def test_looking_for_secrets_takes_no_longer_for_hostile_text(text: str) -> None:
+    begun = time.process_time()
+    masked(text)
+    assert time.process_time() - begun < 5

@@ -19,6 +19,7 @@ from irltui.cli.main import app
 from irltui.report.page import page
 from irltui.report.specs import boundaries, charts, reward_game
 from irltui.report.svg import chart
+from irltui.runs.manifest import read_manifest
 from irltui.views.arms import sides_of
 from irltui.views.loaded_runs import load_runs
 
@@ -60,7 +61,8 @@ def parsed(content: str) -> Page:
 
 
 def written(*places: Path) -> str:
-    return page(sides_of(load_runs(places)), 4)
+    sides = sides_of(load_runs(places))
+    return page(sides, [read_manifest(side.runs[0].folder) for side in sides], 4)
 
 
 def test_a_page_tells_everything_of_a_run(tmp_path: Path) -> None:
