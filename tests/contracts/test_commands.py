@@ -50,6 +50,17 @@ def checked(words: list[str], *, is_whole: bool) -> None:
             raise AssertionError(f"{type(error).__name__}: {error}") from error
 
 
+@pytest.fixture
+def plugin_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that `--plugin` names in the docs: the parser reads and records them."""
+    for name in ("mine.py", "my_reward.py"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("IRLTUI_TRUSTED_CODE", "")  # so that it is restored
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("plugin_files")
 @pytest.mark.parametrize("command", lines())
 def test_a_command_of_the_docs_exists_with_its_options(command: str) -> None:
     words = arguments(command)
