@@ -1,4 +1,4 @@
-"""Words to the terminal: results to stdout, talk to stderr, nothing that is not safe to show."""
+"""Terminal output: results to stdout, messages to stderr, all of it safe to display."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _write(stream: TextIO | None, text: str) -> str:
     """Why a stream took no text, "" if it did: it may be a file on a full disk, or closed.
 
     Raises:
-        BrokenPipeError: who read it has had enough.
+        BrokenPipeError: the reader has closed the pipe.
     """
     if stream is None:
         return "it is closed"
@@ -63,7 +63,7 @@ def _write(stream: TextIO | None, text: str) -> str:
 
 
 def _silence(stream: TextIO) -> None:
-    """What a stream still holds would fail once more at the end of the process."""
+    """Drop what is still buffered: flushing it at exit would fail again."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -71,29 +71,28 @@ def _silence(stream: TextIO) -> None:
 
 
 def is_quiet() -> bool:
-    """Whether results and errors alone are wanted."""
+    """Whether --quiet was given: only results and errors are printed."""
     return bool(os.environ.get(QUIET))
 
 
 def is_verbose() -> bool:
-    """Whether errors come with the place in the program where they arose."""
+    """Whether --verbose was given: errors come with a traceback."""
     return bool(os.environ.get(VERBOSE))
 
 
 def talk(text: str) -> None:
-    """Print what is for a person only; nothing, if it is to be quiet."""
+    """Print a message for a person on stderr, unless --quiet was given."""
     if not is_quiet():
         complain(text)
 
 
 def complain(text: str) -> None:
-    """Print what went wrong, or must be answered; a console that takes no more stops nothing."""
+    """Print an error or a question on stderr; a closed stderr is ignored."""
     with suppress(BrokenPipeError):
         _write(sys.stderr, safe(text, lines=True, limit=_LONGEST) + "\n")
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text in aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

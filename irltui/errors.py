@@ -1,4 +1,4 @@
-"""Every error a user may meet: what was wrong and where in the message, what to do next in the hint.
+"""Every error a user may see: the message says what is wrong and where, the hint what to do.
 
 Each carries the exit code of the process it ends. An exception outside this tree is a bug of ours.
 """
@@ -16,7 +16,7 @@ EXIT_INTERRUPTED = 130  # as shells have it: 128 and SIGINT
 EXIT_CODES = {
     EXIT_OK: "done",
     EXIT_FAILED: "failed, or found a problem",
-    EXIT_USAGE: "wrong usage, configuration, data or model",
+    EXIT_USAGE: "invalid usage, configuration, data or model",
     EXIT_NO_RUN: "no such run",
     EXIT_PREEMPTED: "preempted",
     EXIT_INTERRUPTED: "interrupted or stopped",
@@ -44,65 +44,65 @@ class IrltuiError(Exception):
 
 
 class OptionError(IrltuiError):
-    """A command line that cannot be meant."""
+    """Invalid options on the command line."""
 
     exit_code = EXIT_USAGE
 
 
 class ConfigError(IrltuiError):
-    """The configuration cannot be used; one line per problem."""
+    """An invalid configuration; one line per problem."""
 
     exit_code = EXIT_USAGE
 
 
 class DataError(IrltuiError):
-    """Demonstrations that are missing, unreadable or of the wrong form."""
+    """Demonstrations are missing, unreadable or malformed."""
 
     exit_code = EXIT_USAGE
 
 
 class ModelError(IrltuiError):
-    """A model or tokenizer that is missing or does not fit."""
+    """A model or tokenizer is missing or unsuitable."""
 
     exit_code = EXIT_USAGE
 
 
 class PluginError(IrltuiError):
-    """A plugin, or a kind, that cannot be used; the message says which and why."""
+    """A plugin, or one of its kinds, cannot be used."""
 
     exit_code = EXIT_USAGE
 
 
 class NoRunError(IrltuiError):
-    """There is no run where one was named."""
+    """There is no run in the folder."""
 
     exit_code = EXIT_NO_RUN
 
 
 class RunFolderError(IrltuiError):
-    """A run folder that is damaged, in use, or cannot be written."""
+    """A run folder is damaged or cannot be written."""
 
 
 class BusyError(RunFolderError):
-    """A run, or a plan of several, on which a process is working already."""
+    """Another process is working on the run or the plan."""
 
     exit_code = EXIT_USAGE
 
 
 class SubmitError(IrltuiError):
-    """A cluster that takes no job: nothing to submit with, or it was refused."""
+    """Jobs cannot be submitted."""
 
 
 class CheckpointError(IrltuiError):
-    """No checkpoint can be used, or one does not belong to this run."""
+    """No checkpoint is usable, or it belongs to another run."""
 
 
 class TrainingError(IrltuiError):
-    """Training cannot go on: a number that is not finite, an empty iteration, a failed part."""
+    """Training cannot continue: a value is not finite, an iteration is empty, a part failed."""
 
 
 class ExportError(IrltuiError):
-    """A model that was written, and is not the one that was trained."""
+    """The exported model differs from the trained one."""
 
 
 class NotFiniteError(TrainingError):
@@ -110,8 +110,8 @@ class NotFiniteError(TrainingError):
 
 
 class HubError(IrltuiError):
-    """A model hub that cannot be reached, or that refuses."""
+    """A model hub is unreachable or refuses."""
 
 
 class OutputError(IrltuiError):
-    """Standard output that takes no more: a full disk, or closed."""
+    """Standard output cannot be written: a full disk, or closed."""

@@ -17,7 +17,7 @@ _KEPT = {"\n", "\t"}
 
 
 def safe(text: object, *, lines: bool = False, limit: int = LONGEST) -> str:
-    """Text that is only ever drawn.
+    """Text that can only be displayed.
 
     Args:
         text: anything; `str()` of it is shown.
@@ -51,7 +51,7 @@ def _shown(character: str, *, lines: bool) -> str:
 
 
 def _joins(character: str) -> bool:
-    """Joiners that emoji and Indic scripts need; they move nothing."""
+    """Joiners, which emoji and Indic scripts need; they move nothing."""
     return character in {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
 
 
@@ -83,7 +83,7 @@ _SHORTEST_SECRET = 8
 
 
 def masked(text: str) -> str:
-    """The text with passwords, tokens and keys as stars: of addresses, of known services, of the environment."""
+    """The text with secrets replaced by ***: credentials in URLs, keys of known services, the environment."""
     for name in _SECRET_VARIABLES:
         secret = os.environ.get(name, "")
         if len(secret) >= _SHORTEST_SECRET:

@@ -1,4 +1,4 @@
-"""`irltui bench`: what was asked for is checked here, and done where torch is."""
+"""`irltui bench`: check the options, then hand the request to a worker with torch."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ def bench(  # noqa: PLR0913 - an option each
     ],
     benchmarks: Annotated[
         list[str] | None,
-        typer.Option("--benchmark", metavar="NAME", help="One that the run configures, or a kind; repeatable."),
+        typer.Option("--benchmark", metavar="NAME", help="A benchmark of the run, or a kind; repeatable."),
     ] = None,
-    data: Annotated[str, typer.Option("--data", metavar="D", help="The benchmarks' file or hub data set.")] = "",
+    data: Annotated[str, typer.Option("--data", metavar="D", help="File or hub data set with the items.")] = "",
     assignments: Assignments = None,
     strength: Annotated[
-        str, typer.Option("--strength", metavar="A,B", help="Strengths to draw with, in turn; 1: as learned.")
+        str, typer.Option("--strength", metavar="A,B", help="Strengths to sample with; 1 is as learned.")
     ] = "",
     temperature: Annotated[
-        str, typer.Option("--temperature", metavar="A,B", help="Temperatures to draw at, in turn; 0 is greedy.")
+        str, typer.Option("--temperature", metavar="A,B", help="Temperatures to sample at; 0 is greedy.")
     ] = "",
     items: Annotated[
-        Path | None, typer.Option("--items", metavar="FILE", help="Also write every value, item by item (JSONL).")
+        Path | None, typer.Option("--items", metavar="FILE", help="Also write the value of each item (JSONL).")
     ] = None,
     plugins: TrustedPlugins = None,
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
-    r"""Measure a model, or what a run learned: every figure with its 95 % interval and n.
+    r"""Measure a model or the result of a run: each metric with its 95 % interval and n.
 
-    Of a run, without --benchmark: the benchmarks that it was configured with. Several strengths or temperatures make
-    one table; what does not draw answers is the same in each of its rows.
+    For a run, --benchmark defaults to the benchmarks in its configuration. Several strengths or temperatures give
+    one table; benchmarks that sample no answers have the same value in each row.
 
     Examples:
       irltui bench runs/first --benchmark logprob_gap --data pairs.jsonl
@@ -63,7 +63,7 @@ def bench(  # noqa: PLR0913 - an option each
     if not from_run and (path / PLAN_FILE).is_file():
         raise RunFolderError(f"{safe(path)}: holds several runs", "Name one of them, such as STUDY/seed-0/ARM.")
     if items is not None and items.exists():
-        raise RunFolderError(f"--items {safe(items)}: is there already", "Choose another file.")
+        raise RunFolderError(f"--items {safe(items)}: already exists", "Choose another file.")
     config = _config(target, benchmarks or (), data, assignments or (), from_run=from_run)
     strengths = _strengths(strength, config, target, from_run=from_run)
     become(
@@ -79,7 +79,7 @@ def bench(  # noqa: PLR0913 - an option each
 
 
 def _strengths(given: str, config: RunConfig, target: str, *, from_run: bool) -> tuple[float, ...]:
-    """What --strength lists.
+    """The strengths.
 
     Raises:
         ConfigError: no numbers, or there is no model that the target started from.
@@ -88,14 +88,14 @@ def _strengths(given: str, config: RunConfig, target: str, *, from_run: bool) ->
     own = [config.decoding.strength, *(spec.decoding.get("strength", 1.0) for spec in config.benchmarks.values())]
     if not from_run and any(value != 1 for value in (*found, *own)):
         raise ConfigError(
-            f"--strength: {safe(target)} is no run, so there is no model that it started from",
+            f"--strength: {safe(target)} is not a run, so there is no model that it started from",
             "Give the folder of a finished run.",
         )
     return found
 
 
 def _numbers(option: str, given: str, check: Callable[[Mapping[str, float]], object]) -> tuple[float, ...]:
-    """What an option lists, each a value that [decoding] may have.
+    """A comma-separated list of values, each valid in [decoding].
 
     Raises:
         ConfigError: it is no list of such numbers.
@@ -110,7 +110,7 @@ def _numbers(option: str, given: str, check: Callable[[Mapping[str, float]], obj
 
 
 def _config(target: str, wanted: Sequence[str], data: str, assignments: Sequence[str], *, from_run: bool) -> RunConfig:
-    """That of the run, or the defaults around a model, with the wanted benchmarks and no others."""
+    """The run's configuration, or the defaults around a model, with the chosen benchmarks alone."""
     from irltui.api.registry import Registry
     from irltui.config.layers import set_layers, value_layer
     from irltui.config.load import load_layers
@@ -135,8 +135,8 @@ def _config(target: str, wanted: Sequence[str], data: str, assignments: Sequence
     for name, spec in chosen.items():
         if spec.needs_reward and not from_run:
             raise ConfigError(
-                f"--benchmark {name}: {spec.kind} asks for a learned reward, and {safe(target)} is no run",
-                "Give the folder of a run of irft, spin or rft.",
+                f"--benchmark {name}: {spec.kind} needs a learned reward, but {safe(target)} is not a run",
+                "Name the folder of an irft, spin or rft run.",
             )
     return config.model_copy(update={"benchmarks": chosen})
 

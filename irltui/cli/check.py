@@ -1,4 +1,4 @@
-"""`irltui check`: another process looks at data and model, which takes torch; what it found is shown here."""
+"""`irltui check`: a worker with torch inspects data and model; the findings are shown here."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def check(  # noqa: PLR0913 - an option each
     plugins: Plugins = None,
     trust_code: TrustCode = False,
     devices: Annotated[
-        str, typer.Option("--devices", metavar="NxNAME", help="Size the run for these, such as 8xH100; no probe.")
+        str, typer.Option("--devices", metavar="NxNAME", help="Estimate for these devices, such as 8xH100; no probe.")
     ] = "",
     probe: Annotated[
         bool | None, typer.Option("--probe/--no-probe", help="Load the model and time a few steps; default: yes.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look before a run: real rows with their loss, what the sampler is given, leaks, memory, time, what to change.
+    """Check data, model and options before a run: loss masks, prompts, leaks, memory, time, advice.
 
     Trains nothing and writes nothing. Without the probe no weights are loaded.
 
@@ -55,7 +55,7 @@ def check(  # noqa: PLR0913 - an option each
     from irltui.preflight import devices as known
 
     if devices:
-        known.devices(devices)  # better reported at once
+        known.devices(devices)  # fail early
     loaded = _loaded(Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ())))
     probes = probe if probe is not None else not devices
     code, found = ask(CheckRequest(config=loaded.config.model_dump(mode="json"), devices=devices, probe=probes))
@@ -77,7 +77,7 @@ def _show(found: dict[str, Any], loaded: Loaded) -> None:
 
 
 async def look_at(filled_in: Loaded | Study) -> tuple[Loaded, dict[str, Any]]:
-    """What there is to know about a run, or a study's first arm; cancelled, it ends the process that looks.
+    """What there is to know about a run, or a study's first arm; cancelled, it ends the checking process.
 
     Raises:
         IrltuiError: data or model cannot be used.
@@ -103,7 +103,7 @@ async def look_at(filled_in: Loaded | Study) -> tuple[Loaded, dict[str, Any]]:
             raise
     if returned := process.returncode:
         told = talked.decode("utf-8", "replace").splitlines()[-_TAIL:]
-        raise IrltuiError("\n".join(told if returned > 0 else death(returned, "the process that looks")))
+        raise IrltuiError("\n".join(told if returned > 0 else death(returned, "the checking process")))
     return loaded, json.loads(out)
 
 
@@ -116,11 +116,11 @@ def _loaded(sources: Sources) -> Loaded:
     if study is None:
         return sources.load()
     arm, loaded = _first_arm(study, sources.flag_layers())
-    talk(f"a study of {len(study.arms)} arms: looking at {safe(arm)}")
+    talk(f"a study of {len(study.arms)} arms: checking {safe(arm)}")
     return loaded
 
 
 def _first_arm(study: Study, flags: Sequence[Layer]) -> tuple[str, Loaded]:
-    """One that waits for no other."""
+    """The first arm that starts from no other."""
     arm = next(arm for arm in study.arms if not arm.start)
     return arm.name, study.load(arm, study.section.seeds[0], start=None, flags=flags)

@@ -1,4 +1,4 @@
-"""`irltui compare`: several runs beside each other, as text or as JSON."""
+"""`irltui compare`: several runs side by side, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _WIDTH = 120  # columns, where there is no terminal
 
 def compare(
     runs: Several,
-    samples: Annotated[int, typer.Option("--samples", min=0, metavar="N", help="Prompts whose answers are shown.")] = 3,
+    samples: Annotated[int, typer.Option("--samples", min=0, metavar="N", help="Number of prompts to show.")] = 3,
     as_json: Json = False,
 ) -> None:
-    """Put runs beside each other: configuration, figures with intervals, curves, samples.
+    """Compare runs: configuration, metrics with intervals, curves, samples.
 
-    Runs that differ by seed only are one arm. Intervals are over held-out items where they are stored, else over seeds.
+    Runs that differ only in their seed form one arm. Intervals are over stored held-out items, otherwise over seeds.
 
     Examples:
       irltui compare runs/sft runs/irft
@@ -38,7 +38,7 @@ def compare(
     loaded = load_runs(runs)
     if len(loaded) < 2:
         raise ConfigError(
-            "compare: one run is nothing to compare with",
+            "compare: at least two runs are needed",
             "Name two runs or more, or a study: irltui compare runs/a runs/b",
         )
     comparison = compared(loaded, samples)

@@ -49,7 +49,6 @@ def show(  # noqa: PLR0913 - an option each
 
 
 def _show_study(study: Study, sources: Sources, *, as_json: bool) -> None:
-    """The configuration of each arm, with the first seed."""
     from irltui.config.render import render
 
     seed = study.section.seeds[0]

@@ -1,4 +1,4 @@
-"""`irltui ctl`: put a command where the engine looks for it, and wait a little for the answer."""
+"""`irltui ctl`: send a command to an engine, and wait briefly for its answer."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _FINAL = {"applied", "rejected", "expired"}
 def ctl(
     run: Run,
     command: Annotated[str, typer.Argument(metavar="COMMAND", help="pause, resume, checkpoint, stop, sample or note.")],
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="A prompt for sample, the words of a note.")] = "",
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The prompt for sample, or the text of a note.")] = "",
 ) -> None:
-    """Steer a run that is working; waits a few seconds for its answer.
+    """Control a running engine; waits a few seconds for its answer.
 
     Examples:
       irltui ctl runs/first pause
@@ -53,7 +53,7 @@ def ctl(
         )
     reader = EventReader(folder.events)
     while reader.poll():
-        pass  # what happened before is no answer
+        pass  # skip earlier events
     sent = _send(folder, asked, text)
     answer = ""
     for event in _answers(reader, sent):
@@ -73,7 +73,7 @@ def _command(name: str, text: str) -> Command:
     except ValueError:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(Command)}", param_hint="COMMAND") from None
     if command is Command.NOTE and not text:
-        raise typer.BadParameter("a note needs words", param_hint="TEXT")
+        raise typer.BadParameter("note needs a text", param_hint="TEXT")
     if text and command not in {Command.NOTE, Command.SAMPLE}:
         raise typer.BadParameter(f"{name} takes no text", param_hint="TEXT")
     return command
@@ -89,7 +89,7 @@ def _send(run: RunFolder, command: Command, text: str) -> str:
 
 
 def _answers(reader: EventReader, sent: str) -> Iterator[Control]:
-    """What the engine says to one command, until it is done with it or patience ends."""
+    """The engine's events about one command, until it is final or `PATIENCE` has passed."""
     from irltui.runs.events import Control
 
     until = time.monotonic() + PATIENCE

@@ -1,4 +1,4 @@
-"""The one place where the command line opens the dashboard, and how the dashboard starts runs."""
+"""Open the dashboard from the command line, and start runs for it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ RUNS = Path("runs")
 
 
 def has_dashboard() -> bool:
-    """Whether this installation has one."""
+    """Whether the dashboard is installed."""
     return importlib.util.find_spec("irltui.dashboard") is not None
 
 
 def open_dashboard(run: Path | None, folder: Path | None = None) -> bool:
-    """Show the dashboard, on a run or on all runs of a folder, until it is left; False if there is none to show."""
+    """Show the dashboard on a run or on all runs of a folder; False if it is not installed."""
     if not has_dashboard():
         return False
     folder = folder or (run.parent if run is not None and run.parent != Path() else RUNS)
@@ -41,7 +41,7 @@ def open_dashboard(run: Path | None, folder: Path | None = None) -> bool:
 
 
 def look() -> Offers:
-    """What installed plugins offer; each is asked in a process of its own, for it may crash or hang."""
+    """The kinds of installed plugins; each is loaded in its own process, since it may crash or hang."""
     from irltui.cli.plugins import look_at_installed
     from irltui.dashboard.form import Offers
 
@@ -69,7 +69,7 @@ def report(paths: Sequence[Path]) -> Path:
 
 
 async def check(loaded: Loaded | Study, width: int) -> Text:
-    """What `irltui check` finds, as lines; cancelled, it ends the process that looks.
+    """The findings of `irltui check`. Cancelling it ends the checking process.
 
     Raises:
         IrltuiError: data or model cannot be used.
@@ -86,7 +86,7 @@ async def check(loaded: Loaded | Study, width: int) -> Text:
 def launch(loaded: Loaded | Study, name: str) -> Path:
     """Make the folder of a new run, or of a study's runs, start the work, and return the (first) run's folder.
 
-    A study is worked off by an `irltui run` of its own, which like an engine outlives the dashboard.
+    A separate `irltui run` works through a study and, like an engine, outlives the dashboard.
 
     Raises:
         IrltuiError: a folder cannot be made.

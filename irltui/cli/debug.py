@@ -1,4 +1,4 @@
-"""`irltui debug batch`: compute a step that failed once more, where torch is."""
+"""`irltui debug batch`: recompute a failed step in a worker with torch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from irltui.cli.options import Json, TrustCode, TrustedPlugins
 
 
 def debug_batch(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="RUN/faults/NAME, which the failed run named.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="RUN/faults/NAME, as printed by the failed run.")],
     plugins: TrustedPlugins = None,
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
-    """Compute a step that failed once more: which response, parameter or gradient is not finite.
+    """Recompute a failed step, and show which response, parameter or gradient is not finite.
 
     Examples:
       irltui debug batch runs/first/faults/0001-000004

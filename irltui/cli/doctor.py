@@ -1,4 +1,4 @@
-"""`irltui doctor`: what `irltui.runs.doctor` found, in words."""
+"""`irltui doctor`: print the findings of `irltui.runs.doctor`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def doctor(run: Run, as_json: Json = False) -> None:
-    """Check that a run folder is whole, and say from where it can go on.
+    """Check a run folder for damage, and show where it would resume.
 
     Reads every file, changes nothing. Exit code 1 if something is wrong.
 
@@ -49,6 +49,6 @@ def _resume(run: RunFolder, found: Diagnosis) -> str:
     if found.state in WORKING:
         return f"an engine is working: irltui ctl {folder} stop"
     if found.resumes_from is None:
-        return "not possible as it is; see !! above"
+        return "not possible; see !! above"
     place = f"from checkpoint {safe(found.resumes_from)}" if found.resumes_from else "from the beginning"
     return f"{place}: irltui run --resume {folder}"

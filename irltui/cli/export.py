@@ -1,4 +1,4 @@
-"""`irltui export`: what was asked for is checked here, and done where torch is."""
+"""`irltui export`: check the options, then hand the request to a worker with torch."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ def export(  # noqa: PLR0913 - an option each
     run: Run,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FOLDER", help="A folder that is not there yet; default: RUN/export."),
+        typer.Option("--out", metavar="FOLDER", help="A new folder; default: RUN/export."),
     ] = None,
     iteration: Annotated[
         str,
         typer.Option(
-            "--iteration", metavar="T", help="result, best, last, after how many outer iterations, or a checkpoint."
+            "--iteration", metavar="T", help="result, best, last, a number of outer iterations, or a checkpoint."
         ),
     ] = "result",
     merge: Annotated[
-        bool, typer.Option("--merge/--no-merge", help="LoRA: weights with the adapter merged in, or the adapter alone.")
+        bool, typer.Option("--merge/--no-merge", help="LoRA: merge the adapter into the weights, or not.")
     ] = True,
     dtype: Annotated[
-        str, typer.Option("--dtype", metavar="TYPE", help="Write float32, bfloat16 or float16 weights.")
+        str, typer.Option("--dtype", metavar="TYPE", help="Type of the weights: float32, bfloat16 or float16.")
     ] = "",
     hub: Annotated[
         str,
-        typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Also upload it to the Hugging Face hub, private."),
+        typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Also upload to a private Hugging Face repository."),
     ] = "",
-    public: Annotated[bool, typer.Option("--public", help="Let everybody read what is uploaded.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="Make the uploaded repository public.")] = False,
     plugins: TrustedPlugins = None,
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
-    """Write a folder to use and to share: weights, tokenizer, reward, and a model card filled from the run.
+    """Export a model to use and share: weights, tokenizer, reward, and a model card filled in from the run.
 
-    A transformers folder, safetensors alone; of a LoRA run with the adapter in FOLDER/adapter, of an RFT run with the
-    reward in FOLDER/reward. The best iteration is the one with the lowest held-out loss (fixed reference) or NLL.
+    The folder has transformers' format with safetensors only; a LoRA adapter goes to FOLDER/adapter, the reward of an
+    RFT run to FOLDER/reward. The best iteration is the one with the lowest held-out loss (fixed reference) or NLL.
 
     Examples:
       irltui export runs/first
@@ -63,7 +63,7 @@ def export(  # noqa: PLR0913 - an option each
     target = out if out is not None else folder.path / "export"
     if target.exists():
         raise RunFolderError(
-            f"{safe(target)}: is there already", "Choose another folder with --out, or delete it: nothing is replaced."
+            f"{safe(target)}: already exists", "Choose another folder with --out, or delete it: nothing is replaced."
         )
     _check(dtype, hub, public=public)
     become(
@@ -82,8 +82,8 @@ def export(  # noqa: PLR0913 - an option each
 
 def _check(dtype: str, hub: str, *, public: bool) -> None:
     if dtype not in {"", *_DTYPES}:
-        raise typer.BadParameter(f"{safe(dtype)}: say one of {', '.join(_DTYPES)}", param_hint="--dtype")
+        raise typer.BadParameter(f"{safe(dtype)}: must be one of {', '.join(_DTYPES)}", param_hint="--dtype")
     if hub and not _NAME.fullmatch(hub):
         raise typer.BadParameter(f"{safe(hub)}: write it as OWNER/NAME", param_hint="--push-to-hub")
     if public and not hub:
-        raise typer.BadParameter("says who may read what --push-to-hub pushes", param_hint="--public")
+        raise typer.BadParameter("needs --push-to-hub", param_hint="--public")

@@ -1,4 +1,4 @@
-"""One run on the terminal: start its engine, show its events, pass signals on, say how it ended."""
+"""One run on the terminal: start its engine, show its events, pass signals on, report how it ended."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ POLL = 0.2  # seconds between looks at events.jsonl
 
 
 class Show(Protocol):
-    """Shows one event."""
-
     def __call__(self, event: Event, /) -> None:
         """Show it."""
         ...
@@ -48,7 +46,7 @@ def train(run: RunFolder, *, headless: bool, as_json: bool) -> int:
         if not as_json and not headless and _has_dashboard():
             dashboard.open_dashboard(run.path)
             if engine.poll() is None:
-                talk(f"detached; the run goes on: irltui show {safe(run.path)}")
+                talk(f"detached; the run continues: irltui show {safe(run.path)}")
                 return EXIT_OK
         else:
             talk(f"run folder: {safe(run.path)}")
@@ -58,7 +56,7 @@ def train(run: RunFolder, *, headless: bool, as_json: bool) -> int:
 
 
 def follow(engine: Popen[bytes], reader: EventReader, history: RunHistory, show: Show) -> int:
-    """Show every event until the engine has ended and all is read; a console that takes no more ends nothing.
+    """Show every event until the engine has ended; a console that cannot be written does not end the run.
 
     Returns:
         What the engine's process returned, negative for a signal.
@@ -71,7 +69,7 @@ def follow(engine: Popen[bytes], reader: EventReader, history: RunHistory, show:
             try:
                 show(event)
             except (OutputError, BrokenPipeError):
-                talk("standard output takes no more: the run goes on, and its events are in its folder")
+                talk("standard output cannot be written; the run continues, and its events are in its folder")
                 show = _nothing
         if returned is not None and not events:
             return returned
@@ -84,7 +82,7 @@ def json_lines(event: Event) -> None:
 
 
 def json_line(event: Event, **above: str) -> None:
-    """An event as one line of JSON on stdout, behind what is said of it."""
+    """Print an event as one line of JSON, after the fields of `above`."""
     if not isinstance(event, Damaged):
         out_json({**above, **as_dict(event)}, indent=None)
 
@@ -139,12 +137,12 @@ def _display(history: RunHistory, *, as_json: bool) -> AbstractContextManager[Sh
 
 
 def _report(run: RunFolder, history: RunHistory, returned: int, asked: Asked, *, as_json: bool) -> int:
-    """Tell how it ended: the summary on stdout, what went wrong on stderr."""
+    """Print how the run ended: the summary on stdout, errors on stderr."""
     end = history.end
     state = State(end.state) if end and end.state in set(State) else State.CRASHED
     killed = asked.kill and returned < 0
     if killed:
-        complain("error: the engine was killed by Ctrl-C; what was learned since its last checkpoint is lost")
+        complain("error: the engine was killed by Ctrl-C; progress since its last checkpoint is lost")
     elif state in {State.FAILED, State.CRASHED}:
         _complain(run, history, returned)
     if not as_json:

@@ -1,4 +1,4 @@
-"""Commands whose help is in plain words: a switch has no type to be told, a number is N."""
+"""Commands with plain metavars in their help: none for a switch, N for a number."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ class _PlainGroup(TyperGroup):
 
 
 class App(typer.Typer):
-    """A Typer whose commands and groups say what their options take in plain words."""
+    """A Typer app whose help shows plain metavars: none for switches, N for numbers."""
 
     def __init__(self, **options: Any) -> None:
         chosen: Any = {"cls": _PlainGroup, **options}
         super().__init__(**chosen)
 
     def command(self, name: str | None = None, **options: Any) -> Any:
-        """Declare a command, as `Typer.command` does."""
         chosen: Any = {"cls": _PlainCommand, **options}
         return super().command(name, **chosen)
 
 
 def _plain(param: Any) -> Any:
     if param.param_type_name == "argument":
-        param.display_type_rich = _no_type  # its name says it
+        param.display_type_rich = _no_type  # the metavar suffices
     elif param.metavar is None:
         is_number = param.type_descriptor.annotation in (int, float)
         param.metavar = "" if param.is_flag else "N" if is_number else None

@@ -1,4 +1,4 @@
-"""`irltui init`: ask what to train on what, let another process look at it, write a configuration to begin with."""
+"""`irltui init`: ask for model and data, inspect them in a worker, write a starting configuration."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def init(  # noqa: PLR0913 - an option each
         str, typer.Option("--completion", metavar="COLUMN", help="The column with the answers.")
     ] = "",
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The TOML file to write.")] = Path("irltui.toml"),
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: take what is guessed.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing, and accept all guesses.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Look at model and data, and write a configuration to begin with, every value with its reason.
+    """Inspect model and data, and write a starting configuration with a reason for each value.
 
-    Asks for what is not given, if there is a terminal. Columns with odd names are guessed and shown.
+    Asks for missing options on a terminal. Guesses columns with unusual names, and shows them.
 
     Examples:
       irltui init
@@ -48,7 +48,7 @@ def init(  # noqa: PLR0913 - an option each
 
 @dataclass(frozen=True)
 class _Asked:
-    """What was given; "" is asked for."""
+    """The given options; "" is asked for."""
 
     model: str
     data: str
@@ -73,7 +73,7 @@ def _init(request: _Asked) -> int:
     if request.out.suffix != ".toml":
         raise ConfigError(f"--out {safe(request.out)}: not a TOML file", "Give it a name that ends in .toml.")
     if request.out.exists() and not request.force:
-        raise ConfigError(f"--out {safe(request.out)}: is there already", "Choose another --out, or say --force.")
+        raise ConfigError(f"--out {safe(request.out)}: already exists", "Choose another --out, or add --force.")
     request = _asked(request)
     code, found = _look(request)
     if code != EXIT_OK:
@@ -104,15 +104,15 @@ def _check_loads(path: Path, text: str) -> None:
 
 
 def _asked(request: _Asked) -> _Asked:
-    """With what was left out asked for."""
+    """The request with missing answers asked for."""
     from irltui.config.presets import presets
 
     if request.algorithm not in {"", *ALGORITHMS}:
-        raise ConfigError(f"--algorithm {safe(request.algorithm)}: none of {', '.join(ALGORITHMS)}")
+        raise ConfigError(f"--algorithm {safe(request.algorithm)}: must be one of {', '.join(ALGORITHMS)}")
     missing = [f"--{name}" for name in ("model", "data") if not getattr(request, name)]
     if missing and not _can_ask(request):
         raise ConfigError(
-            f"init: {' and '.join(missing)} not given, and there is nobody to ask",
+            f"init: {' and '.join(missing)} missing, and there is no terminal to ask on",
             "Such as: irltui init --model HuggingFaceTB/SmolLM2-135M --data demos.csv",
         )
     model = request.model or _ask("Model (hub name, folder, or a run's folder)")
@@ -137,14 +137,13 @@ def _ask(question: str, default: str | None = None) -> str:
 
 
 def _choose(question: str, among: Collection[str], default: str | None = None) -> str:
-    """Ask until the answer is one of those."""
     while (answer := _ask(question, default)) not in among:
-        complain(f"{safe(answer, limit=60)}: none of {', '.join(safe(name, limit=40) for name in among)}")
+        complain(f"{safe(answer, limit=60)}: must be one of {', '.join(safe(name, limit=40) for name in among)}")
     return answer
 
 
 def _look(request: _Asked) -> tuple[int, dict[str, Any]]:
-    """The exit code of the process that looked, and what it found."""
+    """The exit code of the inspecting process, and its findings."""
     from irltui.cli.worker import ask
     from irltui.config.requests import InspectRequest
 
@@ -153,7 +152,7 @@ def _look(request: _Asked) -> tuple[int, dict[str, Any]]:
 
 
 def _with_columns(request: _Asked, found: Mapping[str, Any]) -> _Asked:
-    """The columns that are meant, where none has a usual name."""
+    """The request with columns chosen, where none has a usual name."""
     if found["known"]:
         return request
     complain(safe(found["problem"], limit=600))
@@ -167,10 +166,10 @@ def _with_columns(request: _Asked, found: Mapping[str, Any]) -> _Asked:
         return replace(request, prompt=prompt, completion=completion)
     words = " ".join(f"--{key} '{safe(guess[key])}'" for key in ("prompt", "completion"))
     if not all(guess.values()):
-        raise DataError("which columns hold prompt and answer?", "Say --prompt NAME --completion NAME.")
+        raise DataError("which columns hold prompt and answer?", "Give --prompt NAME --completion NAME.")
     if not request.yes:
-        raise DataError("which columns hold prompt and answer?", f"Perhaps {words}; or --yes takes just these.")
-    talk(f"taking {words}")
+        raise DataError("which columns hold prompt and answer?", f"Perhaps {words}; --yes accepts these.")
+    talk(f"using {words}")
     return replace(request, prompt=guess["prompt"], completion=guess["completion"])
 
 
@@ -184,10 +183,10 @@ def _begun(request: _Asked, found: Mapping[str, Any]) -> Begun:
     lengths = found["lengths"]
     if not lengths:
         raise DataError(
-            f"{safe(request.data)}: no row of the first {found['rows']} can be used",
-            f"The commonest reason: {safe(max(reasons, key=reasons.get), limit=300)}."
+            f"{safe(request.data)}: none of the first {found['rows']} rows can be used",
+            f"Most common reason: {safe(max(reasons, key=reasons.get), limit=300)}."
             if (reasons := found["unusable"])
-            else "Say --prompt NAME --completion NAME.",
+            else "Give --prompt NAME --completion NAME.",
         )
     return Begun(
         request.model,
@@ -212,7 +211,7 @@ def _tell(request: _Asked, found: Mapping[str, Any]) -> None:
         talk(safe(f"{finding['level']}: {finding['key']}: {finding['text']}", limit=600))
     if found["template"] == "none":
         talk(
-            f"the model has no chat template: prompt and answer are joined as they are; if a line break belongs "
-            f"between them, {path} says how"
+            f"the model has no chat template, so prompt and answer are concatenated; {path} shows how to put a "
+            f"line break between them"
         )
     out(f"wrote {path}\nnext       irltui check {path}\nthen       irltui run {path}")

@@ -1,4 +1,4 @@
-"""The text that `irltui init` writes: a preset's own lines under what model and data ask for, each with its reason."""
+"""The text that `irltui init` writes: options for model and data, each with its reason, above a preset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMENT_AT = 38
 
 @dataclass(frozen=True)
 class Begun:
-    """What is known; a column "" has a usual name, `rows` 0 is many; lengths are in tokens, in order."""
+    """Facts for the file: a column "" has a usual name, `rows` 0 means many, lengths are sorted, in tokens."""
 
     model: str
     data: str
@@ -32,7 +32,7 @@ class Begun:
 
 
 def config_text(begun: Begun) -> str:
-    """TOML with comments that loads as it is."""
+    """TOML with comments, valid as it is."""
     about, _, preset = preset_text(begun.algorithm).partition("\n")
     own = dict(_own(begun))
     kept = [_batch(line, begun.rows) for line in preset.splitlines() if line.partition("=")[0].strip() not in own]
@@ -53,27 +53,27 @@ _JOINED = (
 _MORE = (
     '# adapter.kind = "lora"              # train adapters alone: much less memory; ten times the learning rate',
     "# loop.micro_batch = 1               # if memory runs out; the result is the same",
-    "# seed = 0                           # of the data's order and everything drawn",
+    "# seed = 0                           # of data order and sampling",
 )
 
 
 def _own(begun: Begun) -> Iterator[tuple[str, str]]:
-    """Key and line of each value that model and data ask for."""
+    """Key and line of each option that depends on model and data."""
     yield _line("model.name", quoted(begun.model), "hub name, model folder, or a finished run's folder")
     yield _line("data.source", quoted(begun.data), f"{begun.rows} rows" if begun.rows else "demonstrations")
     for key, name in begun.columns.items():
         if name:
             yield _line(f"data.columns.{key}", quoted(name), f"the column with the {key}")
     if begun.template == "none":
-        yield _line("data.template", '"none"', "no chat template: prompt and answer are joined as they are")
+        yield _line("data.template", '"none"', "no chat template: prompt and answer are concatenated")
     for what, lengths in (("prompt", begun.prompt_lengths), ("response", begun.response_lengths)):
         yield _limit(what, lengths)
     if 0 < begun.rows < _FEW:
-        yield _line("data.held_out", "0.2", "few rows: a fifth is kept out, so that held-out figures mean something")
+        yield _line("data.held_out", "0.2", "few rows: hold out a fifth, so that held-out metrics mean something")
 
 
 def _batch(line: str, rows: int) -> str:
-    """A preset's batch, smaller where few rows would give a handful of steps."""
+    """The preset's batch size, smaller where few rows would give only a few steps."""
     key, _, value = line.partition("=")
     if key.strip() != "batch" or not rows:
         return line
@@ -82,13 +82,13 @@ def _batch(line: str, rows: int) -> str:
 
 
 def _limit(what: str, lengths: Sequence[int]) -> tuple[str, str]:
-    """Room for the longest, up to the usual limit; not for a few that are far longer than all others."""
+    """Room for the longest, up to the usual limit; a few far longer outliers are left out."""
     longest, usual, nearly_all = lengths[-1], lengths[len(lengths) // 2], lengths[int(0.99 * (len(lengths) - 1))]
     needed = longest if longest <= _FAR * nearly_all else nearly_all
     most = min(_USUAL, -(-needed // _STEP) * _STEP)
     over = sum(length > most for length in lengths)
-    left_out = f"; longer, so left out: {over}" if over else ""
-    return _line(f"data.max_{what}_tokens", str(most), f"here {usual} in the middle, {longest} at most{left_out}")
+    left_out = f"; {over} longer ones are left out" if over else ""
+    return _line(f"data.max_{what}_tokens", str(most), f"here median {usual}, longest {longest}{left_out}")
 
 
 def _line(key: str, value: str, comment: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What `irltui score`, `sample` and `triage` have in common: the run, the rows, the work, and what is shown of it."""
+"""Shared by `irltui score`, `sample` and `triage`: choose the run and its rows, run the worker, show the result."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from irltui.text import safe
 DATA = ("columns", "split", "subset", "limit", "max_prompt_tokens", "max_response_tokens", "overlong")
 DECODING = "decoding"
 _OTHER_SOURCE = {"split": "train", "subset": "auto", "limit": "all"}
-"""What a run says of its own source does not hold for another."""
+"""A run's options for its own source do not apply to another."""
 
 
 def work_on(request: OnRows, view: Callable[[Path], Any], *, as_json: bool) -> int:
-    """Let the work be done, and show what came of it; the exit code."""
+    """Run the worker and print its result; returns the exit code."""
     code = work(request)
     if code == EXIT_OK:
         shown = view(request.out)
@@ -44,22 +44,22 @@ def finished_run(path: Path) -> RunFolder:
         RunFolderError: it has no result yet.
     """
     run = open_run_folder(path)
-    read_manifest(run)  # a damaged one is better reported here
+    read_manifest(run)  # report a damaged one before any work
     if not run.model.is_dir():
         state = read_status(run).state
         works = state in WORKING
         raise RunFolderError(
             f"{safe(path)}: has no result yet: the run is {state}",
-            "Wait for its end." if works else f"Finish it: irltui run --resume {safe(path)}",
+            "Wait until it finishes." if works else f"Finish it: irltui run --resume {safe(path)}",
         )
     return run
 
 
 def reading(run: RunFolder, source: str, assignments: Sequence[str], allowed: Sequence[str]) -> dict[str, Any]:
-    """Which rows are meant: data other than the run's is read as the run's was, unless `--set` says another way.
+    """Options for reading the data: those of the run, overridden by `--set`.
 
     Raises:
-        ConfigError: an assignment is about something that the run has settled, or has problems.
+        ConfigError: an assignment is invalid, or changes an option that the run has fixed.
     """
     given = _checked(assignments, allowed)
     own = read_manifest(run).config["data"]["source"]
@@ -73,21 +73,21 @@ def reading(run: RunFolder, source: str, assignments: Sequence[str], allowed: Se
 
 
 def place(run: RunFolder, command: str, source: str) -> Path:
-    """A file in the run's folder, called after the data."""
+    """The default output file, named after the data."""
     stem = re.sub(r"[^A-Za-z0-9._-]", "-", Path(source).stem).strip(".-") or "data"
     return run.applied / f"{command}-{stem}.jsonl"
 
 
 def _checked(assignments: Sequence[str], allowed: Sequence[str]) -> list[Layer]:
-    """What `--set` says, if it is about reading data or drawing answers.
+    """The `--set` assignments, which may change how data is read and answers are sampled.
 
     Raises:
-        ConfigError: it is about something that the run has settled.
+        ConfigError: it changes an option that the run has fixed.
     """
     for assignment in assignments:
         keys = split_key(assignment.partition("=")[0]) or ("",)
         settable = keys[0] == DECODING and DECODING in allowed
         if not settable and not (keys[0] == "data" and len(keys) > 1 and keys[1] in allowed):
             known = ", ".join(key if key == DECODING else f"data.{key}" for key in allowed)
-            raise ConfigError(f"--set {safe(assignment, limit=120)}: the run has settled that", f"Here: {known}.")
+            raise ConfigError(f"--set {safe(assignment, limit=120)}: fixed by the run", f"Allowed here: {known}.")
     return set_layers(assignments)

@@ -1,4 +1,4 @@
-"""What `score`, `sample` and `triage` wrote, for people: a few figures, the ends of the order, where the file is."""
+"""The results of `score`, `sample` and `triage` for people: statistics, first and last rows, the file."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Line = Mapping[str, Any]
 
 
 def score_view(path: Path, *, as_json: bool) -> Any:
-    """Figures of the rewards, and the best and the worst rows; for JSON what the file was made from."""
+    """Statistics of the rewards, the best and the worst rows; for JSON the file's description."""
     about = _about(path)
     if as_json:
         return _as_json(path, about)
     summary = about["summary"]
     lines = [f"{summary['scored']} of {summary['rows']} rows scored", *_skipped(summary, "scored")]
     if summary["cut"]:
-        lines.append(f"cut for the reward: {summary['cut']} rows")
+        lines.append(f"truncated for the reward: {summary['cut']} rows")
     if summary["scored"]:
         names = ("lowest", "median", "mean", "highest")
         lines.append("reward: " + "  ".join(f"{name} {_shown(summary[name])}" for name in names))
@@ -44,7 +44,7 @@ def score_view(path: Path, *, as_json: bool) -> Any:
 
 
 def sample_view(path: Path, *, as_json: bool) -> Any:
-    """What choosing gained, and a few answers; for JSON what the file was made from."""
+    """The gain of best-of-n, and a few answers; for JSON the file's description."""
     about = _about(path)
     if as_json:
         return _as_json(path, about)
@@ -52,7 +52,7 @@ def sample_view(path: Path, *, as_json: bool) -> Any:
     lines = [f"{summary['answered']} of {summary['rows']} prompts answered, best of {count}"]
     lines += _skipped(summary, "answered")
     if summary["cut"]:
-        lines.append(f"cut at the length cap: {summary['cut']} of the answers chosen")
+        lines.append(f"stopped at the length limit: {summary['cut']} of the chosen answers")
     if summary["best_mean"] is not None:
         lines.append(f"mean reward: {_shown(summary['mean'])} of all, {_shown(summary['best_mean'])} of the best")
     shown = list(islice((line for line in _lines(path) if "completion" in line), _ENDS))
@@ -62,14 +62,14 @@ def sample_view(path: Path, *, as_json: bool) -> Any:
 
 
 def triage_view(path: Path, limit: int, kept: Path | None, *, as_json: bool) -> Any:
-    """The most suspicious rows, `limit` 0 shows all; and into what heaps the rewards fall."""
+    """The most suspicious rows (all if `limit` is 0), and the groups of rewards."""
     about = _about(path)
     shown = list(islice(_lines(path), limit or None))
     if as_json:
         return [*shown]
     summary = about["summary"]
     lines = [
-        f"{summary['rows']} demonstrations of {safe(about['data'])}, {summary['suspicious']} with a reason to doubt",
+        f"{summary['rows']} demonstrations of {safe(about['data'])}, {summary['suspicious']} suspicious",
         _table(shown, _SUSPECT),
         *_heaps(summary, kept),
     ]
@@ -114,7 +114,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _ends(path: Path) -> list[Line]:
-    """The best rows and the worst, without repeating one."""
+    """The best and the worst rows, each once."""
     best = heapq.nlargest(_ENDS, _rewarded(path), key=_reward)
     worst = heapq.nsmallest(_ENDS, _rewarded(path), key=_reward)
     numbers = {line["row"] for line in best}
@@ -135,7 +135,7 @@ def _skipped(summary: Line, what: str) -> Iterator[str]:
         rows = ", ".join(map(str, tally["rows"]))
         yield f"not {what}, {safe(reason)}: {tally['count']} (row{'s' if tally['count'] > 1 else ''} {rows}{more})"
     if any(" over " in reason for reason in summary["skipped"]):
-        yield "longer rows: --set data.overlong=truncate, or raise data.max_prompt_tokens, data.max_response_tokens"
+        yield "for longer rows: --set data.overlong=truncate, or raise data.max_prompt_tokens, data.max_response_tokens"
 
 
 def _shown(value: object) -> str:
@@ -172,7 +172,7 @@ _WRAPPED, _CLIPPED = {"why"}, {"prompt", "response", "best answer"}
 
 
 def _table(lines: Iterable[Line], fields: _Fields) -> str:
-    """Rows as wide as the terminal; long texts are clipped, reasons wrapped."""
+    """A table as wide as the terminal; long texts are clipped, reasons wrapped."""
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="")
     for name in fields:
         clipped = name in _CLIPPED

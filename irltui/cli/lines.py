@@ -29,14 +29,14 @@ _SHORT = 60
 
 
 class Lines:
-    """Turns events into lines; what one phase repeats about its progress is thinned out."""
+    """Turns events into lines; repeated progress of a phase is thinned out."""
 
     def __init__(self) -> None:
         self._phase: tuple[str, int | None] = ("", -1)
         self._phase_at = 0.0
 
     def line(self, event: Event) -> str:
-        """The event's line with its time of day, "" if it says nothing new."""
+        """The event's line with its time of day, "" if there is nothing new in it."""
         if isinstance(event, PhaseProgress) and not self._is_news(event):
             return ""
         words = _WORDS.get(type(event))
@@ -52,7 +52,6 @@ class Lines:
 
 
 def interval(result: Figure) -> str:
-    """A benchmark's result: mean, interval and count."""
     return f"{figure(result.mean)}{between(result.low, result.high)} (n {result.n})"
 
 

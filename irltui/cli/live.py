@@ -23,14 +23,12 @@ _SPEEDS = (PAIRS_PER_SECOND, TOKENS_PER_SECOND)
 
 
 def display(console: Console, history: RunHistory) -> Live:
-    """A display that follows `history` until it is left."""
     return Live(
         console=console, get_renderable=lambda: draw(history), refresh_per_second=4, transient=True, screen=False
     )
 
 
 def draw(history: RunHistory) -> Group:
-    """The state of a run in a few lines."""
     return Group(
         _line(f"{history.start.algorithm or 'starting'}  {_phase(history.progress)}", "bold"),
         _bars(history),

@@ -1,4 +1,4 @@
-"""The command line: its commands, each a file of its own that imports what is heavy when it is called."""
+"""The command line. Each command is a module, which imports heavy packages only when called."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ app = App(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    epilog=f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}. NO_COLOR is heeded.",
+    epilog=f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}. Respects NO_COLOR.",
 )
 for command in (init.init, check.check, run.run, watch.watch, runs.runs, show.show, ctl.ctl, doctor.doctor):
     app.command(rich_help_panel=_RUNS)(command)
@@ -50,7 +50,7 @@ for command in (score.score, sample.sample, triage.triage, bench.bench, export.e
     app.command(rich_help_panel=_RESULTS)(command)
 app.command(rich_help_panel=_CONFIGURATION)(presets.presets)
 config_app = App(
-    help="Look at configurations.\n\nExamples:\n  irltui config show irft --model M --data D\n"
+    help="Show configurations and their schema.\n\nExamples:\n  irltui config show irft --model M --data D\n"
     "  irltui config schema > irltui.schema.json",
     no_args_is_help=True,
 )
@@ -72,7 +72,7 @@ debug_app.command("batch")(debug.debug_batch)
 
 
 def main() -> None:
-    """Run the command line and end the process; errors of ours become a message and a hint."""
+    """Run the command line and exit; our own errors become a message and a hint."""
     from irltui.console import complain, is_verbose
     from irltui.errors import EXIT_FAILED, IrltuiError
     from irltui.text import safe
@@ -123,14 +123,16 @@ def _look_into(folder: Path) -> None:
 def irltui(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Before any command: results and errors alone.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only results and errors; goes before the command.")
+    ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Before any command: errors with where in the program they arose.")
+        bool, typer.Option("--verbose", "-v", help="Print tracebacks with errors; goes before the command.")
     ] = False,
 ) -> None:
     """Fine-tune language models from demonstrations by inverse reinforcement learning: IRFT, RFT, SPIN, SFT.
 
-    Alone, or with a folder, irltui opens the dashboard on a terminal.
+    Without a command, or with a folder, irltui opens the dashboard on a terminal.
 
     Examples:
       irltui run irft --model M --data demos.jsonl   train, and watch

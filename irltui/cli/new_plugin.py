@@ -1,4 +1,4 @@
-"""`irltui plugins new`: the template, with another name and one kind of part. Knows nothing of what is in it."""
+"""`irltui plugins new`: copy the template with another name and one kind of part."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _IGNORED = ("__pycache__", "*.egg-info", ".pytest_cache", "dist")
 
 
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name, which its kinds begin with.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name, the prefix of its kinds.")],
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="reward, sampler or benchmark.")] = "reward",
     out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Default: ./irltui-NAME.")] = None,
 ) -> None:
-    """Write a new plugin: a whole distribution whose own tests pass as it is.
+    """Create a plugin: an installable package whose tests pass.
 
     Examples:
       irltui plugins new acme --kind reward
@@ -32,12 +32,12 @@ def new(
     import shutil
 
     if not _NAME.fullmatch(name) or name == "irltui":
-        raise PluginError(f"{safe(name)}: is no name for a plugin", "Use small letters, digits and single '-'.")
+        raise PluginError(f"{safe(name)}: not a valid plugin name", "Use lowercase letters, digits and single hyphens.")
     if kind not in KINDS:
-        raise PluginError(f"--kind {safe(kind)}: is none of {', '.join(KINDS)}", "Policy steps are provisional.")
+        raise PluginError(f"--kind {safe(kind)}: must be one of {', '.join(KINDS)}", "Policy steps are provisional.")
     target = Path(f"irltui-{name}") if out is None else out.expanduser()
     if target.exists():
-        raise PluginError(f"{safe(target)}: is there already", "Choose another --out.")
+        raise PluginError(f"{safe(target)}: already exists", "Choose another --out.")
     package = f"irltui_{name.replace('-', '_')}"
     try:
         shutil.copytree(_template(), target, ignore=shutil.ignore_patterns(*_IGNORED))
@@ -49,13 +49,13 @@ def new(
         (target / "irltui_template").rename(target / package)
     except OSError as error:
         raise PluginError(f"{safe(target)}: cannot be written: {error}", "Choose another --out.") from error
-    say(f"{target}: a plugin with a {kind}. What to do now:")
+    say(f"{target}: created a plugin with a {kind}. Next:")
     say(f"  cd {target} && {Path(sys.executable).name} -m pip install -e '.[test]'")
     say(f"  python -m pytest && irltui plugins check {name}")
 
 
 def _renamed(text: str, name: str, package: str, kind: str) -> str:
-    """The template's names replaced; lines of its `__init__` that speak of other kinds left out."""
+    """The template with the plugin's name, without lines about other kinds."""
     for other in set(KINDS) - {kind}:
         text = "".join(
             line
@@ -75,7 +75,7 @@ def _renamed(text: str, name: str, package: str, kind: str) -> str:
 
 
 def _template() -> Path:
-    """Inside the wheel; beside the package in a source tree."""
+    """In the wheel, or beside the package in a source tree."""
     from importlib.resources import files
 
     package = Path(str(files("irltui")))

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have in common."""
+"""Arguments and options shared by several commands."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def _presets_and_files(incomplete: str) -> list[str]:
 
 
 def _runs(incomplete: str) -> list[str]:
-    """Folders that begin so, those of runs alone where there are any."""
+    """Matching folders; only runs if there are any."""
     folders = [path for path in _paths(incomplete or "runs/") if path.endswith("/")]
     runs = [path.rstrip("/") for path in folders if (Path(path) / "run.json").is_file()]
     return runs or folders
 
 
 def _paths(incomplete: str) -> list[str]:
-    """Files and (with a slash) folders whose path begins so."""
+    """Matching files, and folders with a slash."""
     above, _, name = incomplete.rpartition("/")
     shown = incomplete[: len(incomplete) - len(name)]
     try:
@@ -62,12 +62,12 @@ Target = Annotated[
 ]
 Model = Annotated[str, typer.Option("--model", metavar="M", help="Hub name, model folder, or a finished run's folder.")]
 Data = Annotated[str, typer.Option("--data", metavar="D", help="Hub name, or a JSONL, Parquet, CSV or Arrow file.")]
-Preset = Annotated[str, typer.Option("--preset", metavar="P", help="A preset that lies under a TOML file.")]
+Preset = Annotated[str, typer.Option("--preset", metavar="P", help="A preset that the TOML file builds on.")]
 Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set one value, such as loop.batch=8; repeatable."),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Order of the data and everything drawn.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of data order and sampling.")]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(
@@ -90,9 +90,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.", autocompletion=_runs)]
 Reading = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="How the data is read, such as data.split=test; repeatable."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Option for reading the data, such as data.split=test; repeatable."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="F", help="JSONL file; default: in RUN/applied/.")]
-Batch = Annotated[int, typer.Option("--batch", min=1, help="Responses a forward pass; rewards do not depend on it.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew, whatever the output holds.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, help="Responses per forward pass; rewards do not depend on it.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Start over, and replace existing output.")]
 Several = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or of a study.")]

@@ -1,6 +1,6 @@
-"""`irltui plugins`: what is installed, what it provides, whether it conforms; and a new one from the template.
+"""`irltui plugins`: list, check and create plugins.
 
-A plugin is only ever imported in a process of its own, so one that crashes or hangs is a line of the answer.
+A plugin is imported in its own process only, so that one that crashes or hangs is reported like any other problem.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LOAD_LIMIT = 60.0  # seconds that an import may take
 
 @dataclass
 class Looked:
-    """What a process found out about a plugin."""
+    """Findings of the process that loaded a plugin."""
 
     kinds: list[dict[str, Any]] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
@@ -41,14 +41,13 @@ class Looked:
 
     @property
     def is_good(self) -> bool:
-        """Whether it loads and no check found a problem."""
         return not self.error and not any(check["problem"] for check in self.checks)
 
 
 def plugins(context: typer.Context, as_json: Json = False) -> None:
-    """What is installed, what it provides, whether it keeps its contract.
+    """List, check and create plugins.
 
-    Alone, `irltui plugins` lists. Listing imports nothing.
+    Without a command, lists them. Listing imports nothing.
 
     Examples:
       irltui plugins
@@ -60,10 +59,10 @@ def plugins(context: typer.Context, as_json: Json = False) -> None:
 
 
 def show(
-    load: Annotated[bool, typer.Option("--load", help="Import each, in its own process, for its options.")] = False,
+    load: Annotated[bool, typer.Option("--load", help="Import each in its own process, to show its options.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List plugins with where they come from; with --load also their kinds and options.
+    """List plugins and their origin; with --load also their kinds and options.
 
     Examples:
       irltui plugins list
@@ -81,7 +80,7 @@ def check(
     limit: Annotated[float, typer.Option("--limit", min=0.1, help="Seconds that one check may take.")] = 120.0,
     as_json: Json = False,
 ) -> None:
-    """Load a plugin in a process of its own and try everything it provides on the embedded model.
+    """Load a plugin in its own process, and test all its parts on the embedded model.
 
     Exit code 1 if anything is wrong.
 
@@ -135,12 +134,12 @@ def _list(*, load: bool, as_json: bool) -> int:
     else:
         _tell_list(rows)
         if len(rows) > 1 and not load:
-            talk("what they provide: irltui plugins list --load")
+            talk("to list what they provide: irltui plugins list --load")
     return EXIT_FAILED if any(row["error"] for row in rows) and load else EXIT_OK
 
 
 def look_at_installed() -> list[dict[str, Any]]:
-    """Rows of the installed plugins, loaded; what `irltui plugins list --load --json` prints of them."""
+    """The installed plugins, each loaded in its own process."""
     from irltui.api.registry import Registry, installed
 
     registry = Registry()
@@ -196,7 +195,7 @@ def _tell_list(rows: list[dict[str, Any]]) -> None:
 
 
 def _look(request: PluginRequest, looked: Looked, limit: float) -> Iterator[dict[str, Any]]:
-    """Lines of the process that looks, which is killed when nothing new comes within the limit."""
+    """Lines of the inspecting process, which is killed if no new line arrives within the limit."""
     import subprocess
 
     from irltui.cli.worker import handed_over
@@ -238,7 +237,7 @@ def _lines_of(child: subprocess.Popen[str], plugin: str, looked: Looked, limit: 
             yield line
         complaints.join(timeout=5)
         if child.wait():
-            looked.error = _last_words(said, child.returncode, doing)
+            looked.error = _failure(said, child.returncode, doing)
     except queue.Empty:
         what = f"{doing['component']} {doing['kind']}: {doing['check']}" if doing else f"loading plugin {plugin!r}"
         looked.error = f"{what}: not done within {limit:g} s: it hangs, or --limit is too short"
@@ -264,7 +263,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
     return line if isinstance(line, dict) and line.get("event") in {"kind", "begin", "check"} else None
 
 
-def _last_words(said: list[str], returned: int, doing: Mapping[str, Any]) -> str:
+def _failure(said: list[str], returned: int, doing: Mapping[str, Any]) -> str:
     own = [line for line in said if line.startswith(("error: ", "hint: "))]
     if own:
         return " ".join(line.strip().removeprefix("error: ") for line in own)

@@ -1,4 +1,4 @@
-"""`irltui report`: reads runs, writes one page, and figures if they are asked for."""
+"""`irltui report`: write runs as one HTML page, and optionally their charts as files."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def report(
         Path | None, typer.Option("--figures", metavar="FOLDER", help="Also write every chart as PNG and SVG.")
     ] = None,
     machine: Annotated[
-        bool, typer.Option("--machine", help="Also tell the name of the host and the folders, which are left out.")
+        bool, typer.Option("--machine", help="Include the host name and folders, which are left out otherwise.")
     ] = False,
-    samples: Annotated[int, typer.Option("--samples", min=0, metavar="N", help="Prompts whose answers are shown.")] = 4,
+    samples: Annotated[int, typer.Option("--samples", min=0, metavar="N", help="Number of prompts to show.")] = 4,
     as_json: Json = False,
 ) -> None:
-    """Write one HTML page of one or several runs that needs no network and runs nothing.
+    """Write a self-contained HTML report of one or several runs.
 
-    Curves, the reward game, samples with changes and token rewards, health, configuration, how to do it again.
+    Curves, the reward game, samples with changes and token rewards, health, configuration, how to reproduce it.
 
     Examples:
       irltui report runs/first
@@ -87,7 +87,7 @@ def write_report(
 
 
 def _check_place(to: Path) -> None:
-    """A page of ours may be written anew, nothing else."""
+    """Only an earlier report may be overwritten."""
     from irltui.report.page import MARK
 
     if to.is_dir():
@@ -97,4 +97,4 @@ def _check_place(to: Path) -> None:
     with to.open("rb") as file:
         start = file.read(200)
     if MARK.encode() not in start:
-        raise RunFolderError(f"--out {safe(to)}: is there already, and is no report", "Choose another file.")
+        raise RunFolderError(f"--out {safe(to)}: already exists and is not a report", "Choose another file.")

@@ -1,4 +1,4 @@
-"""`irltui run`: make the folders of a run or of several, start the work, and follow it to its end."""
+"""`irltui run`: create the folders of one or several runs, start them, and follow them to the end."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ def run(  # noqa: PLR0913 - an option each
     seed: Seed = None,
     plugins: Plugins = None,
     trust_code: TrustCode = False,
-    headless: Annotated[bool, typer.Option("--headless", help="No dashboard: a progress display, or lines.")] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="No dashboard: progress display or lines.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the events as JSON lines; implies --headless.")
     ] = False,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Continue a run, or several, as configured.")
+        Path | None, typer.Option("--resume", metavar="RUN", help="Continue a run, or a folder of several runs.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, metavar="N", help="The same run from N seeds, in RUN/seed-S.")
+        int | None, typer.Option("--seeds", min=1, metavar="N", help="Repeat the run with N seeds, in RUN/seed-S.")
     ] = None,
     grid: Annotated[
         list[str] | None,
-        typer.Option("--grid", metavar="KEY=A,B", help="A run for each value, in RUN/KEY=A; repeatable: all pairs."),
+        typer.Option("--grid", metavar="KEY=A,B", help="One run per value, in RUN/KEY=A; repeat for combinations."),
     ] = None,
     submit: Annotated[
         list[str] | None,
         typer.Option(
             "--submit",
             metavar="KEY=VALUE",
-            help="Submit every run to Slurm, through submitit, and return: time=12:00:00, partition=gpu; repeatable.",
+            help="Submit the runs to Slurm and return; options such as time=12:00:00, partition=gpu; repeatable.",
         ),
     ] = None,
 ) -> None:
     r"""Train: start a run, or continue one, and follow it.
 
-    The engine is a process of its own: closing the terminal does not end it.
-    Ctrl-C stops it with a checkpoint, a second Ctrl-C at once.
+    The engine is a separate process: closing the terminal does not end it.
+    Ctrl-C stops it with a checkpoint, a second Ctrl-C kills it.
 
     Examples:
       irltui run irft --model M --data demos.jsonl --out runs/first
@@ -83,8 +83,8 @@ def run(  # noqa: PLR0913 - an option each
         sys.exit(_start(sources, out, headless=headless, as_json=as_json))
     if not replace(sources, plugins=()).is_empty or out is not None:
         raise typer.BadParameter(
-            "continues a run as it was configured: leave out TARGET, --out and all that configures (--plugin only says "
-            "that you trust the file)",
+            "continues a run with its own configuration: leave out TARGET, --out and configuration options (--plugin "
+            "only confirms that you trust the file)",
             param_hint="--resume",
         )
     sys.exit(_resume(resume, headless=headless, as_json=as_json))
@@ -100,7 +100,7 @@ class _Several:
 
     @property
     def option(self) -> str:
-        """The one that an error names, "" if none was given."""
+        """The option to name in errors, "" if none was given."""
         given = {"--submit": self.submit, "--grid": self.grid, "--seeds": self.seeds is not None}
         return next((option for option, value in given.items() if value), "")
 
@@ -113,14 +113,13 @@ class _Several:
 
         if resume is not None or under_launcher():
             raise typer.BadParameter(
-                "starts whole runs: not with --resume (the same command with --out goes on), nor under a launcher "
-                "(launch each by itself)",
+                "starts new runs, so it goes neither with --resume (repeat the command with --out to continue) nor "
+                "with a launcher (launch each run by itself)",
                 param_hint=self.option,
             )
         if study_of(sources.target, sources.assignments) is not None:
             raise typer.BadParameter(
-                "a study starts its runs itself, with the seeds and arms it names; --set study.seeds=[0,1] names "
-                "others",
+                "a study names its own seeds and arms; change them with --set study.seeds=[0,1]",
                 param_hint=self.option,
             )
         _check_named(sources)
@@ -193,7 +192,9 @@ def _make_run(sources: Sources, out: Path | None) -> RunFolder:
 
     _check_named(sources)
     if under_launcher() and out is None:
-        raise typer.BadParameter("needed under a launcher: all processes must mean the same folder", param_hint="--out")
+        raise typer.BadParameter(
+            "required under a launcher: all processes must use the same folder", param_hint="--out"
+        )
     if out is not None and rank() != 0:
         return _made_by_first_rank(out)
     loaded = sources.load()
@@ -211,7 +212,7 @@ def _check_named(sources: Sources) -> None:
 
 
 def new_folder(name: str) -> Path:
-    """`runs/NAME-TIME`, made at once so that two runs of one second do not share it."""
+    """`runs/NAME-TIME`, created at once so that two runs started in one second do not share it."""
     import time
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -222,7 +223,7 @@ def new_folder(name: str) -> Path:
         except FileExistsError:
             continue
         except OSError:
-            return folder  # what is wrong is reported where folders are made
+            return folder  # reported by create_run_folder
         return folder
     return Path("runs") / f"{name}-{stamp}"
 
@@ -237,6 +238,6 @@ def _made_by_first_rank(path: Path) -> RunFolder:
     until = time.monotonic() + RANKS_WAIT
     while not is_run(path):
         if time.monotonic() > until:
-            raise NoRunError(f"{safe(path)}: the first process made no run here within {RANKS_WAIT:.0f} s")
+            raise NoRunError(f"{safe(path)}: the first process created no run here within {RANKS_WAIT:.0f} s")
         time.sleep(0.2)
     return RunFolder(path)

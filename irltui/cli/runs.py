@@ -1,4 +1,4 @@
-"""`irltui runs`: the runs in a folder and how they are doing."""
+"""`irltui runs`: the runs below a folder with state and latest metrics."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 _HEAD = ["run", "state", "algorithm", "outer", "step", *(metric(name).label for name in COLUMNS), "seen"]
 _EXPENDABLE = ("outer", "algorithm", "seen", metric(HELD_OUT_NLL).label)
-"""Columns that go first, in this order, where a terminal is too narrow."""
+"""Columns to leave out on a narrow terminal, in this order."""
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to look.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to search, at any depth.")] = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """List runs and how they are doing.
+    """List runs with their state and latest metrics.
 
     Examples:
       irltui runs
@@ -53,7 +53,7 @@ def runs(
 
 
 def fitting(table: list[list[str]], width: int) -> list[list[str]]:
-    """The table, without what can best be spared if its lines would not fit."""
+    """The table without its most expendable columns, where its lines are too wide."""
     for name in _EXPENDABLE:
         if max(map(len, columns(table).split("\n"))) <= width:
             break
@@ -71,9 +71,7 @@ def _find(folder: Path) -> Found:
     except OSError as error:
         if folder == Path("runs") and not folder.exists():
             return Found()
-        raise NoRunError(
-            f"{safe(folder)}: {safe(error.strerror or error)}", "Name the folder that holds runs."
-        ) from None
+        raise NoRunError(f"{safe(folder)}: {safe(error.strerror or error)}", "Name a folder with runs.") from None
 
 
 class _Row:
@@ -117,7 +115,6 @@ class _Row:
 
 
 def _algorithm(run: RunFolder) -> str:
-    """What the run learns by, "?" if its run.json is damaged."""
     from irltui.runs.manifest import read_manifest
 
     try:

@@ -1,4 +1,4 @@
-"""`irltui sample`: answers of a run's policy, the best of n by its reward."""
+"""`irltui sample`: sample a run's policy, and keep the best of n by its reward."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from irltui.cli.options import Batch, Json, Out, Overwrite, Reading, Run, TrustC
 def sample(  # noqa: PLR0913 - an option each
     run: Run,
     prompts: Annotated[str, typer.Option("--prompts", metavar="D", help="Data with prompts; answers are not read.")],
-    best_of: Annotated[int, typer.Option("--best-of", min=1, help="Answers drawn for each prompt.")] = 8,
+    best_of: Annotated[int, typer.Option("--best-of", min=1, help="Answers to sample per prompt.")] = 8,
     strength: Annotated[
         float | None,
-        typer.Option("--strength", min=0, help="Draw further from the model that the run started from; 1: as learned."),
+        typer.Option("--strength", min=0, help="Amplify what the run learned over its initial model; 1 is as learned."),
     ] = None,
     out: Out = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sampling.")] = 0,
     assignments: Reading = None,
     batch: Batch = 8,
     overwrite: Overwrite = False,
@@ -27,13 +27,13 @@ def sample(  # noqa: PLR0913 - an option each
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
-    """Answer prompts with a run's policy, the best of n by its reward.
+    """Sample answers from a run's policy, and keep the best of n by its reward.
 
     The reward of a run that learned none (sft) is its log-ratio to the model that it started from. With --strength W
-    tokens are drawn by log pi_0 + W (log pi - log pi_0), among those that the policy finds plausible.
+    tokens are sampled from log pi_0 + W (log pi - log pi_0), among those that the policy finds plausible.
 
-    The file holds the best answer as prompt and completion, which `irltui run --data` reads, and all n with rewards.
-    An interrupted command, given again, goes on.
+    The output holds each prompt with its best answer, which `irltui run --data` reads, and all n with rewards.
+    Repeat an interrupted command to continue it.
 
     Examples:
       irltui sample runs/first --prompts prompts.jsonl

@@ -1,4 +1,4 @@
-"""`irltui score`: the reward that a run learned, of rows of data."""
+"""`irltui score`: the learned reward of rows of data."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def score(  # noqa: PLR0913 - an option each
     run: Run,
     data: Data,
     out: Out = None,
-    tokens: Annotated[bool, typer.Option("--tokens", help="Write each token's part of the reward, too.")] = False,
-    rank: Annotated[bool, typer.Option("--rank", help="Highest rewards first.")] = False,
-    best: Annotated[bool, typer.Option("--best-of-group", help="Keep the best response to each prompt.")] = False,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Also write the reward of each token.")] = False,
+    rank: Annotated[bool, typer.Option("--rank", help="Sort by reward, highest first.")] = False,
+    best: Annotated[bool, typer.Option("--best-of-group", help="Keep only the best response to each prompt.")] = False,
     assignments: Reading = None,
     batch: Batch = 8,
     overwrite: Overwrite = False,
@@ -24,9 +24,9 @@ def score(  # noqa: PLR0913 - an option each
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
-    """Score responses with what a run learned: its reward (rft), or its log-ratio to the model that it started from.
+    """Score responses with a run's reward (rft), or with its log-ratio to the model that it started from.
 
-    Rows are stored as they are scored: a command that was interrupted, given again, goes on.
+    Rows are written as they are scored. Repeat an interrupted command to continue it.
 
     Examples:
       irltui score runs/first --data answers.jsonl

@@ -1,4 +1,4 @@
-"""Several runs on a terminal: a line per run while they are worked off or submitted, then what they came to."""
+"""Several runs on a terminal: one line per run while they work or are submitted, then the results."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def work_off(plan: Plan, *, as_json: bool) -> int:
     workers = LocalWorkers(plan, _nothing if is_drawn or as_json else _tell, relay.look if relay else _nothing)
     for job in workers.jobs:
         if job.state is State.FINISHED:
-            talk(f"{job.run.name}: finished already")
+            talk(f"{job.run.name}: already finished")
     with _drawn(workers.jobs) if is_drawn else nullcontext():
         code = workers.work()
     unfinished = [job for job in workers.jobs if job.state is not State.FINISHED]
@@ -77,12 +77,12 @@ def submit_all(plan: Plan, make: Callable[[], None], options: Sequence[str], *, 
         out_json([dict(zip(("name", "state", "run"), row, strict=True)) for row in rows])
     else:
         out(columns(rows))
-    talk(f"look with `irltui runs {safe(plan.folder)}` and `irltui watch RUN`")
+    talk(f"watch with `irltui runs {safe(plan.folder)}` and `irltui watch RUN`")
     return EXIT_OK
 
 
 def _tell_results(plan: Plan, *, as_json: bool) -> None:
-    """The comparison of a study; of other plans a line per run."""
+    """Print a study's comparison, or one line per run."""
     if plan.compare is not None:
         result = study_result(plan, plan.compare)
         if as_json:
@@ -108,13 +108,13 @@ def _nothing(job: Job | None = None) -> None:
 
 def _complain(job: Job) -> None:
     reason = read_status(job.folder).reason if job.state is State.FAILED else ""
-    complain(f"error: {job.run.name}: {safe(reason or 'the engine ended without saying why', lines=True)}")
+    complain(f"error: {job.run.name}: {safe(reason or 'the engine ended without reporting a reason', lines=True)}")
     if not reason and (tail := console_tail(job.folder)):
         complain(tail)
 
 
 def _drawn(jobs: Sequence[Job]) -> Live:
-    """A display that follows the jobs until it is left, and stays on the screen."""
+    """A live table of the jobs; its last state stays on the screen."""
     return Live(console=Console(stderr=True), get_renderable=lambda: _table(jobs), refresh_per_second=4)
 
 
@@ -144,7 +144,7 @@ def _row(run: PlannedRun, state: State, status: Any) -> list[str]:
 
 
 class _Relay:
-    """Events of all runs as lines of JSON, each with the run it is of; those of earlier attempts are passed over."""
+    """Prints new events of all runs as JSON lines, each with its run; earlier attempts are skipped."""
 
     def __init__(self, plan: Plan) -> None:
         self._readers = {run.path: EventReader(plan.run_folder(run).events) for run in plan.runs}

@@ -1,4 +1,4 @@
-"""`irltui show`: what a run did."""
+"""`irltui show`: a summary of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def show(run: Run, as_json: Json = False) -> None:
-    """Tell what a run did: state, figures at start and end, alerts, result.
+    """Summarize a run: state, first and last metrics, alerts, result.
 
     Examples:
       irltui show runs/first
@@ -68,7 +68,7 @@ def _at(config: Any, table: str, key: str) -> Any:
 
 
 def _earlier_advice(history: RunHistory) -> Iterator[str]:
-    """That of all iterations but the last, which the summary holds."""
+    """Advice on all iterations but the last, which the summary prints."""
     from irltui.cli.summary import ALERTS
 
     for advice in history.advice[-ALERTS:-1]:
@@ -99,7 +99,7 @@ def _passed_over(history: RunHistory) -> Iterator[str]:
     if history.damaged:
         yield f"{history.damaged} damaged lines in events.jsonl were skipped"
     if history.unknown:
-        yield f"{history.unknown} kinds or fields of a newer irltui in events.jsonl were passed over"
+        yield f"{history.unknown} kinds or fields of a newer irltui in events.jsonl were ignored"
 
 
 def _as_json(run: RunFolder, manifest: Manifest, state: State, history: RunHistory) -> dict[str, Any]:

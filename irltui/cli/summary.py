@@ -1,4 +1,4 @@
-"""What is left to say when a run has ended: where the result is, figures, one hint."""
+"""The summary of a run: state, metrics, result, and the next command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALERTS = 10
 
 
 def summary(run: RunFolder, history: RunHistory, state: State) -> str:
-    """A few lines: what happened, figures at start and end, the result, what to do next."""
+    """State, first and last figures, result, and what to do next."""
     happened = f"{state}: {history.step}/{history.start.total_steps} steps in {duration(history.elapsed)}"
     parts = (happened, _table(run, history), *_advice(history), *_result(run, history, state))
     return "\n".join(part for part in parts if part)
@@ -41,7 +41,7 @@ def _table(run: RunFolder, history: RunHistory) -> str:
 
 
 def _changes(run: RunFolder, history: RunHistory) -> dict[tuple[str, str], str]:
-    """What each benchmark metric gained between its first and last evaluation, paired by item."""
+    """The change of each benchmark metric between its first and last evaluation, paired by item."""
     files: dict[str, list[str]] = {}
     for evaluation in history.evaluations:
         files.setdefault(evaluation.benchmark, []).append(evaluation.file)
@@ -55,7 +55,7 @@ def _changes(run: RunFolder, history: RunHistory) -> dict[tuple[str, str], str]:
         start, end = (run.evaluations / Path(file).name for file in ends)
         try:
             gained = changes(start, end)
-        except (OSError, ValueError):  # what is left of a damaged folder is shown without
+        except (OSError, ValueError):  # a damaged folder is shown without changes
             continue
         for name, by in gained.items():
             found[benchmark, name] = f"{signed(by.mean)}{signed_between(by.low, by.high)}"
@@ -79,7 +79,6 @@ def _result(run: RunFolder, history: RunHistory, state: State) -> Iterator[str]:
 
 
 def _next(run: RunFolder, history: RunHistory, state: State) -> str:
-    """One hint."""
     folder = safe(run.path)
     if state is State.FINISHED:
         load = f'AutoModelForCausalLM.from_pretrained("{safe(run.model)}")'

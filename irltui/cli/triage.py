@@ -1,4 +1,4 @@
-"""`irltui triage`: a run's own demonstrations, the most suspicious first."""
+"""`irltui triage`: a run's demonstrations, most suspicious first."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def triage(  # noqa: PLR0913 - an option each
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
-    """Order a run's own demonstrations from most to least suspicious, with reasons.
+    """Rank a run's demonstrations from most to least suspicious, with reasons.
 
-    Looked at: low reward, repeated or nearly repeated rows, unusual length, nothing said, cut at the length cap.
+    Criteria: low reward, duplicates and near-duplicates, unusual length, empty answers, truncation.
 
     Where the rewards fall into two heaps, as they do if a part of the demonstrations shows another habit, --keep writes
     the upper one, for `irltui run --data FILE`; where there is one heap, all rows.

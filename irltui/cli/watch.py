@@ -14,10 +14,10 @@ POLL = 0.3  # seconds between looks at the run
 
 def watch(
     run: Run,
-    headless: Annotated[bool, typer.Option("--headless", help="No dashboard: lines.")] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="No dashboard: plain lines.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON lines.")] = False,
 ) -> None:
-    """Attach to a run that was started elsewhere, and steer it; leaving leaves it alone.
+    """Attach to a run that was started elsewhere; leaving does not stop it.
 
     To watch a run on another machine, run the command there: `ssh -t HOST irltui watch RUN`.
 
@@ -45,7 +45,7 @@ def watch(
     past: list[Event] = []
     while events := reader.poll():
         past += events
-    for event in that_count(past):  # what a resume made void is known only now
+    for event in that_count(past):  # only now is known what a resume made void
         show(event)
     history.take(past)
     while True:

@@ -1,6 +1,6 @@
-"""Commands that use what a run learned: asked for here, done by a process of `irltui.use`, which has torch.
+"""Hand a request to a worker process (`python -m irltui.use`), which has torch.
 
-What is asked is handed over in a file that its owner alone can read: everybody can read the list of processes.
+Requests travel in a file readable by its owner only, because everybody can read the list of processes.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 def become(request: Request) -> NoReturn:
-    """Replace this process by the one that does what is asked."""
+    """Replace this process by the worker."""
     line = _line(_handed_over(request))
     os.execv(line[0], line)  # noqa: S606
 
 
 def work(request: Request) -> int:
-    """Let another process do what is asked, and wait for it; it talks on stderr.
+    """Run the worker, which reports on stderr, and wait for it.
 
     Returns:
         The exit code, 130 if Ctrl-C ended it.
@@ -42,14 +42,14 @@ def work(request: Request) -> int:
         with _signals_to(child):
             returned = child.wait()
     if returned == EXIT_INTERRUPTED or returned < 0:
-        reason = "stopped" if returned == EXIT_INTERRUPTED else death(returned, "the work")[0]
-        complain(f"{reason}; the same command continues from here")
+        reason = "stopped" if returned == EXIT_INTERRUPTED else death(returned, "the worker")[0]
+        complain(f"{reason}; repeat the command to continue")
         return EXIT_INTERRUPTED if returned == EXIT_INTERRUPTED else EXIT_FAILED
     return returned or EXIT_OK
 
 
 def ask(request: Request) -> tuple[int, dict[str, Any]]:
-    """Let another process find something out; it reports on stderr what is wrong.
+    """Run the worker and read its findings; it reports problems on stderr.
 
     Returns:
         The exit code, 130 if Ctrl-C ended it, and what was found.
@@ -61,19 +61,19 @@ def ask(request: Request) -> tuple[int, dict[str, Any]]:
     if child.returncode == EXIT_OK:
         return EXIT_OK, json.loads(found)
     if child.returncode < 0:
-        complain("\n".join(line for line in death(child.returncode, "the process that looks") if line))
+        complain("\n".join(line for line in death(child.returncode, "the worker") if line))
         return EXIT_FAILED, {}
     return child.returncode, {}
 
 
 @contextmanager
 def handed_over(request: Request) -> Generator[list[str]]:
-    """The command line of the process that does what is asked; it must be over when this is left."""
+    """The worker's command line; the worker must have ended when this is left."""
     file = _handed_over(request)
     try:
         yield _line(file)
     finally:
-        file.unlink(missing_ok=True)  # it deletes the file itself, unless it never came so far
+        file.unlink(missing_ok=True)  # the worker deletes it, unless it failed to start
 
 
 def _handed_over(request: Request) -> Path:
@@ -96,7 +96,7 @@ def _line(file: Path) -> list[str]:
 
 @contextmanager
 def _signals_to(child: subprocess.Popen[bytes]) -> Generator[None]:
-    """While inside: a terminal's Ctrl-C is the child's own affair, SIGTERM is passed on."""
+    """Leave Ctrl-C to the child, which shares the terminal; pass SIGTERM on."""
 
     def wait(number: int, frame: FrameType | None) -> None:
         pass

@@ -6,8 +6,6 @@ from irltui.config.section import Section
 
 
 class ColumnsSection(Section):
-    """Which columns of the data hold what; auto finds the usual names."""
-
     prompt: str = "auto"
     """Column with the prompt (text, or a list of chat messages)."""
     completion: str = "auto"

@@ -1,4 +1,4 @@
-"""Which keys the configuration has where: tables of fixed shape, and component tables whose `kind` says it."""
+"""The keys of the configuration: fixed tables, and component tables whose keys depend on `kind`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from irltui.errors import PluginError
 
 
 def defaults() -> dict[str, Any]:
-    """The lowest layer: the tables that must be there, and every `kind` that a higher layer may replace."""
+    """The lowest layer: required tables, and every `kind` that a higher layer may replace."""
     kinds = {keys[0]: table.model_fields["kind"].default for keys, table in tables() if "kind" in table.model_fields}
     return {"model": {}, "data": {}, **{table: {"kind": kind} for table, kind in (kinds | PARTS).items()}}
 
 
 def tables() -> Iterator[tuple[Keys, type[BaseModel]]]:
-    """Keys and model of every table of fixed shape, the top first."""
+    """Keys and model of every fixed table, from the top."""
     return _tables((), RunConfig)
 
 
 def component_at(keys: Keys) -> str:
-    """Which kind of part the table at `keys` describes: reward, sampler, benchmark; "" for none."""
+    """The component that the table at `keys` configures ("reward", "benchmark"), "" for none."""
     if not is_part(keys):
         return ""
     return "benchmark" if keys[0] == "benchmarks" else keys[0]
@@ -47,7 +47,6 @@ def known_keys(keys: Keys, values: Mapping[str, Any], registry: Registry) -> lis
 
 
 def value_at(values: Mapping[str, Any], keys: Keys) -> Any:
-    """What stands at `keys`, None if nothing does."""
     here: Any = values
     for key in keys:
         here = here.get(key) if isinstance(here, Mapping) else None

@@ -1,4 +1,4 @@
-"""The Jinja line that most base models want for a template: a line break between prompt and answer."""
+"""A chat template for base models: a line break between prompt and answer."""
 
 LINE_TEMPLATE = (
     '{% for message in messages %}{{ message.content }}{% if message.role != "assistant" %}{{ "\\n" }}{% endif %}'

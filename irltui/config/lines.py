@@ -38,7 +38,7 @@ def key_lines(text: str) -> dict[Keys, int]:
 
 
 def split_key(text: str) -> Keys | None:
-    """The parts of a dotted key as it stands left of an equals sign, or None if it is no key."""
+    """The parts of a dotted TOML key, None if it is not a key."""
     try:
         values = tomllib.loads(f"{text.strip()} = 0")
     except (ValueError, RecursionError):
@@ -48,7 +48,7 @@ def split_key(text: str) -> Keys | None:
 
 
 def _paths(values: Mapping[str, Any]) -> Iterator[Keys]:
-    """Every key with those above it, outermost first."""
+    """Every key path, outer keys first."""
     for key, value in values.items():
         yield (key,)
         below = value[-1] if isinstance(value, list) and value else value

@@ -125,7 +125,7 @@ def _check_integers(merged: Merged) -> None:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """A value, or what its lists hold; tables are looked at by themselves."""
+    """The value, or the items of its lists; tables are checked on their own."""
     if isinstance(value, list):
         for item in value:
             yield from _leaves(list(item.values()) if isinstance(item, dict) else item)

@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 
 
 def presets() -> dict[str, str]:
-    """Names of the presets with the description in their first line, in order."""
+    """Preset names with the description from their first line, sorted."""
     names = sorted(entry.name.removesuffix(".toml") for entry in _folder().iterdir() if entry.name.endswith(".toml"))
     return {name: preset_text(name).splitlines()[0].lstrip("# ") for name in names}
 
@@ -22,7 +22,7 @@ def preset_text(name: str) -> str:
 
 
 def _folder() -> Traversable:
-    """Inside the wheel; beside the package in a source tree."""
+    """In the wheel, or beside the package in a source tree."""
     package = files("irltui")
     inside = package / "presets"
     return inside if inside.is_dir() else package / ".." / "presets"

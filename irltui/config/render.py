@@ -1,4 +1,4 @@
-"""A configuration as the TOML that gives it again, every value with its origin behind it."""
+"""A configuration as TOML, each value with its origin in a comment."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ _COMMENT_AT = 44
 
 
 def render(loaded: Loaded) -> str:
-    """TOML; the comment behind a value says which layer gave it."""
     return render_values(loaded.config.model_dump(mode="json"), loaded.origins)
 
 
 def render_values(config: Mapping[str, Any], origins: Mapping[str, str]) -> str:
-    """The same of a configuration that a run.json holds."""
+    """A configuration as TOML; the comment behind each value names its origin."""
     return "\n".join(_table((), config, origins)).strip() + "\n"
 
 

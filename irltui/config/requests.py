@@ -1,4 +1,4 @@
-"""What a command asks of a worker process (`python -m irltui.use`): one model per command, for both ends and tests."""
+"""Requests to a worker process (`python -m irltui.use`): one model per command."""
 
 from __future__ import annotations
 
@@ -15,18 +15,15 @@ from irltui.runs.folder import RunFolder, open_run_folder
 
 
 class Request(BaseModel):
-    """What one command asks."""
-
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
     def command(cls) -> str:
-        """`score` of `ScoreRequest`."""
         return cls.__name__.removesuffix("Request").lower()
 
 
 class OnRows(Request):
-    """What `score`, `sample` and `triage` ask: work on rows of data, with what a run learned."""
+    """Requests of `score`, `sample` and `triage`: apply what a run learned to rows of data."""
 
     run: Path
     values: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""What `irltui run TARGET` may name: a preset, a TOML file, or the run.json of an earlier run."""
+"""The targets of `irltui run`: a preset, a TOML file, or the run.json of an earlier run."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def target_layers(target: str, preset: str = "") -> list[Layer]:
     if target in presets():
         if preset:
             raise ConfigError(
-                f"{target}: is a preset, and --preset {preset} another",
-                "Give a TOML file over --preset, or one preset.",
+                f"{target}: is a preset, and so is --preset {preset}",
+                "Combine --preset with a TOML file, or name one preset.",
             )
         return [_preset_layer(target)]
     return [*below, _file_layer(Path(target))]
@@ -45,7 +45,7 @@ def _file_layer(path: Path) -> Layer:
             raise _not_a_file(path)
         if path.suffix != ".toml" and not path.is_file():
             raise ConfigError(
-                f"{shown}: no preset, TOML file or run.json is called that{_near(str(path))}",
+                f"{shown}: no such preset, TOML file or run.json{_near(str(path))}",
                 "`irltui presets` lists the presets.",
             )
         if path.name == "run.json":
@@ -61,7 +61,7 @@ def _file_layer(path: Path) -> Layer:
 
 
 def _run_layer(path: Path) -> Layer:
-    """The configuration in run.json, with the origins that it had then."""
+    """The configuration in run.json with its recorded origins."""
     try:
         manifest = read_manifest(RunFolder(path.parent))
     except IrltuiError as error:

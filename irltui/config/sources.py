@@ -1,4 +1,4 @@
-"""From what was typed to a configuration: target and flags become layers."""
+"""Turn command-line arguments into layers of a configuration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from irltui.text import safe
 
 @dataclass(frozen=True)
 class Sources:
-    """What a command was given; "" and None are "not given"."""
+    """The command's arguments; "" and None are "not given"."""
 
     target: str
     preset: str
@@ -27,13 +27,12 @@ class Sources:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was given at all."""
         given = (self.target, self.preset, self.model, self.data, self.assignments, self.plugins)
         return not any(given) and self.seed is None
 
     @property
     def name(self) -> str:
-        """What runs from here are called: the preset, the file, or the run that is repeated."""
+        """The name for new runs: of the preset, the file, or the repeated run."""
         path = Path(self.target or self.preset)
         stem = path.absolute().parent.name if path.name == "run.json" else path.stem
         stem = re.sub(r"-\d{8}-\d{6}(-\d+)?$", "", stem)  # the time of the run that is repeated
@@ -50,7 +49,7 @@ class Sources:
         return loaded
 
     def flag_layers(self) -> list[Layer]:
-        """What the options of their own say, a layer each."""
+        """One layer per option."""
         given = [
             ("--model", ("model", "name"), self.model or None),
             ("--data", ("data", "source"), self.data or None),

@@ -11,12 +11,12 @@ _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def dotted(path: Iterable[str]) -> str:
-    """A path as a TOML key: `reward.beta`, quoted where it must be."""
+    """A path as a dotted TOML key, parts quoted where necessary."""
     return ".".join(key if _BARE.fullmatch(key) else text(key) for key in path)
 
 
 def value(thing: Any) -> str:
-    """A value as TOML; tables come out inline."""
+    """A value as TOML; tables are inline."""
     match thing:
         case bool():
             return "true" if thing else "false"
@@ -32,7 +32,7 @@ def value(thing: Any) -> str:
 
 
 def text(string: str) -> str:
-    """A basic string; every character that is not printable is escaped."""
+    """A basic string; characters that are not printable are escaped."""
     return f'"{"".join(map(_escaped, string))}"'
 
 

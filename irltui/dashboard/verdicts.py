@@ -140,7 +140,7 @@ def _rate(value: str) -> Verdict:
 
 def _outer(value: str) -> Verdict:
     if value == "auto" or (value.isdigit() and int(value) > 0):
-        return Verdict(OK, "outer iterations a pass, each with fresh generations")
+        return Verdict(OK, "outer iterations per pass, each with fresh generations")
     return Verdict(WRONG, "must be a whole number above 0, or auto")
 
 

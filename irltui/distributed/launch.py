@@ -1,6 +1,6 @@
-"""How this process was started: alone, or as one rank of several by accelerate, torchrun or srun.
+"""How this process was started: alone, or as a rank by accelerate, torchrun or srun.
 
-Reads the environment alone. srun says the same as torchrun in other words; `complete_environment` translates.
+Reads only the environment; `complete_environment` translates srun's variables into torchrun's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _REFUSED = {
 _REFUSED_OF_FSDP = {
     "FSDP_OFFLOAD_PARAMS": ("weights stay on the accelerators", "Launch with --fsdp_offload_params false."),
     "FSDP_ACTIVATION_CHECKPOINTING": (
-        "activations are irltui's own matter",
+        "irltui has its own option for activations",
         "Launch without it, with --set model.gradient_checkpointing=true.",
     ),
 }
@@ -31,7 +31,7 @@ _PORTS, _FIRST_PORT = 20_000, 15_000  # away from the ports that systems hand ou
 
 @dataclass(frozen=True)
 class Signals:
-    """What ends a run with a checkpoint and exit code 75, and what saves a checkpoint and lets it go on."""
+    """Signals that end a run with a checkpoint and exit code 75, and signals that save a checkpoint and continue."""
 
     leave: tuple[int, ...] = (signal.SIGTERM,)
     save: tuple[int, ...] = (signal.SIGUSR1,)
@@ -41,12 +41,12 @@ USUAL = Signals()
 
 
 def under_launcher() -> bool:
-    """Whether a launcher started this process as one of several, or of one."""
+    """Whether torchrun, accelerate or srun started this process."""
     return any(name in os.environ for name in ("RANK", "WORLD_SIZE")) or _by_srun(os.environ)
 
 
 def refuse_sharding(environment: Mapping[str, str] = os.environ) -> None:
-    """Refuse what accelerate was told and irltui does not do: it would train whole copies and not say so.
+    """Refuse options of accelerate that irltui does not support: it would silently train whole copies.
 
     Raises:
         ConfigError: DeepSpeed, Megatron-LM, the first FSDP, or another split of the model was asked for.
@@ -67,7 +67,7 @@ def refuse_sharding(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def take_fsdp(environment: MutableMapping[str, str] = os.environ) -> bool:
-    """Whether accelerate was told to cut models; from here on it is not, for irltui does."""
+    """Whether accelerate was configured for FSDP; the variable is removed, since irltui shards the model itself."""
     wanted = _is_on(environment, _FSDP)
     environment.pop(_FSDP, None)
     return wanted
@@ -78,12 +78,12 @@ def _is_on(environment: Mapping[str, str], name: str) -> bool:
 
 
 def rank() -> int:
-    """This process's place among all, from 0; 0 for one that runs alone."""
+    """The global rank; 0 for a single process."""
     return int(os.environ.get("RANK") or (os.environ["SLURM_PROCID"] if _by_srun(os.environ) else 0))
 
 
 def complete_environment(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Say in torchrun's words what srun has said; what a launcher has set stays."""
+    """Set torchrun's variables from srun's; variables that a launcher has set stay."""
     if "RANK" in environment or not _by_srun(environment):
         return
     job = int(environment.get("SLURM_JOB_ID", "0"))
@@ -97,10 +97,10 @@ def complete_environment(environment: MutableMapping[str, str] = os.environ) -> 
 
 
 def first_host(nodes: str) -> str:
-    """The first of a node list in Slurm's short form: `gpu[007-009,12],login1` is gpu007."""
+    """The first host of a Slurm node list: gpu007 of `gpu[007-009,12],login1`."""
     return re.sub(r"\[([^],-]*)[^]]*\]", r"\1", re.split(r",(?![^[]*\])", nodes)[0])
 
 
 def _by_srun(environment: MutableMapping[str, str]) -> bool:
-    """A batch script has a SLURM_PROCID, too; only the tasks of a step know how many they are."""
+    """Batch scripts have SLURM_PROCID too; only tasks of a step have the number of tasks."""
     return "SLURM_PROCID" in environment and int(environment.get("SLURM_STEP_NUM_TASKS", "0")) > 1

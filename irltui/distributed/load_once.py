@@ -1,4 +1,4 @@
-"""A model that the first rank reads for all: the others get its form, and their parts of the weights when it is cut.
+"""A model that only the first rank reads: the others receive its structure, and their shards of the weights.
 
 So one rank of all needs room for the whole model, and its files are read once.
 """
@@ -45,7 +45,7 @@ def read_by_first(load: Callable[[], Any]) -> Any:
 
 
 def blank_copy(model: Any) -> Any:
-    """The same model without weights, which costs nothing; buffers are copied."""
+    """The same model with parameters on the meta device; buffers are copied."""
     blank = {id(p): nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in model.parameters()}
     return copy.deepcopy(model, blank)
 

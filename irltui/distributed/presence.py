@@ -1,4 +1,4 @@
-"""Which processes of a run live, and why one left: a locked file each, which the system unlocks when its holder dies.
+"""Which ranks are alive, and why one left: each locks a file, which the system unlocks when the rank ends.
 
 Knows no accelerator and no launcher: ranks are numbers here.
 """
@@ -24,7 +24,7 @@ SETTLE = 3.0  # seconds in which a peer that closed its connection must have unl
 
 @dataclass(frozen=True)
 class RankEnd:
-    """A rank that has left; `reason` is "" for one that could not say why."""
+    """A rank that has left; `reason` is "" if it reported none."""
 
     rank: int
     pid: int
@@ -39,13 +39,13 @@ class RankEnd:
 
 
 def console_of(run: RunFolder, rank: int) -> Path:
-    """What a rank printed: console.log of the first, ranks/N.log of the others."""
+    """The file with a rank's output: console.log for the first, ranks/N.log for the others."""
     return run.ranks / f"{rank}.log" if rank else run.console
 
 
 @contextmanager
 def present(run: RunFolder, rank: int) -> Generator[None]:
-    """While inside, and no longer than this process lives, the rank counts as present."""
+    """Hold the rank's lock file while inside; the system releases it if the process dies."""
     run.ranks.mkdir(mode=0o700, exist_ok=True)
     with os.fdopen(open_own(run.ranks / f"{rank}.lock", os.O_RDWR | os.O_CREAT), "r+", encoding="utf-8") as file:
         try_lock(file.fileno(), shared=True)
@@ -54,12 +54,12 @@ def present(run: RunFolder, rank: int) -> Generator[None]:
 
 
 def leave_word(run: RunFolder, end: RankEnd) -> None:
-    """Say who a rank is, or why it leaves."""
+    """Write the rank's process and host, or why it leaves, to ranks/N.json."""
     replace_file(run.ranks / f"{end.rank}.json", json.dumps(asdict(end)).encode())
 
 
 def missing(run: RunFolder, count: int, me: int) -> list[RankEnd]:
-    """The ranks below `count` that have left, first those that did not merely follow; waits a moment for one."""
+    """The ranks below `count` that have left, causes before consequences. Waits up to `SETTLE` seconds for one."""
     until = time.monotonic() + SETTLE
     while True:
         gone = [_word(run, rank) for rank in range(count) if rank != me and not _lives(run, rank)]

@@ -1,4 +1,4 @@
-"""The processes that train one run together, by accelerate: who this one is, what they share, gather and sum.
+"""The ranks of a run, by accelerate: index and count, shares, gathers and sums.
 
 All ranks run the same program in step; whatever is collective here must be called by all of them in the same
 order. A run of one process is a run of one rank: everything is its share, and nothing is sent.
@@ -27,16 +27,16 @@ _apart = 0
 
 
 class RankLostError(IrltuiError):
-    """Another rank has left: nothing collective can be done any more."""
+    """Another rank has left, so no collective operation can finish."""
 
 
 def start() -> PartialState:
-    """Meet the other ranks, if a launcher started some; the first use of a device or of a collective follows."""
+    """Join the process group; call before the first use of a device or a collective."""
     return PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
 
 
 def leave() -> None:
-    """Part from the other ranks, when all are done. Collective."""
+    """Leave the process group when all ranks are done. Collective."""
     if count() > 1:
         with suppress(RuntimeError):  # one that has gone already is no fault any more
             start().wait_for_everyone()
@@ -44,27 +44,25 @@ def leave() -> None:
 
 
 def index() -> int:
-    """This rank, from 0."""
     return start().process_index
 
 
 def count() -> int:
-    """How many ranks there are."""
     return start().num_processes
 
 
 def is_first() -> bool:
-    """Whether this is the rank that writes."""
+    """Whether this is the rank that writes files."""
     return index() == 0
 
 
 def share(items: Sequence[_T]) -> Sequence[_T]:
-    """This rank's of `items`: every count-th."""
+    """Every count-th item, beginning with this rank's."""
     return items[index() :: count()]
 
 
 def block(items: Sequence[_T]) -> Sequence[_T]:
-    """This rank's of `items`: neighbours, so that what is sorted by length stays together."""
+    """This rank's contiguous block of `items`, so that items sorted by length stay together."""
     size = -(-len(items) // count())
     return items[index() * size : (index() + 1) * size]
 
@@ -72,7 +70,7 @@ def block(items: Sequence[_T]) -> Sequence[_T]:
 def passes(items: Sequence[_T]) -> list[tuple[_T, bool]]:
     """This rank's of `items`, and whether each counts.
 
-    All ranks take equally many, since passes through a model that is cut are collective: one that would have less
+    All ranks take equally many, since passes through a sharded model are collective: one that would have fewer
     repeats the first and throws away what comes of it. The others are busy meanwhile.
     """
     mine = [(item, True) for item in share(items)]
@@ -83,7 +81,7 @@ def passes(items: Sequence[_T]) -> list[tuple[_T, bool]]:
 
 @contextmanager
 def apart() -> Generator[None]:
-    """Inside, ranks work at a pace of their own: nothing collective may happen."""
+    """Inside, ranks work independently: no collective operation may be called."""
     global _apart  # noqa: PLW0603 - a process is one rank
     _apart += 1
     try:
@@ -93,7 +91,7 @@ def apart() -> Generator[None]:
 
 
 def in_step() -> bool:
-    """Whether something collective may happen here; one rank alone is always in step."""
+    """Whether collective operations may be called here; always true for one rank."""
     return not _apart or count() == 1
 
 
@@ -130,7 +128,7 @@ def from_first(make: Callable[[], _T]) -> _T:
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Make every parameter's gradient the sum of the ranks'; one that no rank has a gradient for stays without.
 
-    Those of a model that is cut are sums already. Losses are weighted by their share of the whole step, so the sum is
+    Gradients of a sharded model are sums already. Losses are weighted by their share of the whole step, so the sum is
     the step's gradient: no mean, no scaling. Collective.
 
     Raises:
@@ -163,7 +161,7 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
 
 
 def _buckets(parameters: Sequence[nn.Parameter]) -> Generator[list[nn.Parameter]]:
-    """In order, of one dtype each."""
+    """Parameters in order, each bucket of one dtype."""
     bucket: list[nn.Parameter] = []
     size = 0
     for parameter in parameters:
@@ -181,17 +179,17 @@ def _buckets(parameters: Sequence[nn.Parameter]) -> Generator[list[nn.Parameter]
 
 
 def is_cut(tensor: Tensor) -> bool:
-    """Whether this rank holds a part of it."""
+    """Whether the tensor is sharded: this rank holds a part of it."""
     return isinstance(tensor, DTensor)
 
 
 def local(tensor: Tensor) -> Tensor:
-    """This rank's part, in place; all of what is not cut."""
+    """This rank's shard, sharing its memory; the tensor itself if it is not sharded."""
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """All of it, without gradient. Collective if it is cut.
+    """The full tensor, detached. Collective if it is sharded.
 
     Raises:
         RankLostError: a rank has left.
@@ -201,7 +199,7 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def collected(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
-    """All of each on the CPU, where `keep` says so, else nothing. Collective if any is cut."""
+    """The full tensors on the CPU if `keep`, else nothing. Collective if any is sharded."""
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         value = whole(tensor) if keep or is_cut(tensor) else tensor
@@ -222,14 +220,14 @@ def handed_out(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def part_of(full: Tensor, like: Tensor) -> Tensor:
-    """`full`, which every rank has, cut as `like` is."""
+    """`full`, which every rank holds, sharded as `like` is."""
     if not isinstance(like, DTensor):
         return full
     return distribute_tensor(full.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
 
 
 def put(parameter: nn.Parameter, full: Tensor) -> None:
-    """Set a parameter to what every rank has all of."""
+    """Set a parameter from the full tensor, which every rank holds."""
     with torch.no_grad():
         local(parameter).copy_(local(part_of(full, parameter)))
 
@@ -246,7 +244,7 @@ def summed(value: Tensor) -> Tensor:
 
 @contextmanager
 def noticing() -> Generator[None]:
-    """Around a pass through a model, which is collective if the model is cut; whatever else fails in it passes.
+    """Around a pass through a model, which is collective if the model is sharded; other errors are raised unchanged.
 
     Raises:
         RankLostError: a rank has left.
@@ -261,7 +259,7 @@ def noticing() -> Generator[None]:
 
 @contextmanager
 def _noticing() -> Generator[None]:
-    """What torch says when a peer closes its connection, told as ours."""
+    """Turn torch's error about a closed connection into RankLostError."""
     try:
         yield
     except RuntimeError as error:
@@ -275,5 +273,5 @@ def _lost(error: RuntimeError) -> RankLostError:
 
 
 def _is_of_a_connection(error: RuntimeError) -> bool:
-    """Over gloo it has no type of its own."""
+    """The errors of gloo have no type of their own."""
     return isinstance(error, torch.distributed.DistError) or any(word in str(error) for word in ("gloo", "Connection"))

@@ -1,4 +1,4 @@
-"""Models cut over the ranks by FSDP2: every rank holds a part of each parameter, of its gradient and its moments.
+"""Models sharded by FSDP2: every rank holds a part of each parameter, its gradient and its moments.
 
 A pass through such a model gathers one layer after the other, so all ranks take their passes in step. Layers are
 gathered in the type they are multiplied in; what lies around them (embeddings, the last norm, the output layer) stays
@@ -27,7 +27,7 @@ from irltui.lm.load import decoder_layers
 
 @dataclass(frozen=True)
 class Sharding:
-    """How models are cut.
+    """How to shard models.
 
     Attributes:
         mesh: the ranks.
@@ -40,7 +40,7 @@ class Sharding:
     reshard_after_forward: bool = True
 
     def cut(self, model: Any, *roots: nn.Module) -> Shards:
-        """Cut a model that lies whole on the first rank's CPU, and put the parts on their devices. Collective.
+        """Shard a model that is complete on the first rank's CPU. Collective.
 
         Args:
             model: of transformers, or its peft wrapping; changed in place. Weights of other ranks do not count.
@@ -66,7 +66,7 @@ class Sharding:
         return shards
 
     def _hand_out(self, module: nn.Module) -> None:
-        """Give all ranks the first's weights of what is not cut yet: one layer at a time lies whole anywhere else."""
+        """Broadcast the first rank's weights that are not sharded yet, so that at most one layer is whole elsewhere."""
         made: dict[nn.Parameter, nn.Parameter] = {}  # tied ones stay tied
         for owner in module.modules():
             for leaf, parameter in list(owner.named_parameters(recurse=False)):
@@ -79,11 +79,11 @@ class Sharding:
 
 
 class Shards:
-    """A model that has been cut.
+    """A sharded model.
 
     Args:
         model: as it is called.
-        blank: the same without weights, never cut.
+        blank: the same without weights, not sharded.
         dtype: what its matrices are multiplied in.
     """
 
@@ -95,24 +95,24 @@ class Shards:
 
     @property
     def named(self) -> Mapping[str, nn.Parameter]:
-        """All parameters by name, this rank's part of each."""
+        """All parameters by name, as this rank's shards."""
         return self._parameters
 
     def parts(self) -> Iterator[FSDPModule]:
-        """What is gathered together."""
+        """The modules whose parameters are gathered together."""
         return (module for module in self.model.modules() if isinstance(module, FSDPModule))
 
     def everything(self) -> Iterator[nn.Parameter]:
-        """All parameters, this rank's part of each."""
+        """All parameters, as this rank's shards."""
         return iter(self._parameters.values())
 
     def reshard(self) -> None:
-        """Give back what lies gathered."""
+        """Free the gathered parameters."""
         for part in self.parts():
             part.reshard()
 
     def release(self) -> None:
-        """Give the memory back at once; the model is of no use then. Its parts refer to each other and would stay."""
+        """Free the parameters' memory at once; reference cycles would keep it. The model is unusable afterwards."""
         self.reshard()
         for parameter in self._parameters.values():
             ranks.local(parameter).detach().untyped_storage().resize_(0)
@@ -149,7 +149,7 @@ class Shards:
 
 
 def make_sharding(device: torch.device, dtype: torch.dtype | None) -> Sharding:
-    """Over all ranks; the rest is what `accelerate launch` was told, or its defaults.
+    """Shard over all ranks, with the options of `accelerate launch` or its defaults.
 
     Raises:
         ConfigError: this torch cannot, or the launcher wants what is not done.

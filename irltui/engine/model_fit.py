@@ -46,7 +46,7 @@ def generation_cap(
 ) -> int:
     """Tokens that a generation may have, so that it fits the model's positions behind the longest prompt.
 
-    `say` is told where it is lower than the configuration's.
+    `say` is called if it is lower than the configuration's.
 
     Raises:
         DataError: a demonstration does not fit.

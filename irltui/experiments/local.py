@@ -1,4 +1,4 @@
-"""Work off a plan with processes of this machine: start engines as others end, pass signals on, say how each ended."""
+"""Run a plan with processes on this machine: start engines as others end, pass signals on, report how each ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POLL = 0.2  # seconds between looks at the engines
 
 @dataclass
 class Job:
-    """One run of the plan, and its engine once that was started."""
+    """One run of the plan, and its engine once started."""
 
     run: PlannedRun
     folder: RunFolder
@@ -39,7 +39,7 @@ class Job:
 
     @property
     def state(self) -> State:
-        """As everybody sees it; an engine that has ended without reporting an end has crashed."""
+        """The run's state; an engine that ended without reporting an end has crashed."""
         if self.end is not None:
             return self.end
         state = read_status(self.folder).state
@@ -51,7 +51,7 @@ class Job:
 
     @property
     def code(self) -> int:
-        """What the run adds to the exit code of all."""
+        """The run's share of the common exit code."""
         match self.state:
             case State.FINISHED:
                 return EXIT_OK
@@ -65,7 +65,7 @@ class Job:
 
 
 class LocalWorkers:
-    """Processes that work off a plan.
+    """Processes that run a plan.
 
     Args:
         plan: its runs have their folders.
@@ -80,7 +80,7 @@ class LocalWorkers:
         self._stopped_by = 0  # the signal
 
     def work(self) -> int:
-        """Run what is not finished, until all is or a signal ends it; the exit code of all.
+        """Run unfinished jobs until all are finished or a signal ends it; returns the common exit code.
 
         Raises:
             BusyError: another process works on the plan.
@@ -96,7 +96,7 @@ class LocalWorkers:
         return self._code()
 
     def _go_on(self) -> bool:
-        """One look: who has ended, who can start; False when nothing works and nothing can start."""
+        """Note engines that ended and start those that are ready; False if none works and none can start."""
         for job in self.jobs:
             if job.engine is not None and not job.works and job.end is None:
                 job.end = job.state
@@ -116,7 +116,7 @@ class LocalWorkers:
         return is_new and (not job.run.start or job.run.start in self._finished)
 
     def _threads(self) -> int | None:
-        """The share of the processor of each of several."""
+        """Cores per engine if several run at a time."""
         return max(1, (os.cpu_count() or 1) // self._plan.jobs) if self._plan.jobs > 1 else None
 
     def _code(self) -> int:
@@ -130,7 +130,7 @@ class LocalWorkers:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """While inside: Ctrl-C stops all engines with checkpoints, a second one kills them; others are passed on."""
+        """Ctrl-C stops all engines with checkpoints, a second one kills them; other signals are passed on."""
 
         def interrupt(number: int, frame: FrameType | None) -> None:
             if self._stopped_by:

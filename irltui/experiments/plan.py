@@ -1,7 +1,7 @@
-"""Several runs that belong together: those of a study, of a grid, or of one configuration from several seeds.
+"""Several runs that belong together: a study, a grid, or one configuration with several seeds.
 
-A plan says which runs there are, where they lie and which starts from which; plan.json keeps it beside the runs.
-`local` and `slurm` work it off.
+A plan names the runs, their folders and which starts from which; it is stored beside them as plan.json.
+`local` and `slurm` run it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """For people: arm and seed."""
         parts = [self.arm, "" if self.seed is None else f"seed {self.seed}"]
         return safe(", ".join(filter(None, parts)))
 
@@ -61,7 +61,6 @@ class Plan:
 
     @property
     def lock(self) -> Path:
-        """Held by the process that works the plan off."""
         return self.folder / PLAN_LOCK
 
     def run_folder(self, run: PlannedRun) -> RunFolder:
@@ -92,7 +91,7 @@ def grid_plan(
                 str(PurePosixPath(above, "" if seed is None else f"seed-{seed}")) if above or seed is not None else ""
             )
             if any(path == other.path for other in loaded):
-                raise ConfigError(f"--grid: two points would lie in {safe(folder / path)}", "Give every value once.")
+                raise ConfigError(f"--grid: two runs would share {safe(folder / path)}", "Give each value once.")
             run = PlannedRun(path, ", ".join(point), seed)
             loaded[run] = (given if seed is None else replace(given, seed=seed)).load()
     return Plan(folder, tuple(loaded)), loaded
@@ -142,7 +141,7 @@ def read_plan(folder: Path) -> Plan:
             str(value["metric"]),
         )
     except FileNotFoundError:
-        raise NoRunError(f"{folder}: no plan of runs here ({PLAN_FILE} is missing)") from None
+        raise NoRunError(f"{folder}: no plan here ({PLAN_FILE} is missing)") from None
     except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
         raise RunFolderError(f"{file}: damaged: {error!r}") from error
 
@@ -163,7 +162,7 @@ def _read_run(value: Mapping[str, Any]) -> PlannedRun:
     for path in filter(None, (value["path"], value["start"])):
         parts = PurePosixPath(path).parts
         if PurePosixPath(path).is_absolute() or not all(map(_PART.fullmatch, parts)):
-            raise ValueError(f"{path!r} is no folder below it")
+            raise ValueError(f"{path!r} is not a folder below it")
     seed = value["seed"]
     return PlannedRun(str(value["path"]), str(value["arm"]), None if seed is None else int(seed), str(value["start"]))
 
@@ -195,6 +194,6 @@ def _make_run(run: RunFolder, loaded: Loaded) -> None:
     if there != wanted:
         changed = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
         raise RunFolderError(
-            f"{run.path}: was configured otherwise ({', '.join(changed)})",
-            "Give the configuration that it has, or another --out.",
+            f"{run.path}: has another configuration ({', '.join(changed)})",
+            "Use its configuration, or choose another --out.",
         )

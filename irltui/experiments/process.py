@@ -1,4 +1,4 @@
-"""The engine's process as others see it: start it, become it, pass signals on, say how it ended."""
+"""Start the engine's process, pass signals on, and explain how it ended."""
 
 from __future__ import annotations
 
@@ -50,21 +50,19 @@ def start_engine(run: RunFolder, *, threads: int | None = None) -> subprocess.Po
 
 
 def become_engine(run: RunFolder) -> NoReturn:
-    """Replace this process by the engine: a launcher counts on the processes it started."""
+    """Replace this process by the engine: a launcher watches the processes it started."""
     complete_environment()
     os.execv(ENGINE[0], [*ENGINE, str(run.path)])  # noqa: S606
 
 
 @dataclass
 class Asked:
-    """What was asked of an engine by signals."""
-
     kill: bool = False
 
 
 @contextmanager
 def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Generator[Asked]:
-    """While inside: Ctrl-C stops the engine with a checkpoint, a second one kills it; SIGTERM and SIGUSR1 pass on."""
+    """Ctrl-C stops the engine with a checkpoint, a second one kills it; SIGTERM and SIGUSR1 are passed on."""
     interrupted, asked = False, Asked()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -91,16 +89,16 @@ def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Generator[Ask
 
 
 def exit_code(returned: int, *, has_reported: bool) -> int:
-    """The engine's exit code; 1 for one that a signal ended, or that returned 0 without reporting an end."""
+    """The engine's exit code; 1 if a signal ended it, or if it returned 0 without reporting an end."""
     if returned < 0 or (returned == 0 and not has_reported):
         return EXIT_FAILED
     return returned
 
 
 def death(returned: int, process: str = "the engine") -> tuple[str, str]:
-    """Why a process that reported no end has ended, and what to do about it."""
+    """Reason and hint for a process that ended without reporting an end."""
     if returned >= 0:
-        return f"{process} ended without saying why (exit code {returned})", ""
+        return f"{process} ended without reporting a reason (exit code {returned})", ""
     try:
         name = signal.Signals(-returned).name
     except ValueError:
@@ -110,7 +108,7 @@ def death(returned: int, process: str = "the engine") -> tuple[str, str]:
 
 
 def console_tail(run: RunFolder) -> str:
-    """The last lines that the engine printed."""
+    """The last lines of the engine's output."""
     try:
         with run.console.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))

@@ -1,4 +1,4 @@
-"""Work off a plan as jobs of Slurm, through submitit: `irltui run --submit KEY=VALUE`.
+"""Run a plan as Slurm jobs through submitit: `irltui run --submit KEY=VALUE`.
 
 Every run becomes a job of its own; what is finished or under way is left alone. squeue says what waits in the queue,
 each run's own status what works. The job itself (`SubmittedRun`) is pickled here and runs where the cluster starts it:
@@ -37,7 +37,7 @@ _OURS = {"signal", "array", "output", "error", "open-mode", "ntasks", "ntasks-pe
 
 
 class Job(BaseModel):
-    """What every job is given; other keys go to sbatch."""
+    """Options of every job; unknown keys go to sbatch."""
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
 
@@ -62,7 +62,7 @@ class Job(BaseModel):
 
     @property
     def minutes(self) -> int:
-        """The limit."""
+        """The time limit in minutes."""
         found = _TIME.fullmatch(self.time)
         days, *parts = found.groups() if found else (None, "0")
         numbers = [int(part) for part in parts if part is not None]
@@ -73,12 +73,12 @@ class Job(BaseModel):
 
     @property
     def tasks(self) -> int:
-        """Processes on a node."""
+        """Processes per node."""
         return max(1, self.gpus_per_node) if self.tasks_per_node == "auto" else self.tasks_per_node
 
     @property
     def sbatch(self) -> dict[str, str | bool]:
-        """Options handed on, by their long names; true is one without a value."""
+        """Options for sbatch by their long names; true is an option without a value."""
         given: dict[str, str] = self.model_extra or {}
         return {key.replace("_", "-"): True if value == "true" else value for key, value in given.items()}
 
@@ -101,7 +101,7 @@ def read_job(options: Sequence[str]) -> Job:
 
 
 def _own(key: str) -> str:
-    """The name of an option of ours, which sbatch writes with hyphens: --gpus-per-node."""
+    """Our own options may be written with hyphens, as sbatch writes them: --gpus-per-node."""
     name = key.replace("-", "_")
     return name if name in Job.model_fields else key
 
@@ -115,7 +115,7 @@ def _problems_of_values(values: Mapping[str, str]) -> list[str]:
             by_key.setdefault(str(problem["loc"][0]), []).append(problem)
         return [f"{key}: {_said(problems)}" for key, problems in by_key.items()]
     if job.grace >= job.minutes * 60:
-        return [f"grace: {job.grace} s do not fit into a limit of {job.minutes} min"]
+        return [f"grace: {job.grace} s is not shorter than the limit of {job.minutes} min"]
     return []
 
 
@@ -174,7 +174,7 @@ class SubmittedRun:
             raise RuntimeError(f"{self.run}: the engine ended with exit code {code}; see `irltui show`")
 
     def checkpoint(self) -> Any:
-        """What submitit is to start next time: the same."""
+        """Called by submitit before it requeues the job: start the same again."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -184,7 +184,7 @@ class SubmittedRun:
 
 
 def submit(plan: Plan, job: Job, executors: Any) -> list[tuple[PlannedRun, str]]:
-    """Submit the runs that are neither finished nor under way; what each run is now, in the plan's order.
+    """Submit runs that are neither finished nor under way; returns the state of each, in the plan's order.
 
     Args:
         plan: its runs have their folders.
@@ -217,7 +217,7 @@ def _remember(cluster: str, runs: Mapping[str, RunFolder]) -> None:
         except OSError as error:
             raise SubmitError(
                 f"{safe(run.job)}: cannot be written: {safe(error)}; submitted: {', '.join(runs)}",
-                "These jobs will run. Submit no more of these runs before they have ended: it would not see them.",
+                "The jobs will run. Do not submit these runs again before the jobs have ended.",
             ) from error
 
 
@@ -242,7 +242,6 @@ def executors_of(job: Job) -> Any:
 
 
 def _parameters(job: Job, name: str) -> dict[str, Any]:
-    """The options of the executor."""
     if job.cluster == "local":
         return {
             "timeout_min": job.minutes,
@@ -272,18 +271,20 @@ def _parameters(job: Job, name: str) -> dict[str, Any]:
 
 
 def _submit(executor: Any, parameters: dict[str, Any], runs: Sequence[RunFolder]) -> list[str]:
-    """One job array, or one job; the ids in the order given."""
+    """Submit one job array; returns the ids in the order given."""
     try:
         executor.update_parameters(**parameters)
         jobs = executor.submit_array([SubmittedRun(run.path.absolute()) for run in runs])
     except (ValueError, RuntimeError, OSError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[-1]
-        raise SubmitError(f"--submit: no job was taken: {safe(reason)}", "The folders are made: try again.") from error
+        raise SubmitError(
+            f"--submit: the job was rejected: {safe(reason)}", "The run folders exist; fix the problem and try again."
+        ) from error
     return [str(job.job_id) for job in jobs]
 
 
 def _under_way(plan: Plan) -> dict[PlannedRun, str]:
-    """What must not be submitted, and why."""
+    """Runs that must not be submitted, with the reason."""
     jobs = {run: _last_job(plan.run_folder(run)) for run in plan.runs}
     queued = _queue() if any(cluster == "slurm" for cluster, _ in jobs.values()) else set[str]()
     found: dict[PlannedRun, str] = {}
@@ -299,7 +300,7 @@ def _under_way(plan: Plan) -> dict[PlannedRun, str]:
 
 
 def _last_job(run: RunFolder) -> tuple[str, str]:
-    """Cluster and id of the job that was made of a run last, empty if there was none."""
+    """Cluster and id of the run's last job, empty if it had none."""
     try:
         job = json.loads(run.job.read_text(encoding="utf-8"))
         return str(job["cluster"]), str(job["id"])
@@ -308,7 +309,7 @@ def _last_job(run: RunFolder) -> tuple[str, str]:
 
 
 def _queue() -> set[str]:
-    """All of this user's jobs that wait or run."""
+    """Ids of all jobs of this user that are pending or running."""
     try:
         asked = subprocess.run(
             ["squeue", "--me", "--noheader", "--array", "--format=%i"],  # noqa: S607
@@ -319,13 +320,13 @@ def _queue() -> set[str]:
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise SubmitError(
-            f"--submit: Cannot list pending jobs with squeue: {safe(error)}", "Nothing was submitted; try again."
+            f"--submit: cannot list pending jobs with squeue: {safe(error)}", "Nothing was submitted; try again."
         ) from error
     return set(asked.stdout.split())
 
 
 def _lives(number: str) -> bool:
-    """Whether a job of `cluster=local` works: its number is that of a process."""
+    """Whether a job of `cluster=local`, whose id is a process id, is running."""
     try:
         return "submitit.local._local" in psutil.Process(int(number)).cmdline()
     except (ValueError, psutil.Error):

@@ -28,7 +28,7 @@ _ARM = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")  # its runs lie in folder
 
 
 class StudySection(Section):
-    """What the runs are compared for."""
+    """Seeds, arms to compare, and the metric that decides."""
 
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
     """Each arm runs once with every seed."""
@@ -42,7 +42,7 @@ class StudySection(Section):
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm: its name, the arm it starts from ("" for none), and what is its own."""
+    """An arm's name, the arm it starts from ("" for none), and its own configuration."""
 
     name: str
     start: str
@@ -51,7 +51,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Study:
-    """A study as its file describes it; arms come after the ones they start from, `sets` are the strongest."""
+    """A study file; arms come after the arms they start from, `sets` override everything."""
 
     section: StudySection
     arms: tuple[Arm, ...]
@@ -135,7 +135,7 @@ def _section(merged: Merged) -> StudySection:
 def _arms(layer: Layer) -> tuple[Arm, ...]:
     tables = layer.values.get("arms")
     if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
-        raise ConfigError(f"{layer.origin}: a study needs arms: [arms.NAME], a table each")
+        raise ConfigError(f"{layer.origin}: a study needs arms: one table [arms.NAME] per arm")
     return tuple(_arm(layer, name, table) for name, table in tables.items())
 
 
@@ -156,7 +156,9 @@ def _check(layer: Layer, section: StudySection, arms: Sequence[Arm]) -> None:
     for place, arm in enumerate(arms):
         if not _ARM.fullmatch(arm.name):
             where = layer.place(("arms", arm.name))
-            problems.append(f"{where}: arms.{arm.name!r}: no name of an arm: its runs are stored in folders called so")
+            problems.append(
+                f"{where}: arms.{arm.name!r}: not a valid arm name: runs are stored in folders of that name"
+            )
         if arm.start and arm.start not in names[:place]:
             where = layer.place(("arms", arm.name, "start"))
             problems.append(f"{where}: arms.{arm.name}.start: no arm {arm.start!r} above it")

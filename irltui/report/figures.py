@@ -83,7 +83,7 @@ def _draw(spec: ChartSpec, axes: Axes) -> None:
 
 
 def _points(curve: Curve) -> tuple[list[float], list[float]]:
-    """What the paper can show of a curve, NaN between its stretches."""
+    """The points to plot, NaN between stretches."""
     xs: list[float] = []
     ys: list[float] = []
     for stretch in thin(curve, float(curve.x[0]), max(float(curve.x[-1]), float(curve.x[0]) + 1), _COLUMNS).stretches:

@@ -1,4 +1,4 @@
-"""HTML from text that nobody trusts: everything from a run passes `text`, so that it is shown and does nothing."""
+"""HTML from untrusted text: everything from a run passes `text`, so that it is shown and does nothing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ LONGEST = 4_000
 
 
 def text(content: object, *, limit: int = LONGEST) -> str:
-    """Untrusted text: controls and bidi marks to look at, and nothing that is markup, also inside of attributes."""
+    """Untrusted text, safe inside elements and attributes; control characters become visible."""
     return escape(safe(content, lines=True, limit=limit), quote=True)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, name: str = "") -> str:
-    """A table of cells that are markup already; the first of each row is its heading."""
+    """A table of cells that are markup already; the first cell of a row is its heading."""
     lines = [f'<div class="wide"><table class="{name}"><thead><tr>']
     lines += [f'<th scope="col">{cell}</th>' for cell in head]
     lines.append("</tr></thead><tbody>")
@@ -28,17 +28,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, name: str = "")
 
 
 def section(name: str, title: str, *content: str) -> str:
-    """A part of the page that can be linked to; nothing if there is nothing in it."""
+    """A section with an anchor; "" if it has no content."""
     inside = "\n".join(part for part in content if part)
     return f'<section id="{name}"><h2>{title}</h2>\n{inside}\n</section>' if inside else ""
 
 
 def details(title: str, content: str, *, is_open: bool = False) -> str:
-    """What is unfolded on demand."""
     return f"<details{' open' if is_open else ''}><summary>{title}</summary>{content}</details>"
 
 
 def swatch(ink: int) -> str:
-    """A short stroke in the colour and dashes of a curve."""
+    """A short line in the colour and dashes of a curve."""
     line = f'<line class="c{ink % 7} d{ink % 6}" x1="0" y1="5" x2="26" y2="5"/>'
     return f'<svg class="swatch" viewBox="0 0 26 10" width="26" height="10" aria-hidden="true">{line}</svg>'

@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs nothing else, runs nothing, asks no network, and fits paper and phones too."""
+"""The page: one self-contained HTML file without scripts or network access, for screens, paper and phones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def page(sides: Sequence[Side], manifests: Sequence[Manifest], samples: int) -> 
         section("samples", "Samples", _samples(sides, samples)),
         section("health", "Health", *(_named(side, sections.health(side), len(sides)) for side in sides)),
         section("configuration", "Configuration", sections.configuration(sides, manifests)),
-        section("reproduce", "Do it again", sections.reproduce(sides, manifests)),
+        section("reproduce", "Reproduce", sections.reproduce(sides, manifests)),
     ]
     views = "".join(
         f'<input type="radio" name="view" id="view-{name}"{" checked" if name == "changes" else ""}>' for name in _VIEWS
@@ -65,7 +65,7 @@ def page(sides: Sequence[Side], manifests: Sequence[Manifest], samples: int) -> 
 
 
 def _policy(style: str) -> str:
-    """Nothing may be loaded or run; the one style is known by its hash."""
+    """Nothing may be loaded or run; the one style sheet is allowed by its hash."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
@@ -83,7 +83,7 @@ def _curves(sides: Sequence[Side]) -> str:
     specs = charts(sides)
     if not specs:
         return ""
-    words = "<p>Over optimizer steps. Point at a curve to read it, at a title to see what it asks.</p>"
+    words = "<p>Over optimizer steps. Hover over a curve to read it, over a title to see its question.</p>"
     first, others = [s for s in specs if s.is_key], [s for s in specs if not s.is_key]
     return words + _grid(first) + (details(f"{len(others)} more metrics", _grid(others)) if others else "")
 

@@ -1,4 +1,4 @@
-"""Samples of the page: what a run answers over its outer iterations (changes, token rewards), and side by side."""
+"""Samples of the page: answers over the outer iterations with changes and token rewards, and side by side."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MOST_TOKENS = 1_000
 
 
 def over_iterations(history: RunHistory, most: int) -> str:
-    """The first prompts of a run, each with its answers from the start to the end."""
+    """The first prompts of a run, each with its answers over the outer iterations."""
     sampled = history.sampled()
     prompts = list(dict.fromkeys(key for t in sampled for key in history.samples[t]))[:most]
     return "".join(_prompt(history, key, is_open=i == 0) for i, key in enumerate(prompts))
 
 
 def side_by_side(sides: Sequence[Side], most: int) -> str:
-    """The newest answers of every side's first run."""
+    """The newest answers of each side's first run."""
     cards = []
     for row in answers([side.runs[0].history for side in sides])[:most]:
         parts = [_card("demonstration", text(row.demonstration), "")]
@@ -52,7 +52,7 @@ def _prompt(history: RunHistory, key: str, *, is_open: bool) -> str:
 
 
 def _answer(sample: Sample, before: Sample | None) -> str:
-    """Three ways to look at one answer, of which the page shows the chosen one."""
+    """One answer in three views, of which the page shows the selected one."""
     changed = "".join(_changes(before.generation, sample.generation)) if before else text(sample.generation)
     return (
         f'<div class="as-plain">{text(sample.generation)}</div><div class="as-changes">{changed}</div>'
@@ -71,7 +71,7 @@ def _changes(old: str, new: str) -> Iterator[str]:
 
 
 def _rewarded(sample: Sample) -> str:
-    """Each token on the shade of its reward; as it is if the rewards do not belong to the tokens."""
+    """Tokens shaded by their rewards; plain text if rewards and tokens do not match."""
     if not sample.token_rewards or len(sample.token_rewards) != len(sample.pieces):
         return text(sample.generation)
     scale = max((abs(reward) for reward in sample.token_rewards if math.isfinite(reward)), default=0.0)
@@ -96,7 +96,7 @@ def _iteration(t: int) -> str:
 
 def _about(sample: Sample) -> str:
     reward = "" if sample.reward is None else f"reward {figure(sample.reward)}, "
-    return f"{reward}{sample.tokens} tokens{'' if sample.ended else ', cut'}"
+    return f"{reward}{sample.tokens} tokens{'' if sample.ended else ', truncated'}"
 
 
 def _question(prompt: str) -> str:

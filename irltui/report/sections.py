@@ -1,4 +1,4 @@
-"""Sections of the page but charts and samples: who, final figures, health, configuration, how to do it again."""
+"""Sections of the page besides charts and samples: runs, final metrics, health, configuration, reproduction."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ _VERDICTS = {0: "no effect found", 1: "higher", -1: "lower"}
 
 
 def overview(sides: Sequence[Side]) -> str:
-    """A card per side."""
     return f'<div class="cards">{"".join(_card(i, side) for i, side in enumerate(sides))}</div>'
 
 
 def final(rows: Sequence[FinalRow], sides: Sequence[Side]) -> str:
-    """The table, what its intervals are, and differences."""
+    """The final figures, their intervals, and differences between sides."""
     if len(sides) == 1:
         cells = [[_label(row), _first(row.name, sides[0]), _estimate(row.estimates[0])] for row in rows]
         head = ["", "first", "last"]
@@ -42,12 +41,16 @@ def final(rows: Sequence[FinalRow], sides: Sequence[Side]) -> str:
         cells = [[_label(row), *(_estimate(estimate) for estimate in row.estimates)] for row in rows]
         head = ["at the end", *_heads(sides)]
     overs = dict.fromkeys(e.over for row in rows for e in row.estimates if e is not None and e.over)
-    note = f"<p class=note>Brackets: 95 % interval over {' or '.join(overs)}, and how many.</p>" if overs else ""
+    note = (
+        f"<p class=note>Brackets: 95 % interval over {' or '.join(overs)}, followed by their number.</p>"
+        if overs
+        else ""
+    )
     return table(head, cells, name="figures") + note + _differences(rows, sides)
 
 
 def health(side: Side) -> str:
-    """Last values beside what healthy ones are, what became of the data, alerts and advice."""
+    """Last values beside healthy ones, losses of data, alerts and advice."""
     run = side.runs[0]
     moment = Moment(run.history)
     rows = [
@@ -66,23 +69,23 @@ def health(side: Side) -> str:
 
 
 def configuration(sides: Sequence[Side], manifests: Sequence[Manifest]) -> str:
-    """Differences between sides, then what was set, then everything."""
+    """Differences between sides, then options that were set, then everything."""
     parts = []
     if len(sides) > 1:
         found = side_differences(sides)
         head = ["differs in", *_heads(sides)]
         rows = [[f"<code>{text(key)}</code>", *(text(v, limit=300) for v in values)] for key, values in found.items()]
-        parts.append(table(head, rows) if found else "<p>The configurations are the same but for the seed.</p>")
+        parts.append(table(head, rows) if found else "<p>The configurations are the same except for the seed.</p>")
     for side, manifest in zip(sides, manifests, strict=True):
         name = f" of {text(side.name, limit=80)}" if len(sides) > 1 else ""
-        parts.append(details(f"What was set{name}", _set(side.runs[0], manifest), is_open=len(sides) == 1))
+        parts.append(details(f"Options that were set{name}", _set(side.runs[0], manifest), is_open=len(sides) == 1))
         whole = render_values(side.runs[0].config, _origins(manifest))
         parts.append(details(f"The whole configuration{name}, as TOML", f"<pre>{text(whole, limit=60_000)}</pre>"))
     return "".join(parts)
 
 
 def reproduce(sides: Sequence[Side], manifests: Sequence[Manifest]) -> str:
-    """Versions, and the commands that do it again."""
+    """Commands that repeat the runs, and versions."""
     names = dict.fromkeys(name for manifest in manifests for name in manifest.versions)
     head = ["", *_heads(sides)]
     rows = [[text(name), *(text(m.versions.get(name, "-"), limit=80) for m in manifests)] for name in names]
@@ -103,12 +106,11 @@ def reproduce(sides: Sequence[Side], manifests: Sequence[Manifest]) -> str:
         "# or, from this page alone: save the whole configuration above as run.toml",
         "irltui run run.toml --out AGAIN",
     ]
-    words = "The same machine, versions and data give the same weights; another machine gives other rounding."
+    words = "The same machine, versions and data give the same weights; another machine rounds differently."
     return f"<pre>{chr(10).join(steps)}</pre><p>{words}</p>{details('Versions and machine', table(head, rows))}"
 
 
 def made() -> str:
-    """Who wrote the page, when."""
     return f"irltui {__version__}, {_time(datetime.now(UTC).timestamp())}"
 
 
@@ -150,7 +152,7 @@ def _estimate(estimate: Estimate | None) -> str:
 
 
 def _first(name: str, side: Side) -> str:
-    """Where a metric or a benchmark began, mean of the runs."""
+    """The mean first value of a metric or a benchmark."""
     benchmark, _, metric = name.partition("/")
     values: list[float] = []
     for run in side.runs:
@@ -165,7 +167,6 @@ def _measured(evaluation: Evaluation, benchmark: str, metric: str) -> bool:
 
 
 def _heads(sides: Sequence[Side]) -> Iterator[str]:
-    """Columns of a table with one a side."""
     yield from (f"{swatch(i)} {text(side.name, limit=80)}" for i, side in enumerate(sides))
 
 
@@ -179,7 +180,7 @@ def _differences(rows: Sequence[FinalRow], sides: Sequence[Side]) -> str:
     if not found:
         return ""
     cells = [[f"{swatch(i)} {text(sides[i].name, limit=80)}", _label(row), *_difference(d)] for row, i, d in found]
-    title = f"<h3>Less {text(sides[0].name, limit=80)}, on the same items</h3>"
+    title = f"<h3>Difference from {text(sides[0].name, limit=80)} (paired by item)</h3>"
     return title + table(["", "metric", "difference", "by seed", ""], cells)
 
 
@@ -196,9 +197,11 @@ def _data(run: ComparedRun) -> str:
     data = run.history.data.report
     words = f"Data: {data.rows} rows, {data.train} to train on, {data.held_out} held out"
     losses = [
-        _counted(what, *row) for what, rows in (("dropped", data.dropped), ("cut", data.cut)) for row in rows.items()
+        _counted(what, *row)
+        for what, rows in (("dropped", data.dropped), ("truncated", data.cut))
+        for row in rows.items()
     ]
-    return f"<p>{words}{'; ' if losses else '; nothing dropped, nothing cut'}{'; '.join(losses)}.</p>"
+    return f"<p>{words}{'; ' if losses else '; nothing dropped or truncated'}{'; '.join(losses)}.</p>"
 
 
 def _counted(what: str, reason: str, tally: Tally) -> str:
@@ -208,7 +211,7 @@ def _counted(what: str, reason: str, tally: Tally) -> str:
 def _alerts(run: ComparedRun) -> str:
     messages = counted(run.history.messages())
     if not messages:
-        return "<p>No alert.</p>"
+        return "<p>No alerts.</p>"
     items = "".join(
         f'<li class="{message.level if message.level in {"advice", "critical"} else "warning"}">'
         f"<b>{text(message.level, limit=20)}</b>, step {message.step}: {text(message.text, limit=600)}"
@@ -240,5 +243,4 @@ def _time(seconds: float) -> str:
 
 
 def names(sides: Sequence[Side]) -> Iterator[str]:
-    """What the sides are called."""
     yield from (text(side.name, limit=80) for side in sides)

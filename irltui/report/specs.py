@@ -1,4 +1,4 @@
-"""What a report's charts show: curves, levels and words, the same for the page and for matplotlib. Draws nothing."""
+"""The contents of a report's charts, the same for the page and for matplotlib. Draws nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GAME = (DEMONSTRATION, GENERATION, GAP)
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A labelled curve; `ink` is its place among colours and dashes, `raw` what a smoothed one was made from."""
+    """A labelled curve; `ink` indexes colours and dashes, `raw` is the curve before smoothing."""
 
     label: str
     curve: Curve
@@ -34,7 +34,7 @@ class Line:
 
     @property
     def last(self) -> float:
-        """The newest value that is finite, NaN if none is."""
+        """The newest finite value, NaN without one."""
         whole = self.raw or self.curve
         finite = whole.y[np.isfinite(whole.y)]
         return float(finite[-1]) if len(finite) else math.nan
@@ -71,7 +71,7 @@ class ChartSpec:
 
 
 def reward_game(side: Side) -> ChartSpec | None:
-    """Demonstration, generation and gap of a side's first run; None if it learned no reward."""
+    """Demonstration reward, generation reward and gap of a side's first run; None without a reward."""
     run = side.runs[0]
     lines = tuple(_line(run, name, metric(name).label, ink) for ink, name in enumerate(GAME))
     lines = tuple(line for line in lines if len(line.curve) >= _FEWEST)
@@ -88,14 +88,14 @@ def reward_game(side: Side) -> ChartSpec | None:
 
 
 def charts(sides: Sequence[Side]) -> list[ChartSpec]:
-    """Of one run its panels, as on the dashboard; of several runs a chart per metric."""
+    """The panels of a single run; for several runs one chart per metric."""
     if len(sides) == 1 and len(sides[0].runs) == 1:
         return list(_panels(sides[0].runs[0]))
     return list(_overlays(sides))
 
 
 def boundaries(run: ComparedRun) -> tuple[float, ...]:
-    """Steps at which the outer iterations but the first begin."""
+    """Steps at which an outer iteration begins, the first left out."""
     rows = run.history.rows
     steps = zip(rows.outer_iteration, rows.step, strict=True)
     return tuple(dict.fromkeys(step for (before, step), (after, _) in pairwise(steps) if after > before))
@@ -132,7 +132,7 @@ def _line(run: ComparedRun, name: str, label: str, ink: int) -> Line:
 
 
 def _smooth(raw: Curve, turns: Sequence[float]) -> Curve:
-    """A running mean that begins anew with every outer iteration, as the gap does."""
+    """A running mean that restarts with every outer iteration, as the gap does."""
     window = max(5, len(raw) // _PARTS)
     starts = [0, *np.searchsorted(raw.x, turns, side="right").tolist(), len(raw)]
     parts = [smooth(Curve(raw.x[a:b], raw.y[a:b]), window).y for a, b in pairwise(starts)]

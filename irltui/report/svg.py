@@ -1,4 +1,4 @@
-"""A chart as SVG inside of the page: its colours follow the page's, values are read by pointing at them."""
+"""A chart as inline SVG: colours follow the page, hovering shows values."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ _DOTS = 60  # most values of a curve that can be pointed at
 
 
 class _Plane:
-    """From steps and values to places on the paper."""
-
     def __init__(self, frame: tuple[float, float, float, float]) -> None:
         self.first, self.last, self.bottom, self.top = frame
 
@@ -29,7 +27,6 @@ class _Plane:
 
 
 def chart(spec: ChartSpec) -> str:
-    """Title, drawing, legend with last values."""
     plane = _Plane(spec.frame)
     inside = "".join([*_ground(spec, plane), *_curves(spec, plane), *_pointed(spec, plane)])
     label = f"{text(spec.title, limit=200)}: {'; '.join(_words(line) for line in _one_each(spec))}"
@@ -43,7 +40,7 @@ def chart(spec: ChartSpec) -> str:
 
 
 def _one_each(spec: ChartSpec) -> Iterator[Line]:
-    """Lines by label: of a side with several seeds the first."""
+    """One line per label: of a side with several seeds the first."""
     yield from {line.label: line for line in reversed(spec.lines)}.values().__reversed__()
 
 
@@ -53,7 +50,7 @@ def _words(line: Line, *, bold: bool = False) -> str:
 
 
 def _ground(spec: ChartSpec, plane: _Plane) -> Iterator[str]:
-    """Band, grid, boundaries, levels and the words of both axes."""
+    """Band, grid, boundaries, levels and axis labels."""
     right, foot = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     if spec.band:
         low, high = max(spec.band[0], plane.bottom), min(spec.band[1], plane.top)
@@ -108,7 +105,7 @@ def _path(curve: Curve, plane: _Plane, name: str) -> str:
 
 
 def _pointed(spec: ChartSpec, plane: _Plane) -> Iterator[str]:
-    """Places that say their value when they are pointed at."""
+    """Points that show their value when hovered."""
     for line in spec.lines:
         curve = line.curve
         label = text(line.label, limit=60)

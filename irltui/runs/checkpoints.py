@@ -1,4 +1,4 @@
-"""Which checkpoints a run has, and whether they are whole. Knows files and hashes; tensors are the engine's matter."""
+"""The checkpoints of a run, and whether they are complete. Knows files and hashes, not tensors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ _NAME = re.compile(r"\d{4,}-\d{6,}(-\d{6,})?")
 
 
 def newest_first(run: RunFolder) -> list[str]:
-    """Names of the checkpoints there are."""
     found = [entry.name for entry in run.checkpoints.iterdir() if _NAME.fullmatch(entry.name)]
     return sorted(found, key=lambda name: tuple(map(int, name.split("-"))), reverse=True)
 
 
 def damage(folder: Path) -> str:
-    """What is wrong with a checkpoint, "" if its manifest verifies."""
+    """Why a checkpoint is damaged, "" if its manifest verifies."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         if manifest["format"] > FORMAT:
@@ -33,7 +32,7 @@ def damage(folder: Path) -> str:
         for name, expected in manifest["files"].items():
             path = folder / name
             if not path.resolve().is_relative_to(folder.resolve()):
-                return f"manifest.json: {name} lies outside of the checkpoint"
+                return f"manifest.json: {name} is outside the checkpoint"
             if not path.is_file():
                 return f"{name} is missing"
             if path.stat().st_size != expected["bytes"]:
@@ -79,7 +78,7 @@ def unusable(run: RunFolder, name: str) -> str:
 
 
 def _earlier(run: RunFolder, t: int) -> range:
-    """The outer iterations before t whose pairs the inner loop of t uses again."""
+    """Outer iterations before t whose pairs the inner loop of t reuses."""
     try:
         window = read_manifest(run).config["reward"]["history"]
     except (RunFolderError, LookupError, TypeError):
@@ -89,7 +88,7 @@ def _earlier(run: RunFolder, t: int) -> range:
 
 
 def samples_lost(run: RunFolder, t: int, needed: int) -> str:
-    """What is wrong with the stored pairs of outer iteration t, of which so many are needed; "" if nothing."""
+    """Why the stored pairs of outer iteration t do not suffice, "" if they do."""
     for kind in ("", ".reference"):
         path = run.samples / f"{t:04d}{kind}.jsonl"
         try:
@@ -104,13 +103,12 @@ def samples_lost(run: RunFolder, t: int, needed: int) -> str:
 
 
 def position_of(folder: Path) -> dict[str, Any]:
-    """Where a checkpoint that is whole was saved, as it stands in state.json."""
+    """The position in state.json of an undamaged checkpoint."""
     value = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     position = value.get("position") if isinstance(value, dict) else None
     return position if isinstance(position, dict) else {}
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,7 +22,7 @@ _NAME = re.compile(r"\d+(\.\d+)?-[0-9a-f]+\.json")
 
 
 class Command(StrEnum):
-    """What an engine can be told; the value of each is its name in files and on the command line."""
+    """Commands to an engine; the values are their names in files and on the command line."""
 
     PAUSE = "pause"
     """Wait at the next safe point; the model stays loaded."""
@@ -40,7 +40,7 @@ class Command(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """One command on its way; `sent` is Unix seconds by the clock of `host`."""
+    """A received command; `sent` is Unix seconds by the clock of `host`."""
 
     id: str
     command: Command
@@ -63,7 +63,7 @@ def send(run: RunFolder, command: Command, text: str = "") -> str:
 
 
 def waiting(run: RunFolder) -> frozenset[str]:
-    """Ids of the commands that wait now; an engine that starts finds there what was meant for an earlier one."""
+    """Ids of the commands in control/ now; an engine that starts finds commands meant for an earlier one."""
     try:
         return frozenset(entry.name.removesuffix(".json") for entry in os.scandir(run.control) if _is_command(entry))
     except OSError:
@@ -71,7 +71,7 @@ def waiting(run: RunFolder) -> frozenset[str]:
 
 
 def take(run: RunFolder) -> list[Request | str]:
-    """Remove and return all waiting commands, oldest first; a file that is no command comes back as its name."""
+    """Remove and return all commands, oldest first; a malformed file is returned as its name."""
     try:
         names = sorted(entry.name for entry in os.scandir(run.control) if _is_command(entry))
     except OSError:
@@ -80,7 +80,7 @@ def take(run: RunFolder) -> list[Request | str]:
 
 
 def _is_command(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a file that `send` made: anything else in the folder is not ours to read or delete."""
+    """Whether `send` made the file: other files in the folder are neither read nor deleted."""
     return bool(_NAME.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False)
 
 

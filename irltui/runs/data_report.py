@@ -1,4 +1,4 @@
-"""What became of the rows: nothing is dropped or cut without being counted here. The data event carries it."""
+"""Counts of all rows that were read, dropped or truncated; part of the data event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ class Tally:
     rows: list[int] = field(default_factory=list)
 
     def add(self, row: int) -> None:
-        """Count a row."""
         self.count += 1
         if len(self.rows) < EXAMPLES:
             self.rows.append(row)
@@ -45,8 +44,6 @@ class Finding:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Token lengths of prompts or responses."""
-
     mean: float = 0.0
     median: int = 0
     p95: int = 0
@@ -94,11 +91,9 @@ class DataReport:
     findings: tuple[Finding, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """For people."""
         found = [
             f"{self.rows} rows of {self.source}: {self.train} train, {self.held_out} held out",
             self.columns + (f" (not read: {', '.join(self.unused)})" if self.unused else ""),
@@ -106,10 +101,10 @@ class DataReport:
             f"responses {self.responses.mean:.0f}, longest {self.responses.longest}",
             f"chat template: {self.template}; responses end with {self.end_token}",
         ]
-        found += [*self.losses(), *(f"cut, {reason}: {tally}" for reason, tally in self.cut.items())]
+        found += [*self.losses(), *(f"truncated, {reason}: {tally}" for reason, tally in self.cut.items())]
         doubtful = (f"doubtful, {remark}: {tally}" for remark, tally in self.remarks.items())
         return [*found, *doubtful, *map(str, self.findings)]
 
     def losses(self) -> list[str]:
-        """For people: which rows were dropped, and why."""
+        """The dropped rows by reason, for people."""
         return [f"dropped, {reason}: {tally}" for reason, tally in self.dropped.items()]

@@ -1,4 +1,4 @@
-"""Is a run folder whole, and from where can it go on? Reads everything, changes nothing, loads no tensor."""
+"""Check a run folder for damage and find its resume point. Reads everything, changes nothing, loads no tensors."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ from irltui.runs.status import read_status
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, what was found, and whether something is wrong with it."""
-
     subject: str
     text: str
     is_problem: bool = False
@@ -43,12 +41,10 @@ class Diagnosis:
 
     @property
     def problems(self) -> int:
-        """How many findings are problems."""
         return sum(finding.is_problem for finding in self.findings)
 
 
 def diagnose(run: RunFolder) -> Diagnosis:
-    """Look at every file of a run."""
     lines = read_events(run.events)
     events = [event for event in lines if not isinstance(event, Damaged)]
     begun = [*_manifest(run), *_inputs(run)]
@@ -58,7 +54,7 @@ def diagnose(run: RunFolder) -> Diagnosis:
 
 
 def _resume_point(run: RunFolder) -> str | None:
-    """What --resume would take: a checkpoint, "" for the beginning, None if it would refuse."""
+    """The checkpoint that --resume would take, "" for the beginning, None if it would refuse."""
     try:
         return newest_usable(run)[0] or ""
     except CheckpointError:
@@ -71,7 +67,7 @@ def _manifest(run: RunFolder) -> Iterator[Finding]:
     except RunFolderError as error:
         yield Finding(run.manifest.name, error.message, is_problem=True)
         return
-    text = "has changed since the run began: --resume refuses" if changed else "as it was written"
+    text = "has changed since the run began: --resume refuses" if changed else "unchanged"
     yield Finding(run.manifest.name, text, is_problem=changed)
 
 
@@ -82,45 +78,45 @@ def _inputs(run: RunFolder) -> Iterator[Finding]:
         yield Finding(run.inputs.name, f"{error.message}: --resume refuses", is_problem=True)
     else:
         if known:
-            yield Finding(run.inputs.name, "as it was written")
+            yield Finding(run.inputs.name, "unchanged")
 
 
 def _log(run: RunFolder, lines: list[Event], events: list[Event]) -> Iterator[Finding]:
     subject = run.events.name
     if not run.events.exists() and (run.lock.exists() or run.status.exists()):
-        yield Finding(subject, "is missing, though an engine has worked here", is_problem=True)
+        yield Finding(subject, "is missing, although an engine has worked here", is_problem=True)
         return
     malformed = len(lines) - len(events)
     if malformed:
         yield Finding(subject, f"{malformed} damaged lines", is_problem=True)
     gaps = [after.seq for before, after in pairwise(events) if after.seq != before.seq + 1]
     if gaps:
-        text = f"the count breaks before event {gaps[0]}" + (f" and {len(gaps) - 1} others" if gaps[1:] else "")
-        yield Finding(subject, f"{text}: lines are missing", is_problem=True)
+        text = f"events are missing before {gaps[0]}" + (f" and {len(gaps) - 1} others" if gaps[1:] else "")
+        yield Finding(subject, f"{text}", is_problem=True)
     if jumps := _jumps(events):
         yield Finding(subject, f"optimizer steps jump from {jumps[0][0]} to {jumps[0][1]}", is_problem=True)
     if lost := _lost_tail(run, events):
         yield Finding(subject, lost, is_problem=True)
     if not (malformed or gaps or jumps or lost):
-        yield Finding(subject, f"{len(events)} events, steps without a break")
+        yield Finding(subject, f"{len(events)} events, no step is missing")
     if newer := sum(isinstance(event, Unknown) + event.passed_over for event in events):
-        yield Finding(subject, f"{newer} kinds or fields of a newer irltui are passed over")
+        yield Finding(subject, f"{newer} kinds or fields of a newer irltui are ignored")
 
 
 def _jumps(events: list[Event]) -> list[tuple[int, int]]:
-    """Neighbouring optimizer steps that are not neighbours, void events left out."""
+    """Pairs of neighbouring optimizer steps that are not consecutive, void events left out."""
     steps = [event.step for event in that_count(events) if isinstance(event, Metrics)]
     return [(before, after) for before, after in pairwise(steps) if after - before not in (0, 1)]
 
 
 def _lost_tail(run: RunFolder, events: list[Event]) -> str:
-    """Whether the log ends before the checkpoint that --resume would take; "" if not."""
+    """A message if the log ends before the checkpoint that --resume would take, else ""."""
     if not (name := _resume_point(run)):
         return ""
     seq, last = position_of(run.checkpoints / name).get("seq", 0), events[-1].seq if events else -1
     if not isinstance(seq, int) or seq <= last + 1:
         return ""
-    return f"ends at event {last}, and checkpoint {name} was saved at {seq}: what lay between is not shown any more"
+    return f"ends at event {last}, but checkpoint {name} was saved at event {seq}: the events between are lost"
 
 
 def _checkpoints(run: RunFolder) -> Iterator[Finding]:
@@ -129,7 +125,7 @@ def _checkpoints(run: RunFolder) -> Iterator[Finding]:
             yield Finding(f"checkpoints/{name}", reason, is_problem=True)
         else:
             step = position_of(run.checkpoints / name).get("step", "?")
-            yield Finding(f"checkpoints/{name}", f"whole, step {step}")
+            yield Finding(f"checkpoints/{name}", f"complete, step {step}")
 
 
 def _samples(run: RunFolder) -> Iterator[Finding]:
@@ -142,7 +138,7 @@ def _samples(run: RunFolder) -> Iterator[Finding]:
         except (OSError, ValueError) as error:
             yield Finding(subject, f"line {good + 1}: {error}", is_problem=True)
         else:
-            yield Finding(subject, f"{good} lines, as they were written")
+            yield Finding(subject, f"{good} lines, unchanged")
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -165,7 +161,7 @@ def _result(run: RunFolder) -> Iterator[Finding]:
 
 
 def _short(path: Path) -> str:
-    """Whether a safetensors file holds what its header promises; "" if it does."""
+    """Why a safetensors file is incomplete, "" if it is complete."""
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")

@@ -38,16 +38,15 @@ def replace_json(path: Path, value: Any, mode: int = 0o666) -> None:
 
 
 def room(folder: Path, needed: int | None = None) -> str:
-    """What a full disk must be told with: the bytes that are free, behind those that are needed if these are known."""
+    """Free bytes on the disk, and the bytes needed if these are known, for messages about a full disk."""
     try:
         free = f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB are free"
     except OSError:
-        free = "how much is free cannot be told"
+        free = "free space is unknown"
     return free if needed is None else f"about {needed / 1e6:,.1f} MB are needed, {free}"
 
 
 def sync_file(path: Path) -> None:
-    """Flush a written file to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

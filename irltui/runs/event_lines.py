@@ -1,4 +1,4 @@
-"""Events as lines of events.jsonl, and back. What a newer irltui adds is passed over; what is wrong is `Damaged`.
+"""Events as lines of events.jsonl, and back. Additions of a newer irltui are ignored; malformed lines are `Damaged`.
 
 A number that is not finite is written as "nan", "inf" or "-inf"; null means the same as leaving the field out.
 """
@@ -23,7 +23,6 @@ _ENVELOPE = ("seq", "time", "passed_over")
 
 
 def as_dict(event: Event) -> dict[str, Any]:
-    """The event as JSON holds it."""
     if isinstance(event, Unknown):
         return {"seq": event.seq, "time": event.time, "kind": event.name, **event.fields}
     own = {item.name: plain(getattr(event, item.name)) for item in fields(event) if item.name not in _ENVELOPE}
@@ -31,13 +30,13 @@ def as_dict(event: Event) -> dict[str, Any]:
 
 
 def encode(event: Event) -> bytes:
-    """The event's line, newline included."""
+    """The event as one line, newline included."""
     text = json.dumps(as_dict(event), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def decode(line: bytes) -> Event:
-    """The event of a line; never an error."""
+    """The event of a line; `Damaged` instead of an error."""
     try:
         try:
             value = orjson.loads(line)  # four times as fast, and stricter: what it refuses may still be an event
@@ -63,7 +62,7 @@ def decode(line: bytes) -> Event:
 
 
 def number(value: object) -> float | None:
-    """A number as an event carries it: "nan", "inf" and "-inf" are numbers; anything else is None."""
+    """A float; "nan", "inf" and "-inf" are numbers, anything else is None."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -75,14 +74,14 @@ def number(value: object) -> float | None:
 
 
 def plain_number(value: float) -> float | str:
-    """A number as JSON carries it."""
+    """The number, or its name where JSON has none."""
     if math.isfinite(value):
         return value
     return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
 
 
 def plain(value: Any) -> Any:
-    """A value of an event as JSON carries it."""
+    """A value as JSON holds it."""
     if isinstance(value, float):
         return plain_number(value)
     if isinstance(value, str | bytes) or value is None:
@@ -103,7 +102,7 @@ _REQUIRED = object()
 
 
 class _Form(NamedTuple):
-    """How the fields of a class are read."""
+    """How to read the fields of a class."""
 
     made: Callable[..., Any]
     fields: tuple[tuple[str, _Read, Any], ...]
@@ -132,7 +131,7 @@ class _Form(NamedTuple):
 def _int(value: Any) -> int:
     if type(value) is int and -_LARGEST <= value < _LARGEST:
         return value
-    raise ValueError("no integer")
+    raise ValueError("not an integer")
 
 
 def _float(value: Any) -> float:
@@ -140,14 +139,14 @@ def _float(value: Any) -> float:
         return value
     found = number(value)
     if found is None:
-        raise ValueError("no number")
+        raise ValueError("not a number")
     return found
 
 
 def _text(value: Any) -> str:
     if type(value) is str:
         return value
-    raise ValueError("no text")
+    raise ValueError("not a string")
 
 
 def _bool(value: Any) -> bool:
@@ -157,9 +156,9 @@ def _bool(value: Any) -> bool:
 
 
 def _floats(value: Any) -> Mapping[str, float]:
-    """The one table that a long run writes 100,000 times: nothing is copied unless it must be."""
+    """A long run has 100,000 of these tables: copy nothing unless it must be."""
     if type(value) is not dict:
-        raise ValueError("no table")
+        raise ValueError("not a table")
     for item in value.values():
         if type(item) is not float:
             return {name: _float(each) for name, each in value.items()}
@@ -169,7 +168,7 @@ def _floats(value: Any) -> Mapping[str, float]:
 def _table(read: _Read) -> _Read:
     def table(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
-            raise ValueError("no table")
+            raise ValueError("not a table")
         return {name: read(item) for name, item in value.items()}
 
     return _floats if read is _float else table
@@ -178,7 +177,7 @@ def _table(read: _Read) -> _Read:
 def _row(read: _Read, made: Callable[[list[Any]], Any]) -> _Read:
     def row(value: Any) -> Any:
         if type(value) is not list:
-            raise ValueError("no list")
+            raise ValueError("not a list")
         return made([read(item) for item in value])
 
     return row
@@ -189,7 +188,7 @@ def _record(cls: type) -> _Read:
 
     def record(value: Any) -> Any:
         if type(value) is not dict:
-            raise ValueError("no table")
+            raise ValueError("not a table")
         return form.made(*form.read(value))
 
     return record
@@ -199,7 +198,6 @@ _SCALARS: dict[Any, _Read] = {int: _int, float: _float, str: _text, bool: _bool}
 
 
 def _reader(hint: Any) -> _Read:
-    """How a value of a type is read."""
     if hint in _SCALARS:
         return _SCALARS[hint]
     origin, arguments = get_origin(hint), [each for each in get_args(hint) if each not in (type(None), ...)]

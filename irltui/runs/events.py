@@ -21,8 +21,6 @@ ASKED = "asked"
 
 
 class Kind(StrEnum):
-    """Event kinds."""
-
     RUN_START = "run_start"
     DATA = "data"
     PHASE = "phase"
@@ -39,7 +37,7 @@ class Kind(StrEnum):
 
 
 class Phase(StrEnum):
-    """What an engine is doing, in the order of an outer iteration."""
+    """The phases of an outer iteration, in order."""
 
     PREPARE = "prepare"
     SAMPLE = "sample"
@@ -72,7 +70,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RunStart(Event):
-    """An attempt begins. Events from `resumed_seq` up to this line were lost with the weights that made them."""
+    """An attempt begins. Events from `resumed_seq` up to this line belong to lost weights."""
 
     kind: ClassVar[str] = Kind.RUN_START
     pid: Annotated[int, "process of the engine"] = 0
@@ -98,7 +96,7 @@ class Data(Event):
 
 @dataclass(frozen=True, slots=True)
 class PhaseProgress(Event):
-    """A phase begins or gets further."""
+    """A phase begins or advances."""
 
     kind: ClassVar[str] = Kind.PHASE
     phase: Annotated[str, f"one of {', '.join(Phase)}"] = ""
@@ -110,7 +108,7 @@ class PhaseProgress(Event):
 
 @dataclass(frozen=True, slots=True)
 class Metrics(Event):
-    """Metrics of one place in the run."""
+    """Metrics at one point of the run."""
 
     kind: ClassVar[str] = Kind.METRICS
     values: Annotated[Mapping[str, float], "[metric](metrics.md) to number"]
@@ -123,7 +121,7 @@ class Metrics(Event):
 
 @dataclass(frozen=True, slots=True)
 class System(Event):
-    """What the process uses, every ten seconds."""
+    """Memory of the process, every ten seconds."""
 
     kind: ClassVar[str] = Kind.SYSTEM
     values: Annotated[Mapping[str, float], "`memory_bytes` (resident), and `gpu_memory_bytes` on a GPU"]
@@ -185,7 +183,7 @@ class Checkpoint(Event):
 
 @dataclass(frozen=True, slots=True)
 class Alert(Event):
-    """Something to worry about, in plain words."""
+    """A warning about the run."""
 
     kind: ClassVar[str] = Kind.ALERT
     step: _Step = 0
@@ -208,7 +206,7 @@ class Advice(Event):
 
 @dataclass(frozen=True, slots=True)
 class Control(Event):
-    """How far a command got."""
+    """The state of a command."""
 
     kind: ClassVar[str] = Kind.CONTROL
     id: Annotated[str, "of the command's file in control/"] = ""
@@ -248,7 +246,7 @@ VOIDABLE = (Metrics, System, Sample, Evaluation, Alert, Advice)
 
 @dataclass(frozen=True, slots=True)
 class Unknown(Event):
-    """An event of a kind that a newer irltui writes; `fields` as they stand in the file."""
+    """An event of a kind that a newer irltui wrote; `fields` are as in the file."""
 
     name: str
     fields: Mapping[str, Any]
@@ -256,6 +254,6 @@ class Unknown(Event):
 
 @dataclass(frozen=True, slots=True)
 class Damaged(Event):
-    """A line that is no event, or one of whose fields is not of its type."""
+    """A line that is not an event, or has a field of the wrong type."""
 
     problem: str

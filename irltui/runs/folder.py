@@ -1,4 +1,4 @@
-"""Where everything of a run lies. Knows names, not contents."""
+"""The files of a run folder. Knows names, not contents."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class RunFolder:
 def create_run_folder(path: Path) -> RunFolder:
     """Make a new run's folders, readable by the owner alone (commands to the engine are put there).
 
-    A run that failed before it began (bad data, no such model) makes room for its next try.
+    A run that failed before training (bad data, missing model) is replaced.
 
     Raises:
         RunFolderError: there is a run already, or the folder cannot be made.
@@ -117,7 +117,7 @@ def create_run_folder(path: Path) -> RunFolder:
         for file in (run.manifest, run.events, run.status, run.console, run.inputs):
             file.unlink(missing_ok=True)
     if run.manifest.exists():
-        raise RunFolderError(f"{path}: holds a run already", "Continue it with --resume, or choose another --out.")
+        raise RunFolderError(f"{path}: already holds a run", "Continue it with --resume, or choose another --out.")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(path, os.W_OK):
@@ -130,7 +130,7 @@ def create_run_folder(path: Path) -> RunFolder:
 
 
 def _never_began(run: RunFolder) -> bool:
-    """Whether an engine ended here without having trained or stored anything."""
+    """Whether an engine ended here before it trained or stored anything."""
     try:
         events = run.events.read_bytes()
         stored = any(True for folder in (run.samples, run.checkpoints) for _ in folder.iterdir())
@@ -152,7 +152,7 @@ def open_own(path: Path, flags: int) -> int:
 
 
 def links_inside(run: RunFolder) -> list[Path]:
-    """The symbolic links in a run folder; those that trackers made in tracking/ are theirs."""
+    """The symbolic links in a run folder, except in tracking/, which trackers fill."""
     found: list[Path] = []
     waiting = [run.path]
     while waiting:
@@ -173,7 +173,7 @@ def open_run_folder(path: Path) -> RunFolder:
 
     Raises:
         NoRunError: there is none.
-        RunFolderError: a link stands in it: what lies behind is not the run's.
+        RunFolderError: it contains a link, whose target does not belong to the run.
     """
     run = RunFolder(path)
     if not run.manifest.is_file():
@@ -184,13 +184,13 @@ def open_run_folder(path: Path) -> RunFolder:
         more = f" and {len(links) - 1} more" if links[1:] else ""
         raise RunFolderError(
             f"{links[0]}{more}: a symbolic link inside a run folder; irltui does not follow it",
-            "Replace it by the file or folder it points to, if you trust it; or delete it.",
+            "Replace it with the file or folder it points to, if you trust it, or delete it.",
         )
     return run
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a run, and we may look at it: on a shared disk others keep theirs to themselves."""
+    """Whether a folder holds a run that may be read; on a shared disk others may have closed theirs."""
     try:
         return RunFolder(path).manifest.is_file()
     except PermissionError:

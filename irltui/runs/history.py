@@ -46,7 +46,7 @@ _E = TypeVar("_E", bound=Event)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Progress inside a phase that began at `since` (Unix seconds); `total` 0 is unknown."""
+    """Progress in a phase that began at `since` (Unix seconds); a `total` of 0 is unknown."""
 
     time: float = 0.0
     since: float = 0.0
@@ -58,7 +58,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the phase's own pace; None if there is no ground for one."""
+        """Estimated from the pace of the phase; None before any progress."""
         if not 0 < self.done < self.total or self.time <= self.since:
             return None
         return (self.time - self.since) / self.done * (self.total - self.done)
@@ -116,7 +116,6 @@ class RunHistory:
         }
 
     def take(self, events: Iterable[Event]) -> None:
-        """Take in the next events."""
         takers = self._takers
         for event in events:
             if type(event) is Damaged:
@@ -130,13 +129,12 @@ class RunHistory:
 
     @property
     def step(self) -> int:
-        """Optimizer steps so far."""
         reached = int(self.rows.step[-1]) if len(self.rows) else 0
         return max(reached, self.start.resumed_step or 0)
 
     @property
     def elapsed(self) -> float:
-        """Seconds of work so far, over all attempts."""
+        """Seconds of work, over all attempts."""
         return self.rows.elapsed[-1] if len(self.rows) else 0.0
 
     def sampled(self) -> list[int]:
@@ -154,7 +152,7 @@ class RunHistory:
         return found.last() if found else math.nan
 
     def results(self) -> dict[tuple[str, str], tuple[Figure, Figure]]:
-        """First and last figure of every (benchmark, metric), in the order in which they were first measured."""
+        """First and last figure of each (benchmark, metric), in the order of their first measurement."""
         found: dict[tuple[str, str], tuple[Figure, Figure]] = {}
         for evaluation in self.evaluations:
             for metric, figure in evaluation.values.items():
@@ -167,7 +165,7 @@ class RunHistory:
         return sorted([*self.alerts, *self.advice], key=lambda message: message.seq)
 
     def phase_at(self, time: float) -> Progress:
-        """The phase that had begun last at `time`."""
+        """The phase at a time, in Unix seconds."""
         at = bisect_right(self.phases, time, key=lambda phase: phase.time)
         return self.phases[at - 1] if at else Progress()
 
@@ -180,7 +178,7 @@ class RunHistory:
         self.start = event
 
     def _rewind(self, seq: int) -> None:
-        """Forget what was lost with the weights that made it."""
+        """Drop what belongs to weights that a resume has lost."""
         left = self.rows.truncate(seq)
         for name, series in list(self.metrics.items()):
             series.truncate(left)
@@ -259,7 +257,7 @@ class RunHistory:
             self.samples.setdefault(event.outer_iteration, {})[event.prompt_id] = event
 
     def _advice(self, event: Advice) -> None:
-        """The newest of each outer iteration counts."""
+        """The newest advice on an outer iteration replaces earlier ones."""
         self.advice[:] = [kept for kept in self.advice if kept.outer_iteration != event.outer_iteration]
         self.advice.append(event)
 
@@ -278,7 +276,7 @@ def _drop_from(events: list[_E], seq: int) -> None:
 
 
 def that_count(events: Iterable[Event]) -> list[Event]:
-    """The events without those that a later resume made void, and without damaged lines."""
+    """The events without damaged lines and without those that a later resume made void."""
     kept: list[Event] = []
     for event in events:
         if isinstance(event, RunStart) and event.resumed_seq is not None:

@@ -1,4 +1,4 @@
-"""inputs.json: what a run began with, sealed by a digest of its own, so that damage is not taken for other inputs."""
+"""inputs.json: digests of a run's inputs, with a checksum that distinguishes damage from changed inputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SEAL = "sha256"
 
 
 def read_inputs(run: RunFolder) -> dict[str, str]:
-    """What was remembered; nothing if there is no file yet.
+    """The stored digests, empty if there is no file yet.
 
     Raises:
         RunFolderError: the file is damaged or cannot be read.
@@ -30,15 +30,15 @@ def read_inputs(run: RunFolder) -> dict[str, str]:
     except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(
             f"{run.inputs}: damaged: {error}",
-            "Put it back from a copy. If you are sure that model and rows are those the run began with, delete it.",
+            "Restore it from a backup, or delete it if model and rows have not changed since the run began.",
         ) from error
 
 
 def write_inputs(run: RunFolder, value: Mapping[str, str]) -> None:
-    """Remember it.
+    """Write inputs.json.
 
     Raises:
-        RunFolderError: the disk refuses.
+        RunFolderError: it cannot be written.
     """
     try:
         replace_json(run.inputs, {**value, _SEAL: _seal(value)})

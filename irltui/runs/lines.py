@@ -1,4 +1,4 @@
-"""JSON Lines that notice damage: every line begins with the CRC-32 of the rest of it.
+"""JSON Lines that detect damage: each line begins with the CRC-32 of the rest.
 
 A flipped bit in a stored generation would still be JSON, and would silently train something else.
 """
@@ -18,7 +18,7 @@ _LINE = re.compile(rb'\{"crc": "([0-9a-f]{8})", (.*)\}\n?', re.DOTALL)
 
 
 def checked_line(row: Mapping[str, Any]) -> bytes:
-    """The row as a line, newline included; it must have a field, and none called "crc"."""
+    """The row as a line, newline included; it needs a field, and none named "crc"."""
     rest = json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")[1:-1]
     return b'{"crc": "%08x", %b}\n' % (zlib.crc32(rest), rest)
 
@@ -31,7 +31,7 @@ def checked_row(line: bytes) -> dict[str, Any]:
     """
     found = _LINE.fullmatch(line)
     if found is None or zlib.crc32(found[2]) != int(found[1], 16):
-        raise ValueError("the line is not what was written")
+        raise ValueError("the line is damaged")
     return json.loads(b"{" + found[2] + b"}")
 
 

@@ -1,4 +1,4 @@
-"""One engine per run folder: a lock that the operating system releases when its holder dies.
+"""One engine per run folder: a lock that the operating system releases when its holder ends.
 
 Where the file system has no locks (Lustre without -o flock, NFS without lockd), a lease takes its place: a small file
 with host, process and a count that its holder raises. No clocks are compared: a lease of another host is stale when its
@@ -55,7 +55,7 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool | None:
 
 @dataclass(frozen=True)
 class Lease:
-    """Who holds a folder without locks; `beats` grows while the holder lives."""
+    """The holder of a folder without locks; `beats` grows while it lives."""
 
     host: str
     pid: int
@@ -65,11 +65,9 @@ class Lease:
 
     @property
     def is_here(self) -> bool:
-        """Whether its holder would be a process of this host."""
         return self.host == os.uname().nodename
 
     def lives_here(self) -> bool:
-        """Whether that process exists."""
         try:
             return abs(psutil.Process(self.pid).create_time() - self.started) < 1
         except psutil.Error:
@@ -136,12 +134,12 @@ def _opened(run: RunFolder) -> TextIO:
     except OSError as error:
         raise RunFolderError(
             f"{run.lock}: cannot be opened for writing: {error}",
-            "An engine needs to write in its run folder: is it read-only, or does it belong to another user?",
+            "The engine must write to its run folder: check its permissions and owner.",
         ) from error
 
 
 def _acquired(descriptor: int) -> bool | None:
-    """Viewers take the lock for an instant to see whether it is held: that is no engine."""
+    """Viewers take the lock for an instant to test it, so a first failure proves nothing."""
     for _ in range(_TRIES):
         if (taken := try_lock(descriptor)) is not False:
             return taken

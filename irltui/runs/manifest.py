@@ -46,7 +46,7 @@ class Manifest:
 
 
 def new_manifest(config: Mapping[str, Any], origins: Mapping[str, str]) -> Manifest:
-    """What to write for a run that starts here and now; relative paths in `config` are seen from `folder`."""
+    """The manifest of a run that starts here and now; relative paths in `config` are relative to `folder`."""
     return Manifest(
         schema=SCHEMA,
         irltui=__version__,
@@ -62,12 +62,12 @@ def new_manifest(config: Mapping[str, Any], origins: Mapping[str, str]) -> Manif
 
 
 def write_manifest(run: RunFolder, manifest: Manifest) -> None:
-    """Write run.json, last of all things that make a folder a run; for its owner alone: addresses may hold secrets."""
+    """Write run.json, the last file that makes a folder a run; owner-readable, since URLs may hold secrets."""
     replace_json(run.manifest, asdict(replace(manifest, sha256=_digest(manifest))), 0o600)
 
 
 def has_changed(manifest: Manifest) -> bool:
-    """Whether run.json is not what was written when the run began."""
+    """Whether run.json was edited since the run began."""
     return manifest.sha256 != _digest(manifest)
 
 
@@ -85,7 +85,7 @@ def read_manifest(run: RunFolder) -> Manifest:
         if not all(isinstance(known[name], Mapping) for name in ("config", "origins", "versions")):
             raise TypeError("config, origins and versions are tables")
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        hint = "It is written once, when a run begins: put a copy back, or start a new run with --out NEW."
+        hint = "Restore it from a backup, or start a new run with --out NEW."
         raise RunFolderError(f"{run.manifest}: damaged: {error!r}", hint) from error
     if schema > SCHEMA:
         raise RunFolderError(f"{run.manifest}: written by a newer irltui ({value.get('irltui')})", "Upgrade irltui.")
@@ -108,7 +108,6 @@ def _installed_versions() -> dict[str, str]:
 
 
 def _git_revision() -> str:
-    """The revision of the folder the run was started in, "" outside a repository."""
     command = ["git", "rev-parse", "--short=12", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()  # noqa: S603

@@ -41,7 +41,6 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """Label and unit."""
         return f"{self.label} ({self.unit})" if self.unit and self.unit != self.label else self.label
 
 
@@ -175,12 +174,12 @@ _BENCHMARK_SHARES = frozenset({"accuracy", "auc", "auc_per_token", "win", "quali
 
 
 def metric(name: str) -> Metric:
-    """What is known of a metric; of one that is not in the table, such as a plugin's, its name."""
+    """The metric's entry; one with the name alone for metrics outside the table, such as a plugin's."""
     return METRICS.get(name) or _OTHERS.get(name) or Metric(name, "A metric of a plugin.", name)
 
 
 def possible(name: str, mean: float, low: float, high: float) -> tuple[float, float]:
-    """The part of an interval in which a metric, or a benchmark's figure BENCHMARK/NAME, can be at all."""
+    """An interval clipped to the values that a metric, or a benchmark's BENCHMARK/NAME, can have."""
     least, most = metric(name).bounds
     if name not in METRICS and name.rpartition("/")[2] in _BENCHMARK_SHARES:
         least, most = _SHARE

@@ -1,4 +1,4 @@
-"""Files of lines that are finished, compressed: NAME.jsonl becomes NAME.jsonl.gz, which `zcat` reads. Knows no line."""
+"""Finished files of lines, compressed: NAME.jsonl becomes NAME.jsonl.gz, which `zcat` reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ _LEVEL = 6
 
 
 def packed(path: Path) -> Path:
-    """Where the compressed form of a file lies."""
     return path.with_name(path.name + _SUFFIX)
 
 
@@ -33,7 +32,7 @@ def read_packed(path: Path) -> Iterator[bytes]:
                 raise EOFError("it is empty")  # which gzip takes for a file without lines
             yield from file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"the file is not what was written: {error}") from error
+        raise ValueError(f"the file is damaged: {error}") from error
 
 
 def pack(path: Path) -> None:

@@ -19,7 +19,7 @@ _HOLDER = re.compile(r"pid (?P<pid>\d+) on (?P<host>\S+) since (?P<since>[\d.]+)
 
 @dataclass(frozen=True)
 class Holder:
-    """A process that holds a lock; `since` is when it took it, `heard` when it last touched it, Unix seconds."""
+    """A process that holds a lock since `since`, and last touched it at `heard` (Unix seconds)."""
 
     pid: str
     host: str
@@ -44,8 +44,8 @@ def hold_plan(file: Path) -> Generator[None]:
             found = holder(file)
             by = f" (pid {found.pid} on {found.host})" if found else ""
             raise BusyError(
-                f"{file.parent}: these runs are being worked on{by}",
-                "Look at them with `irltui runs FOLDER`, or choose another --out.",
+                f"{file.parent}: another process is working on these runs{by}",
+                "List them with `irltui runs FOLDER`, or choose another --out.",
             )
         opened.seek(0)
         opened.truncate()
@@ -55,7 +55,7 @@ def hold_plan(file: Path) -> Generator[None]:
 
 
 def is_worked_on(file: Path, since: float) -> bool:
-    """Whether a process works on the plan that took it up after `since` (Unix seconds)."""
+    """Whether a process that started after `since` (Unix seconds) is working on the plan."""
     found = holder(file)
     if found is None or found.since < since:
         return False
@@ -69,7 +69,7 @@ def is_worked_on(file: Path, since: float) -> bool:
 
 
 def holder(file: Path) -> Holder | None:
-    """Who holds a lock or held it last, None if nobody ever did."""
+    """The present or last holder of a lock, None if there was none."""
     try:
         found = _HOLDER.fullmatch(file.read_text(encoding="utf-8", errors="replace").strip())
         return found and Holder(found["pid"], found["host"], float(found["since"]), file.stat().st_mtime)

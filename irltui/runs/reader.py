@@ -18,7 +18,7 @@ LONGEST_LINE = 1 << 24  # a longer "line" is damage, not an event
 
 
 class EventReader:
-    """Events of one file, from wherever the last `poll` ended; a line that is none is `Damaged`."""
+    """Events of one file, each `poll` continuing where the last one ended; malformed lines are `Damaged`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -44,7 +44,7 @@ class EventReader:
 
     @property
     def caught_up(self) -> bool:
-        """Whether the last poll reached the end of the file as it now is."""
+        """Whether the last poll reached the present end of the file."""
         try:
             return self._offset >= self._path.stat().st_size
         except OSError:
@@ -66,12 +66,10 @@ class EventReader:
 
 
 def read_events(path: Path) -> list[Event]:
-    """All events of a file as it is now."""
     return [event for batch in _batches(EventReader(path)) for event in batch]
 
 
 def read_history(path: Path) -> RunHistory:
-    """What the events of a file add up to now."""
     history = RunHistory()
     for batch in _batches(EventReader(path)):
         history.take(batch)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Rows:
-    """Where and when each metrics event was written, oldest first; `time` is Unix seconds, `elapsed` work seconds."""
+    """Position and time of each metrics event, oldest first; `time` is Unix seconds, `elapsed` seconds of work."""
 
     seq: array[float] = field(default_factory=lambda: array("d"))
     time: array[float] = field(default_factory=lambda: array("d"))
@@ -36,7 +36,7 @@ class Rows:
 
 @dataclass
 class Series:
-    """One metric: `values[i]` was written in row `rows[i]`; values that are not finite stay, as NaN or infinity."""
+    """One metric: `values[i]` belongs to row `rows[i]`; NaN and infinities are kept."""
 
     rows: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
@@ -45,7 +45,7 @@ class Series:
         return len(self.rows)
 
     def upto(self, row: int) -> int:
-        """How many points lie before `row`."""
+        """The number of points before `row`."""
         return bisect_left(self.rows, row)
 
     def truncate(self, row: int) -> None:
@@ -55,6 +55,6 @@ class Series:
         del self.values[left:]
 
     def last(self, count: int | None = None) -> float:
-        """The newest value among the first `count` points, NaN if there is none."""
+        """The newest of the first `count` values (default: all), NaN if there is none."""
         count = len(self.values) if count is None else count
         return self.values[count - 1] if count else math.nan

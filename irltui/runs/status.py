@@ -28,7 +28,7 @@ _TAIL = 1 << 16  # bytes of the log that stand for a missing status.json
 
 
 class State(StrEnum):
-    """States of a run; WAITING and CRASHED are never written, they are inferred."""
+    """States of a run; WAITING and CRASHED are inferred, never written."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -113,14 +113,14 @@ def state_of(run: RunFolder, said: object, host: str, seen: float) -> State:
 
 
 def _is_alive(run: RunFolder, host: str, seen: float, *, has_written: bool) -> bool:
-    """Whether an engine works here: the lock tells on its own host, when it was last heard from elsewhere."""
+    """Whether an engine works here: decided by the lock on its own host, by its last update elsewhere."""
     if host == os.uname().nodename and run.lock.exists():
         return is_held(run)
     return has_written and time.time() - seen < HEARTBEAT_LATE
 
 
 def _plan_of(run: RunFolder) -> Path | None:
-    """The folder of the plan that a run belongs to."""
+    """The folder of the run's plan."""
     above = run.path.absolute().parents[:2]
     return next((folder for folder in above if (folder / PLAN_FILE).is_file()), None)
 
@@ -138,7 +138,7 @@ def _read(run: RunFolder) -> dict[str, Any]:
 
 
 def _of_log(run: RunFolder) -> dict[str, Any]:
-    """What the last events say, for want of a status.json."""
+    """Fields of a status, taken from the end of the log."""
     try:
         with run.events.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))

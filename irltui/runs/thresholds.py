@@ -1,4 +1,4 @@
-"""From where on a figure is unhealthy: one set, for alerts, advice, `check` and charts."""
+"""Thresholds of unhealthy metrics, shared by alerts, advice, `check` and charts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's pen: events and status of one run. One writer a folder; one write() a line."""
+"""Writes events and status of a run: one writer per folder, one write() per line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,6 @@ class RunWriter:
 
     @property
     def next_seq(self) -> int:
-        """The `seq` of the event that comes next."""
         return self._seq
 
     def write(self, event: Event) -> None:
@@ -89,12 +88,12 @@ class RunWriter:
 
 
 def _masked_reason(status: Mapping[str, Any]) -> dict[str, str]:
-    """The only text of a status that may quote what somebody typed."""
+    """The only text in a status that may quote user input."""
     return {"reason": masked(str(status["reason"]))} if "reason" in status else {}
 
 
 class SilentWriter(RunWriter):
-    """The pen of a rank that does not write: the first writes the same."""
+    """The writer of ranks other than the first, which write nothing."""
 
     def __init__(self) -> None:
         self._seq = 0
@@ -113,7 +112,7 @@ class SilentWriter(RunWriter):
 
 
 def _mend_tail(run: RunFolder) -> int:
-    """End a torn last line, so that the next event starts on a line of its own; the next `seq`."""
+    """End a torn last line with a newline; returns the next `seq`."""
     if not run.events.exists():
         return 0
     seq = -1

@@ -46,7 +46,7 @@ def main(request: ExportRequest) -> None:
     quiet_transformers()
     folder, target = open_run_folder(request.run), request.out
     if target.exists():
-        raise RunFolderError(f"{target}: is there already", "Choose another --out, or delete the folder.")
+        raise RunFolderError(f"{target}: already exists", "Choose another --out, or delete the folder.")
     if request.hub:
         check_name(request.hub)
     config = recorded(read_manifest(folder).config)

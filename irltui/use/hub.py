@@ -76,5 +76,5 @@ def _repository(api: HfApi, name: str, *, private: bool) -> str:
     if files := sorted({file.rfilename for file in found.siblings or ()} - _OWN_FILES):
         raise HubError(f"{name}: holds files already ({files[0]} ...)", "Choose another NAME: nothing is replaced.")
     if private and not found.private:
-        raise HubError(f"{name}: is there already, and public", "Choose another NAME, or push with --public.")
+        raise HubError(f"{name}: already exists, and public", "Choose another NAME, or push with --public.")
     return f"{api.endpoint}/{name}"

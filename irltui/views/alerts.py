@@ -11,7 +11,7 @@ _T = TypeVar("_T", Advice, Alert, Advice | Alert)
 
 
 def counted(messages: Sequence[_T]) -> list[tuple[_T, int]]:
-    """The latest message of each cause and how often it came, in the order of the latest."""
+    """The latest message of each cause with the number of its occurrences, ordered by the latest."""
     latest: dict[tuple[str, str], tuple[_T, int]] = {}
     for message in messages:
         cause = message.level, message.code if isinstance(message, Alert) else message.text
@@ -21,5 +21,4 @@ def counted(messages: Sequence[_T]) -> list[tuple[_T, int]]:
 
 
 def times(count: int) -> str:
-    """To put behind the text of a message."""
     return "" if count == 1 else f" ({count} times)"

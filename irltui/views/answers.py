@@ -11,7 +11,7 @@ from irltui.runs.history import RunHistory
 
 @dataclass(frozen=True)
 class Answers:
-    """One prompt with the newest answer of each run, None where it was never asked."""
+    """One prompt with the newest answer of each run, None where it has none."""
 
     prompt: str
     demonstration: str
@@ -19,7 +19,7 @@ class Answers:
 
 
 def answers(histories: Sequence[RunHistory]) -> list[Answers]:
-    """Prompts that most runs answered first; a prompt is the same if its text is."""
+    """Prompts with the same text are matched; those that most runs answered come first."""
     newest = [_newest(history) for history in histories]
     prompts = dict.fromkeys(prompt for run in newest for prompt in run)
     found = [_answers(prompt, [run.get(prompt) for run in newest]) for prompt in prompts]

@@ -21,17 +21,15 @@ class Side:
 
     @property
     def seeds(self) -> tuple[str, ...]:
-        """The seed of each run."""
         return tuple(run.seed for run in self.runs)
 
     def last_values(self, metric: str) -> list[float]:
-        """The newest value of every run that has one."""
         series = [run.history.metrics.get(metric) for run in self.runs]
         return [found.last() for found in series if found]
 
 
 def sides_of(runs: Sequence[ComparedRun]) -> list[Side]:
-    """Runs that differ in nothing but the seed, together; in the order of their first runs."""
+    """Runs grouped by configuration, the seed left out, in the order of their first runs."""
     arms: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
     for run in runs:
         arm = arms.setdefault(tuple(sorted(_without_seed(run).items())), [])
@@ -42,7 +40,7 @@ def sides_of(runs: Sequence[ComparedRun]) -> list[Side]:
 
 
 def side_differences(sides: Sequence[Side]) -> dict[str, list[str]]:
-    """Where configurations differ: key -> the value of each side ("-" where there is none, all of them if several)."""
+    """Options that differ: key to the value of each side ("-" without one, comma-separated if its runs differ)."""
     tables = [[flat(run.config) for run in side.runs] for side in sides]
     keys = dict.fromkeys(key for side in tables for table in side for key in table)
     rows = {
@@ -57,7 +55,7 @@ def _without_seed(run: ComparedRun) -> dict[str, str]:
 
 
 def _seedless(key: str, value: str) -> str:
-    """A study's runs start from runs of their own seed: that is no difference either."""
+    """Runs of a study start from runs of their own seed: not a difference."""
     return re.sub(r"(?<![^/\\])seed-\d+(?=[/\\])", _ANY_SEED, value) if key == "model.name" else value
 
 

@@ -13,12 +13,12 @@ BLANK = 0x2800
 
 
 def blank(cells_across: int, cells_down: int) -> Dots:
-    """No dots, (4 * down, 2 * across)."""
+    """No dots: (4 * down, 2 * across)."""
     return np.zeros((4 * max(0, cells_down), 2 * max(0, cells_across)), dtype=bool)
 
 
 def stroke(dots: Dots, curve: Curve) -> None:
-    """Set the dots of a connected curve; x and y are in dots from the top left corner, x ascending."""
+    """Draw a connected curve; x (ascending) and y are in dots from the top left corner."""
     height, width = dots.shape
     if not len(curve) or not height or not width:
         return
@@ -40,7 +40,7 @@ def stroke(dots: Dots, curve: Curve) -> None:
 
 
 def dashed(dots: Dots, pattern: tuple[int, ...]) -> Dots:
-    """What a pattern of columns drawn and left out in turn leaves."""
+    """The dots with columns blanked by a pattern of lengths drawn and skipped."""
     if not pattern:
         return dots
     edges = np.cumsum(pattern)
@@ -50,7 +50,7 @@ def dashed(dots: Dots, pattern: tuple[int, ...]) -> Dots:
 
 
 def cells(dots: Dots) -> NDArray[np.int64]:
-    """The braille pattern of every cell, 0 to 255; (down, across)."""
+    """The braille pattern of each cell, 0 to 255; (down, across)."""
     down, across = dots.shape[0] // 4, dots.shape[1] // 2
     blocks = dots.reshape(down, 4, across, 2)
     found: NDArray[np.int64] = np.einsum("dyax,yx->da", blocks.astype(np.int64), _WEIGHTS)

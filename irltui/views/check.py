@@ -1,4 +1,4 @@
-"""What `irltui check` found, as text: rows and their mask, what the sampler sees, findings, memory and time."""
+"""The findings of `irltui check` as text: rows with loss masks, prompts, memory and time, advice."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ Found = Mapping[str, Any]
 
 
 def check_text(found: Found, config: RunConfig, width: int) -> Iterator[Text]:
-    """The lines."""
     yield from _section("Data")
     yield from _data(found["data"])
     yield from _section("Lengths in tokens")
     yield from _lengths(found, config, width)
-    yield from _section("What the sampler is given")
+    yield from _section("Prompt as the sampler sees it")
     prompt = found["prompt"]
     yield Text(f"{_s(prompt['id'])}, {prompt['tokens']} tokens; generations begin where it ends", style="dim")
     yield Text(_end(prompt["text"]))
-    yield from _section("What the loss sees: coloured tokens, each with its border")
+    yield from _section("Loss mask (shaded tokens are trained on)")
     for row in found["masked"][:_ROWS]:
         yield from _masked(row)
     yield from _section("Cost")
@@ -54,7 +53,7 @@ def _data(report: Found) -> Iterator[Text]:
             rows = ", ".join(map(str, tally["rows"])) + (", ..." if tally["count"] > len(tally["rows"]) else "")
             yield Text(f"{what} {tally['count']}: {_s(reason)} (rows {rows})", style="yellow")
     if not report["dropped"] and not report["cut"]:
-        yield Text("no row was dropped, none was cut", style="green")
+        yield Text("no row was dropped or truncated", style="green")
 
 
 def _lengths(found: Found, config: RunConfig, width: int) -> Iterator[Text]:
@@ -77,8 +76,10 @@ def _bar(cells: float) -> str:
 
 
 def _masked(row: Found) -> Iterator[Text]:
-    end = "" if row["ended"] else "; cut: nothing is learned about stopping"
-    counts = f"{row['prompt_tokens']} tokens of prompt without loss, {row['response_tokens']} of response with{end}"
+    end = "" if row["ended"] else "; truncated: teaches nothing about stopping"
+    counts = (
+        f"{row['prompt_tokens']} prompt tokens without loss, {row['response_tokens']} response tokens with loss{end}"
+    )
     yield Text(f"{_s(row['id'])}: {counts}", style="dim")
     text = Text(_end("".join(row["prompt"]), _PROMPT), style="dim")
     shown = 0
@@ -104,7 +105,7 @@ def _cost(found: Found) -> Iterator[Text]:
     yield Text(f"memory of a process: about {bytes_(memory['peak'])}{where}")
     parts = [f"{name} {bytes_(value)}" for name, value in memory["parts"].items() if value]
     phases = [f"{name} {bytes_(value)}" for name, value in memory["phases"].items() if value]
-    yield Text(f"  always: {', '.join(parts)}; then the largest of: {', '.join(phases)}", style="dim")
+    yield Text(f"  always: {', '.join(parts)}; plus the largest of: {', '.join(phases)}", style="dim")
     if "seconds" in estimate:
         seconds = estimate["seconds"]
         on = f"{estimate['devices']} x {_s(estimate['device'])}"
@@ -121,12 +122,12 @@ def _cost(found: Found) -> Iterator[Text]:
             f"took {duration(estimate['probe']['took'])}"
         )
     for assumption in estimate["assumptions"]:
-        yield Text(f"  assumed, {_s(assumption)}", style="dim")
+        yield Text(f"  assumption: {_s(assumption)}", style="dim")
 
 
 def _findings(found: Sequence[Found]) -> Iterator[Text]:
     if not found:
-        yield Text("nothing to warn of", style="green")
+        yield Text("no warnings", style="green")
     for finding in found:
         mark, style = _MARKS[finding["level"]]
         yield Text.assemble((f"{mark} {_s(finding['key'])}: ", style), _s(finding["text"]))
@@ -139,7 +140,7 @@ def _s(value: object) -> str:
 
 
 def _end(text: str, most: int = _SIDE) -> str:
-    """A prompt is known by its end."""
+    """The end of a prompt identifies it."""
     return safe(text if len(text) <= most else f"... {text[-most:]}", lines=True, limit=2 * most)
 
 

@@ -1,4 +1,4 @@
-"""A comparison of several runs: all that is said of them, whatever shows it; and as JSON."""
+"""The comparison of several runs that every surface shows, and its JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from irltui.views.replay import Moment
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that is said of some runs; `differences` are of configurations."""
+    """Everything to show about several runs; `differences` are of configurations."""
 
     sides: tuple[Side, ...]
     differences: dict[str, list[str]]
@@ -27,14 +27,13 @@ class Comparison:
 
 
 def compared(runs: Sequence[ComparedRun], samples: int) -> Comparison:
-    """Compare runs by what they are arms of, with the newest answers to so many prompts."""
+    """Group runs into arms and compare them, with the newest answers to `samples` prompts."""
     sides = sides_of(runs)
     found = answers([side.runs[0].history for side in sides])[:samples]
     return Comparison(tuple(sides), side_differences(sides), tuple(final_rows(sides, read_stored)), tuple(found))
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:
-    """For JSON."""
     return {
         "sides": [_side(side) for side in comparison.sides],
         "differences": comparison.differences,

@@ -1,4 +1,4 @@
-"""A comparison as text: who, how configured, how it ended, curves over each other, samples side by side."""
+"""A comparison as text: runs, configuration, final metrics, curves, samples side by side."""
 
 from __future__ import annotations
 
@@ -29,13 +29,12 @@ Cells = Sequence[Sequence[Text]]
 
 
 def comparison_text(comparison: Comparison, width: int) -> Iterator[Text]:
-    """The lines."""
     sides = comparison.sides
     for number, side in enumerate(sides):
         yield Text.assemble(_mark(number), " ", (_name(side), "bold"), "  ", _about(side))
-    yield from _section("Configuration: " + ("differs in" if comparison.differences else "no difference but the seed"))
+    yield from _section("Configuration: " + ("differs in" if comparison.differences else "same except for the seed"))
     yield from _differences(comparison.differences, sides, width)
-    yield from _section("At the end")
+    yield from _section("Final metrics")
     yield from _final(comparison, width)
     if drawn := charts([[run.history for run in side.runs] for side in sides], width):
         yield from _section("Curves")
@@ -68,7 +67,7 @@ def _about(side: Side) -> str:
 
 
 def _differences(found: Mapping[str, Sequence[str]], sides: Sequence[Side], width: int) -> Iterator[Text]:
-    """Values as long as fits beside each other; of a long one (a path) the end."""
+    """Long values are clipped to fit beside each other; of a path the end is kept."""
     label = max(map(len, found), default=0)
     room = min(_VALUE, (width - label) // len(sides) - 2)
     room = room if room >= _SHORTEST else _VALUE
@@ -92,7 +91,7 @@ def _final(comparison: Comparison, width: int) -> Iterator[Text]:
     overs = {e.over for row in comparison.final for e in row.estimates if e is not None}
     words = [f"over {over}" for over in (ITEMS, SEEDS) if over in overs]
     if words:
-        yield Text(f"[low, high]: 95 % interval {' or '.join(words)}, n behind it", style="dim")
+        yield Text(f"[low, high] n: 95 % interval {' or '.join(words)}", style="dim")
     against = [
         (row.label, number, difference)
         for row in comparison.final
@@ -100,7 +99,7 @@ def _final(comparison: Comparison, width: int) -> Iterator[Text]:
         if difference is not None
     ]
     if against:
-        yield from _section(f"Less {_name(comparison.sides[0])}, on the same items")
+        yield from _section(f"Difference from {_name(comparison.sides[0])} (paired by item)")
     for label, number, difference in against:
         name = _name(comparison.sides[number])
         yield Text.assemble(_mark(number), f" {name}  {safe(label, limit=60)}: ", _said(difference))
@@ -122,7 +121,7 @@ def _said(difference: Difference) -> str:
 
 
 def _table(rows: Cells, sides: Sequence[Side], width: int) -> Iterator[Text]:
-    """Rows under the marks of the sides; where they are too wide for the terminal, a line per value."""
+    """Columns under the sides' marks; one line per value where the terminal is too narrow."""
     if not rows:
         return
     needed = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]

@@ -11,7 +11,7 @@ DEEPEST = 12
 
 
 def flat(config: Mapping[str, Any], above: str = "", depth: int = 0) -> dict[str, str]:
-    """Values by dotted key, secrets masked: what is compared is shown."""
+    """Values by dotted key, with secrets masked."""
     found: dict[str, str] = {}
     for key, value in config.items():
         name = f"{above}{key}"

@@ -21,7 +21,7 @@ LARGEST = 1e300  # beyond it differences overflow
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Points of one metric, x ascending; y may hold NaN and infinities."""
+    """Points of one metric, x ascending; y may be NaN or infinite."""
 
     x: Floats
     y: Floats
@@ -32,14 +32,14 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Thinned:
-    """What is left to draw: stretches without a gap, and where (x) values were not finite."""
+    """Stretches without gaps to draw, and the x of values that are not finite."""
 
     stretches: list[Curve]
     marks: Floats
 
 
 def ascending(x: Floats, y: Floats) -> Curve:
-    """A curve, sorted by x where it was not; points without a place are left out."""
+    """A curve sorted by x; points without a finite x are dropped."""
     placed = np.isfinite(x)
     if not placed.all():
         x, y = x[placed], y[placed]
@@ -50,7 +50,7 @@ def ascending(x: Floats, y: Floats) -> Curve:
 
 
 def pieces(curve: Curve, borders: Sequence[float]) -> list[Curve]:
-    """The points of each outer iteration; a step belongs to the iteration that it ends in."""
+    """The points of each outer iteration; a border belongs to the iteration it ends."""
     if not len(borders) or not len(curve):
         return [curve] if len(curve) else []
     cuts = np.searchsorted(curve.x, np.asarray(borders), side="right")
@@ -84,7 +84,7 @@ def smooth(curve: Curve, window: int, borders: Sequence[float] = ()) -> Curve:
 
 
 def logarithmic(curve: Curve) -> Curve:
-    """log10 of y; values at or below zero have no place and are left out."""
+    """log10 of y; values at or below zero are dropped."""
     kept = ~(curve.y <= 0)
     y = curve.y[kept]
     with np.errstate(invalid="ignore"):
@@ -92,14 +92,14 @@ def logarithmic(curve: Curve) -> Curve:
 
 
 def between(curve: Curve, low: float, high: float) -> Curve:
-    """The points in [low, high], and one more on each side so that lines run to the edge."""
+    """The points in [low, high] and one more on each side, so that lines reach the edge."""
     first = max(0, int(np.searchsorted(curve.x, low, side="left")) - 1)
     last = int(np.searchsorted(curve.x, high, side="right")) + 1
     return Curve(curve.x[first:last], curve.y[first:last])
 
 
 def thin(curve: Curve, low: float, high: float, columns: int) -> Thinned:
-    """At most two points a column of [low, high], and the columns in which a value was not finite."""
+    """At most two points per column of [low, high], and the columns with values that are not finite."""
     curve = between(curve, low, high)
     if not len(curve) or columns < 1 or not high > low:
         return Thinned([], np.empty(0))
@@ -119,7 +119,7 @@ def thin(curve: Curve, low: float, high: float, columns: int) -> Thinned:
 
 
 def _breaks(finite: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """For every finite point, how many gaps lie before it."""
+    """For each finite point, the number of gaps before it."""
     gap_starts = ~finite & np.concatenate(([True], finite[:-1]))
     counts: NDArray[np.int64] = np.cumsum(gap_starts.astype(np.int64))[finite]
     return counts
@@ -128,7 +128,7 @@ def _breaks(finite: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _extremes(
     x: Floats, y: Floats, column: NDArray[np.int64], breaks: NDArray[np.int64]
 ) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Smallest and largest value of every column, in the order in which the column runs."""
+    """Smallest and largest value of each column, in the direction of the curve."""
     starts = np.concatenate(([0], np.flatnonzero(np.diff(column)) + 1))
     ends = np.concatenate((starts[1:], [len(x)])) - 1
     low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
@@ -139,13 +139,13 @@ def _extremes(
 
 
 def value_at(curve: Curve, x: float) -> float:
-    """The value that held at `x`: of the last point at or before it; NaN before the first."""
+    """The value of the last point at or before `x`; NaN before the first."""
     at = int(np.searchsorted(curve.x, x, side="right"))
     return float(curve.y[at - 1]) if at else math.nan
 
 
 def limits(values: list[Floats], padding: float = 0.06) -> tuple[float, float]:
-    """A range that shows all finite values, with some air; (0, 1) if there are none."""
+    """A padded range of all finite values; (0, 1) without any."""
     finite = [part[np.isfinite(part) & (np.abs(part) < LARGEST)] for part in values]
     finite = [part for part in finite if len(part)]
     if not finite:
@@ -158,7 +158,7 @@ def limits(values: list[Floats], padding: float = 0.06) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers in [low, high], at most `most` of them."""
+    """At most `most` round numbers in [low, high]."""
     span = high - low
     if not (math.isfinite(span) and span > 0) or most < 1:
         return []
@@ -178,7 +178,7 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def spark(y: Floats, width: int) -> str:
-    """A curve as one line of blocks, `GAP` where values were not finite."""
+    """A curve as one line of block characters, `GAP` where values are not finite."""
     if not len(y) or width < 1:
         return ""
     groups = np.array_split(y, min(width, len(y)))

@@ -1,4 +1,4 @@
-"""The final table: where each side of a comparison ended, how sure that is, and how far it is from the first side.
+"""The table of final metrics: each side's value, its interval, and its difference from the first side.
 
 Intervals are over held-out items where a benchmark stored them, over seeds (Student's t) where runs differ by seed
 only, and absent where there is one number alone.
@@ -36,7 +36,7 @@ ReadItems = Callable[[ComparedRun, Evaluation], Mapping[str, Items]]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95 % interval over `n` items or seeds; without one (`over` is ""), `low` and `high` are NaN."""
+    """A mean with its 95 % interval over `n` items or seeds; `low` and `high` are NaN if `over` is ""."""
 
     mean: float
     low: float = math.nan
@@ -47,7 +47,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class FinalRow:
-    """One line: what each side ended at, and what it has more than the first side (None where it cannot be said)."""
+    """One metric: each side's last value, and its difference from the first side (None if unknown)."""
 
     name: str
     label: str
@@ -71,7 +71,7 @@ def final_rows(sides: Sequence[Side], read: ReadItems | None = None) -> list[Fin
 
 
 def read_stored(run: ComparedRun, evaluation: Evaluation) -> Mapping[str, Items]:
-    """From the run's evaluations/; what is damaged or gone is not stored."""
+    """Items from the run's evaluations/; missing or damaged files count as not stored."""
     from irltui.benchmarks.comparison import read_metrics
 
     try:
@@ -81,7 +81,7 @@ def read_stored(run: ComparedRun, evaluation: Evaluation) -> Mapping[str, Items]
 
 
 def over_seeds(values: Sequence[float], name: str = "") -> Estimate | None:
-    """Mean of a metric's one value per seed; None if there is none."""
+    """Mean and interval over one value per seed; None without values."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite or len(finite) < len(values):
         return Estimate(math.nan, n=len(values)) if values else None
@@ -102,7 +102,7 @@ def _metric_row(name: str, sides: Sequence[Side]) -> FinalRow:
 
 
 def _last_evaluations(side: Side) -> dict[str, list[Evaluation]]:
-    """The last result of each benchmark that every run of a side was measured on, in the order of its runs."""
+    """The last result of each benchmark that all runs of a side have."""
     last = [{e.benchmark: e for e in run.history.evaluations} for run in side.runs]
     common = [name for name in last[0] if all(name in run for run in last)]
     return {name: [run[name] for run in last] for name in common}
@@ -140,12 +140,12 @@ def _estimate(name: str, figures: Sequence[Figure], stored: Sequence[Items]) -> 
 
 
 def _over_items(name: str, mean: float, low: float, high: float, n: int) -> Estimate:
-    """One item alone has no interval."""
+    """A single item has no interval."""
     return Estimate(mean, *possible(name, mean, low, high), n, ITEMS) if n > 1 else Estimate(mean)
 
 
 def _difference(side: Mapping[str, Items], first: Mapping[str, Items]) -> Difference | None:
-    """Paired by item, and by seed where both sides have the same ones; of one run each, whatever their seeds."""
+    """Paired by item, and by seed where both sides share seeds; two single runs are paired whatever their seeds."""
     seeds = [seed for seed in side if seed in first]
     pairs = [(side[seed], first[seed]) for seed in seeds]
     if not pairs and len(side) == len(first) == 1:

@@ -21,7 +21,7 @@ from irltui.runs.status import read_status
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """A run and what it is called among the others."""
+    """A run with its name among the others."""
 
     name: str
     folder: RunFolder
@@ -31,7 +31,6 @@ class ComparedRun:
 
     @property
     def seed(self) -> str:
-        """The run's seed, "?" if its configuration has none."""
         return str(self.config.get("seed", "?"))
 
 
@@ -63,7 +62,7 @@ def _folders(path: Path) -> list[Path]:
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
-    """What tells the folders apart: their paths without what they share, the last name at least."""
+    """Paths relative to the common folder; at least the last part."""
     whole = [folder.absolute() for folder in folders]
     if len(whole) < 2:
         return [folder.name for folder in whole]

@@ -8,7 +8,7 @@ _SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def figure(value: float | None, digits: int = 3) -> str:
-    """A metric: `digits` significant digits, "-" for none, NaN and infinities by name."""
+    """`digits` significant digits; "-" for None, names for NaN and infinities."""
     if value is None:
         return "-"
     if not math.isfinite(value):
@@ -26,17 +26,15 @@ def figure(value: float | None, digits: int = 3) -> str:
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """A difference: a metric with its sign."""
     return f"{'+' if value >= 0 else ''}{figure(value, digits)}"
 
 
 def between(low: float, high: float) -> str:
-    """An interval as it stands behind its mean; "" where there is none."""
+    """An interval to put behind its mean; "" if it is not finite."""
     return f" [{figure(low)}, {figure(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 def signed_between(low: float, high: float) -> str:
-    """The interval of a difference."""
     return f" [{signed(low)}, {signed(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
@@ -49,7 +47,7 @@ def compact(value: float) -> str:
 
 
 def bytes_(value: float) -> str:
-    """An amount of memory or of a disk, in decimal units, as makers of both give it."""
+    """Bytes in decimal units."""
     for size, suffix in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if abs(value) >= size:
             return f"{figure(value / size)} {suffix}"

@@ -19,7 +19,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Level:
-    """A horizontal line that means something."""
+    """A horizontal line with a meaning."""
 
     value: float
     label: str
@@ -27,7 +27,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Panel:
-    """A chart: its question in `help`."""
+    """A chart; `help` is the question it answers."""
 
     id: str
     title: str
@@ -178,11 +178,10 @@ KNOWN = {trace.metric for panel in PANELS for trace in panel.traces}
 
 
 def chosen(metrics: set[str]) -> list[Panel]:
-    """The panels that have something to show; metrics of no panel (plugins') get one each."""
+    """The panels that have data; each metric without a panel, such as a plugin's, gets its own."""
     found = [panel for panel in PANELS if any(trace.metric in metrics for trace in panel.traces)]
     return [*found, *(of_plugin(name) for name in sorted(metrics - KNOWN) if not name.startswith(SYSTEM))]
 
 
 def of_plugin(name: str) -> Panel:
-    """The panel of a metric that is in no chart."""
     return Panel(name, name, (Trace(name, ""),), metric(name).means)

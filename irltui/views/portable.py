@@ -1,4 +1,4 @@
-"""What is told to people elsewhere: without the folders and the name of the machine, which are nobody's business."""
+"""What runs show to people elsewhere: the machine's name and folders are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study found: each arm's figures, and the difference it was for, in a sentence that claims no more."""
+"""The result of a study: each arm's metrics, and the difference between two arms with its interval."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """`arms` holds means over seeds at the end of each arm's runs, `start` those before any training."""
+    """`arms` holds means over seeds at the end of each arm's runs, `start` those before training."""
 
     compare: tuple[str, str]
     metric: str
@@ -33,7 +33,6 @@ class StudyResult:
     difference: Difference
 
     def text(self) -> str:
-        """A table and a sentence."""
         names = list(self.start)
         rows = [["", *map(safe, names)], ["start", *(figure(self.start[name]) for name in names)]]
         rows += [
@@ -43,7 +42,6 @@ class StudyResult:
         return f"{columns(rows)}\n\n{self.sentence()}"
 
     def sentence(self) -> str:
-        """The finding, whichever way it falls."""
         first, second = map(safe, self.compare)
         found, seeds = self.difference.interval, self.difference.by_seed
         shown = ", ".join(f"{value:+.4f}" for value in seeds)
@@ -59,7 +57,6 @@ class StudyResult:
                 return f"{facts}\n{first} is {word} than {second}: the interval excludes zero and all seeds agree."
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {
             "kind": "comparison",
             "compare": self.compare,
@@ -101,7 +98,6 @@ def study_result(plan: Plan, compare: tuple[str, str]) -> StudyResult:
 
 
 def _first_values(history: RunHistory) -> Iterator[tuple[str, float]]:
-    """The first value of every benchmark's metrics and of the held-out NLL."""
     for (benchmark, metric), (first, _) in history.results().items():
         yield f"{benchmark}/{metric}", first.mean
     if HELD_OUT_NLL in history.metrics:

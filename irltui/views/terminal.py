@@ -1,4 +1,4 @@
-"""How the command line talks: error texts, and what the terminal can show."""
+"""Error texts, and what the terminal can show."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from irltui.text import safe
 
 
 def error_text(error: IrltuiError) -> str:
-    """Message and hint; problems of a configuration are lines that begin with their place."""
+    """Message and hint; problems of a configuration begin with their place instead of "error"."""
     mark = "" if isinstance(error, ConfigError) else "error: "
     return f"{mark}{error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
 
 
 def has_screen() -> bool:
-    """Whether a dashboard can be shown: stdin and stderr are a terminal that can do more than print."""
+    """Whether a dashboard can be shown: stdin and stderr are a capable terminal."""
     return sys.stdin.isatty() and can_draw()
 
 
 def can_draw() -> bool:
-    """Whether stderr is a terminal whose lines can be drawn again, and may be."""
+    """Whether stderr is a terminal that can redraw lines, and --quiet is not set."""
     return not is_quiet() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def prepare_streams() -> None:
-    """A terminal that lacks a character gets a question mark, not a traceback."""
+    """Print a question mark for characters that the terminal's encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -44,4 +44,4 @@ def refuse_odd_options(arguments: Sequence[str]) -> None:
     for argument in arguments:
         name = argument.partition("=")[0]
         if name.startswith("-") and safe(name) != name:
-            raise OptionError(f"{safe(name)}: no option has such a name", "`irltui --help` lists what there is.")
+            raise OptionError(f"{safe(name)}: unknown option", "`irltui --help` lists the options.")

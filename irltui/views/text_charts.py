@@ -57,7 +57,7 @@ def _curve(history: RunHistory, name: str) -> Curve:
 
 
 def _chart(title: str, sides: Sequence[Sequence[Curve]], across: int) -> Iterator[Text]:
-    """Title, rows of dots beside their limits, steps; all of one width."""
+    """Title, rows of dots with value labels, steps; all of one width."""
     points = [point for side in sides for curve in side for point in curve]
     known = [value for _, value in points if abs(value) < _LARGEST]
     missing = len(points) - len(known)
@@ -76,7 +76,7 @@ def _chart(title: str, sides: Sequence[Sequence[Curve]], across: int) -> Iterato
 
 
 def _limits(known: Sequence[float]) -> tuple[float, float]:
-    """The lowest and highest value; a flat curve runs through the middle."""
+    """Lowest and highest value; a flat curve is centred."""
     low, high = min(known, default=0.0), max(known, default=1.0)
     return (low, high) if high > low else (low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2))
 
@@ -87,7 +87,7 @@ def _label(value: float) -> str:
 
 
 def _cells(sides: Sequence[Sequence[Curve]], across: int, frame: Frame) -> list[list[tuple[int, int]]]:
-    """Braille patterns, and which side each belongs to (the last one drawn there)."""
+    """Braille patterns, each with the side drawn last there."""
     cells = [[(0, 0)] * across for _ in range(_DOWN)]
     for number, side in enumerate(sides):
         dash = DASHES[number % len(DASHES)]
@@ -100,7 +100,7 @@ def _cells(sides: Sequence[Sequence[Curve]], across: int, frame: Frame) -> list[
 
 
 def _dots(curve: Curve, across: int, frame: Frame) -> Iterator[tuple[int, int]]:
-    """A line through the finite points of a curve, in dots from the top left corner."""
+    """A line through the finite points, in dots from the top left corner."""
     first, last, low, high = frame
     wide, tall = 2 * across, 4 * _DOWN
     places = [
@@ -115,7 +115,6 @@ def _dots(curve: Curve, across: int, frame: Frame) -> Iterator[tuple[int, int]]:
 
 
 def _is_drawn(x: int, dash: Sequence[int]) -> bool:
-    """Whether a column of dots lies on a dash, not between two."""
     if not dash:
         return True
     ends = list(accumulate(dash))

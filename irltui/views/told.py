@@ -1,4 +1,4 @@
-"""The answers to one prompt over the outer iterations, oldest first: what a timeline tells. Pure."""
+"""The answers to each prompt over the outer iterations, oldest first. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from irltui.views.replay import Moment
 
 @dataclass(frozen=True)
 class Told:
-    """A prompt, its demonstration ("" if it was typed), and its answers, oldest first, at least one."""
+    """A prompt, its demonstration ("" if it was typed), and one or more answers, oldest first."""
 
     prompt: str
     demonstration: str
@@ -19,7 +19,6 @@ class Told:
 
     @property
     def newest(self) -> Sample:
-        """The last answer."""
         return self.answers[-1]
 
     @property
@@ -29,20 +28,20 @@ class Told:
 
     @property
     def scale(self) -> float:
-        """The largest reward of an answer, whatever its sign."""
+        """The largest absolute reward of an answer."""
         return max(
             (abs(a.reward) for a in self.answers if a.reward is not None and math.isfinite(a.reward)), default=0.0
         )
 
     @property
     def token_scale(self) -> float:
-        """The largest reward of a token, whatever its sign."""
+        """The largest absolute reward of a token."""
         rewards = (abs(r) for a in self.answers for r in a.token_rewards if math.isfinite(r))
         return max(rewards, default=0.0)
 
 
 def told(moment: Moment) -> list[Told]:
-    """The fixed prompts in the order of the newest iteration, then those that somebody typed, the newest first."""
+    """The fixed prompts in the order of the newest iteration, then typed prompts, newest first."""
     by_prompt: dict[str, list[Sample]] = {}
     for t in reversed(moment.sampled()):
         for key, sample in moment.samples(t).items():
@@ -52,5 +51,4 @@ def told(moment: Moment) -> list[Told]:
 
 
 def iteration_name(t: int) -> str:
-    """What an outer iteration is called beside its answer."""
     return "start" if t == BEFORE_TRAINING else f"after {t + 1}"

@@ -13,7 +13,7 @@ REWRITTEN = 0.3  # texts that are less alike have nothing in common but words th
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of the newer text that is kept or added, or of the older one that was removed."""
+    """Text that was kept, added or removed."""
 
     change: str
     text: str
@@ -48,5 +48,4 @@ def word_diff(old: str, new: str) -> list[Piece]:
 
 
 def is_rewritten(pieces: list[Piece]) -> bool:
-    """Whether a comparison found nothing worth comparing."""
     return len(pieces) == 1 and pieces[0].change == ADDED

@@ -39,7 +39,7 @@ def test_without_a_probe_no_weights_are_needed(given: list[str], tmp_path: Path)
     (tmp_path / "model" / "model.safetensors").unlink()
     done = irltui("check", "irft", *given, "--no-probe", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "What the loss sees" in done.stdout
+    assert "Loss mask" in done.stdout
     assert "time on" not in done.stdout
     sized = irltui("check", "irft", *given, "--devices", "8xH100", "--set", "model.shard=fsdp2", cwd=tmp_path)
     assert "time on 8 x H100" in sized.stdout

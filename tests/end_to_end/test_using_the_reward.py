@@ -101,7 +101,7 @@ def test_a_killed_command_given_again_ends_in_the_same_file(place: Path, tmp_pat
         (("score", "nowhere", "--data", "demos.jsonl"), 3, "no run here"),
         (("score", "rft", "--data", "demo.jsonl"), 2, "Did you mean demos.jsonl?"),
         (("score", "rft", "--data", "demos.jsonl", "--set", "data.columns.prompt=ask"), 2, 'column "ask" not found'),
-        (("score", "rft", "--data", "demos.jsonl", "--set", "loop.batch=8"), 2, "the run has settled that"),
+        (("score", "rft", "--data", "demos.jsonl", "--set", "loop.batch=8"), 2, "fixed by the run"),
         (("score", "rft", "--data", "demos.jsonl", "--set", "data.limit=none"), 2, "data.limit"),
         (("score", "rft", "--data", "demos.jsonl", "--out", "demos.jsonl"), 1, "irltui did not make it"),
         (("sample", "rft", "--prompts", "demos.jsonl", "--best-of", "0"), 2, "--best-of"),

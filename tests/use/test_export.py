@@ -91,7 +91,7 @@ def test_what_cannot_be_exported_is_one_clear_error(tmp_path: Path, capsys: pyte
         assert not out.exists()
     out.mkdir()
     assert export(run, out, "last") == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert export(RunFolder(tmp_path / "nowhere"), tmp_path / "x", "last") == 3
 
 

@@ -61,7 +61,7 @@ def test_a_model_that_holds_files_is_not_written_over(hub: Hub, folder: Path) ->
 
 def test_an_empty_model_that_is_there_is_filled_unless_everybody_would_read_it(hub: Hub, folder: Path) -> None:
     hub.refusal, hub.private = 409, False
-    with pytest.raises(HubError, match="is there already, and public"):
+    with pytest.raises(HubError, match="already exists, and public"):
         push(folder, "me/model", private=True, api=hub.api())
     hub.private = True
     push(folder, "me/model", private=True, api=hub.api())

@@ -83,11 +83,11 @@ def test_a_name_of_ones_own_takes_its_kind_from_set(irltui, became) -> None:
         (["m"], 2, "--benchmark: name one or more (built in: quickstart, logprob_gap"),
         (["m", "--benchmark", "logprob_gp"], 2, "did you mean 'logprob_gap'?"),
         (["m", "--benchmark", "logprob_gap"], 2, "benchmarks.logprob_gap.data: required"),
-        (["m", "--benchmark", "planted", "--data", "d"], 2, "asks for a learned reward, and m is no run"),
+        (["m", "--benchmark", "planted", "--data", "d"], 2, "needs a learned reward, but m is not a run"),
         (["m", "--benchmark", "win_rate", "--data", "d"], 2, "benchmarks.win_rate.judge: required"),
         (["m", "--benchmark", "quickstart", "--data", "d"], 2, "benchmarks.quickstart.data: unknown key"),
         (["m", "--benchmark", "quickstart", "--set", "loop.bach=1"], 2, "did you mean 'batch'?"),
-        (["m", "--benchmark", "quickstart", "--strength", "3"], 2, "--strength: m is no run"),
+        (["m", "--benchmark", "quickstart", "--strength", "3"], 2, "--strength: m is not a run"),
         (["m", "--benchmark", "quickstart", "--strength", "1,-2"], 2, "--strength 1,-2: not numbers from 0"),
         (["m", "--benchmark", "quickstart", "--temperature", "warm"], 2, "--temperature warm: not numbers from 0"),
         (
@@ -95,7 +95,7 @@ def test_a_name_of_ones_own_takes_its_kind_from_set(irltui, became) -> None:
             2,
             "benchmarks.quickstart.decoding.warmth",
         ),
-        (["m", "--benchmark", "quickstart", "--items", "there"], 1, "--items there: is there already"),
+        (["m", "--benchmark", "quickstart", "--items", "there"], 1, "--items there: already exists"),
     ],
 )
 def test_wrong_words_are_one_clear_error(irltui, became, tmp_path, words, code, message) -> None:
@@ -141,9 +141,9 @@ def test_export_goes_to_the_run_folder_and_takes_the_result_by_default(irltui, b
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--dtype", "int8"], "int8: say one of float32"),
+        (["--dtype", "int8"], "int8: must be one of float32"),
         (["--push-to-hub", "model"], "model: write it as OWNER/NAME"),
-        (["--public"], "says who may read what --push-to-hub"),
+        (["--public"], "needs --push-to-hub"),
     ],
 )
 def test_export_refuses_options_that_make_no_sense_before_any_work(irltui, became, run, words, message) -> None:
@@ -158,7 +158,7 @@ def test_export_refuses_what_is_no_run_and_what_is_there_already(irltui, became,
     assert irltui("export", "nowhere", "--out", "x").code == 3
     result = irltui("export", run.path, "--out", "o")
     assert result.code == 1
-    assert "o: is there already" in result.err
+    assert "o: already exists" in result.err
     assert not became
 
 

@@ -79,7 +79,7 @@ def test_one_row_that_is_far_too_long_sets_no_limit(irltui, place) -> None:
         file.write(json.dumps({"prompt": "the cat?", "completion": "dog " * 400}) + "\n")
     assert irltui("init", "--model", "plain", "--data", "demos.jsonl").code == 0
     assert load("irltui.toml").config.data.max_response_tokens == 32
-    assert "longer, so left out: 1" in (place / "irltui.toml").read_text()
+    assert "1 longer ones are left out" in (place / "irltui.toml").read_text()
 
 
 def test_columns_can_be_named(irltui, place) -> None:
@@ -104,9 +104,9 @@ def test_columns_can_be_named(irltui, place) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "--model and --data not given, and there is nobody to ask"),
-        (["--model", "m"], "--data not given"),
-        (["--algorithm", "ppo"], "--algorithm ppo: none of irft, rft, spin, sft"),
+        ([], "--model and --data missing, and there is no terminal to ask on"),
+        (["--model", "m"], "--data missing"),
+        (["--algorithm", "ppo"], "--algorithm ppo: must be one of irft, rft, spin, sft"),
         (["--out", "x.json"], "--out x.json: not a TOML file"),
         (["--model", "plain", "--data", "there.toml"], "data.source: there.toml"),
         (["--model", "./gone", "--data", "demos.jsonl"], "model.name: ./gone: no such folder"),
@@ -124,7 +124,7 @@ def test_a_file_that_is_there_is_replaced_only_by_force(irltui, place) -> None:
     words = ["init", "--model", "plain", "--data", "demos.jsonl"]
     refused = irltui(*words)
     assert refused.code == 2
-    assert "--out irltui.toml: is there already" in refused.err
+    assert "--out irltui.toml: already exists" in refused.err
     assert (place / "irltui.toml").read_text() == "mine"
     assert irltui(*words, "--force").code == 0
     assert load("irltui.toml").config.model.name == "plain"
@@ -134,7 +134,7 @@ def test_data_without_one_usable_row_is_refused(irltui, place) -> None:
     (place / "empty.jsonl").write_text(json.dumps({"prompt": "", "completion": ""}) + "\n")
     result = irltui("init", "--model", "plain", "--data", "empty.jsonl")
     assert result.code == 2
-    assert "no row of the first 1 can be used" in result.err
+    assert "none of the first 1 rows can be used" in result.err
 
 
 @pytest.mark.parametrize(

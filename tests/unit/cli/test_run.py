@@ -86,8 +86,8 @@ def test_a_failed_run_tells_reason_hint_and_last_words_and_keeps_the_exit_code(i
 @pytest.mark.parametrize(
     ("lines", "code", "message"),
     [
-        ("sys.exit(0)", 1, "error: the engine ended without saying why (exit code 0)"),
-        ("sys.exit(3)", 3, "error: the engine ended without saying why (exit code 3)"),
+        ("sys.exit(0)", 1, "error: the engine ended without reporting a reason (exit code 0)"),
+        ("sys.exit(3)", 3, "error: the engine ended without reporting a reason (exit code 3)"),
         ("os.kill(os.getpid(), signal.SIGKILL)", 1, "error: the engine was killed (SIGKILL)"),
         ("start(); end('failed', 2, 'no such file')", 2, "error: no such file"),
     ],
@@ -184,10 +184,10 @@ main()
     ("arguments", "message"),
     [
         (["run"], "name a preset (`irltui presets` lists them), a TOML file or a run.json; or --resume RUN"),
-        (["run", "irft", "--resume", "a"], "continues a run as it was configured"),
+        (["run", "irft", "--resume", "a"], "continues a run with its own configuration"),
         (["run", "irft", "--sed", "1"], "No such option: --sed"),
         (["run", "irft"], "model.name: required; give --model\ndata.source: required; give --data\n"),
-        (["run", "irtf"], "irtf: no preset, TOML file or run.json is called that; did you mean 'irft'?\nhint: "),
+        (["run", "irtf"], "irtf: no such preset, TOML file or run.json; did you mean 'irft'?\nhint: "),
     ],
 )
 def test_wrong_usage_exits_with_2_and_leaves_no_folder(irltui, tmp_path, monkeypatch, arguments, message) -> None:
@@ -209,7 +209,7 @@ def test_a_folder_that_holds_a_run_is_not_written_over(irltui, make_run) -> None
     assert result.code == 1
     assert (
         result.err
-        == f"error: {run.path}: holds a run already\nhint: Continue it with --resume, or choose another --out.\n"
+        == f"error: {run.path}: already holds a run\nhint: Continue it with --resume, or choose another --out.\n"
     )
 
 

@@ -123,7 +123,7 @@ def test_no_runs_yet_is_no_error_but_a_wrong_folder_is(irltui) -> None:
     assert result.err == "no runs in runs; start one with `irltui run irft --model M --data D`\n"
     assert json.loads(irltui("runs", "--json").out) == []
     assert irltui("runs", "nowhere").err == (
-        "error: nowhere: No such file or directory\nhint: Name the folder that holds runs.\n"
+        "error: nowhere: No such file or directory\nhint: Name a folder with runs.\n"
     )
 
 

@@ -47,7 +47,7 @@ def test_spin_is_irft_with_one_outer_iteration() -> None:
 
 def test_a_mistyped_preset_is_answered_with_the_nearest() -> None:
     error = refusal("irtf")
-    assert error.message == "irtf: no preset, TOML file or run.json is called that; did you mean 'irft'?"
+    assert error.message == "irtf: no such preset, TOML file or run.json; did you mean 'irft'?"
     assert error.hint == "`irltui presets` lists the presets."
 
 
@@ -79,7 +79,7 @@ def test_a_file_lies_above_the_preset_it_is_run_with(tmp_path) -> None:
 
 
 def test_two_presets_are_one_too_many() -> None:
-    assert refusal("irft", preset="spin").message == "irft: is a preset, and --preset spin another"
+    assert refusal("irft", preset="spin").message == "irft: is a preset, and so is --preset spin"
     assert refusal("run.toml", preset="spn").message == "--preset spn: no such preset; did you mean 'spin'?"
 
 

@@ -94,7 +94,7 @@ def test_runs_that_are_worked_on_are_not_taken_up_again(irltui, stand_in, tmp_pa
     with hold_plan(tmp_path / "two" / "plan.lock"):
         done = irltui("run", "--resume", "two")
     assert done.code == 2
-    assert "two: these runs are being worked on (pid" in done.err
+    assert "two: another process is working on these runs (pid" in done.err
 
 
 def test_events_of_several_runs_are_lines_that_name_their_run(irltui, stand_in) -> None:

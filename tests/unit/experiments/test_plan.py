@@ -33,8 +33,8 @@ def test_the_same_command_goes_on_behind_a_seed_that_failed_and_adds_more(irltui
     stand_in(GOOD)
     again = irltui(*ARGUMENTS, "--seeds", "4")
     assert again.code == 0, again.err
-    assert "seed 0: finished already" in again.err
-    assert again.err.count("finished already") == 2  # seeds 0 and 2: one that fails does not stop the others
+    assert "seed 0: already finished" in again.err
+    assert again.err.count("already finished") == 2  # seeds 0 and 2: one that fails does not stop the others
 
 
 def test_another_configuration_is_not_mixed_in(irltui, stand_in, tmp_path) -> None:
@@ -42,13 +42,13 @@ def test_another_configuration_is_not_mixed_in(irltui, stand_in, tmp_path) -> No
     irltui(*ARGUMENTS, "--seeds", "2")
     result = irltui(*ARGUMENTS, "--seeds", "3", "--set", "loop.batch=3")
     assert result.code == 1
-    assert "was configured otherwise (loop)" in result.err
+    assert "has another configuration (loop)" in result.err
 
 
 def test_seeds_do_not_go_with_resume(irltui, stand_in) -> None:
     result = irltui("run", "--resume", "five", "--seeds", "2")
     assert result.code == 2
-    assert "the same command with --out goes on" in " ".join(result.err.replace("│", "").split())
+    assert "repeat the command with --out to continue" in " ".join(result.err.replace("│", "").split())
 
 
 GRID = ("--grid", "optimizer.learning_rate=1e-6,2e-6", "--grid", "loop.batch=4, 8")
@@ -68,7 +68,7 @@ def test_every_point_of_a_grid_is_a_run_of_its_own(irltui, stand_in, tmp_path) -
         for rate in ("1e-6", "2e-6")
         for batch in (4, 8)
     }
-    assert irltui(*ARGUMENTS, *GRID).err.count("finished already") == 4
+    assert irltui(*ARGUMENTS, *GRID).err.count("already finished") == 4
 
 
 def test_every_point_is_run_from_every_seed(irltui, stand_in, tmp_path) -> None:
@@ -86,7 +86,7 @@ def test_every_point_is_run_from_every_seed(irltui, stand_in, tmp_path) -> None:
         (["loop.batch"], "not KEY=A,B"),
         (["loop.batch=4,,8"], "not KEY=A,B"),
         (["=4"], "not KEY=A,B"),
-        (["loop.batch=4,4"], "two points would lie in"),
+        (["loop.batch=4,4"], "two runs would share"),
         (["loop.batch=4,many"], "loop.batch"),
         (["loop.bath=4"], "loop.bath"),
     ],

@@ -119,11 +119,11 @@ def test_what_sbatch_or_squeue_refuses_is_told(irltui, slurm, tmp_path) -> None:
     (tmp_path / "commands/sbatch").write_text("#!/bin/bash\necho sbatch: error: invalid partition >&2; exit 1\n")
     refused = irltui(*RUN)
     assert refused.code == 1
-    assert "no job was taken" in refused.err
+    assert "the job was rejected" in refused.err
     assert "invalid partition" in refused.err
     replace_json(tmp_path / "five/job.json", {"cluster": "slurm", "id": "7"})
     (tmp_path / "commands/squeue").write_text("#!/bin/bash\nexit 1\n")
-    assert "Cannot list pending jobs with squeue" in irltui(*RUN).err
+    assert "cannot list pending jobs with squeue" in irltui(*RUN).err
 
 
 def test_without_submitit_or_slurm_nothing_is_made_and_the_remedy_is_told(
@@ -172,5 +172,5 @@ def test_options_that_cannot_be_are_told_all_at_once(options: list[str], told: s
 
 
 def test_the_time_in_which_to_save_must_fit_into_the_limit() -> None:
-    with pytest.raises(ConfigError, match="grace: 300 s do not fit into a limit of 5 min"):
+    with pytest.raises(ConfigError, match="grace: 300 s is not shorter than the limit of 5 min"):
         read_job(["time=5"])

@@ -108,5 +108,5 @@ def test_a_problem_in_an_arm_is_told_when_its_run_is_configured(tmp_path: Path) 
 def test_an_arm_whose_name_would_be_a_path_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "s.toml"
     path.write_text(TEXT + f'[arms."{name}"]\nalgorithm = "sft"\n', encoding="utf-8")
-    with pytest.raises(ConfigError, match="no name of an arm"):
+    with pytest.raises(ConfigError, match="not a valid arm name"):
         study_of(str(path))

@@ -36,7 +36,7 @@ def test_a_run_folder_is_its_owners_alone(run: RunFolder) -> None:
 
 
 def test_a_second_run_in_one_folder_is_refused(run: RunFolder) -> None:
-    with pytest.raises(RunFolderError, match="holds a run already"):
+    with pytest.raises(RunFolderError, match="already holds a run"):
         create_run_folder(run.path)
 
 
@@ -55,7 +55,7 @@ def test_a_run_that_began_or_still_works_is_never_overwritten(run: RunFolder, be
         writer.write(begun)
         if isinstance(begun, RunStart):
             writer.write(RunEnd("failed", exit_code=1))
-    with pytest.raises(RunFolderError, match="holds a run already"):
+    with pytest.raises(RunFolderError, match="already holds a run"):
         create_run_folder(run.path)
 
 

@@ -137,7 +137,7 @@ def test_the_manifest_of_a_checkpoint_names_files_of_its_own_folder_alone(run: R
     (run.checkpoints / "outside").write_text("x")
     manifest = {"format": 1, "files": {name: {"bytes": 1, "sha256": "0"}}}
     (run.checkpoints / "0001-000000" / "manifest.json").write_text(json.dumps(manifest))
-    assert "outside of the checkpoint" in damage(run.checkpoints / "0001-000000")
+    assert "outside the checkpoint" in damage(run.checkpoints / "0001-000000")
 
 
 @pytest.mark.parametrize("name", ["..", "../outside", "/etc", "a/../../b", ".hidden"])
@@ -145,7 +145,7 @@ def test_the_runs_of_a_plan_lie_below_it(tmp_path: Path, name: str) -> None:
     runs = [{"path": name, "arm": "", "seed": 0, "start": ""}]
     plan = {"runs": runs, "compare": None, "metric": "", "jobs": 1}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
-    with pytest.raises(IrltuiError, match="is no folder below it"):
+    with pytest.raises(IrltuiError, match="is not a folder below it"):
         read_plan(tmp_path)
 
 
