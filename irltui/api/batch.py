@@ -46,6 +46,11 @@ class Batch:
         assert self.policy is not None  # noqa: S101 - the engine gives one
         return self.split(self.policy.log_probs(self.responses))
 
+    def token_log_probs(self) -> Tensor:
+        """Log pi of each token, (B + nB, L) float32, demonstrations first, zero outside responses; differentiable."""
+        assert self.policy is not None  # noqa: S101 - the engine gives one
+        return self.policy.token_log_probs(self.responses)
+
     def log_ratios(self) -> Sides:
         """D = log(pi / pi_ref); differentiable."""
         assert self.policy is not None  # noqa: S101 - the engine gives one

@@ -60,9 +60,13 @@ class ObjectiveSpec(Spec):
     kind: str
     """The same as `algorithm`."""
 
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Tables of the configuration whose defaults are others for this objective: `{"reward": {"beta": 1.0}}`.
+    Those of a plugin in a local file are not read."""
+
     @property
-    def generations(self) -> int:
-        """How many generations each demonstration is compared with; drawn once an outer iteration. 0 draws none."""
+    def draws(self) -> int:
+        """How many generations each demonstration is compared with, drawn once an outer iteration; 0 draws none."""
         return 0
 
     @abstractmethod

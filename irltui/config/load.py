@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from irltui.api import ObjectiveSpec
 from irltui.api.registry import Registry, read_plugin_file
 from irltui.config.keys import defaults, value_at
 from irltui.config.layers import Layer, Merged, merge, set_layers
@@ -62,7 +63,7 @@ def load_layers(layers: Sequence[Layer], registry: Registry | None = None) -> Lo
     """
     registry = registry or Registry()
     try:
-        merged = merge([Layer("", defaults()), *layers])
+        merged = merge([Layer("", defaults()), *_of_objective(layers, registry), *layers])
         _check_integers(merged)
         _trust_typed_files(merged)
         config = _validate(merged, registry)
@@ -79,6 +80,18 @@ def recorded(values: Mapping[str, Any], registry: Registry | None = None) -> Run
         ConfigError: every problem at once.
     """
     return load_layers([Layer("run.json", values)], registry).config
+
+
+def _of_objective(layers: Sequence[Layer], registry: Registry) -> list[Layer]:
+    """The defaults that the objective has instead of the general ones."""
+    named = [layer.values["algorithm"] for layer in layers if "algorithm" in layer.values]
+    try:
+        spec = registry.resolve("objective", str(named[-1])) if named else None
+    except PluginError:  # which the validation tells, with its place
+        return []
+    if spec is None or not issubclass(spec, ObjectiveSpec):
+        return []
+    return [Layer(f"algorithm {named[-1]}", spec.defaults)]
 
 
 def _validate(merged: Merged, registry: Registry) -> RunConfig:

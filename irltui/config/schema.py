@@ -272,9 +272,9 @@ class PluginsSection(Section):
 class RunConfig(Section):
     """One run, fully resolved."""
 
-    algorithm: str = Field(default="irft", json_schema_extra={"examples": ["irft", "rft", "sft"]})
-    """The objective: sft, irft (implicit reward; SPIN is loop.outer_iterations = 1), rft (explicit reward), or a
-    plugin's, "PLUGIN/NAME". Its options stand in [objective]."""
+    algorithm: str = Field(default="irft", json_schema_extra={"examples": ["sft", "dft", "irft", "nce", "rft"]})
+    """The objective: sft, dft, irft (implicit reward; SPIN is loop.outer_iterations = 1), nce, rft (explicit reward),
+    or a plugin's, "PLUGIN/NAME". Its options stand in [objective]."""
     seed: int = Field(default=0, ge=0)
     """Order of the data, generations and everything else that is drawn."""
     model: ModelSection

@@ -28,11 +28,12 @@ from irltui.distributed.sharding import Sharding, make_sharding
 from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
 from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
-from irltui.engine.guard import SharedSampler, build_benchmarks, build_objective, build_reward, build_sampler
+from irltui.engine.guard import build_benchmarks, build_objective, build_reward, build_sampler, has_penalty
 from irltui.engine.health import Setting
 from irltui.engine.lower_level import Lower, make_lower
 from irltui.engine.model_fit import check_ids, generation_cap
 from irltui.engine.plan import Plan, plan_of
+from irltui.engine.shared_sampler import SharedSampler
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
 from irltui.errors import PluginError
@@ -106,7 +107,14 @@ class Assembly:
         Raises:
             IrltuiError: it cannot be built.
         """
-        return build_objective(self.config.objective, replace(self.context, reward=self.reward), self.limit)
+        spec, reward = self.config.objective, self.reward
+        if spec.draws > 1 and has_penalty(reward):
+            raise PluginError(
+                f"reward.kind {self.config.reward.kind}: its penalty is of one pair, and {spec.kind} compares each "
+                f"demonstration with {spec.draws} generations",
+                "Set objective.generations = 1.",
+            )
+        return build_objective(spec, replace(self.context, reward=reward), self.limit)
 
 
 def assemble(

@@ -56,21 +56,25 @@ class Pair:
         return len(self.demonstration.prompt.tokens) + len(self.demonstration.tokens) + len(self.generation.tokens)
 
 
+Group = tuple[Pair, ...]
+"""A demonstration with each of the generations for its prompt."""
+
+
 @dataclass(frozen=True)
 class Round:
-    """What outer iteration `t` learns from: pairs by the iteration that drew them and their demonstration's index.
+    """What outer iteration `t` learns from: groups by the iteration that drew them and their demonstration's index.
 
     `held_out` are the pairs that only measure.
     """
 
     t: int
-    train: dict[tuple[int, int], Pair]
+    train: dict[tuple[int, int], Group]
     held_out: list[Pair]
 
     @property
     def fresh(self) -> list[Pair]:
         """The pairs that this iteration drew."""
-        return [pair for (s, _), pair in self.train.items() if s == self.t]
+        return [pair for (s, _), group in self.train.items() if s == self.t for pair in group]
 
 
 class Rounds:
@@ -98,7 +102,7 @@ class Rounds:
         """
         parts = self._parts
         indices = self._learned(t)
-        train = [parts.data.train[i] for i in indices]
+        train = self._asked(indices)
         held_out = [parts.data.held_out[i] for i in range(parts.held_out_pairs)]
         store = open_store(self._run.samples, iteration_name(t))
         if self._has_moved(t):
@@ -106,12 +110,12 @@ class Rounds:
         self._sample(store, [*train, *held_out], t, announce=announce)
         self._score_reference(store, [*train, *held_out])
         self._journal.position.stored = len(store.reference)
-        earlier = {(s, i): pair for s in parts.plan.iterations(t)[:-1] for i, pair in self._stored(s).items()}
-        fresh = {(t, i): pair for i, pair in zip(indices, _pairs(store, train), strict=True)}
+        earlier = {(s, i): group for s in parts.plan.iterations(t)[:-1] for i, group in self._stored(s).items()}
+        fresh = {(t, i): group for i, group in zip(indices, self._groups(store, train), strict=True)}
         current = Round(t, earlier | fresh, _pairs(store, held_out))
         if announce:
             self._announce(current, store)
-        if current.train and not self._trains_equal and all(pair.is_equal for pair in current.train.values()):
+        if current.train and not self._trains_equal and all(map(_teaches_nothing, current.train.values())):
             raise TrainingError(
                 f"outer iteration {t + 1}: every generation equals its demonstration, nothing is left to learn",
                 "The policy has memorised the data. Take an earlier result: irltui export RUN --iteration N.",
@@ -122,13 +126,22 @@ class Rounds:
         """Demonstrations of iteration t that need a generation: none if the reward is given and learns from no pair."""
         return self._parts.plan.demonstrations(t) if self._parts.plan.learns else []
 
-    def _stored(self, s: int) -> dict[int, Pair]:
+    def _asked(self, indices: Sequence[int]) -> list[Demonstration]:
+        """Training demonstrations, each as often as it gets a generation; only the ids of their prompts differ."""
+        train, draws = self._parts.data.train, self._parts.config.objective.draws
+        return [_copy(train[i], j) for i in indices for j in range(draws)]
+
+    def _groups(self, store: SampleStore, asked: Sequence[Demonstration]) -> list[Group]:
+        pairs, draws = _pairs(store, asked), self._parts.config.objective.draws
+        return [tuple(pairs[at : at + draws]) for at in range(0, len(pairs), draws)]
+
+    def _stored(self, s: int) -> dict[int, Group]:
         """The training pairs of an earlier iteration, by index."""
         indices = self._learned(s)
-        demonstrations = [self._parts.data.train[i] for i in indices]
+        asked = self._asked(indices)
         store = open_store(self._run.samples, iteration_name(s))
-        self._require(store, demonstrations, s)
-        return dict(zip(indices, _pairs(store, demonstrations), strict=True))
+        self._require(store, asked, s)
+        return dict(zip(indices, self._groups(store, asked), strict=True))
 
     def _has_moved(self, t: int) -> bool:
         """Whether the policy is not the one any more that iteration t draws from."""
@@ -162,21 +175,22 @@ class Rounds:
         for batch in parts.plan.pair_batches(t, k):
             if self._journal.position.ended_early:
                 return
-            pairs = [current.train[key] for key in batch]
+            groups = [current.train[key] for key in batch]
             if not self._trains_equal:
-                pairs = [pair for pair in pairs if not pair.is_equal]
-            micros = micro_batches(pairs, 1 / len(batch), parts.micro_batch, lambda pair: pair.length)
+                groups = [group for group in groups if not _teaches_nothing(group)]
+            size = max(1, 2 * parts.micro_batch // (1 + parts.config.objective.draws))
+            micros = micro_batches(groups, 1 / len(batch), size, lambda group: sum(pair.length for pair in group))
             yield [self._collate(micro) for micro in micros]
 
-    def _collate(self, micro: Micro[Pair]) -> Batch:
-        parts, pairs = self._parts, micro.rows
-        prompts = [pair.demonstration.prompt for pair in pairs]
+    def _collate(self, micro: Micro[Group]) -> Batch:
+        parts, groups = self._parts, micro.rows
+        first, sides = [group[0] for group in groups], list(zip(*groups, strict=True))
         responses = parts.policy.collate(
-            prompts * 2,
-            [p.demonstration.tokens for p in pairs] + [p.generation.tokens for p in pairs],
-            [p.reference.demonstration for p in pairs] + [p.reference.generation for p in pairs],
+            [pair.demonstration.prompt for pair in first] * (1 + len(sides)),
+            [p.demonstration.tokens for p in first] + [p.generation.tokens for side in sides for p in side],
+            [p.reference.demonstration for p in first] + [p.reference.generation for side in sides for p in side],
         )
-        differs = [[float(not pair.is_equal)] for pair in pairs]
+        differs = [[float(not pair.is_equal) for pair in group] for group in groups]
         numbers = responses.logp_ref.new_tensor
         return Batch(
             responses,
@@ -316,6 +330,19 @@ class Rounds:
             values |= diagnostics.shortcut_metrics(_ids(pairs), _ids(current.held_out))
         self._journal.metrics(values)
         self._journal.report(alerts(values, self._parts.setting))
+
+
+def _teaches_nothing(group: Group) -> bool:
+    """Every gap is zero."""
+    return all(pair.is_equal for pair in group)
+
+
+def _copy(demonstration: Demonstration, j: int) -> Demonstration:
+    """The demonstration to draw generation j for; generations are drawn and stored by their prompt's id."""
+    if not j:
+        return demonstration
+    prompt = demonstration.prompt
+    return replace(demonstration, prompt=replace(prompt, id=f"{prompt.id}#{j}"))
 
 
 def _pairs(store: SampleStore, demonstrations: Sequence[Demonstration]) -> list[Pair]:

@@ -140,7 +140,7 @@ class Drive:
     def _steps(self, start: Start) -> Iterator[Step]:
         parts, T = self._parts, self._parts.plan.outer_iterations
         K = max(parts.plan.inner_steps(t) for t in range(T))
-        draw = self._generate if parts.config.objective.generations else self._demonstrate
+        draw = self._generate if parts.config.objective.draws else self._demonstrate
         return learn(parts.objective, draw, self._improve, T=T, K=K, begin=self._begin, start=start)
 
     def _begin(self, t: int) -> None:

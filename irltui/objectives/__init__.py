@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from irltui.api import ObjectiveSpec, hookimpl
+from irltui.objectives.dft import Dft
 from irltui.objectives.gap import Irft, Rft
+from irltui.objectives.nce import Nce
 from irltui.objectives.sft import Sft
 
 
 @hookimpl
 def irltui_objectives() -> dict[str, type[ObjectiveSpec]]:
     """Objectives by name."""
-    return {"sft": Sft, "irft": Irft, "rft": Rft}
+    return {"sft": Sft, "dft": Dft, "irft": Irft, "nce": Nce, "rft": Rft}

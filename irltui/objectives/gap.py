@@ -1,16 +1,19 @@
 """IRFT and RFT: the reward gap between a demonstration and a generation for the same prompt.
 
-    L = h(D),  D = r(x, y) - r(x, y~)
+    L = mean over n generations of h(D),  D = r(x, y) - r(x, y~)
 
-h is loss.kind. IRFT (Algorithm 2 of arXiv 2405.17888): r = beta log(pi / pi_ref), so that learning r is improving pi;
-one outer iteration is SPIN. RFT (Algorithm 1): r has its own parameters, and policy steps follow it.
-Both may add the reward's own penalty and, for IRFT, loss.gamma * NLL(y) per token. Defaults: sigmoid, beta 0.1.
+h is loss.kind, n is objective.generations (IRFT alone). IRFT (Algorithm 2 of arXiv 2405.17888) has the reward
+r = beta log(pi / pi_ref), so that learning r is improving pi; one outer iteration is SPIN. In RFT (Algorithm 1) r has
+its own parameters, and policy steps follow it. Both may add the reward's own penalty, IRFT loss.gamma * NLL(y) per
+token. Defaults: sigmoid, beta 0.1, one generation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
 
 from irltui.api import Batch, BuildContext, Objective, ObjectiveSpec, Reward
 
@@ -23,10 +26,13 @@ class Irft(ObjectiveSpec):
 
     reward = "implicit"
 
+    generations: int = Field(default=1, ge=1)
+    """Generations that each demonstration is compared with; their losses are averaged."""
+
     @property
-    def generations(self) -> int:
-        """One."""
-        return 1
+    def draws(self) -> int:
+        """As many."""
+        return self.generations
 
     def build(self, context: BuildContext) -> Objective:
         """The objective over the run's reward."""
@@ -42,7 +48,7 @@ class Rft(ObjectiveSpec):
     )
 
     @property
-    def generations(self) -> int:
+    def draws(self) -> int:
         """One."""
         return 1
 

@@ -57,15 +57,15 @@ def work(config: RunConfig, report: DataReport, plan: Plan, generation: float) -
     pairs = pairs if plan.window == 1 else steps * config.loop.batch
     if not plan.learns:
         pairs = steps = 0.0
-    rows = drawn * plan.learns + held_out
+    rows = drawn * plan.learns * max(1, config.objective.draws) + held_out
     both = rows * (x + y + generation)
     total = Work(
         read=rows * x,
         written=rows * generation,
         scored=both + held_out * (x + y + generation),
         scored_rows=(rows + held_out) * (y + generation),
-        learned=pairs * (x + y + generation),
-        learned_rows=pairs * (y + generation),
+        learned=pairs * (x + y + generation * config.objective.draws),
+        learned_rows=pairs * (y + generation * config.objective.draws),
         steps=steps,
         rows=rows,
     )

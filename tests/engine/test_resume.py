@@ -37,6 +37,9 @@ ALGORITHMS: dict[str, Change] = {
             "adapter": {"kind": "lora", "rank": 2, "dropout": 0.1},
         }
     ),
+    "dft": {"algorithm": "dft"},
+    "irft with three generations": {"objective": {"generations": 3}, "loss": {"gamma": 0.1}},
+    "nce with two generations": {"algorithm": "nce", "objective": {"generations": 2}},
     "early stop": {"early_stop": {"max_gap": 0.03, "held_out_patience": 2, "check_every": 1}},
 }
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from irltui.algorithm import implicit_reward, learn, link, optimal_policy
-from irltui.api import Batch
+from irltui.api import Batch, Objective
 from irltui.objectives.gap import GapLoss
+from irltui.objectives.nce import NceLoss
 
 F = torch.float64
 EXPERT = torch.tensor([0.50, 0.25, 0.15, 0.08, 0.02], dtype=F)
@@ -60,6 +61,13 @@ Tabular = TabularImplicit | TabularExplicit
 def divergences(
     reward: Tabular, name: str, T: int, K: int, rate: float, demonstrated: Tensor = EXPERT
 ) -> Iterator[float]:
+    """Those of the paired loss with this link."""
+    return minimised(GapLoss(link(name, beta=reward.beta)), reward, T, K, rate, demonstrated)
+
+
+def minimised(
+    objective: Objective, reward: Tabular, T: int, K: int, rate: float, demonstrated: Tensor = EXPERT
+) -> Iterator[float]:
     """KL(expert || policy) after each gradient step; the generations' distribution is frozen at pi_t."""
 
     def generate(t: int, k: int) -> Iterator[list[Batch]]:
@@ -67,7 +75,6 @@ def divergences(
         while True:
             yield [Batch(EVERY_PAIR, weight, reward=reward)]
 
-    objective = GapLoss(link(name, beta=reward.beta))
     for step in learn(objective, generate, T=T, K=K, begin=reward.begin):
         (gradient,) = torch.autograd.grad(step.loss, reward.parameter)
         with torch.no_grad():
@@ -150,6 +157,44 @@ def test_one_inner_loop_goes_past_the_demonstrations_away_from_the_start(
     for _ in divergences(reward, "sigmoid", T, 2000 // T, 1.0, REFUSES):
         pass
     assert float(reward.log_policy().detach().exp()[4]) == pytest.approx(expected, abs=6e-5)
+
+
+@pytest.mark.parametrize(
+    ("initial", "expected"),
+    [(0.80, (0.5000, 0.2770, 0.1433)), (0.01, (0.5000, 0.6906, 0.8020)), (0.50, (0.5000, 0.4380, 0.3736))],
+)
+def test_nce_goes_past_the_demonstrations_only_below_beta_one(initial: float, expected: tuple[float, ...]) -> None:
+    """F5's second table."""
+    start = torch.tensor([*[(1 - initial) / 4] * 4, initial], dtype=F)
+    for beta, refusal in zip((1.0, 0.5, 0.3), expected, strict=True):
+        reward = TabularImplicit(beta, rolling=True, initial=start)
+        for _ in minimised(NceLoss(), reward, 1, 2000, 1.0, REFUSES):
+            pass
+        assert float(reward.log_policy().detach().exp()[4]) == pytest.approx(refusal, abs=6e-5)
+
+
+@pytest.mark.parametrize(
+    ("T", "expected"),
+    [
+        (1, (0.0, 0.1117, 1.541)),
+        (2, (0.0, 0.0645, 2.266)),
+        (5, (0.0, 0.0258, 1.340)),
+        (10, (0.0, 0.0136, 0.6587)),
+        (50, (0.0, 0.0, 6e-5)),
+        (200, (0.0, 0.0, 7e-5)),
+    ],
+)
+def test_nce_at_beta_one_does_not_overshoot_however_long_the_inner_loop(T: int, expected: tuple[float, ...]) -> None:
+    """F7; the paired sigmoid ends 5.12 nats away at T = 1."""
+    for beta, distance in zip((1.0, 0.5, 0.1), expected, strict=True):
+        *_, reached = minimised(NceLoss(), TabularImplicit(beta, rolling=True), T, 2000 // T, 1.0)
+        assert reached == pytest.approx(distance, abs=6e-5 if distance < 1 else 6e-4)
+        assert beta < 1 or reached < 1e-12
+
+
+def test_nce_against_a_fixed_reference_oscillates_which_is_why_it_is_refused() -> None:
+    *_, reached = minimised(NceLoss(), TabularImplicit(1.0, rolling=False), 50, 40, 1.0)
+    assert reached == pytest.approx(0.615, abs=6e-4)
 
 
 def test_a_fixed_reference_at_beta_one_half_reaches_the_known_fixed_point() -> None:

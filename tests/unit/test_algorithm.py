@@ -73,3 +73,11 @@ def test_a_reward_is_told_of_each_outer_iteration_once(start: Start, begun: list
     generate = lambda t, k: [[pairs]]  # noqa: E731
     list(learn(GapLoss(link("linear")), generate, T=2, K=1, begin=reward.begin, start=start))
     assert reward.begun == begun
+
+
+def test_the_loss_of_several_generations_is_the_mean_of_their_pairs() -> None:
+    reward = Table()
+    several = Batch(torch.tensor([0, 1, 2, 3, 3, 1]), torch.ones(2), reward=reward)
+    loss = GapLoss(link("sigmoid"))
+    pairs = [Batch(torch.tensor(rows), torch.ones(2), reward=reward) for rows in ([0, 1, 2, 3], [0, 1, 3, 1])]
+    assert torch.allclose(loss.losses(several), sum(loss.losses(pair) for pair in pairs) / 2)

@@ -38,7 +38,7 @@ def test_every_preset_is_short_described_and_valid(name) -> None:
 
 
 def test_the_presets_are_found_by_their_files() -> None:
-    assert {"irft", "quickstart", "quickstart-rft", "rft", "sft", "spin"} == presets().keys()
+    assert {"contrast", "dft", "irft", "nce", "quickstart", "quickstart-rft", "rft", "sft", "spin"} == presets().keys()
 
 
 def test_spin_is_irft_with_one_outer_iteration() -> None:
