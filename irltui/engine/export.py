@@ -24,10 +24,11 @@ from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.quantized import merged_in_full
 from irltui.runs.durable import room, sync_file, sync_folder
 from irltui.runs.folder import RunFolder
+from irltui.runs.seal import seal
 
 
 def export(run: RunFolder, parts: Parts) -> Path:
-    """Write model/ (and adapter/ for LoRA, reward/ for RFT) with tokenizer and generation config. Collective.
+    """Write model/ (and adapter/ for LoRA, reward/ for RFT), each with its seal. Collective.
 
     The policy's weights are given back in between: nothing trains after it.
 
@@ -47,11 +48,14 @@ def _export(run: RunFolder, parts: Parts, expected: Expected) -> Path:
         if parts.reward is not None:
             with whole(run.reward) as folder:
                 parts.reward.export(folder)
+                seal(folder)
         if policy.is_adapted:
             with whole(run.adapter) as folder:
                 write_adapter(folder, policy, parts.config, parts.generation_config)
+                seal(folder)
         with whole(run.model) as folder:
             write_model(folder, policy, parts.config, parts.generation_config, expected, run.adapter)
+            seal(folder)
         if parts.config.model.trust_remote_code:  # the same code, as it was copied
             trust_model(str(run.model), parts.config.model.revision)
     except (OSError, SafetensorError) as error:

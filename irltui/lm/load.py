@@ -30,6 +30,7 @@ from irltui.lm.probe import check_causal
 from irltui.lm.quantized import load_options, require_4bit
 from irltui.lm.unsupported import cannot_load, refuse_as_classifier, refuse_unsupported
 from irltui.lm.weights import check_accounted, check_finite
+from irltui.runs.seal import damage_of, is_sealed
 
 # Loaders of other people's formats raise whatever they like.
 LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError, SafetensorError)
@@ -237,6 +238,7 @@ def load_judge(section: ModelSection) -> tuple[Any, Any]:
 def _load(kind: Any, section: ModelSection, config: Any) -> tuple[Any, dict[str, Any]]:
     """The model, and which weights were missing, unexpected or of another shape."""
     check_kernels(section)
+    _refuse_damaged(Path(model_source(section)))
     attention: dict[str, str] = {} if section.attention == "auto" else {"attn_implementation": section.attention}
     try:
         return kind.from_pretrained(
@@ -253,6 +255,15 @@ def _load(kind: Any, section: ModelSection, config: Any) -> tuple[Any, dict[str,
         )
     except LOADING_ERRORS as error:
         raise cannot_load("model", section, error) from error
+
+
+def _refuse_damaged(folder: Path) -> None:
+    """The result of a run has a seal: what does not fit it is not the model that was trained."""
+    for name, reason in damage_of(folder).items() if is_sealed(folder) else ():
+        raise ModelError(
+            f"model.name: {folder / name}: {reason}",
+            "Put the file back; or take the newest checkpoint: irltui export RUN --iteration last.",
+        )
 
 
 def _with_kernels(model: Any, section: ModelSection) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +17,7 @@ from irltui.runs.lines import checked_row
 from irltui.runs.manifest import has_changed, read_manifest
 from irltui.runs.packed import packed, read_packed
 from irltui.runs.reader import read_events
+from irltui.runs.seal import SEAL, damage_of, sealed_files
 from irltui.runs.status import read_status
 
 
@@ -153,21 +153,16 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _result(run: RunFolder) -> Iterator[Finding]:
-    for folder in (run.model, run.adapter, run.reward):
-        for path in sorted(folder.glob("*.safetensors")):
-            reason = _short(path)
-            subject = f"{folder.name}/{path.name}"
-            yield Finding(subject, reason or f"{path.stat().st_size} bytes, complete", is_problem=bool(reason))
-
-
-def _short(path: Path) -> str:
-    """Why a safetensors file is incomplete, "" if it is complete."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length < path.stat().st_size else {}
-        needed = 8 + length + max((t["data_offsets"][1] for k, t in header.items() if k != "__metadata__"), default=0)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"cannot be read: {error!r}"
-    size = path.stat().st_size
-    return "" if size == needed and header else f"has {size} bytes instead of {needed}"
+    for folder in filter(Path.is_dir, (run.model, run.adapter, run.reward)):
+        damaged = damage_of(folder)
+        for name, reason in damaged.items():
+            yield Finding(f"{folder.name}/{name}", reason, is_problem=True)
+        if damaged:
+            continue
+        listed = sealed_files(folder)
+        size = sum(size for size, _ in listed.values())
+        yield Finding(folder.name, f"{len(listed)} files, {size} bytes, as they were written")
+        present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {SEAL}
+        if others := sorted(present - listed.keys()):
+            more = f" and {len(others) - 1} more" if others[1:] else ""
+            yield Finding(f"{folder.name}/{others[0]}{more}", "not of the result: export leaves it out")

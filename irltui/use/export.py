@@ -7,8 +7,9 @@ run folder, also while an engine works there, and changes nothing of it.
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import torch
 from safetensors import SafetensorError
@@ -26,8 +27,9 @@ from irltui.lm.exported import expected_of
 from irltui.lm.load import generation_defaults, quiet_transformers
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.durable import room
-from irltui.runs.folder import RunFolder, open_run_folder
+from irltui.runs.folder import RunFolder, open_own, open_run_folder
 from irltui.runs.manifest import read_manifest
+from irltui.runs.seal import damage_of, sealed_files
 from irltui.runs.status import read_status
 from irltui.use.card import Exported, write_card
 from irltui.use.hub import check_name, push
@@ -55,7 +57,8 @@ def main(request: ExportRequest) -> None:
     exported = _export(folder, config, request)
     told = {"model": str(target), **{p: str(target / p) for p in ("adapter", "reward") if (target / p).is_dir()}}
     if request.hub:
-        talk(f"pushing {target} to {request.hub}")
+        listed = "".join(f"\n  {path.relative_to(target)}" for path in sorted(target.rglob("*")) if path.is_file())
+        talk(f"pushing {target} to {request.hub}:{listed}")
         told["hub"] = push(target, request.hub, private=not request.public)
     if request.as_json:
         place = {"checkpoint": exported.checkpoint, "outer_iterations": exported.outer_iterations}
@@ -151,10 +154,20 @@ def _copy_result(run: RunFolder, folder: Path, request: ExportRequest) -> Export
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Everything but pickled weights, and cards that know nothing of the run."""
-    for file in sorted(source.iterdir()):
-        if file.is_file() and file.suffix not in _PICKLED and file.name != "README.md":
-            shutil.copyfile(file, target / file.name)
+    """The files of a result, as they were written; no pickled weights, and no card that knows nothing of the run.
+
+    Raises:
+        ExportError: one is damaged.
+    """
+    for name, reason in damage_of(source).items():
+        raise ExportError(
+            f"{source / name}: {reason}", "Export the newest checkpoint, which has its own seal: --iteration last."
+        )
+    for name in sealed_files(source):
+        if PurePath(name).suffix not in _PICKLED and name != "README.md":
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(open_own(source / name, os.O_RDONLY), "rb") as old, (target / name).open("xb") as new:
+                shutil.copyfileobj(old, new, 1 << 20)
 
 
 def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, request: ExportRequest) -> None:

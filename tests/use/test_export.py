@@ -18,6 +18,9 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from irltui.config.load import load
 from irltui.config.requests import ExportRequest
+from irltui.config.schema import ModelSection
+from irltui.errors import ModelError
+from irltui.lm.load import load_model
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.use.card import card
@@ -105,6 +108,27 @@ def test_a_damaged_checkpoint_is_never_exported(tmp_path: Path, capsys: pytest.C
     assert "Kept after outer iterations: 1;" in printed
     assert export(run, tmp_path / "last", "last") == 0  # the newest that verifies
     assert '"outer_iterations": 1' in capsys.readouterr().out
+
+
+def test_the_result_is_exported_as_it_was_written_with_its_own_files_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make(tmp_path)
+    (run.model / ".env").write_text("PASSWORD=1")
+    (run.model / "draft.md").write_text("do not show")
+    assert export(run, tmp_path / "out", "result") == 0
+    assert {"model.safetensors", "tokenizer.json", "README.md"} <= files(tmp_path / "out")
+    assert not {".env", "draft.md"} & files(tmp_path / "out")
+    whole = (run.model / "config.json").read_bytes()
+    (run.model / "config.json").write_bytes(whole.replace(b"llama", b"lloma", 1))
+    assert export(run, tmp_path / "damaged", "result") == 1
+    assert "model/config.json: has changed since it was written" in capsys.readouterr().err
+    assert not (tmp_path / "damaged").exists()
+    (run.model / "config.json").write_bytes(whole)
+    file = run.model / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match=r"model\.safetensors: has changed"):
+        load_model(ModelSection(name=str(run.path)))
 
 
 def test_a_model_that_was_exchanged_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

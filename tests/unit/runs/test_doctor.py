@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from irltui.runs.events import Metrics, RunStart
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.lines import checked_line, checked_row
 from irltui.runs.manifest import new_manifest, write_manifest
+from irltui.runs.seal import SEAL, seal
 from irltui.runs.writer import RunWriter
 from irltui.samplers.store import pack_before
 
@@ -91,22 +91,35 @@ def test_a_file_that_is_compressed_while_it_is_looked_at_is_no_problem(
     assert {f.text for f in found.findings if f.subject.startswith("samples/")} == {"1 lines, unchanged"}
 
 
-def test_a_result_that_is_cut_short_is_told_with_both_sizes(run: RunFolder) -> None:
+def test_a_result_that_is_not_what_was_written_is_told_with_the_file(run: RunFolder) -> None:
     run.model.mkdir()
-    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
-    whole = len(header).to_bytes(8, "little") + header + bytes(8)
     file = run.model / "model.safetensors"
-    file.write_bytes(whole)
+    file.write_bytes(bytes(20))
+    seal(run.model)
     assert diagnose(run).problems == 0
-    file.write_bytes(whole[:-3])
-    assert problems(diagnose(run))["model/model.safetensors"] == f"has {len(whole) - 3} bytes instead of {len(whole)}"
+    file.write_bytes(bytes(17))
+    assert problems(diagnose(run)) == {"model/model.safetensors": "has 17 bytes instead of 20"}
+    file.write_bytes(bytes(19) + b"\x01")
+    assert problems(diagnose(run)) == {"model/model.safetensors": "has changed since it was written"}
+    file.unlink()
+    assert problems(diagnose(run)) == {"model/model.safetensors": "is missing"}
 
 
-@pytest.mark.parametrize("content", [b"", b"\x01", b"\xff" * 40, bytes(8)])
-def test_a_result_that_is_no_safetensors_file_is_told(run: RunFolder, content: bytes) -> None:
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"files": 3}', '{"files": {"../x": {"bytes": 1, "sha256": ""}}}'])
+def test_a_seal_that_is_damaged_is_told(run: RunFolder, content: str) -> None:
     run.model.mkdir()
-    (run.model / "model.safetensors").write_bytes(content)
-    assert diagnose(run).problems == 1
+    (run.model / SEAL).write_text(content)
+    assert list(problems(diagnose(run))) == [f"model/{SEAL}"]
+
+
+def test_files_that_the_seal_does_not_list_are_no_part_of_the_result(run: RunFolder) -> None:
+    run.model.mkdir()
+    (run.model / "config.json").write_text("{}")
+    seal(run.model)
+    (run.model / ".env").write_text("PASSWORD=1")
+    found = diagnose(run)
+    assert found.problems == 0
+    assert any(f.subject == "model/.env" and "export leaves it out" in f.text for f in found.findings)
 
 
 def test_a_checked_line_reads_back_and_any_flip_is_noticed() -> None:
