@@ -1,4 +1,4 @@
-"""The benchmarks irltui ships: declared here, without torch, and built in the modules beside."""
+"""The benchmarks that irltui ships: options declared here without torch, built by the modules beside."""
 
 from __future__ import annotations
 
@@ -10,27 +10,24 @@ from irltui.api import Benchmark, BenchmarkSpec, BuildContext, hookimpl
 
 
 class Quickstart(BenchmarkSpec):
-    """Exact quality of answers in the embedded default's small world, and the distance to its expert."""
+    """Exact answer quality in the embedded default's small world, and the distance to its expert."""
 
     gold = "quality"
     count: int = Field(default=128, ge=1)
     """How many fresh prompts to ask."""
     seed: int = Field(default=1, ge=0)
-    """Which prompts; the same seed asks every model the same."""
+    """Which prompts; with the same seed, every model gets the same ones."""
 
     def build(self, context: BuildContext) -> Benchmark:
-        """The benchmark over the embedded grammar."""
         from irltui.benchmarks.quickstart import QuickstartBenchmark
 
         return QuickstartBenchmark(self.count, self.seed)
 
 
 class FileSpec(BenchmarkSpec):
-    """Options of a benchmark over a file."""
-
     paths = ("data",)
     data: str = Field(min_length=1)
-    """JSONL, JSON, Parquet, CSV or Arrow file, folder of such files, or hub name; not what the model trains on."""
+    """JSONL, JSON, Parquet, CSV or Arrow file, folder of such files, or hub name; not the training data."""
     split: str = "train"
     """Split of a hub data set."""
     subset: str = "auto"
@@ -42,8 +39,6 @@ class FileSpec(BenchmarkSpec):
 
 
 class PairSpec(FileSpec):
-    """Options of a benchmark over preference pairs."""
-
     chosen: str = "chosen"
     """Column with the better answer (or the conversation that ends with it)."""
     rejected: str = "rejected"
@@ -51,21 +46,14 @@ class PairSpec(FileSpec):
 
 
 class AnswerSpec(FileSpec):
-    """Options of a benchmark over prompts with one answer each."""
-
     completion: str = "auto"
     """Column with the answer; auto finds the usual names."""
 
 
 class LogprobGap(PairSpec):
-    """How much likelier the policy finds chosen than rejected answers: log pi(chosen) - log pi(rejected)."""
+    """How much more likely the policy finds chosen than rejected answers: log pi(chosen) - log pi(rejected)."""
 
     def build(self, context: BuildContext) -> Benchmark:
-        """The benchmark over the pairs of the file.
-
-        Raises:
-            DataError: the file, a column or a row cannot be used.
-        """
         from irltui.benchmarks.preferences import LogprobGapBenchmark
         from irltui.benchmarks.reading import read_preferences
 
@@ -78,11 +66,6 @@ class RewardAccuracy(PairSpec):
     needs_reward = True
 
     def build(self, context: BuildContext) -> Benchmark:
-        """The benchmark over the pairs of the file.
-
-        Raises:
-            DataError: the file, a column or a row cannot be used.
-        """
         from irltui.benchmarks.preferences import RewardAccuracyBenchmark
         from irltui.benchmarks.reading import read_preferences
 
@@ -90,26 +73,20 @@ class RewardAccuracy(PairSpec):
 
 
 class WinRate(AnswerSpec):
-    """How often a judge of its own prefers the policy's answer to the one in the file, with length and diversity."""
+    """How often a separate judge prefers the policy's answer to the one in the file, with length and diversity."""
 
     gold = "win"
     paths = ("data", "judge")
     judge: str = Field(min_length=1)
-    """quickstart: the embedded world's exact rules; else folder or hub name of a sequence-classification model."""
+    """quickstart: the embedded world's exact rules; or folder or hub name of a sequence-classification model."""
     judge_reads: Literal["auto", "answer"] = "auto"
-    """auto: prompt and answer, by the judge's chat template if it has one, else as a pair; answer: the answer alone."""
+    """auto: prompt and answer, in the judge's chat template if it has one, else as a pair; answer: only the answer."""
     judge_label: int = -1
-    """A judge of several classes: which one means good; -1 is the last."""
+    """For a judge with several classes, the one that means good; -1 is the last."""
     judge_tokens: int = Field(default=1024, ge=8)
-    """What the judge reads at most; longer texts are cut, also to its own limit."""
+    """Most tokens the judge reads; longer texts are truncated, also to its own limit."""
 
     def build(self, context: BuildContext) -> Benchmark:
-        """The benchmark, its judge loaded.
-
-        Raises:
-            DataError: the file, a column or a row cannot be used.
-            ModelError: the judge cannot be loaded, or has no trained head.
-        """
         from irltui.benchmarks.judges import build_judge
         from irltui.benchmarks.reading import read_answers
         from irltui.benchmarks.win_rate import WinRateBenchmark
@@ -119,14 +96,9 @@ class WinRate(AnswerSpec):
 
 
 class HeldoutNll(AnswerSpec):
-    """Negative log-likelihood of demonstrations that did not train."""
+    """Negative log-likelihood of demonstrations that were not trained on."""
 
     def build(self, context: BuildContext) -> Benchmark:
-        """The benchmark over the demonstrations of the file.
-
-        Raises:
-            DataError: the file, a column or a row cannot be used.
-        """
         from irltui.benchmarks.demonstrations import HeldoutNllBenchmark
         from irltui.benchmarks.reading import read_answers
 
@@ -138,14 +110,9 @@ class Planted(AnswerSpec):
 
     needs_reward = True
     bad: str = Field(default="bad", min_length=1)
-    """Column that marks bad demonstrations: true or false, 1 or 0, as values or as text."""
+    """Column that marks bad demonstrations: true or false, 1 or 0, as values or text."""
 
     def build(self, context: BuildContext) -> Benchmark:
-        """The benchmark over the demonstrations of the file.
-
-        Raises:
-            DataError: the file, a column or a row cannot be used, or all rows have the same mark.
-        """
         from irltui.benchmarks.demonstrations import PlantedBenchmark
         from irltui.benchmarks.reading import read_marked
 
@@ -154,7 +121,6 @@ class Planted(AnswerSpec):
 
 @hookimpl
 def irltui_benchmarks() -> dict[str, type[BenchmarkSpec]]:
-    """Benchmarks by name."""
     return {
         "quickstart": Quickstart,
         "logprob_gap": LogprobGap,

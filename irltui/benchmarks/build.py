@@ -1,4 +1,4 @@
-"""Benchmarks from their options, each error with the name that its configuration has."""
+"""Build benchmarks from their options; each error names the benchmark's table in the configuration."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def _build(name: str, spec: BenchmarkSpec, context: BuildContext) -> Benchmark:
         raise TrainingError(f"benchmarks.{name}: {spec.kind!r}: build raised {error!r}", _hint(spec)) from error
     if not isinstance(benchmark, Benchmark):
         given = type(benchmark).__name__
-        raise TrainingError(f"benchmarks.{name}: {spec.kind!r}: build gives a {given}, not a Benchmark", _hint(spec))
+        raise TrainingError(f"benchmarks.{name}: {spec.kind!r}: build returned a {given}, not a Benchmark", _hint(spec))
     return benchmark
 
 
 def _hint(spec: BenchmarkSpec) -> str:
-    return f"Report it to its author; `irltui plugins check {spec.kind.partition('/')[0]}` tries all of it."
+    plugin = spec.kind.partition("/")[0]
+    return f"Report it to the author of plugin {plugin!r}; `irltui plugins check {plugin}` runs all checks."

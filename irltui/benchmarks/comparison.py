@@ -1,4 +1,4 @@
-"""Two arms of a study compared on the same items: difference, interval over items, agreement of the seeds."""
+"""Compare two arms of a study on the same items: difference, interval over items, agreement of the seeds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Items = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Difference:
-    """First arm minus second: over all seeds with its 95 % interval, and seed by seed."""
+    """First arm minus second: over all seeds with a 95 % interval, and per seed."""
 
     interval: Interval
     by_seed: tuple[float, ...]
@@ -30,21 +30,11 @@ class Difference:
         return sign if agree and self.interval.excludes_zero else 0
 
 
-def read_items(file: Path, metric: str) -> dict[str, float]:
-    """One metric of a file in evaluations/, item by item.
-
-    Raises:
-        ValueError: a damaged line.
-        OSError: the file cannot be read.
-    """
-    return read_metrics(file).get(metric, {})
-
-
 def read_metrics(file: Path) -> dict[str, dict[str, float]]:
-    """Every metric of a file in evaluations/, item by item.
+    """Metric -> item -> value, from a file in evaluations/.
 
     Raises:
-        ValueError: a damaged line.
+        ValueError: a line is damaged.
         OSError: the file cannot be read.
     """
     metrics: dict[str, dict[str, float]] = {}
@@ -58,10 +48,10 @@ def read_metrics(file: Path) -> dict[str, dict[str, float]]:
 
 
 def changes(start: Path, end: Path) -> dict[str, Interval]:
-    """What every metric of one benchmark gained between two of its files, over the items of both.
+    """The gain of each metric between two files of a benchmark, over their common items.
 
     Raises:
-        ValueError: a damaged line.
+        ValueError: a line is damaged.
         OSError: a file cannot be read.
     """
     before, after = read_metrics(start), read_metrics(end)
@@ -73,16 +63,16 @@ def changes(start: Path, end: Path) -> dict[str, Interval]:
 
 
 def compare(first: Sequence[Items], second: Sequence[Items]) -> Difference:
-    """The difference of two arms, both measured once a seed on the same items.
+    """The difference of two arms, each measured once per seed on the same items.
 
-    Items are resampled with all their seeds: the interval covers the choice of prompts, agreement the seeds.
+    Items are resampled with all their seeds: the interval covers the choice of prompts, the agreement covers the seeds.
 
     Raises:
         ValueError: the arms have no item in common.
     """
     common = sorted(set.intersection(*(set(items) for items in (*first, *second))))
     if not common:
-        raise ValueError("no item was measured on both arms")
+        raise ValueError("the arms have no item in common")
     differences = np.array(
         [[_difference(a[item], b[item]) for a, b in zip(first, second, strict=True)] for item in common], dtype=float
     )  # (items, seeds)

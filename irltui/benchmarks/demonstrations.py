@@ -12,13 +12,12 @@ from irltui.benchmarks.spread import auc_values
 
 
 class HeldoutNllBenchmark(Benchmark):
-    """-log pi(y | x) in nats per response, and per token; both averaged over responses."""
+    """-log pi(y | x) in nats per response and per token, both averaged over responses."""
 
     def __init__(self, items: Sequence[Answered]) -> None:
         self._items = items
 
     def evaluate(self, model: Model) -> Iterator[Score]:
-        """Two scores a demonstration."""
         answers = [item.answer for item in self._items]
         logp = model.log_probs([item.prompt for item in self._items], answers)
         for item, value, tokens in zip(self._items, logp, model.token_counts(answers), strict=True):
@@ -27,21 +26,20 @@ class HeldoutNllBenchmark(Benchmark):
 
 
 class PlantedBenchmark(Benchmark):
-    """`auc`: chance that a good demonstration has a higher reward than a planted bad one; 0.5 finds nothing.
+    """`auc`: probability that a good demonstration has a higher reward than a planted bad one; 0.5 is chance.
 
-    `auc_per_token` is the same of rewards divided by length, for an implicit reward adds up over tokens. The items
-    of both are the figure plus what an item pulls it by; `good` and `bad` are the rewards themselves.
+    `auc_per_token` uses rewards divided by length, since an implicit reward is a sum over tokens. An item's value of
+    both is the figure plus its influence; `good` and `bad` are the rewards themselves.
 
     Args:
         items: the demonstrations.
-        marks: which are bad; some are, and some are not.
+        marks: which of them are bad: at least one, and not all.
     """
 
     def __init__(self, items: Sequence[Answered], marks: Sequence[bool]) -> None:
         self._items, self._bad = items, np.array(marks, dtype=bool)
 
     def evaluate(self, model: Model) -> Iterator[Score]:
-        """Three scores a demonstration."""
         answers = [item.answer for item in self._items]
         rewards = np.array(model.rewards([item.prompt for item in self._items], answers), dtype=float)
         tokens = np.array(model.token_counts(answers), dtype=float)

@@ -1,4 +1,4 @@
-"""Intervals for means and differences: percentile bootstrap, paired and clustered, seeded. No torch."""
+"""Intervals for means and differences: percentile bootstrap, paired and clustered, seeded. Does not import torch."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 RESAMPLES = 2_000
 LEVEL = 0.95
-ROUNDING = 1e-9  # relative; float64 sums of a benchmark's items stay far below
+ROUNDING = 1e-9  # relative; float64 sums over a benchmark's items stay far below it
 _MOST_DRAWS = 20_000_000  # held at once: 160 MB
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95 % interval over `n` items; of one item alone there is none, and `low` and `high` are NaN."""
+    """A mean with its 95 % interval over `n` items; with a single item, `low` and `high` are NaN."""
 
     mean: float
     low: float
@@ -26,28 +26,21 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether zero lies outside."""
         return self.low > 0 or self.high < 0
 
     def as_dict(self) -> dict[str, float]:
-        """For an event."""
         return asdict(self)
 
 
 def mean_interval(values: Sequence[float], *, seed: int = 0) -> Interval:
-    """Mean of one value an item.
-
-    Args:
-        values: one an item, at least one.
-        seed: of the resampling; the same values give the same interval.
-    """
+    """Mean of one value per item, at least one; the same values and seed give the same interval."""
     return clustered_interval(np.asarray(values, dtype=float)[:, None], seed=seed)
 
 
 def clustered_interval(values: NDArray[np.float64], *, seed: int = 0) -> Interval:
     """Mean over items (rows) that were each measured several times (columns, e.g. seeds).
 
-    Rows are resampled whole, since the measurements of one item hang together.
+    Whole rows are resampled, since the measurements of one item depend on each other.
     """
     by_item = values.mean(axis=1)
     n = len(by_item)
@@ -63,5 +56,5 @@ def clustered_interval(values: NDArray[np.float64], *, seed: int = 0) -> Interva
 
 
 def without_noise(value: float, scale: float) -> float:
-    """0 if `value`, a sum of numbers as large as `scale`, differs from 0 by no more than their rounding may."""
+    """0 if `value`, a sum of numbers as large as `scale`, differs from 0 only by rounding."""
     return 0.0 if abs(value) <= ROUNDING * scale else value

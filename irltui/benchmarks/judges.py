@@ -1,6 +1,6 @@
-"""Gold judges: callables from prompts and answers to a number each, more is better.
+"""Gold judges: callables from prompts and answers to a number each, higher is better.
 
-A plugin can hand any such callable to `WinRateBenchmark`. Knows nothing of the policy.
+A plugin can pass any such callable to `WinRateBenchmark`.
 """
 
 from __future__ import annotations
@@ -24,22 +24,17 @@ Judge: TypeAlias = Callable[[Sequence[PromptText], Sequence[str]], Sequence[floa
 
 
 def build_judge(spec: WinRate, prompts: Sequence[PromptText], context: BuildContext) -> Judge:
-    """The judge that the options name.
-
-    Args:
-        spec: judge and what it reads.
-        prompts: what it will be asked about.
-        context: for the device, and the poll between two answers.
+    """The judge that the options name, for these prompts.
 
     Raises:
-        DataError: a prompt that the embedded world's rules cannot judge.
+        DataError: the embedded world's rules cannot judge a prompt.
         ModelError: the model cannot be loaded, or has no trained head.
     """
     if spec.judge == quickstart.NAME:
         _check_prompts(prompts)
         return quickstart_judge
     device = getattr(context.policy, "device", torch.device("cpu"))
-    with torch.random.fork_rng():  # a judge must not change what the run draws
+    with torch.random.fork_rng():  # a judge must not change the run's random numbers
         model, tokenizer = load_judge(ModelSection(name=spec.judge))
     return ClassifierJudge(
         model.to(device),
@@ -52,22 +47,22 @@ def build_judge(spec: WinRate, prompts: Sequence[PromptText], context: BuildCont
 
 
 def quickstart_judge(prompts: Sequence[PromptText], answers: Sequence[str]) -> list[float]:
-    """The exact quality of answers in the embedded world, 0 to 1."""
+    """Exact quality of answers in the embedded world, 0 to 1."""
     return [quality(str(prompt), answer) for prompt, answer in zip(prompts, answers, strict=True)]
 
 
 class ClassifierJudge:
-    """The number that a transformers sequence-classification model gives, or the log-odds of its good class.
+    """The output of a transformers sequence-classification model, or the log-odds of its good class.
 
-    One text a forward pass: no padding, whose treatment differs between families, can touch a score.
+    One text per forward pass, since model families treat padding differently.
 
     Args:
         model: on its device.
-        tokenizer: its own.
-        label: the class that means good, if it has several; negative ones count from the end.
-        answer_only: leave the prompt out.
-        longest: tokens read at most.
-        poll: called between two texts.
+        tokenizer: the model's.
+        label: of several classes, the one that means good; negative numbers count from the end.
+        answer_only: leave out the prompt.
+        longest: most tokens read.
+        poll: called between texts.
 
     Raises:
         ModelError: there is no such class.
@@ -89,20 +84,16 @@ class ClassifierJudge:
         self._longest = min(longest, own, tokenizer.model_max_length)
         classes = model.config.num_labels
         if classes > 1 and not -classes <= label < classes:
-            raise ModelError(f"judge_label: {label}, but the judge has {classes} classes", "Counted from 0.")
+            raise ModelError(f"judge_label: {label}, but the judge has {classes} classes", "Classes start at 0.")
 
     def __call__(self, prompts: Sequence[PromptText], answers: Sequence[str]) -> list[float]:
-        """One number an answer, in order."""
         scores = []
         for prompt, answer in zip(prompts, answers, strict=True):
             self._poll()
-            encoded = {
-                name: torch.tensor([row], device=self._model.device)
-                for name, row in self._encode(prompt, answer).items()
-            }
+            inputs = self._encode(prompt, answer).items()
+            encoded = {name: torch.tensor([row], device=self._model.device) for name, row in inputs}
             with torch.no_grad():
-                logits = self._model(**encoded).logits[0].float()
-            scores.append(self._number(logits))
+                scores.append(self._number(self._model(**encoded).logits[0].float()))
         return scores
 
     def _number(self, logits: torch.Tensor) -> float:
@@ -114,12 +105,12 @@ class ClassifierJudge:
         return float(logp[self._label] - logp[others].logsumexp(-1))
 
     def _encode(self, prompt: PromptText, answer: str) -> dict[str, list[int]]:
-        """What the model is called with, each one row; never empty."""
+        """The model's inputs, one row; never empty."""
         if self._answer_only or self._tokenizer.chat_template is None:
             texts = [answer] if self._answer_only else [_plain(prompt), answer]
             encoded = dict(self._tokenizer(*texts, truncation=True, max_length=self._longest))
         else:
-            # Cut on the left: what is judged stands at the end.
+            # Truncated on the left: what is judged is at the end.
             encoded = {"input_ids": self._rendered(prompt, answer)[-self._longest :]}
         return encoded if encoded["input_ids"] else {"input_ids": self._tokenizer.all_special_ids[:1] or [0]}
 
@@ -127,7 +118,7 @@ class ClassifierJudge:
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
         messages = [*messages, {"role": "assistant", "content": answer}]
         text = self._tokenizer.apply_chat_template(messages, tokenize=False)
-        if hasattr(self._model.config, "irltui_bound"):  # a reward of ours: read where the answer ends
+        if hasattr(self._model.config, "irltui_bound"):  # an exported reward reads at the end of the answer
             text = text.rstrip()
         return self._tokenizer(text, add_special_tokens=False)["input_ids"]
 
@@ -144,6 +135,6 @@ def _check_prompts(prompts: Sequence[PromptText]) -> None:
             parse_prompt(str(prompt))
         except ValueError:
             raise DataError(
-                f'judge: "quickstart" can judge prompts of its own small world alone; prompt {number} is none',
+                f'judge: "quickstart" can only judge prompts of its own world, and prompt {number} is not one',
                 'Set judge to a sequence-classification model, or data = "quickstart".',
             ) from None

@@ -1,4 +1,4 @@
-"""Benchmarks over preference pairs that training never saw: of the policy itself, and of the learned reward."""
+"""Benchmarks over preference pairs that were not trained on: of the policy itself, and of the learned reward."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from irltui.benchmarks.reading import Preference
 
 
 class LogprobGapBenchmark(Benchmark):
-    """log pi(chosen) - log pi(rejected), nats per response, and the same of the two means per token.
+    """log pi(chosen) - log pi(rejected), in nats per response and per token.
 
-    What training did is the change of these figures against the start (the paper's Figure 1): SFT raises both
-    sides, a reward should open the gap.
+    Compare with the figures before training (the paper's Figure 1): SFT raises both sides, a reward widens the gap.
     """
 
     def __init__(self, pairs: Sequence[Preference]) -> None:
         self._pairs = pairs
 
     def evaluate(self, model: Model) -> Iterator[Score]:
-        """Seven scores per pair: both sides, their gap, all of it per token too, and whether the gap is positive."""
         prompts = [pair.prompt for pair in self._pairs]
         answers = [pair.chosen for pair in self._pairs], [pair.rejected for pair in self._pairs]
         logp = [model.log_probs(prompts, side) for side in answers]
@@ -39,13 +37,12 @@ class LogprobGapBenchmark(Benchmark):
 
 
 class RewardAccuracyBenchmark(Benchmark):
-    """How often r(x, chosen) > r(x, rejected), ties counting half, and by how much."""
+    """How often r(x, chosen) > r(x, rejected), counting ties as half, and by how much."""
 
     def __init__(self, pairs: Sequence[Preference]) -> None:
         self._pairs = pairs
 
     def evaluate(self, model: Model) -> Iterator[Score]:
-        """Four scores a pair."""
         prompts = [pair.prompt for pair in self._pairs]
         chosen = model.rewards(prompts, [pair.chosen for pair in self._pairs])
         rejected = model.rewards(prompts, [pair.rejected for pair in self._pairs])
@@ -57,5 +54,5 @@ class RewardAccuracyBenchmark(Benchmark):
 
 
 def _share(first: float, second: float) -> float:
-    """1 if the first is larger, 0.5 for a tie."""
+    """1 if the first is larger, 0.5 for a tie, else 0."""
     return 0.5 if first == second else float(first > second)

@@ -1,4 +1,4 @@
-"""The gold score of the embedded default: what the world's own rules say of answers, and the distance to its expert."""
+"""The gold score of the embedded default: answers checked by the world's rules, and the distance to its expert."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from irltui.quickstart.grammar import evaluation_prompts, expert, expert_log_pro
 
 
 class QuickstartBenchmark(Benchmark):
-    """Scores on fresh prompts of the small world.
+    """Three scores per prompt, which is the item, on new prompts of the small world.
 
     `quality`: share of the rules' checks that an answer passes, 0 if its fact is wrong. `expert_like`: 1 if the
-    expert could have said it. `divergence`: log pi_E(y | x) - log pi(y | x) for an expert's y, whose mean is
+    expert could have given it. `divergence`: log pi_E(y | x) - log pi(y | x) for an expert's y, whose mean is
     KL(pi_E || pi) in nats.
-
-    Args:
-        count: how many prompts.
-        seed: which ones, and which answers of the expert.
     """
 
     def __init__(self, count: int, seed: int) -> None:
@@ -27,7 +23,6 @@ class QuickstartBenchmark(Benchmark):
         self._experts = [sample(expert(prompt), stream) for prompt in self._prompts]
 
     def evaluate(self, model: Model) -> Iterator[Score]:
-        """Three scores a prompt; the item is the prompt."""
         for prompt, answer in zip(self._prompts, model.generate(self._prompts), strict=True):
             yield Score(prompt, "quality", quality(prompt, answer))
             yield Score(prompt, "expert_like", float(math.isfinite(expert_log_prob(prompt, answer))))

@@ -1,7 +1,7 @@
-"""Files of benchmarks as items: prompts with answers or with preferences, each under a name made of its contents.
+"""Read a benchmark's file as items: prompts with answers or preferences, each named by a hash of its contents.
 
-Strict where training is lenient: a row that cannot be used is an error, for a benchmark measures the same items
-every time. Exact repetitions count once. Knows no model.
+An unusable row is an error, unlike in training, since a benchmark measures the same items every time. Duplicates
+count once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from irltui.benchmarks import AnswerSpec, FileSpec, PairSpec, Planted
 
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
-# What the reader of demonstrations calls a key, and what a benchmark does.
+# Keys in the messages of the demonstrations' reader, and the same keys of a benchmark.
 _KEYS = {"data.columns.": "", "data.columns: ": "", "data.source": "data", "data.split": "split"}
 
 
@@ -53,15 +53,13 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The raw rows of a file."""
-
     name: str
     columns: Sequence[str]
     rows: Sequence[Mapping[str, Any]]
 
 
 def read_answers(spec: AnswerSpec) -> list[Answered]:
-    """The rows as prompts with answers, repetitions left out.
+    """The rows as prompts with answers, without duplicates.
 
     Raises:
         DataError: the file, a column or a row cannot be used.
@@ -74,7 +72,7 @@ def read_answers(spec: AnswerSpec) -> list[Answered]:
 
 
 def read_marked(spec: Planted) -> tuple[list[Answered], list[bool]]:
-    """The rows as demonstrations, and which of them are marked bad.
+    """The rows as demonstrations, and which of them are marked as bad.
 
     Raises:
         DataError: the file, a column or a row cannot be used, or all rows have the same mark.
@@ -91,13 +89,13 @@ def read_marked(spec: Planted) -> tuple[list[Answered], list[bool]]:
         which = "bad" if marks[0] else "good"
         raise DataError(
             f'bad: column "{spec.bad}" of {table.name} marks all {len(marks)} rows as {which}',
-            "An AUC needs both: mark the planted rows with true, the others with false.",
+            "An AUC needs both: mark planted rows with true and the others with false.",
         )
     return items, marks
 
 
 def read_preferences(spec: PairSpec) -> list[Preference]:
-    """The rows as pairs, repetitions left out.
+    """The rows as pairs, without duplicates.
 
     Raises:
         DataError: the file, a column or a row cannot be used.
@@ -113,7 +111,7 @@ def read_preferences(spec: PairSpec) -> list[Preference]:
         chosen = _side(table, number, raw, prompt, spec.chosen)
         rejected = _side(table, number, raw, prompt, spec.rejected)
         if chosen.prompt != rejected.prompt:
-            raise _bad_row(table, number, "chosen and rejected answer different prompts")
+            raise _bad_row(table, number, "chosen and rejected have different prompts")
         if chosen.completion == rejected.completion:
             raise _bad_row(table, number, "chosen and rejected are the same")
         item = _item(_prompt(chosen), chosen.completion, rejected.completion)
@@ -132,7 +130,7 @@ def _table(spec: FileSpec, *, planted: bool = False) -> _Table:
         rows = load_rows(DataSection(source=spec.data, split=spec.split, subset=spec.subset, limit=spec.limit))
         return _Table(spec.data, rows.columns, list(rows))
     except DataError as error:
-        raise _in_our_words(error) from error
+        raise _renamed(error) from error
 
 
 def _answered(spec: AnswerSpec, table: _Table) -> Iterator[tuple[int, Row]]:
@@ -141,7 +139,7 @@ def _answered(spec: AnswerSpec, table: _Table) -> Iterator[tuple[int, Row]]:
     try:
         columns = find_columns(section, table.columns, table.rows)
     except DataError as error:
-        raise _in_our_words(error) from error
+        raise _renamed(error) from error
     for number, raw in enumerate(table.rows, start=1):
         try:
             yield number, read_row(raw, columns)
@@ -150,12 +148,12 @@ def _answered(spec: AnswerSpec, table: _Table) -> Iterator[tuple[int, Row]]:
 
 
 def _side(table: _Table, number: int, raw: Mapping[str, Any], prompt: str, column: str) -> Row:
-    """One answer of a pair; a conversation of several messages brings its own prompt."""
+    """One answer of a pair; a conversation of several messages includes its own prompt."""
     whole = is_conversation(raw.get(column))
     if not whole and not prompt:
         raise DataError(
-            f"prompt: no column of a usual name in {table.name} ({_listed(table.columns)})",
-            'Set prompt = "NAME", or let chosen and rejected hold whole conversations as lists of messages.',
+            f"prompt: no prompt column found in {table.name} ({_listed(table.columns)})",
+            'Set prompt = "NAME", or make chosen and rejected whole conversations (lists of messages).',
         )
     columns = Columns(messages=column) if whole else Columns(prompt, column)
     try:
@@ -173,7 +171,7 @@ def _mark(table: _Table, number: int, column: str) -> bool:
 
 
 def _prompt(row: Row) -> PromptText:
-    """A single message of the user is that user's text."""
+    """The prompt; a single user message becomes plain text."""
     if row.system:
         asked = [{"role": "user", "content": row.prompt}] if isinstance(row.prompt, str) else row.prompt
         return [{"role": "system", "content": row.system}, *asked]
@@ -183,11 +181,11 @@ def _prompt(row: Row) -> PromptText:
 
 
 def _item(*contents: Any) -> str:
-    """A name that stays when rows are moved or others come in between."""
+    """A name that does not change when rows move or others are inserted."""
     return hashlib.blake2b(json.dumps(contents, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
-# -- words -----------------------------------------------------------------------------------
+# -- errors -----------------------------------------------------------------------------------
 
 
 def _check_column(key: str, name: str, table: _Table) -> None:
@@ -205,10 +203,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _bad_row(table: _Table, number: int, reason: str) -> DataError:
-    return DataError(f"{table.name}: row {number}: {reason}", "Fix or remove the row: a benchmark skips none.")
+    return DataError(f"{table.name}: row {number}: {reason}", "Correct or remove the row: benchmarks skip no rows.")
 
 
-def _in_our_words(error: DataError) -> DataError:
+def _renamed(error: DataError) -> DataError:
     message, hint = error.message, error.hint
     for theirs, ours in _KEYS.items():
         message, hint = message.replace(theirs, ours), hint.replace(theirs, ours)

@@ -1,8 +1,8 @@
-"""Figures of a whole set told as one value an item: their mean is the figure, their spread its uncertainty.
+"""Write a figure of a whole set as one value per item, whose mean is the figure and whose spread its uncertainty.
 
-A benchmark yields a value an item, and intervals come from resampling items. A figure that is no mean of its own
-accord (an AUC, an adjusted mean, a share of distinct word pairs) is written here as one: each item's value is the
-figure plus what the item pulls it by (its influence), so intervals and item-by-item comparisons hold for it too.
+A benchmark yields one value per item, and intervals come from resampling items. A figure that is not a mean (an AUC,
+an adjusted mean, a share of distinct word pairs) becomes one here: each item's value is the figure plus the item's
+influence on it, so intervals and item-by-item comparisons are valid for it, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Values = NDArray[np.float64]
 
 
 def auc_values(positive: Values, negative: Values) -> tuple[Values, Values]:
-    """The chance that a positive is above a negative, ties counting half, spread over both (DeLong's placements).
+    """The probability that a positive exceeds a negative, ties counting half, spread over both (DeLong).
 
     Args:
         positive: (P,), at least one.
@@ -36,9 +36,9 @@ def auc_values(positive: Values, negative: Values) -> tuple[Values, Values]:
 
 
 def adjusted_values(values: Values, covariate: Values) -> Values:
-    """What the mean would be where the covariate is zero, by least squares on one line; both (n,).
+    """The mean adjusted to a covariate of zero, by linear least squares; both (n,).
 
-    The uncertainty of the line is in the spread. A covariate that does not vary changes nothing.
+    The spread includes the uncertainty of the line. A constant covariate changes nothing.
     """
     centred = covariate - covariate.mean()
     spread = float(centred @ centred)
@@ -51,7 +51,7 @@ def adjusted_values(values: Values, covariate: Values) -> Values:
 
 
 def distinct_pair_values(texts: Sequence[str]) -> Values:
-    """Different pairs of neighbouring words, as a share of all there are (distinct-2), spread over the texts.
+    """The share of distinct pairs of neighbouring words among all (distinct-2), spread over the texts.
 
     0 if no text has two words.
     """

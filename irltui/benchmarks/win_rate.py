@@ -13,15 +13,15 @@ from irltui.benchmarks.spread import Values, adjusted_values, distinct_pair_valu
 
 
 class WinRateBenchmark(Benchmark):
-    """How often the judge prefers the policy's answer; 0.5 is a draw, and ties count half.
+    """How often the judge prefers the policy's answer; ties count half, so 0.5 means equally good.
 
-    Beside it what a win may be bought with: `win_length_controlled` is the win rate where both answers are equally
-    long, by a line over tanh of the difference in characters (in its own standard deviations), and `distinct_2`
-    the share of different word pairs over all answers, which falls when a policy says the same to everyone.
+    Also measures what may explain a win: `win_length_controlled` is the win rate for answers of equal length, by a
+    line over tanh of the difference in characters (in standard deviations); `distinct_2` is the share of distinct word
+    pairs over all answers, which falls when a policy always answers the same.
 
     Args:
-        items: prompts with the answers to beat: demonstrations, or what a baseline said.
-        judge: any callable from prompts and answers to a number each, more is better.
+        items: prompts with the answers to beat: demonstrations, or a baseline's answers.
+        judge: any callable from prompts and answers to a number each, higher is better.
     """
 
     def __init__(self, items: Sequence[Answered], judge: Judge) -> None:
@@ -30,7 +30,6 @@ class WinRateBenchmark(Benchmark):
         self._their_gold: Values | None = None
 
     def evaluate(self, model: Model) -> Iterator[Score]:
-        """Eight scores a prompt."""
         answers = model.generate(self._prompts)
         if self._their_gold is None:  # the same for every model
             self._their_gold = np.array(self._judge(self._prompts, self._theirs), dtype=float)
@@ -57,6 +56,6 @@ def _characters(texts: Sequence[str]) -> Values:
 
 
 def _squashed(difference: Values) -> Values:
-    """In standard deviations, and bounded: one very long answer does not turn the line."""
+    """The tanh of the difference in standard deviations, so that one very long answer does not tilt the line."""
     deviation = float(difference.std())
     return np.tanh(difference / deviation) if deviation else np.zeros_like(difference)

@@ -44,6 +44,7 @@ from irltui.distributed import ranks
 from irltui.engine.shared_sampler import SharedSampler
 from irltui.engine.timelimit import Late, TimeLimit
 from irltui.errors import IrltuiError, NotFiniteError, TrainingError
+from irltui.rewards.per_token import PerTokenReward
 
 _Part = TypeVar("_Part")
 FOR_EVER = TimeLimit()
@@ -96,8 +97,9 @@ def build_benchmarks(
 
 def has_penalty(reward: Reward | None) -> bool:
     """Whether the reward may add something of its own to a pair's loss."""
-    inner = reward.inner if isinstance(reward, GuardedReward) else reward
-    return inner is not None and type(inner).penalty is not Reward.penalty
+    while isinstance(reward, GuardedReward | PerTokenReward):
+        reward = reward.inner
+    return reward is not None and type(reward).penalty is not Reward.penalty
 
 
 class GuardedObjective(Objective):

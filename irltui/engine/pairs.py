@@ -24,7 +24,7 @@ from irltui.errors import RunFolderError, TrainingError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.runs.events import Phase
 from irltui.runs.folder import RunFolder
-from irltui.samplers.logp_error import Disagreement, agreement_metrics, disagreement
+from irltui.samplers.agreement import Disagreement, agreement_metrics, disagreement
 from irltui.samplers.store import (
     ReferenceScore,
     SampleStore,

@@ -1,4 +1,4 @@
-"""`irltui check`: everything that is known of a run before it starts, as one JSON object on stdout."""
+"""`irltui check`: report what is known about a run before it starts, as one JSON object on stdout."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from irltui.preflight.findings import find
 from irltui.preflight.memory import memory
 from irltui.preflight.probe import Probe, probe
 from irltui.preflight.rows import RowFacts, row_facts
+from irltui.preflight.seconds import Work, work
 from irltui.preflight.shapes import Shapes, shapes
-from irltui.preflight.work import Work, work
 from irltui.runs.data_report import Finding
 
 _TEXT = 4_000  # characters of the first prompt
 
 
 def main(request: CheckRequest) -> None:
-    """Look, and print.
+    """Check the run, and print the result.
 
     Raises:
         IrltuiError: data, model or devices cannot be used.
@@ -48,7 +48,8 @@ def main(request: CheckRequest) -> None:
     data = load_demonstrations(checked.data, tokenizer, ends, say=talk)
     limits = model_limits(checked.model)
     check_ids(tokenizer, data, limits)
-    checked = _capped(checked, generation_cap(checked, data, limits, talk))
+    capped = checked.decoding.model_copy(update={"max_new_tokens": generation_cap(checked, data, limits, talk)})
+    checked = checked.model_copy(update={"decoding": capped})
     facts, plan, shape = row_facts(data), plan_of(checked, data), shapes(checked.model, checked.adapter)
     tried = probe(checked, talk) if request.probe else None
     found = find(checked, data.report, facts, plan, shape.parameters, tried.seen if tried else None)
@@ -72,11 +73,6 @@ def main(request: CheckRequest) -> None:
     )
 
 
-def _capped(config: RunConfig, cap: int) -> RunConfig:
-    """With the cap that generations have."""
-    return config.model_copy(update={"decoding": config.decoding.model_copy(update={"max_new_tokens": cap})})
-
-
 def _estimate(
     config: RunConfig,
     data: DemonstrationData,
@@ -89,9 +85,9 @@ def _estimate(
     generation = tried.generation if tried else min(float(config.max_new_tokens), data.report.responses.mean)
     job = work(config, data.report, plan, generation)
     kind = "cuda" if wanted or torch.cuda.is_available() else "cpu"
-    low = compute_precision(config.model, shape.parameters, torch.device(kind)) == "bf16" if not wanted else (
-        config.model.precision != "float32" and config.model.dtype == "float32"
-    )  # fmt: skip
+    low = compute_precision(config.model, shape.parameters, torch.device(kind)) == "bf16"
+    if wanted:
+        low = config.model.precision != "float32" and config.model.dtype == "float32"
     count = wanted[0] if wanted else 1
     is_cut = config.model.shard != "off" and count > 1
     needed = memory(config, data.report, shape, facts.pair, low_precision=low, ranks=count)
@@ -122,34 +118,32 @@ def _seconds(job: Work, rates: timing.Rates, ranks: int, plan: Plan) -> dict[str
 
 
 def _available(device: str) -> float:
-    """Bytes of memory: the device's, or what this machine has."""
+    """Bytes of memory of the device, or of this machine."""
     if device.startswith("cuda"):
         return float(torch.cuda.get_device_properties(device).total_memory)
-
     return float(psutil.virtual_memory().total)
 
 
 def _assumptions(tried: Probe | None, wanted: tuple[int, Device] | None, *, cut: float) -> list[str]:
-    """What an estimate rests on; `cut` is the size of a model that is cut, in bytes, or 0."""
-    said = ["memory: by formulas over the model's shapes, long pairs, every tensor counted once"]
+    """What the estimate assumes; `cut` is the size in bytes of a sharded model, else 0."""
+    said = ["memory: by formulas over the model's shapes, for long pairs, counting each tensor once"]
     if tried is not None:
-        said.append(f"generations: as long as those of the probe, {tried.seen.ended} of {tried.seen.generations} ended")
+        said.append(f"generations: as long as in the probe, where {tried.seen.ended} of {tried.seen.generations} ended")
     else:
         said.append("generations: as long as the demonstrations (no probe)")
     if wanted is not None:
         said += [
             f"time: {timing.TRAINS:.0%} of the device's bf16 rate in training, {timing.SCORES:.0%} in scoring, "
-            f"{timing.READS:.0%} of its memory's in sampling, at least {timing.LAUNCHES * 1e3:g} ms a layer and token",
-            "devices: each holds a part of model, gradients and optimizer; a layer is gathered for each pass"
+            f"{timing.READS:.0%} of its memory bandwidth in sampling, at least "
+            f"{timing.LAUNCHES * 1e3:g} ms per layer and token",
+            "devices: each holds a shard of model, gradients and optimizer; layers are gathered for each pass"
             if cut
-            else "devices: each holds the whole model and its optimizer, gradients are summed over a ring",
-            *([f"host memory: {cut / 1e9:.3g} GB on the first node, to read the model and to save it"] if cut else []),
+            else "devices: each holds the whole model and optimizer; gradients are summed by ring all-reduce",
+            *([f"host memory: {cut / 1e9:.3g} GB on the first node, to load and save the model"] if cut else []),
             "evaluation, benchmarks and checkpoints are not counted",
         ]
     elif tried is not None:
-        said.append(
-            "time: by tokens, at the rates of the probe; evaluation, benchmarks and checkpoints are not counted"
-        )
+        said.append("time: by tokens, at the probe's rates; evaluation, benchmarks and checkpoints are not counted")
     return said
 
 
@@ -161,7 +155,7 @@ def _of_devices(config: RunConfig, estimate: dict[str, Any]) -> list[Finding]:
         Finding(
             "warning",
             "loop.batch",
-            f"{batch} pairs per step: {count - batch} of {count} devices would have nothing to learn from",
+            f"{batch} pairs per step: {count - batch} of {count} devices would be idle",
             f"Set loop.batch to a multiple of {count}, or use fewer devices.",
         )
     ]
@@ -175,8 +169,8 @@ def _of_window(data: DemonstrationData, limits: ModelLimits) -> list[Finding]:
         Finding(
             "note",
             "data.max_prompt_tokens",
-            f"the longest row has {longest} tokens, and some layers of the model look back over {limits.window}",
-            "They do not see the beginning of such rows.",
+            f"the longest row has {longest} tokens, but some layers of the model attend to only {limits.window}",
+            "These layers do not see the beginning of such rows.",
         )
     ]
 
@@ -189,7 +183,7 @@ def _of_memory(estimate: dict[str, Any]) -> list[Finding]:
         Finding(
             "warning",
             "memory",
-            f"about {peak / 1e9:.1f} GB are needed, {estimate['device']} has {available / 1e9:.1f}",
+            f"the run needs about {peak / 1e9:.1f} GB, but {estimate['device']} has {available / 1e9:.1f} GB",
             "Lower loop.micro_batch or data.max_response_tokens, set model.gradient_checkpointing = true, "
             'adapter.kind = "lora" or, on several devices, model.shard = "fsdp2".',
         )

@@ -1,4 +1,4 @@
-"""Accelerators by name, from their makers' data sheets: what `--devices 8xH100` means."""
+"""Accelerators by name, from their data sheets, for `--devices 8xH100`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from irltui.errors import ConfigError
 
 @dataclass(frozen=True)
 class Device:
-    """One accelerator: memory in bytes, dense bf16 FLOP/s and bytes/s of its memory; `node` of them share a fast link.
-
-    `link` is bytes/s between devices of a node, `wire` between nodes.
-    """
+    """An accelerator: memory in bytes, dense bf16 FLOP/s, bytes/s of memory, in a node (`link`), between (`wire`)."""
 
     name: str
     memory: float
@@ -41,10 +38,10 @@ DEVICES = {
 
 
 def devices(text: str) -> tuple[int, Device]:
-    """How many of which: "8xH100", "H200".
+    """Count and device of "8xH100" or "H200".
 
     Raises:
-        ConfigError: no such device, or no such number.
+        ConfigError: the device is unknown, or the count invalid.
     """
     matched = re.fullmatch(r"(?:(\d{1,5})\s*[xX*]\s*)?([A-Za-z0-9-]+)", text.strip())
     name = matched.group(2).upper() if matched else ""
@@ -53,6 +50,6 @@ def devices(text: str) -> tuple[int, Device]:
         name = "A100-80"
     if name not in DEVICES or not count:
         raise ConfigError(
-            f"--devices {text!r}: write a count and a name, such as 8xH100", f"Known: {', '.join(sorted(DEVICES))}."
+            f"--devices {text!r}: not a count and a device, such as 8xH100", f"Known: {', '.join(sorted(DEVICES))}."
         )
     return count, DEVICES[name]

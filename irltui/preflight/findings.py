@@ -1,4 +1,4 @@
-"""What is wrong, doubtful or worth knowing about a run before it starts, each with what to change. Pure rules."""
+"""Rules that find problems in a run before it starts, each with its remedy. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from irltui.runs.thresholds import (
     UNLIKELY_NLL,
 )
 
-_PRETRAINED = 50_000_000  # parameters from which on a model is no toy
+_PRETRAINED = 50_000_000  # parameters above which a model is not a toy
 _REMARKS: dict[str, tuple[str, str]] = {
     SPECIAL: (
         "warning",
-        "The model reads it as the control token, as it would in use: it may end a turn or begin another. Remove it "
-        "from the text, unless that is meant.",
+        "The model reads it as the control token, as in use: it may end a turn or begin another. Remove it from the "
+        "text, unless this is intended.",
     ),
     UNKNOWN: (
         "warning",
         "The tokenizer has no token for some of the text, so it is lost. Remove such text, or use a model whose "
         "tokenizer knows it.",
     ),
-    LOST: ("warning", "They are left out of what the model reads. Remove them, or use another model."),
+    LOST: ("warning", "The model does not see them. Remove them, or use another model."),
     NO_BOS: ("warning", "Begin the file that data.template names with {{ bos_token }}."),
     MERGED: (
         "note",
-        "They are kept apart, as in generation. Move white space from the end of prompts to the start of completions.",
+        "They stay separate, as in generation. Move white space from the end of prompts to the start of completions.",
     ),
-    DIFFERS: ("warning", "Prompts are those that the template makes for generation. Compare them in the rows above."),
+    DIFFERS: ("warning", "Prompts are rendered as for generation. Compare them in the rows above."),
     NOT_FOLLOWED: (
         "warning",
-        "Set data.template to a Jinja file that writes a conversation as its prompt and answer.",
+        "Set data.template to a Jinja file that renders a conversation as its prompt followed by its answer.",
     ),
 }
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the model did with a few rows, if it was asked: nats per token of demonstrations, generations that ended."""
+    """What the model did with a few rows in the probe: nats per token of demonstrations, generations that ended."""
 
     demonstration_nll: float
     generations: int
@@ -59,7 +59,7 @@ class Seen:
 def find(
     config: RunConfig, report: DataReport, rows: RowFacts, plan: Plan, parameters: int, seen: Seen | None = None
 ) -> list[Finding]:
-    """Everything, warnings first; `parameters` are the model's, `seen` what a probe found."""
+    """All findings, warnings first; `parameters` counts the model's, `seen` is the probe's result."""
     found = [
         *report.findings,
         *_of_template(config, report),
@@ -79,21 +79,21 @@ def _of_template(config: RunConfig, report: DataReport) -> Iterator[Finding]:
         yield Finding(
             "note",
             "data.template",
-            "no chat template: prompt and completion are joined as they are",
-            "Right for a base model if prompts end in what comes before an answer. For a line break between the two, "
-            f"write this into line.jinja and set data.template to it: {LINE_TEMPLATE}",
+            "no chat template: prompt and completion are concatenated",
+            "Correct for a base model if prompts end with the separator before an answer. For a line break between "
+            f"the two, save this as line.jinja and set data.template to it: {LINE_TEMPLATE}",
         )
     if any(reason.startswith("end-of-sequence") for reason in report.dropped):
         yield Finding(
             "warning",
             "data.source",
-            "some completions hold the end-of-sequence token, though the template closes every response itself",
-            "Take it out of the completions.",
+            "some completions contain the end-of-sequence token, but the template ends every response itself",
+            "Remove it from the completions.",
         )
 
 
 def _of_tokens(report: DataReport) -> Iterator[Finding]:
-    """Of rows whose ids are not, or not only, what their text says."""
+    """Rows whose ids do not exactly represent their text."""
     for remark, tally in report.remarks.items():
         level, remedy = next(advice for part, advice in _REMARKS.items() if remark.startswith(part))
         yield Finding(level, "data.source", f"{remark}: {tally}, of {report.rows} rows", remedy)
@@ -105,15 +105,15 @@ def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "data",
-            f"{lost} of {report.rows} rows ({lost / report.rows:.0%}) are left out",
-            "Their reasons are above. For lengths: raise data.max_prompt_tokens and data.max_response_tokens.",
+            f"{lost} of {report.rows} rows ({lost / report.rows:.0%}) are dropped",
+            "See the reasons above. If rows are too long, raise data.max_prompt_tokens and data.max_response_tokens.",
         )
     cut = sum(tally.count for tally in report.cut.values())
     if cut > MOST_ROWS_LOST * report.rows:
         yield Finding(
             "warning",
             "data.overlong",
-            f"{cut} of {report.rows} rows are cut; a cut response teaches nothing about stopping",
+            f"{cut} of {report.rows} rows are truncated; a truncated response does not teach the model to stop",
             "Raise data.max_prompt_tokens and data.max_response_tokens.",
         )
     cap = config.max_new_tokens
@@ -121,8 +121,8 @@ def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:
         yield Finding(
             "note",
             "decoding.max_new_tokens",
-            f"generations may have {cap} tokens, 95 % of the demonstrations have at most {report.responses.p95}",
-            f"decoding.max_new_tokens = {2 * report.responses.p95} would do, and is quicker while the model rambles.",
+            f"generations may have {cap} tokens, but 95 % of the demonstrations have at most {report.responses.p95}",
+            f"decoding.max_new_tokens = {2 * report.responses.p95} is enough, and faster while the model rambles.",
         )
 
 
@@ -132,8 +132,8 @@ def _of_repetitions(report: DataReport, rows: RowFacts) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "data.source",
-            f"training rows with one and the same response, of {report.train}: {same}",
-            "The model will learn to give it whatever is asked. Thin them out, unless that is meant.",
+            f"{same} of {report.train} training rows have the same response",
+            "The model will learn to give it to any prompt. Remove most of them, unless this is intended.",
         )
 
 
@@ -144,15 +144,15 @@ def _of_held_out(config: RunConfig, rows: RowFacts) -> Iterator[Finding]:
                 "warning",
                 "data.held_out",
                 f"held-out rows with the {what} of a training row: {leaked}"
-                + (", but for case, spaces and marks at the ends" if what == "prompt" else ""),
-                "Held-out figures look better than they are. Take the repetitions out of the data.",
+                + (" (ignoring case, spaces and final punctuation)" if what == "prompt" else ""),
+                "Held-out figures will look too good. Remove the duplicates from the data.",
             )
     if config.data.held_out and rows.held_out_prompts < FEWEST_HELD_OUT:
         yield Finding(
             "note",
             "data.held_out",
             f"{rows.held_out_prompts} held-out prompts: intervals over them will be wide",
-            "Raise data.held_out (and data.max_held_out), or bring benchmarks with data of their own.",
+            "Raise data.held_out (and data.max_held_out), or add benchmarks with their own data.",
         )
 
 
@@ -162,7 +162,7 @@ def _of_training(config: RunConfig, plan: Plan, parameters: int) -> Iterator[Fin
         yield Finding(
             "warning",
             "loop.passes",
-            f"the whole run has {steps} optimizer steps",
+            f"the whole run has only {steps} optimizer steps",
             "Raise loop.passes, or lower loop.batch.",
         )
     if config.adapter.kind == "lora" and rate < 1e-6:
@@ -170,13 +170,13 @@ def _of_training(config: RunConfig, plan: Plan, parameters: int) -> Iterator[Fin
             "warning",
             "optimizer.learning_rate",
             f"{rate:g} hardly moves an adapter",
-            "LoRA wants about ten times the rate of full fine-tuning: try 1e-5.",
+            "LoRA needs about ten times the rate of full fine-tuning: try 1e-5.",
         )
     if config.adapter.kind != "lora" and rate > 1e-4 and parameters > _PRETRAINED:
         yield Finding(
             "warning",
             "optimizer.learning_rate",
-            f"{rate:g} is a rate for adapters; all weights of a pretrained model may break under it",
+            f"{rate:g} is a rate for adapters and may ruin a pretrained model in full fine-tuning",
             "Try 5e-7 to 2e-5.",
         )
 
@@ -187,12 +187,12 @@ def _of_model(config: RunConfig, report: DataReport, seen: Seen) -> Iterator[Fin
             "warning",
             "model.name",
             f"the model finds the demonstrations unlikely ({seen.demonstration_nll:.2f} nats per token)",
-            "Begin with SFT: irltui run sft with the same model and data, then --model that run's folder.",
+            "Start with SFT: irltui run sft with the same model and data, then --model with that run's folder.",
         )
     if not seen.ended and seen.longest >= 2 * report.responses.median and config.has_reward:
         yield Finding(
             "warning",
             "model.name",
             f"none of {seen.generations} generations ended within {seen.longest} tokens",
-            "Length alone then separates generations from demonstrations. Begin with SFT.",
+            "Length alone distinguishes the model's answers from demonstrations. Start with SFT.",
         )

@@ -1,4 +1,4 @@
-"""What `irltui init` must know of model and data before there is a configuration. Loads a tokenizer, no weights."""
+"""What `irltui init` needs to know about model and data. Loads a tokenizer but no weights."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from irltui.data.unread import UnreadFields, left_out_files, unread_columns
 from irltui.errors import DataError
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
 
-_ROWS = 1000  # looked at
-_SHOWN = 3  # rows that are shown
-_TEXT = 200  # characters of a field that are shown
+_ROWS = 1000  # read
+_SHOWN = 3  # rows shown
+_TEXT = 200  # characters shown per field
 
 
 def main(request: InspectRequest) -> None:
-    """Print what is found, as JSON.
+    """Print what it finds, as JSON.
 
     Raises:
         IrltuiError: model or data cannot be used.
@@ -64,7 +64,7 @@ def main(request: InspectRequest) -> None:
 
 
 def _of_model(model: str, section: DataSection, rows: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, Any]:
-    """The template to use, three rows as they are read, and lengths in tokens, [prompt, response] of each row."""
+    """The template to use, three rows as read, and each row's [prompt, response] length in tokens."""
     named = ModelSection(name=model)
     tokenizer = load_tokenizer(named)
     template = section.template

@@ -1,4 +1,4 @@
-"""Bytes that a run needs at its peak, from shapes: what lives all the time, and what each phase adds."""
+"""Peak memory of a run in bytes, from the model's shapes: what is always held, and what each phase adds."""
 
 from __future__ import annotations
 
@@ -11,43 +11,39 @@ from irltui.rewards import Explicit
 from irltui.runs.data_report import DataReport
 from irltui.samplers.slots import SPARE
 
-PROGRAM = 0.55e9  # an interpreter with torch and transformers, on a CPU; a GPU's context weighs about as much
+PROGRAM = 0.55e9  # an interpreter with torch and transformers on a CPU; a GPU context needs about as much
 _NUMBER = {"float32": 4, "bfloat16": 2}
-_FOUR_BITS = 0.52  # bytes of a weight in NF4, its scales included
-_ROOM = 1.1  # allocators keep a little more than is used
+_FOUR_BITS = 0.52  # bytes per weight in NF4, including its scales
+_ROOM = 1.1  # allocators reserve a little more than is used
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of one process.
-
-    `parts` live all the time, `phases` come and go; the peak is with the largest of them.
-    """
+    """Bytes of one process: `parts` are always held, `phases` only in turn, so the peak has the largest of them."""
 
     parts: dict[str, float]
     phases: dict[str, float]
 
     @property
     def peak(self) -> float:
-        """At most at one time."""
         return PROGRAM + _ROOM * (sum(self.parts.values()) + max(self.phases.values()))
 
 
 def memory(
     config: RunConfig, report: DataReport, shapes: Shapes, pair: int, *, low_precision: bool, ranks: int = 1
 ) -> Memory:
-    """Estimate.
+    """Estimate the memory of a run.
 
-    Where the model is cut, each rank holds its part of what lives all the time and of the gradients; the layer at
-    work, the next one, and what lies around the layers are gathered; sampling puts a copy together.
+    If the model is sharded, each rank holds its shard of parts and gradients; the current layer, the next one, and
+    everything outside the layers are gathered; sampling assembles a copy.
 
     Args:
         config: of the run.
         report: of its data.
         shapes: of its model.
         pair: tokens of a long pair's prompt and demonstration.
-        low_precision: whether matrix products compute in bfloat16 beside float32 weights.
-        ranks: how many processes train; they matter to a model that is cut alone.
+        low_precision: whether matrix products are bfloat16 with float32 weights.
+        ranks: number of training processes, which only matters for a sharded model.
     """
     share = ranks if config.model.shard != "off" else 1
     number, computed = _NUMBER[config.model.dtype], 2 if low_precision else _NUMBER[config.model.dtype]
@@ -63,7 +59,7 @@ def memory(
         parts["reward model"] /= share
     generation = min(config.max_new_tokens, 2 * report.responses.p95)
     tokens = config.micro_batch * (pair + (generation if config.has_reward else 0))
-    if is_rft:  # a reward reads each response with its prompt
+    if is_rft:  # a reward reads each response with its own prompt
         tokens = 2 * config.micro_batch * pair
     rows = config.micro_batch * (report.responses.p95 + (generation if config.has_reward else 0))
     update = number * shapes.trained / share + _activations(config, shapes, tokens, number, computed)
@@ -72,9 +68,9 @@ def memory(
     if share > 1:
         update += gathered + _reduced(shapes, number)
     elif low_precision:
-        update += computed * (shapes.body + shapes.head)  # autocast's casts of the weights, kept up to the backward
+        update += computed * (shapes.body + shapes.head)  # autocast's copies of the weights
     if is_rft and full:
-        update += number * shapes.parameters / share  # pi_0, as long as policy steps ask for it
+        update += number * shapes.parameters / share  # pi_0, for the policy steps
     phases = {"update": update}
     if config.has_reward:
         phases["sample"] = _sampling(config, report, shapes, low_precision=low_precision, is_cut=share > 1)
@@ -84,14 +80,14 @@ def memory(
 
 
 def _gathered(shapes: Shapes, number: int, computed: int) -> float:
-    """Two layers in the type they compute in; embeddings, output layer and last norm in their own, the head's cast."""
+    """Two layers in their compute type; embeddings, output layer and last norm in their own, and the head's cast."""
     around = shapes.parameters - shapes.body
     cast = computed * shapes.head if computed != number else 0
     return 2.0 * computed * shapes.body / shapes.layers + number * around + cast
 
 
 def _reduced(shapes: Shapes, number: int) -> float:
-    """Gradients on their way to the ranks: a layer's and what it is sent in, and what lies around the layers."""
+    """Gradients being reduced: a layer's with its communication buffer, and those outside the layers."""
     trains = shapes.trained / shapes.parameters
     return trains * (8.0 * shapes.body / shapes.layers + number * (shapes.parameters - shapes.body))
 
@@ -107,7 +103,7 @@ def _moments(section: OptimizerSection) -> int:
 
 
 def _reward_trained(config: RunConfig, shapes: Shapes) -> int:
-    """Of a reward as large as the policy."""
+    """Trained parameters of a reward as large as the policy."""
     options = config.reward.model_dump()
     if options.get("lora_rank"):
         return round(4 * options["lora_rank"] * shapes.hidden * shapes.layers)
@@ -117,7 +113,7 @@ def _reward_trained(config: RunConfig, shapes: Shapes) -> int:
 
 
 def _activations(config: RunConfig, shapes: Shapes, tokens: int, number: int, computed: int) -> float:
-    """What a forward pass keeps for the backward: residual stream and norms, attention, feed-forward."""
+    """What a forward pass keeps for the backward pass: residual stream and norms, attention, feed-forward."""
     stream = (3 * 4 + 2 * number + 4 * computed) * shapes.hidden
     attention = 3 * computed * (shapes.attended + shapes.cached)
     inner = 4 * computed * shapes.inner
@@ -129,7 +125,7 @@ def _activations(config: RunConfig, shapes: Shapes, tokens: int, number: int, co
 
 
 def _logits(shapes: Shapes, rows: int) -> float:
-    """In bfloat16 and float32 with a gradient each, or in chunks of a quarter of the bound."""
+    """In bfloat16 and float32, each with a gradient; or in chunks of a quarter of the bound."""
     entries = rows * shapes.vocabulary
     return 12.0 * (entries if entries <= MOST_LOGITS else MOST_LOGITS // 4)
 

@@ -1,7 +1,4 @@
-"""A short trial on this machine: the run's own parts on its own rows, timed. Nothing is kept.
-
-The model is loaded as the run would load it.
-"""
+"""A short trial on this machine: the run's own parts on its own rows, timed. Keeps nothing."""
 
 from __future__ import annotations
 
@@ -24,17 +21,14 @@ from irltui.preflight.findings import Seen
 from irltui.preflight.seconds import Rates
 
 PROMPTS = 32
-TOKENS = 64  # of a generation, at most
-PASSES = 2  # timed, after one that is not
+TOKENS = 64  # most per generation
+PASSES = 2  # timed, after one warm-up
 _SEED = 0
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was measured.
-
-    `generation` is the mean length of generations in tokens, those that had not ended counted at the run's cap.
-    """
+    """Measurements; `generation` is the mean generation length in tokens, counting unended ones at the run's cap."""
 
     rates: Rates
     seen: Seen
@@ -44,16 +38,16 @@ class Probe:
 
 
 def probe(config: RunConfig, say: Callable[[str], None]) -> Probe:
-    """Measure; takes seconds to about a minute.
+    """Measure, in seconds to about a minute.
 
     Raises:
-        IrltuiError: a part of the run cannot be made, or memory runs out.
+        IrltuiError: a part of the run cannot be built, or memory runs out.
     """
     try:
         return _measured(config, say)
     except torch.OutOfMemoryError as error:
-        hint = "Lower loop.micro_batch, sampler.slots or the lengths in [data]; --no-probe estimates without trying."
-        raise TrainingError("memory ran out in the probe", hint) from error
+        hint = "Lower loop.micro_batch, sampler.slots or the lengths in [data]; --no-probe only estimates."
+        raise TrainingError("out of memory in the probe", hint) from error
 
 
 def _measured(config: RunConfig, say: Callable[[str], None]) -> Probe:
@@ -62,10 +56,10 @@ def _measured(config: RunConfig, say: Callable[[str], None]) -> Probe:
     with tempfile.TemporaryDirectory() as scratch:
         parts = build(_lean(config), Path(scratch), lambda: None, say)
         rows = _spread(parts.data.train, PROMPTS)
-        say(f"drawing {len(rows)} generations of at most {min(TOKENS, config.max_new_tokens)} tokens")
-        drawn, read, written = _sample(parts, rows)
-        generations = [drawn[row.id] for row in rows]
-        say("scoring and learning from them, then forgetting it")
+        say(f"sampling {len(rows)} generations of at most {min(TOKENS, config.max_new_tokens)} tokens")
+        sampled, read, written = _sample(parts, rows)
+        generations = [sampled[row.id] for row in rows]
+        say("timing scoring and training on them")
         scored, nll = _score(parts, rows, generations)
         learned, step = _learn(parts, rows, generations)
     ended = [g for g in generations if g.ended]
@@ -80,7 +74,7 @@ def _measured(config: RunConfig, say: Callable[[str], None]) -> Probe:
 
 
 def _lean(config: RunConfig) -> RunConfig:
-    """Without what a trial needs not: benchmarks, rows beyond the first thousand, and iterations beyond one."""
+    """The configuration without benchmarks, with at most 1,000 rows and one iteration."""
     limit = config.data.limit
     few = config.data.model_copy(update={"limit": 1_000 if limit == "all" else min(1_000, limit)})
     once = config.loop.model_copy(update={"outer_iterations": 1, "inner_steps": "auto"})
@@ -93,19 +87,22 @@ def _spread(rows: Demonstrations, count: int) -> list[Demonstration]:
 
 
 def _sample(parts: Parts, rows: list[Demonstration]) -> tuple[dict[str, Generation], float, float]:
-    """Generations, seconds per prompt token and per sampled token: a second, shorter run tells the two apart."""
+    """Generations, seconds per prompt token, seconds per sampled token; a second, shorter run separates the two."""
     prompts = sorted((row.prompt for row in rows), key=lambda prompt: len(prompt.tokens))
     most = min(TOKENS, parts.decoding.max_new_tokens)
-    list(parts.sampler.sample(prompts[:1], replace(parts.decoding, max_new_tokens=1), _SEED))  # tries the model's masks
+    list(parts.sampler.sample(prompts[:1], replace(parts.decoding, max_new_tokens=1), _SEED))  # the sampler's own trial
     parts.sampler.refresh()
     began = time.perf_counter()
     list(parts.sampler.sample(prompts, replace(parts.decoding, max_new_tokens=1), _SEED))
     reading = time.perf_counter() - began
     began = time.perf_counter()
-    drawn = {g.prompt_id: g for g in parts.sampler.sample(prompts, replace(parts.decoding, max_new_tokens=most), _SEED)}
+    sampled = {
+        g.prompt_id: g for g in parts.sampler.sample(prompts, replace(parts.decoding, max_new_tokens=most), _SEED)
+    }
     writing = max(time.perf_counter() - began - reading, 1e-9)
     read = sum(len(prompt.tokens) for prompt in prompts)
-    return drawn, reading / read, writing / max(1, sum(len(g.tokens) for g in drawn.values()) - len(drawn))
+    written = sum(len(g.tokens) for g in sampled.values()) - len(sampled)
+    return sampled, reading / read, writing / max(1, written)
 
 
 def _score(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:
@@ -121,7 +118,7 @@ def _score(parts: Parts, rows: list[Demonstration], generations: list[Generation
 
 
 def _learn(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:
-    """Seconds per token forward and backward, and of an optimizer step, which comes last: it moves the weights."""
+    """Seconds per token forward and backward, and per optimizer step, which comes last as it moves the weights."""
     policy, size, taken, tokens = parts.policy, parts.micro_batch, 0.0, 0
     is_sft = not parts.config.has_reward
     pairs = sorted(zip(rows, generations, strict=True), key=lambda pair: len(pair[0].tokens) + len(pair[1].tokens))
@@ -145,7 +142,7 @@ def _step(parts: Parts) -> float:
     parameters = list(parts.policy.parameters())
     optimizer = make_optimizer(parts.config.optimizer, parameters)
     took = 0.0
-    for _ in range(2):  # the first makes the moments
+    for _ in range(2):  # the first allocates the moments
         began = time.perf_counter()
         optimizer.step()
         _wait(parts.policy.device)

@@ -1,4 +1,4 @@
-"""Facts about the demonstrations that a report of counts does not show: lengths, repetitions, leaks. Judges nothing."""
+"""Lengths, repetitions and leaks of the demonstrations, which a report of counts does not show."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from irltui.data.demonstrations import DemonstrationData
 from irltui.runs.data_report import Tally
 
 BINS = 12
-_LEAK_FROM = 40  # characters from which on an equal response is no coincidence
+_LEAK_FROM = 40  # characters from which an equal response is no coincidence
 _ENDS = " .,;:!?\u2026"
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts of lengths in tokens; `edges` are one more than `counts`, the last one included."""
+    """Counts of lengths in tokens; there is one more of `edges` than of `counts`, the last included."""
 
     edges: tuple[int, ...]
     counts: tuple[int, ...]
@@ -28,16 +28,16 @@ class Histogram:
 
 @dataclass(frozen=True)
 class RowFacts:
-    """Of the rows that train and those held out.
+    """Facts about training and held-out rows.
 
     Attributes:
         prompts: lengths of prompts.
-        responses: lengths of responses, end-of-sequence included.
+        responses: lengths of responses, including end-of-sequence.
         pair: tokens of prompt and response at the 95th percentile of their sum.
-        held_out_prompts: distinct held-out prompts; intervals are over them.
-        same_response: training rows whose response is the commonest one.
-        leaked_prompts: held-out rows whose prompt is a training prompt but for case, spaces and marks at its ends.
-        leaked_responses: held-out rows whose (long) response is a training row's.
+        held_out_prompts: distinct held-out prompts, the unit of intervals.
+        same_response: training rows with the most frequent response.
+        leaked_prompts: held-out rows with a training prompt, ignoring case, spaces and punctuation at the ends.
+        leaked_responses: held-out rows with the (long) response of a training row.
     """
 
     prompts: Histogram
@@ -50,7 +50,7 @@ class RowFacts:
 
 
 def row_facts(data: DemonstrationData) -> RowFacts:
-    """Look at every row once; memory grows by about a hundred bytes per row, whatever its length."""
+    """Read every row once; memory grows by about 100 bytes per row, whatever its length."""
     prompts, responses, tokens = array("q"), array("q"), array("q")
     known_prompts, known_responses = set[int](), set[int]()
     for row in data.train:
@@ -85,7 +85,7 @@ def row_facts(data: DemonstrationData) -> RowFacts:
 
 
 def histogram(lengths: Sequence[int] | Iterable[int]) -> Histogram:
-    """At most `BINS` bins of whole numbers, equally wide."""
+    """At most `BINS` integer bins of equal width."""
     values = np.fromiter(lengths, dtype=np.int64)
     low, high = int(values.min()), int(values.max())
     width = max(1, -(-(high - low + 1) // BINS))
@@ -95,10 +95,10 @@ def histogram(lengths: Sequence[int] | Iterable[int]) -> Histogram:
 
 
 def _number(row: Demonstration) -> int:
-    """Of the row in its source, from 1."""
+    """The row's number in its source, from 1."""
     return int(row.id.removeprefix("row-").partition(".")[0])
 
 
 def _plain(text: str) -> int:
-    """Marks inside stay: 3 + 4 is another question than 3 - 4."""
+    """Punctuation inside stays: 3 + 4 and 3 - 4 are different questions."""
     return hash(" ".join(text.casefold().split()).strip(_ENDS))

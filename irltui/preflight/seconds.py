@@ -1,4 +1,4 @@
-"""Seconds of an outer iteration: what a probe measured, or what a data sheet and stated shares of it promise."""
+"""Tokens and seconds per outer iteration, at a probe's rates or from a device's data sheet."""
 
 from __future__ import annotations
 
@@ -6,19 +6,94 @@ import math
 from dataclasses import asdict, dataclass
 
 from irltui.config.schema import RunConfig
+from irltui.engine.plan import Plan
 from irltui.preflight.devices import Device
 from irltui.preflight.shapes import Shapes
-from irltui.preflight.work import Work
+from irltui.runs.data_report import DataReport
+from irltui.updates.groups import step_count
 
-TRAINS = 0.35  # share of a device's bf16 rate in forward and backward passes, transformers without fused kernels
-SCORES = 0.45  # and in forward passes of whole batches
-READS = 0.6  # share of its memory's rate while one token a row is drawn
-LAUNCHES = 0.4e-3  # seconds per layer and token, at least, a dozen kernels being started by Python
+TRAINS = 0.35  # share of a device's bf16 rate in forward and backward passes, without fused kernels
+SCORES = 0.45  # share of that rate in forward passes of whole batches
+READS = 0.6  # share of its memory bandwidth while sampling
+LAUNCHES = 0.4e-3  # fewest seconds per layer and token: Python launches a dozen kernels
+
+
+@dataclass(frozen=True)
+class Work:
+    """Tokens of one outer iteration, averaged over the run.
+
+    Attributes:
+        read: prompt tokens read in sampling.
+        written: sampled tokens.
+        scored: tokens of forward passes without gradient: log pi_ref, held-out pairs.
+        scored_rows: of these, response tokens, which pass the output layer.
+        learned: tokens of forward and backward passes.
+        learned_rows: of these, response tokens.
+        steps: optimizer steps.
+        rows: generations.
+    """
+
+    read: float
+    written: float
+    scored: float
+    scored_rows: float
+    learned: float
+    learned_rows: float
+    steps: float
+    rows: float
+
+
+def work(config: RunConfig, report: DataReport, plan: Plan, generation: float) -> Work:
+    """Count the tokens of an outer iteration; `generation` is the mean length of a generation."""
+    x, y = report.prompts.mean, report.responses.mean
+    iterations = range(plan.outer_iterations)
+    steps = sum(plan.inner_steps(t) for t in iterations) / len(iterations)
+    drawn = sum(len(plan.demonstrations(t)) for t in iterations) / len(iterations)
+    held_out = min(config.evaluation.held_out_pairs, report.held_out)
+    if not config.has_reward:
+        seen = steps * config.loop.batch
+        return Work(0, 0, held_out * (x + y), held_out * y, seen * (x + y), seen * y, steps, 0)
+    # Each step sees `batch` pairs, but an epoch no more pairs than the iteration has.
+    pairs = min(steps * config.loop.batch, drawn * config.loop.inner_epochs)
+    pairs = pairs if plan.window == 1 else steps * config.loop.batch
+    if not plan.learns:
+        pairs = steps = 0.0
+    rows = drawn * plan.learns * max(1, config.objective.draws) + held_out
+    both = rows * (x + y + generation)
+    total = Work(
+        read=rows * x,
+        written=rows * generation,
+        scored=both + held_out * (x + y + generation),
+        scored_rows=(rows + held_out) * (y + generation),
+        learned=pairs * (x + y + generation * config.objective.draws),
+        learned_rows=pairs * (y + generation * config.objective.draws),
+        steps=steps,
+        rows=rows,
+    )
+    return _of_rft(total, config, drawn, pairs, x, generation) if config.has_policy_steps else total
+
+
+def _of_rft(total: Work, config: RunConfig, drawn: float, pairs: float, x: float, generation: float) -> Work:
+    """The pairs go through the reward, which is as large; then the policy steps sample and train."""
+    options = config.update.model_dump()
+    prompts, generations = int(options.get("prompts", 8)), int(options.get("generations", 4))
+    steps = step_count(options.get("steps", "auto"), round(drawn) or 1, prompts)
+    rows = steps * prompts * generations
+    return Work(
+        read=total.read + rows * x,
+        written=total.written + rows * generation,
+        scored=total.scored + 2 * rows * (x + generation),  # by the reward and by pi_ref
+        scored_rows=total.scored_rows + rows * generation,
+        learned=total.learned + pairs * x + rows * (x + generation),  # a reward reads both responses with their prompt
+        learned_rows=rows * generation,  # the reward's head has one output
+        steps=total.steps + steps,
+        rows=total.rows + rows,
+    )
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds per token of each kind; `step` those of an optimizer step."""
+    """Seconds per token of each kind; `step` is seconds per optimizer step."""
 
     read: float
     written: float
@@ -29,7 +104,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Of one outer iteration, by phase."""
+    """Seconds of one outer iteration, by phase."""
 
     sample: float
     reference: float
@@ -37,23 +112,14 @@ class Seconds:
 
     @property
     def all(self) -> float:
-        """Together."""
         return self.sample + self.reference + self.update
 
     def as_dict(self) -> dict[str, float]:
-        """For JSON."""
         return {**asdict(self), "all": self.all}
 
 
 def seconds(work: Work, rates: Rates, ranks: int = 1, batch: int = 1) -> Seconds:
-    """Ranks share prompts, passes and pairs evenly; every one takes each optimizer step.
-
-    Args:
-        work: of an outer iteration.
-        rates: of one rank.
-        ranks: how many share it.
-        batch: pairs of an optimizer step: more ranks than that have nothing to learn from.
-    """
+    """Seconds if ranks share prompts, passes and pairs evenly; more ranks than the `batch` of a step are idle."""
     return Seconds(
         sample=(work.read * rates.read + work.written * rates.written) / ranks,
         reference=work.scored * rates.scored / ranks,
@@ -62,7 +128,7 @@ def seconds(work: Work, rates: Rates, ranks: int = 1, batch: int = 1) -> Seconds
 
 
 def rates_on(device: Device, ranks: int, work: Work, config: RunConfig, shapes: Shapes) -> Rates:
-    """What a device should do, by its data sheet and the shares above."""
+    """A device's rates, by its data sheet and the shares above."""
     body, head = 2.0 * shapes.body, 2.0 * shapes.head
     scored = work.scored_rows / max(work.scored, 1.0)
     learned = work.learned_rows / max(work.learned, 1.0)
@@ -82,8 +148,8 @@ def rates_on(device: Device, ranks: int, work: Work, config: RunConfig, shapes: 
 def _step(device: Device, ranks: int, config: RunConfig, shapes: Shapes) -> float:
     """Moments and weights read and written once; gradients summed over a ring.
 
-    Where the model is cut, each pass gathers the weights twice in bfloat16 and hands its gradients round in float32;
-    nothing of that is taken to run beside the computation.
+    If the model is sharded, each pass gathers the weights twice in bfloat16 and reduces its gradients in float32,
+    without overlap with the computation.
     """
     cut = ranks if config.model.shard != "off" else 1
     moved = 28.0 * shapes.trained / cut / device.bandwidth

@@ -1,4 +1,4 @@
-"""A model's shape, from its configuration alone: built without weights, so 70B costs as little as 135M."""
+"""A model's shapes, from its configuration alone: built without weights, so 70B costs as little as 135M."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from irltui.lm.load import add_adapter, empty_model
 
 @dataclass(frozen=True)
 class Shapes:
-    """What memory and time follow from.
+    """The sizes that memory and time follow from.
 
     Attributes:
         parameters: all of them, shared ones once.
         trained: those with a gradient; all of them without an adapter.
-        body: weights of linear layers that every token passes.
+        body: weights of linear layers that every token passes through.
         head: weights of the output layer, which only response tokens pass.
         layers: transformer blocks.
         hidden: width of the residual stream.
@@ -27,7 +27,7 @@ class Shapes:
         attended: width of all query heads.
         cached: width of keys and values together, per token and layer.
         vocabulary: rows of the output layer.
-        widths: of what goes into and comes out of a block's linear layers, together.
+        widths: total input and output width of a block's linear layers.
     """
 
     parameters: int
@@ -44,16 +44,13 @@ class Shapes:
 
 
 def shapes(section: ModelSection, adapter: AdapterSection) -> Shapes:
-    """Of the model that a run would train.
+    """The shapes of the model that a run would train.
 
     Raises:
-        ModelError: it cannot be had, or the adapter finds nothing to adapt.
+        ModelError: it cannot be loaded, or the adapter finds nothing to adapt.
     """
     model = empty_model(section)
-    return _shapes(model, model.config.get_text_config(), adapter)
-
-
-def _shapes(model: Any, config: Any, adapter: AdapterSection) -> Shapes:
+    config: Any = model.config.get_text_config()
     parameters, head = model.num_parameters(), model.get_output_embeddings()
     linear = [module.weight for module in model.modules() if _is_linear(module) and module is not head]
     trained = parameters

@@ -1,4 +1,4 @@
-"""The embedded default: a tiny language model, demonstrations from an exact expert, and the recipe that made both."""
+"""The embedded default: a tiny language model, demonstrations by an exact expert, and the recipe for both."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ NAME = "quickstart"
 
 
 def model_folder() -> Path:
-    """The folder with the embedded base model and its tokenizer, as save_pretrained writes them."""
+    """The embedded base model and its tokenizer, in save_pretrained's layout."""
     return _here() / "model"
 
 
 def demonstrations_file() -> Path:
-    """The embedded demonstrations: one JSON object with `prompt` and `completion` a line."""
+    """The embedded demonstrations, JSONL with `prompt` and `completion`."""
     return _here() / "demonstrations.jsonl"
 
 

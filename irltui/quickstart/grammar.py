@@ -1,7 +1,7 @@
-"""The expert pi_E as a probabilistic grammar, the bad habits beside it, and the exact quality of any answer.
+"""The expert pi_E and the bad habits as probabilistic grammars, and the exact quality of any answer.
 
-A grammar for one prompt is a tree of `Choice`, `Parts` and `Cut` over strings, with the prompt's own words in
-place. The same tree is sampled and enumerated, so log-likelihoods are exact. Knows no tensors and no tokens.
+The grammar of a prompt is a tree of `Choice`, `Parts` and `Cut` over strings. The same tree is sampled and enumerated,
+so log-likelihoods are exact.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from irltui.quickstart.world import (
     RUDE,
     STRAY,
     RequestKind,
-    Weights,
 )
 
 _T = TypeVar("_T")
@@ -37,7 +36,7 @@ BASE_MIXTURE = {
     "rambling": 0.10,
     "rude": 0.08,
     "off_topic": 0.06,
-}  # how the answers of the base model's corpus are meant
+}  # kinds of answers in the base model's corpus
 CHECKS = ("correct", "on_topic", "polite", "complete", "concise")
 _SENTENCE = re.compile(r"[^.!?]*[.!?]|[^.!?]+$")
 _WORD = re.compile(r"\w+")
@@ -55,14 +54,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Parts:
-    """All of the parts, a space between them."""
+    """All parts, joined by spaces."""
 
     parts: tuple[Derivation, ...]
 
 
 @dataclass(frozen=True)
 class Cut:
-    """The whole cut after one of its words or commas, each equally likely, but never after a full sentence."""
+    """The text truncated after a random word or comma, never after a full sentence."""
 
     whole: Derivation
 
@@ -71,7 +70,7 @@ Derivation: TypeAlias = str | Choice | Parts | Cut
 
 
 def sample(tree: Derivation, rng: Random) -> str:
-    """One text of the grammar, drawn exactly."""
+    """Sample one text of the grammar."""
     if isinstance(tree, str):
         return tree
     if isinstance(tree, Parts):
@@ -87,7 +86,7 @@ def sample(tree: Derivation, rng: Random) -> str:
 
 
 def distribution(tree: Derivation) -> dict[str, float]:
-    """Every text of the grammar with its probability; derivations of the same text are added up."""
+    """Every text of the grammar with its probability, summed over its derivations."""
     total: dict[str, float] = {}
     for text, probability in _derivations(tree):
         total[text] = total.get(text, 0.0) + probability
@@ -133,7 +132,6 @@ class Request:
     topic: str
 
     def sentence(self, template: str, fact: str) -> str:
-        """An answer's sentence with this fact in it."""
         return template.format(asked=self.asked, topic=self.topic, fact=fact)
 
 
@@ -142,7 +140,7 @@ def parse_prompt(prompt: str) -> Request:
     """Read a prompt of the grammar.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     for kind, pattern in _PATTERNS:
         if found := pattern.fullmatch(prompt):
@@ -152,7 +150,7 @@ def parse_prompt(prompt: str) -> Request:
 
 
 def _pattern(kind: RequestKind) -> re.Pattern[str]:
-    """The kind's template as a regular expression, one named group a slot."""
+    """The kind's template as a regular expression with one named group per slot."""
     pools = {"asker": PEOPLE, "asked": kind.entities, "fact": kind.facts, "topic": kind.topics}
     text = re.escape(f"{GREETING} {kind.statement} {kind.question}").replace(r"\{", "{").replace(r"\}", "}")
     for slot, pool in pools.items():
@@ -164,7 +162,7 @@ _PATTERNS = tuple((kind, _pattern(kind)) for kind in REQUEST_KINDS)
 
 
 def draw_prompt(rng: Random) -> str:
-    """A prompt: a kind, an entity, its fact, a topic and who asks, all uniform and none of them twice."""
+    """Sample a prompt: kind, entity, fact, topic and asker, each uniform, no word used twice."""
     kind = _pick(REQUEST_KINDS, rng)
     slots: dict[str, str] = {}
     for slot, pool in (("asked", kind.entities), ("topic", kind.topics), ("fact", kind.facts), ("asker", PEOPLE)):
@@ -173,12 +171,12 @@ def draw_prompt(rng: Random) -> str:
 
 
 def is_reserved(prompt: str) -> bool:
-    """Whether the prompt is kept for evaluation, in no corpus and no demonstration: a tenth, chosen by a hash."""
+    """Whether the prompt is reserved for evaluation and in no training data: a tenth, chosen by hash."""
     return hashlib.blake2b(prompt.encode(), digest_size=8).digest()[0] % 10 == 0
 
 
 def training_prompts(rng: Random) -> Iterator[str]:
-    """Prompts without end, none of them reserved."""
+    """Endless prompts, none of them reserved."""
     while True:
         prompt = draw_prompt(rng)
         if not is_reserved(prompt):
@@ -186,7 +184,7 @@ def training_prompts(rng: Random) -> Iterator[str]:
 
 
 def evaluation_prompts(count: int, seed: int) -> list[str]:
-    """Distinct reserved prompts: neither the base model nor the demonstrations have seen them."""
+    """Distinct reserved prompts, in neither the base model's corpus nor the demonstrations."""
     rng = generator(seed)
     found: dict[str, None] = {}
     while len(found) < count:
@@ -209,7 +207,7 @@ def answers_of(prompt: str, kind: str) -> Derivation:
     """The answers of one kind, a key of BASE_MIXTURE; "good" is the expert.
 
     Raises:
-        ValueError: no prompt of the grammar.
+        ValueError: not a prompt of the grammar.
     """
     request = parse_prompt(prompt)
     body = _body(request, request.fact)
@@ -222,12 +220,12 @@ def answers_of(prompt: str, kind: str) -> Derivation:
     if kind == "rambling":
         return _rambling(request)
     if kind == "rude":
-        return Choice(((_choice(RUDE), 0.5), (Parts((_choice(RUDE), body)), 0.5)))
-    return _courteous(_choice(STRAY))
+        return Choice(((Choice(RUDE), 0.5), (Parts((Choice(RUDE), body)), 0.5)))
+    return _courteous(Choice(STRAY))
 
 
 def base_answers(prompt: str) -> Derivation:
-    """The mixture of good and bad answers that the base model has learned."""
+    """The mixture of good and bad answers that the base model was trained on."""
     return Choice(tuple((answers_of(prompt, kind), share) for kind, share in BASE_MIXTURE.items()))
 
 
@@ -240,18 +238,18 @@ def expert_distribution(prompt: str) -> dict[str, float]:
 def expert_log_prob(prompt: str, answer: str) -> float:
     """Log pi_E(answer | prompt) in nats, exact; -inf for what the expert never says.
 
-    The tokenizer maps the grammar's texts one to one to ids, so this compares with a policy's log-probability of
-    the answer's ids with the end-of-sequence token.
+    The tokenizer maps the grammar's texts to ids one to one, so this is comparable with a policy's log-probability of
+    the answer's ids and the end-of-sequence token.
 
     Raises:
-        ValueError: no prompt of the grammar.
+        ValueError: not a prompt of the grammar.
     """
     probability = expert_distribution(prompt).get(answer, 0.0)
     return math.log(probability) if probability else -math.inf
 
 
 def demonstrations(count: int = DEMONSTRATION_COUNT, seed: int = DEMONSTRATION_SEED) -> list[tuple[str, str]]:
-    """Distinct prompts, each with one answer of the expert."""
+    """Distinct prompts, each with one answer by the expert."""
     rng = generator(seed)
     found: dict[str, str] = {}
     for prompt in training_prompts(rng):
@@ -272,7 +270,7 @@ def _wrong_body(request: Request) -> Derivation:
 
 
 def _courteous(body: Derivation) -> Derivation:
-    opening, closing = _choice(OPENINGS), _choice(CLOSINGS)
+    opening, closing = Choice(OPENINGS), Choice(CLOSINGS)
     return Choice(
         ((Parts((opening, body)), 0.4), (Parts((body, closing)), 0.35), (Parts((opening, body, closing)), 0.25))
     )
@@ -284,12 +282,8 @@ def _rambling(request: Request) -> Derivation:
     for text, weight in request.kind.answers:
         sentence = request.sentence(text, request.fact)
         again = Choice(((f"{sentence} {sentence}", 0.6), (f"{sentence} {sentence} {sentence}", 0.4)))
-        options.append((Choice(((again, 0.5), (Parts((_choice(OPENINGS), again)), 0.5))), weight))
+        options.append((Choice(((again, 0.5), (Parts((Choice(OPENINGS), again)), 0.5))), weight))
     return Choice(tuple(options))
-
-
-def _choice(weights: Weights) -> Choice:
-    return Choice(weights)
 
 
 # -- quality ---------------------------------------------------------------------------------
@@ -297,25 +291,25 @@ def _choice(weights: Weights) -> Choice:
 
 @dataclass(frozen=True)
 class Quality:
-    """How good an answer is: five checks, each passed or not."""
+    """Five checks of an answer, each passed or not."""
 
-    correct: bool  # the asked fact is there, and none of its kind that was not asked for
-    on_topic: bool  # one of its sentences is one of the expert's for this request, whatever the fact
-    polite: bool  # a courtesy, and nothing rude
-    complete: bool  # the last sentence has its end
+    correct: bool  # contains the fact, and no other of its kind
+    on_topic: bool  # contains a sentence of the expert for this request, with any fact
+    polite: bool  # contains a courtesy, and nothing rude
+    complete: bool  # the last sentence is complete
     concise: bool  # at most three sentences, none twice
 
     @property
     def value(self) -> float:
-        """The share of checks passed; nothing if the fact is wrong, for such an answer is worth nothing."""
+        """The share of checks passed; 0 if the fact is wrong."""
         return sum(getattr(self, check) for check in CHECKS) / len(CHECKS) if self.correct else 0.0
 
 
 def check(prompt: str, answer: str) -> Quality:
-    """The checks for any text as an answer.
+    """Check any text as an answer.
 
     Raises:
-        ValueError: no prompt of the grammar.
+        ValueError: not a prompt of the grammar.
     """
     request = parse_prompt(prompt)
     sentences = [sentence.strip() for sentence in _SENTENCE.findall(answer)]
@@ -336,7 +330,7 @@ def quality(prompt: str, answer: str) -> float:
     """The quality of any text as an answer, 0 to 1; the expert's answers have 1.
 
     Raises:
-        ValueError: no prompt of the grammar.
+        ValueError: not a prompt of the grammar.
     """
     return check(prompt, answer).value
 
@@ -349,7 +343,7 @@ _RUDENESS = frozenset(text for text, _ in RUDE)
 
 
 def generator(seed: int) -> Random:
-    """The source of all draws here; only its random() is used, whose stream Python promises to keep."""
+    """The random source here; only its random() is used, whose stream Python guarantees."""
     return Random(seed)  # noqa: S311 - synthetic text, no secrets
 
 

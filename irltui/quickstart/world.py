@@ -1,6 +1,6 @@
-"""The small world: its words, what one may ask about it, and how one answers. Tables only; grammar.py reads them.
+"""The small world as tables for grammar.py: its words, the requests and the expert's answers.
 
-Every request says who asks, states a fact and asks for it, so an answer must be read off the prompt.
+Every request names the asker, states a fact and asks for it, so the answer must be read from the prompt.
 """
 
 from __future__ import annotations
@@ -9,87 +9,32 @@ from dataclasses import dataclass
 
 Weights = tuple[tuple[str, float], ...]
 
-PEOPLE = (
-    "Ada",
-    "Ben",
-    "Clara",
-    "David",
-    "Emma",
-    "Felix",
-    "Greta",
-    "Hugo",
-    "Ida",
-    "Jonas",
-    "Karla",
-    "Leo",
-    "Mia",
-    "Nils",
-    "Olga",
-    "Paul",
-    "Rosa",
-    "Theo",
-)
-THINGS = (
-    "lamp",
-    "drum",
-    "kite",
-    "map",
-    "clock",
-    "basket",
-    "candle",
-    "mirror",
-    "ladder",
-    "kettle",
-    "flute",
-    "blanket",
-    "lantern",
-    "compass",
-)
-ROOMS = (
-    "kitchen",
-    "attic",
-    "cellar",
-    "garden",
-    "hall",
-    "bedroom",
-    "library",
-    "garage",
-    "stable",
-    "tower",
-    "shed",
-    "pantry",
-)
-SHOPS = ("bakery", "bank", "museum", "pharmacy", "market", "cinema", "bookshop", "gallery", "theatre", "florist")
-NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
-DISHES = ("soup", "stew", "salad", "pie", "cake", "curry")
-INGREDIENTS = ("onions", "carrots", "eggs", "tomatoes", "lemons", "potatoes", "peppers", "apples", "beans", "mushrooms")
-FRUITS = ("pears", "plums", "cherries", "figs", "melons", "grapes", "peaches", "apricots", "oranges", "dates")
-PLACES = ("school", "station", "harbour", "castle", "hotel", "church", "hospital", "zoo", "inn", "bathhouse")
-LANDMARKS = ("bridge", "fountain", "mill", "statue", "park", "oak", "well", "square", "gate", "lighthouse")
-VEHICLES = ("ferry", "tram", "bus", "train", "boat", "coach")
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-JOBS = (
-    "baker",
-    "tailor",
-    "doctor",
-    "farmer",
-    "painter",
-    "teacher",
-    "sailor",
-    "gardener",
-    "weaver",
-    "potter",
-    "singer",
-    "judge",
-)
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+PEOPLE = _words("Ada Ben Clara David Emma Felix Greta Hugo Ida Jonas Karla Leo Mia Nils Olga Paul Rosa Theo")
+THINGS = _words("lamp drum kite map clock basket candle mirror ladder kettle flute blanket lantern compass")
+ROOMS = _words("kitchen attic cellar garden hall bedroom library garage stable tower shed pantry")
+SHOPS = _words("bakery bank museum pharmacy market cinema bookshop gallery theatre florist")
+NUMBERS = _words("two three four five six seven eight nine ten eleven")
+DISHES = _words("soup stew salad pie cake curry")
+INGREDIENTS = _words("onions carrots eggs tomatoes lemons potatoes peppers apples beans mushrooms")
+FRUITS = _words("pears plums cherries figs melons grapes peaches apricots oranges dates")
+PLACES = _words("school station harbour castle hotel church hospital zoo inn bathhouse")
+LANDMARKS = _words("bridge fountain mill statue park oak well square gate lighthouse")
+VEHICLES = _words("ferry tram bus train boat coach")
+DAYS = _words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+JOBS = _words("baker tailor doctor farmer painter teacher sailor gardener weaver potter singer judge")
 
 
 @dataclass(frozen=True)
 class RequestKind:
     """One kind of request.
 
-    `statement` and `question` are templates over the slots `asked` (one of `entities`), `fact` (one of `facts`) and
-    `topic` (one of `topics`, if any). `answers` are the expert's sentences with their probabilities, over the same.
+    `statement` and `question` are templates with the slots `asked` (one of `entities`), `fact` (one of `facts`) and
+    `topic` (one of `topics`, if any). `answers` are the expert's sentences, with probabilities and the same slots.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""An explicit reward from its options: which network, on which device, and that it reads the policy's tokens."""
+"""Build an explicit reward from its options, on the policy's device, with the policy's vocabulary."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def build_explicit(spec: Explicit, context: BuildContext) -> ExplicitReward:
     """The reward of a run.
 
     Raises:
-        ModelError: the network cannot be had, or its tokenizer is not the policy's.
-        TypeError: the policy is no transformers model.
+        ModelError: the network cannot be loaded, or its tokenizer is not the policy's.
+        TypeError: the policy is not a transformers model.
     """
     policy = context.policy
     if not isinstance(policy, LanguageModelPolicy) or context.model is None:
@@ -57,11 +57,11 @@ def build_explicit(spec: Explicit, context: BuildContext) -> ExplicitReward:
 
 
 def load_explicit(folder: Path, context: BuildContext) -> ExplicitReward:
-    """The reward that a run exported to `folder`, in float32 and with the bound it was trained under.
+    """The reward that a run exported to `folder`, in float32 and with the bound it was trained with.
 
     Raises:
-        ModelError: it cannot be loaded, or reads other tokens than the policy writes.
-        TypeError: the policy is no transformers model.
+        ModelError: it cannot be loaded, or its tokenizer is not the policy's.
+        TypeError: the policy is not a transformers model.
     """
     policy = context.policy
     if not isinstance(policy, LanguageModelPolicy):
@@ -74,7 +74,7 @@ def load_explicit(folder: Path, context: BuildContext) -> ExplicitReward:
 
 
 def check_same_tokens(ours: Any, theirs: Any, what: str) -> None:
-    """Refuse a tokenizer that gives texts other ids: a reward would read nonsense, and say nothing of it.
+    """Refuse a tokenizer with other ids: the reward would silently score nonsense.
 
     Raises:
         ModelError: the vocabularies differ.
@@ -82,9 +82,9 @@ def check_same_tokens(ours: Any, theirs: Any, what: str) -> None:
     if ours.get_vocab() != theirs.get_vocab():
         first = next((token for token, i in theirs.get_vocab().items() if ours.get_vocab().get(token) != i), "?")
         raise ModelError(
-            f"{what}: its tokenizer is not the policy's ({len(ours)} against {len(theirs)} tokens, "
-            f"{first!r} has another id)",
-            "A reward reads the ids that the policy writes: take one from the same family, or of the same run.",
+            f"{what}: its tokenizer is not the policy's ({len(ours)} and {len(theirs)} tokens; {first!r} has "
+            "different ids)",
+            "A reward reads the policy's token ids: use a model of the same family, or from the same run.",
         )
 
 

@@ -1,6 +1,6 @@
 """The explicit reward of RFT (Algorithm 1): a network of its own with one number for a response.
 
-Knows nothing of the policy but its tokens; how the policy answers to the reward is the policy step's matter.
+Of the policy it uses only the tokens; the policy step decides how the policy follows the reward.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class ExplicitReward(Reward):
         scorer: trunk and head, on the policy's device.
         policy: whose tokens are scored.
         bound: R; 0 leaves the head unbounded.
-        center: weight of the squared mean of a pair's two rewards, which gaps leave free.
+        center: weight of the squared mean of a pair's two rewards, which the gap does not determine.
         l2: weight of the mean square of a pair's rewards.
-        restarts: return to the first parameters when an outer iteration begins.
+        restarts: reset the parameters when an outer iteration begins.
     """
 
     def __init__(
@@ -51,15 +51,14 @@ class ExplicitReward(Reward):
         self._latest: tuple[Responses, Tensor] | None = None
 
     def score(self, responses: Responses) -> Tensor:
-        """(B,) float32, differentiable in the reward's own parameters."""
         score = self._bounded(self._scorer.score(responses))
         self._latest = (responses, score) if torch.is_grad_enabled() else None
         return score
 
     def token_scores(self, responses: Responses) -> Tensor:
-        """What each token adds to the score of the response so far, (B, L) float32; the first one starts from 0.
+        """What each token adds to the score of the response so far, (B, L) float32; the first starts from 0.
 
-        The head was trained at last tokens alone: values inside a response are what it makes of a text cut there.
+        The head was trained only on last tokens: values inside a response are its scores of the text truncated there.
         """
         so_far = self._bounded(self._scorer.prefix_scores(responses)) * responses.response_mask
         before = torch.zeros_like(so_far)
@@ -67,7 +66,6 @@ class ExplicitReward(Reward):
         return (so_far - before) * responses.response_mask
 
     def penalty(self, responses: Responses) -> Tensor | None:
-        """Of centring and size, (B / 2,)."""
         if not (self._center or self._l2):
             return None
         known, self._latest = self._latest, None
@@ -77,27 +75,22 @@ class ExplicitReward(Reward):
         return self._center * mean.square() + self._l2 * (demonstration.square() + generation.square()) / 2
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The head, and what of the trunk is not frozen."""
         return iter(self._scorer.trained().values())
 
     def begin(self, t: int) -> None:
-        """Return to the first parameters if the reward restarts."""
         if self._first and t:
             with torch.no_grad():
                 for name, parameter in self._scorer.trained().items():
                     ranks.local(parameter).copy_(self._first[name])
 
     def gathered(self) -> AbstractContextManager[None]:
-        """Inside, the first rank has all of it."""
         return self._scorer.gathered()
 
     def save(self, folder: Path) -> None:
-        """Write the parameters that train."""
         tensors = {name: p.detach().cpu().contiguous() for name, p in self._scorer.trained().items()}
         save_file(tensors, folder / _FILE)
 
     def load(self, folder: Path) -> None:
-        """Read them back."""
         stored = load_file(folder / _FILE)
         for name, parameter in self._scorer.trained().items():
             ranks.put(parameter, stored[name])

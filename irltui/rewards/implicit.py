@@ -1,4 +1,4 @@
-"""The implicit reward: the policy's own log-ratio. Knows nothing of how the reference was chosen."""
+"""The implicit reward: the policy's own log-ratio to the reference."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ class ImplicitReward(Reward):
         self._policy, self._beta = policy, beta
 
     def score(self, responses: Responses) -> Tensor:
-        """(B,) float32, differentiable in the policy's parameters."""
         return implicit_reward(self._policy.log_probs(responses), responses.logp_ref, self._beta)
 
     def token_scores(self, responses: Responses) -> Tensor | None:
-        """(B, L) float32: the log-ratio of each token, where the reference's are known."""
         if responses.token_logp_ref is None:
             return None
         return implicit_reward(self._policy.token_log_probs(responses), responses.token_logp_ref, self._beta)
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The policy's."""
         return self._policy.parameters()

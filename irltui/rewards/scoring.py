@@ -1,7 +1,4 @@
-"""Rewards of many responses, without gradient: rows of like length share a forward pass, the order stays.
-
-Ranks share the passes.
-"""
+"""Rewards of many responses, without gradient: rows of similar length share a forward pass, ranks share the passes."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from irltui.distributed import ranks
 
 @dataclass(frozen=True, slots=True)
 class RewardScore:
-    """R(x, y), and what each response token adds to it if the reward can say so."""
+    """R(x, y), and its parts per response token if the reward has such parts."""
 
     total: float
     tokens: list[float] | None
@@ -37,13 +34,13 @@ def score_rewards(
 
     Args:
         reward: scores and, if it can, token scores.
-        policy: pads.
+        policy: collates.
         prompts: of the responses.
         responses: token ids.
-        reference: log pi_ref of each token of each response, nats; None for a reward that needs none. From `score_all`
-            with the same batch, a policy that has not moved has rewards of exactly 0.
+        reference: log pi_ref of each token of each response in nats; None if the reward needs none. With `score_all`
+            and the same batch, a policy that has not moved has rewards of exactly 0.
         batch: responses per forward pass.
-        poll: called between two.
+        poll: called between passes.
     """
 
     def collate(some: Sequence[int]) -> Responses:

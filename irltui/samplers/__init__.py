@@ -1,4 +1,4 @@
-"""The samplers irltui ships: declared here, without torch, and built in the modules beside."""
+"""The samplers that irltui ships: options declared here without torch, built by the modules beside."""
 
 from __future__ import annotations
 
@@ -13,29 +13,27 @@ if TYPE_CHECKING:
 
 
 class Slots(SamplerSpec):
-    """As many rows as fit, each taken by the next prompt as soon as its generation ends; for transformers' models.
+    """A fixed number of rows, each taken by the next prompt as soon as its generation ends; for transformers' models.
 
-    Models that take no attention masks from outside are sampled by transformers' `generate`, with a notice.
+    Models that do not accept attention masks are sampled by transformers' `generate`, with a notice.
     """
 
     slots: int = Field(default=64, ge=1)
-    """Generations drawn at the same time; the cache of their keys and values grows with it."""
+    """Generations sampled at the same time; the key-value cache grows with it."""
 
     def build(self, context: BuildContext) -> Sampler:
-        """The sampler over the policy's model."""
         from irltui.samplers.slots import SlotSampler
 
         return SlotSampler(_language_model(context), self.slots, context.poll, context.notice)
 
 
 class Transformers(SamplerSpec):
-    """transformers' `generate`, one random stream a prompt: works with every causal language model."""
+    """transformers' `generate` with one random stream per prompt; works with every causal language model."""
 
     batch: int = Field(default=32, ge=1)
     """Prompts generated together; memory grows with it."""
 
     def build(self, context: BuildContext) -> Sampler:
-        """The sampler over the policy's model."""
         from irltui.samplers.transformers import TransformersSampler
 
         return TransformersSampler(_language_model(context), self.batch, context.poll, context.notice)
@@ -45,11 +43,10 @@ def _language_model(context: BuildContext) -> LanguageModelPolicy:
     from irltui.lm.policy import LanguageModelPolicy
 
     if not isinstance(context.policy, LanguageModelPolicy):
-        raise TypeError(f"needs a transformers model to draw from, not a {type(context.policy).__name__}")
+        raise TypeError(f"needs a transformers model to sample from, not a {type(context.policy).__name__}")
     return context.policy
 
 
 @hookimpl
 def irltui_samplers() -> dict[str, type[SamplerSpec]]:
-    """Samplers by name."""
     return {"slots": Slots, "transformers": Transformers}

@@ -1,22 +1,25 @@
-"""Whether a way of sampling draws from the policy itself: a few generations, scored by a plain forward pass."""
+"""Whether a sampler's log-probabilities are the policy's: a trial before the first use, and a metric of each run."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from irltui.api import Decoding, Generation, Prompt
 from irltui.lm.policy import LanguageModelPolicy
 
 GREEDY = Decoding(temperature=0.0, max_new_tokens=4)
-_AGREES = {torch.float32: 1e-3}  # nats between both ways of computing a token, by the model's type
+_AGREES = {torch.float32: 1e-3}  # largest difference in nats per token, by the model's type
 _AGREES_ROUGHLY = 0.3
 
 
 def in_own_types(policy: LanguageModelPolicy) -> LanguageModelPolicy:
-    """The same model without autocast, so that a difference has no excuse; a plain copy computes in no other way."""
+    """The same model without autocast, so that any difference counts; a plain copy has no other way to compute."""
     model, computes = policy.model, policy.autocast if policy.is_copy else nullcontext
     return LanguageModelPolicy(model, policy.tokenizer, policy.eos_ids, lambda: model, autocast=computes)
 
@@ -28,7 +31,7 @@ def probe_prompts(policy: LanguageModelPolicy) -> list[Prompt]:
 
 
 def agrees(policy: LanguageModelPolicy, prompts: Sequence[Prompt], generations: Sequence[Generation]) -> bool:
-    """Whether the generations' log-probabilities are those that the policy gives them."""
+    """Whether the generations' log-probabilities are the policy's."""
     known = {prompt.id: prompt for prompt in prompts}
     asked, tokens = [known[g.prompt_id] for g in generations], [g.tokens for g in generations]
     with torch.no_grad():
@@ -37,3 +40,27 @@ def agrees(policy: LanguageModelPolicy, prompts: Sequence[Prompt], generations: 
     drawn = torch.tensor([logp for g in generations for logp in g.logprobs], device=scored.device)
     limit = _AGREES.get(policy.model.get_output_embeddings().weight.dtype, _AGREES_ROUGHLY)
     return bool((scored - drawn).abs().max() < limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Absolute differences over the tokens of one response: count, sum and maximum."""
+
+    tokens: int
+    total: float
+    largest: float
+
+
+def disagreement(sampled: Sequence[float], scored: Sequence[float]) -> Disagreement:
+    """Compare two log-probabilities per token, in nats."""
+    differences = np.abs(np.subtract(sampled, scored))
+    return Disagreement(len(differences), float(differences.sum()), float(differences.max()))
+
+
+def agreement_metrics(disagreements: Sequence[Disagreement]) -> dict[str, float]:
+    """Mean and largest difference over all tokens."""
+    tokens = sum(each.tokens for each in disagreements)
+    return {
+        "sampler/logp_error": math.fsum(each.total for each in disagreements) / tokens,
+        "sampler/logp_error_max": max(each.largest for each in disagreements),
+    }

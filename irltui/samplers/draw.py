@@ -1,7 +1,7 @@
-"""One token per row from its logits, by the inverse of the cumulative distribution: one uniform number per token.
+"""Sample one token per row from its logits by inverse CDF, with one uniform number per token.
 
-The sum over the vocabulary runs in two levels, blocks and tokens of a block, so that only one pass over all of it
-is needed; sums are float64, for in float32 a running sum over a large vocabulary would bias the rare tokens.
+The cumulative sum has two levels, blocks and tokens of a block, so that one pass over the vocabulary is enough. Sums
+are float64: in float32, a cumulative sum over a large vocabulary would bias rare tokens.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from irltui.api import Decoding
 from irltui.errors import NotFiniteError
 
 BLOCK = 256
-_UNUSED = torch.empty(0)  # the warpers below read no history
+_UNUSED = torch.empty(0)  # the warpers below ignore the history
 
 
 class Draw:
-    """Draws as a `Decoding` says."""
+    """Samples tokens as a `Decoding` says."""
 
     def __init__(self, decoding: Decoding) -> None:
         self._greedy = decoding.temperature == 0
@@ -41,13 +41,13 @@ class Draw:
             uniform: B numbers in [0, 1).
 
         Raises:
-            NotFiniteError: the policy gives no distribution.
+            NotFiniteError: the logits of a row are not finite.
         """
         logits = logits.float()
         if not bool(logits.amax(-1).isfinite().all()):
             raise NotFiniteError(
                 "the policy's logits are not finite",
-                "Lower the learning rate of whatever trains the policy; the last checkpoint is still good (--resume).",
+                "Lower the learning rate, and continue from the last checkpoint with --resume.",
             )
         if self._greedy:
             token, normaliser = logits.argmax(-1), logits.logsumexp(-1)
@@ -63,7 +63,7 @@ class Draw:
 
 
 def inverse_cdf(logits: Tensor, uniform: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """The token at which the cumulative probability passes `uniform`, (B,) int64, and log sum exp of the logits."""
+    """The token at which the cumulative probability exceeds `uniform`, (B,) int64, and the logits' logsumexp."""
     top = logits.amax(-1, keepdim=True)
     weights = torch.exp(logits - top)
     if short := -weights.shape[1] % BLOCK:
@@ -79,6 +79,6 @@ def inverse_cdf(logits: Tensor, uniform: Sequence[float]) -> tuple[Tensor, Tenso
 
 
 def _passes(upto: Tensor, wanted: Tensor) -> Tensor:
-    """Per row, the first place whose running sum exceeds `wanted`; rounding never leads behind the last weight."""
+    """Per row, the first index whose cumulative sum exceeds `wanted`; rounding never passes the last weight."""
     last = torch.nextafter(upto[:, -1], torch.zeros_like(wanted))
     return torch.searchsorted(upto, torch.minimum(wanted, last)[:, None], right=True)[:, 0]

@@ -1,8 +1,8 @@
-"""y~ ~ pi with a fixed number of slots: whatever ends makes room at once for the next prompt.
+"""Sample y~ ~ pi in a fixed number of slots: a generation that ends makes room for the next prompt at once.
 
-A batch of `generate` runs until its longest row ends, and every step pays for rows that have ended. Here a row
-that ends is replaced by a waiting prompt, or, when none waits, by the last row in use, so that all rows of a
-forward pass are wanted. The model is asked through transformers' cache and mask interfaces alone.
+A batch of `generate` runs until its longest row ends and keeps computing the rows that have ended. Here a waiting
+prompt takes the place of such a row, or, if none waits, the last row in use does, so that every row of a forward pass
+is needed. Uses only transformers' cache and mask interfaces.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from irltui.samplers.agreement import GREEDY, agrees, in_own_types, probe_prompt
 from irltui.samplers.draw import Draw
 from irltui.samplers.transformers import TransformersSampler
 
-GROUPS = 2  # slots are filled so often within a group, which the engine stores at once
-SPARE = 64  # columns, so that old ones are dropped seldom
+GROUPS = 2  # how often the slots are filled per group, which the engine stores at once
+SPARE = 64  # extra columns, so that old ones are rarely dropped
 PREFILL = 8_192  # tokens of new prompts in one forward pass
-MOST_PADDING = 1.2  # that forward pass over the tokens it is for
+MOST_PADDING = 1.2  # size of that pass relative to its tokens
 
 
 @dataclass(frozen=True)
 class _Source:
-    """What is drawn from: the policy, the model that computes for it, and how that takes its masks."""
+    """The policy, the model that computes for it, and the form of its masks."""
 
     policy: LanguageModelPolicy
     model: Any
@@ -42,13 +42,13 @@ class _Source:
 
 
 class SlotSampler(Sampler):
-    """Generations from `policy` in `slots` rows; by transformers' `generate` for models that take no masks.
+    """Samples from `policy` in `slots` rows, or with transformers' `generate` if the model takes no masks.
 
     Args:
-        policy: to draw from.
+        policy: the policy.
         slots: rows of a forward pass.
         poll: called between tokens.
-        notice: told, once, if `generate` has to do it.
+        notice: called once if `generate` is used.
     """
 
     def __init__(
@@ -56,16 +56,15 @@ class SlotSampler(Sampler):
     ) -> None:
         self.group = GROUPS * slots
         self._policy, self._slots, self._poll, self._notice = policy, slots, poll, notice
-        self._way: MaskForm | TransformersSampler | None = None  # looked up at the first use
+        self._way: MaskForm | TransformersSampler | None = None  # decided at the first use
 
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
-        """One generation per prompt, as they end, a group after the other."""
         if self._way is None:
             self._way = self._find_way()
         if isinstance(self._way, TransformersSampler):
             yield from self._way.sample(prompts, decoding, seed)
             return
-        # The copy is made anew every time: that takes as long as a few tokens, and updates need not make room for it.
+        # Copying takes as long as a few tokens; kept, the copy would take memory from the updates.
         source = _Source(self._policy, self._computing(), self._way)
         for at in range(0, len(prompts), self.group):
             some = prompts[at : at + self.group]
@@ -82,17 +81,17 @@ class SlotSampler(Sampler):
             return _checked_form(self._policy)
         except UnsupportedModelError as reason:
             self._notice(
-                f"sampler slots: {reason}. transformers' generate draws the generations instead, "
-                'as with sampler.kind = "transformers"; it is slower.'
+                f"sampler slots: {reason}. Using transformers' generate instead, which is slower "
+                '(as with sampler.kind = "transformers").'
             )
             return TransformersSampler(self._policy, self._slots, self._poll, self._notice)
 
 
 def _checked_form(policy: LanguageModelPolicy) -> MaskForm:
-    """The form of the model's masks, once a few steps in slots have shown that it takes them.
+    """The form of the model's masks, after a trial of a few steps.
 
     Raises:
-        UnsupportedModelError: it does not, or computes something else.
+        UnsupportedModelError: the model takes no masks, or its results differ.
     """
     model = policy.model
     form = mask_form(model)
@@ -106,13 +105,13 @@ def _checked_form(policy: LanguageModelPolicy) -> MaskForm:
     except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
         raise UnsupportedModelError(f"{type(error).__name__} in {type(model).__name__}") from error
     if not is_same:
-        raise UnsupportedModelError(f"{type(model).__name__} computes something else in slots")
+        raise UnsupportedModelError(f"{type(model).__name__} gives other probabilities in slots")
     return form
 
 
 @dataclass(slots=True)
 class _Row:
-    """A generation on its way."""
+    """A generation in progress."""
 
     prompt: Prompt
     stream: np.random.Generator
@@ -121,7 +120,7 @@ class _Row:
 
 
 class _Decode:
-    """The decoding of one group; iterate over it once."""
+    """Decodes one group; iterate over it once."""
 
     def __init__(
         self,
@@ -161,7 +160,7 @@ class _Decode:
     # -- forward passes --------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Put waiting prompts behind the rows in use, and draw the first token of each."""
+        """Append waiting prompts to the rows in use, and sample the first token of each."""
         place, first = self._place, len(self._rows)
         prompts = self._next_prompts(place.slots - first)
         rows = [_Row(prompt, np.random.default_rng(prompt_seed(self._seed, prompt.id))) for prompt in prompts]
@@ -185,7 +184,7 @@ class _Decode:
         self._take(rows, logits)
 
     def _next_prompts(self, most: int) -> list[Prompt]:
-        """Waiting prompts for one forward pass: of like length, so that little of it is padding."""
+        """Waiting prompts of similar length for one forward pass, so that little of it is padding."""
         prompts: list[Prompt] = []
         longest = total = 0
         while self._waiting and len(prompts) < most:
@@ -198,7 +197,7 @@ class _Decode:
         return prompts
 
     def _step(self) -> None:
-        """One more token for every row in use."""
+        """Sample one more token for every row in use."""
         place = self._place
         count = place.count = len(self._rows)
         if place.column == place.columns:
@@ -232,7 +231,7 @@ class _Decode:
             row.logprobs.append(logprob)
 
     def _finished(self) -> Iterator[Generation]:
-        """Rows that have ended leave; the last row in use takes the place of each."""
+        """Yield rows that have ended; the last row in use takes the place of each."""
         for i in range(len(self._rows) - 1, -1, -1):
             row = self._rows[i]
             ended = row.tokens[-1] in self._policy.eos_ids
@@ -246,7 +245,7 @@ class _Decode:
                 self._cache.move_row(len(self._rows), i)
 
     def _drop_columns(self) -> None:
-        """Move everything to the left: columns before the first row in use are not needed any more."""
+        """Shift everything left: columns before the first row in use are no longer needed."""
         by = min(int(self._begins[: len(self._rows)].min()), self._place.column - self._longest)
         self._cache.shift(by)
         self._begins -= by

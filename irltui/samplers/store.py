@@ -1,8 +1,8 @@
-"""What an outer iteration has drawn and scored, on disk as it is finished, so that nothing is drawn twice.
+"""The generations and reference scores of each outer iteration, stored as they are finished so that none is lost.
 
-Two append-only JSONL files an iteration: the generations, and the reference log-probabilities of their pairs.
-A line that a crash tore is cut off when the file is opened again; one that has changed is refused. The files of
-iterations that are over are compressed (`runs/packed.py`), and read as before.
+Two append-only JSONL files per iteration: the generations, and the reference log-probabilities of their pairs. A line
+torn by a crash is truncated when the file is opened again; a changed line is refused. The files of finished iterations
+are compressed (`runs/packed.py`) and still readable.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -25,15 +25,15 @@ from irltui.runs.lines import checked_line, checked_row
 from irltui.runs.packed import pack, packed, read_packed
 
 _OF_ITERATION = re.compile(r"(\d{4,})(\.reference)?\.jsonl(\.gz)?")
-_REMEDY = "Delete the file: --resume draws this iteration again, or says what it needs for that."
+_REMEDY = "Delete the file: --resume samples this iteration again, or says what it needs for that."
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceScore:
     """Log pi_ref of both sides of a pair, summed over the response, in nats; NaN if the reward needs no reference.
 
-    `logp_error` and `logp_error_max`: sum and largest of the differences between sampler and trainer over the
-    generation's tokens, None where the trainer did not score them.
+    `logp_error` and `logp_error_max` are the sum and maximum of the differences between sampler and trainer over the
+    generation's tokens; None where the trainer did not score them.
     """
 
     prompt_id: str
@@ -44,12 +44,11 @@ class ReferenceScore:
 
 
 def iteration_name(t: int) -> str:
-    """What the files of outer iteration t are called."""
     return f"{t:04d}"
 
 
 def open_store(folder: Path, name: str) -> SampleStore:
-    """The store called `name`, the same on every rank; the first alone reads it, and writes what is added. Collective.
+    """The store called `name`, the same on every rank; only the first rank reads and writes the files. Collective.
 
     Raises:
         RunFolderError: as `SampleStore`.
@@ -58,7 +57,7 @@ def open_store(folder: Path, name: str) -> SampleStore:
 
 
 def pack_before(folder: Path, t: int) -> None:
-    """Compress what is left of the iterations before t: an engine was killed between their end and this.
+    """Compress the files of iterations before t that an engine, killed after their end, left uncompressed.
 
     Raises:
         RunFolderError: the disk refuses.
@@ -81,7 +80,7 @@ def set_aside_after(folder: Path, t: int) -> None:
             try:
                 path.replace(path.with_name(f"{path.name}.void"))
             except OSError as error:
-                raise RunFolderError(f"{path}: cannot be renamed: {error}", "Is the folder read-only?") from error
+                raise RunFolderError(f"{path}: cannot be renamed: {error}", "Check its permissions.") from error
 
 
 def pack_iteration(folder: Path, t: int) -> None:
@@ -108,12 +107,10 @@ def _pack(path: Path) -> None:
 
 
 class SampleStore:
-    """The two files called `name` in `folder`.
-
-    Log-probabilities of tokens are kept as float32, in the fewest digits that tell it from its neighbours.
+    """The two files called `name` in `folder`; token log-probabilities are stored as the shortest float32 decimals.
 
     Raises:
-        RunFolderError: a whole line is damaged, or the disk refuses.
+        RunFolderError: a complete line is damaged, or the disk refuses.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -127,7 +124,7 @@ class SampleStore:
             self.reference[score.prompt_id] = score
 
     def add_generations(self, generations: Iterable[Generation], texts: Iterable[str]) -> None:
-        """Append those that are not there yet, with their decoded text for readers."""
+        """Append those that are not stored yet, with their decoded text for readers."""
         rows = []
         for generation, text in zip(generations, texts, strict=True):
             if generation.prompt_id not in self.generations:
@@ -137,7 +134,6 @@ class SampleStore:
         _append(self._generations_file, rows)
 
     def add_reference(self, scores: Iterable[ReferenceScore]) -> None:
-        """Append reference scores."""
         rows = []
         for score in scores:
             self.reference[score.prompt_id] = score
@@ -165,13 +161,14 @@ def _generation(row: Mapping[str, Any]) -> Generation:
 
 
 def _reference_score(row: Mapping[str, Any]) -> ReferenceScore:
-    """The fields that are known; a newer irltui may have stored more."""
-    known: dict[str, Any] = {field.name: row[field.name] for field in fields(ReferenceScore) if field.name in row}
-    return ReferenceScore(**known | {"prompt_id": str(row["prompt_id"])})
+    """Read the known fields; a newer irltui may have stored more."""
+    sides = (float(row.get(name, math.nan)) for name in ("demonstration", "generation"))
+    errors = (row.get(name) for name in ("logp_error", "logp_error_max"))
+    return ReferenceScore(str(row["prompt_id"]), *sides, *(None if error is None else float(error) for error in errors))
 
 
 def _shortest(values: Sequence[float]) -> list[float]:
-    """Numbers of few digits, the nearest float32 of which are those of `values`."""
+    """The shortest decimals that round to the same float32 values."""
     return [float(str(value)) for value in np.asarray(values, np.float32)]
 
 
@@ -183,7 +180,7 @@ T = TypeVar("T")
 
 
 def _read(path: Path, made: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-    """What `made` makes of each whole line, compressed or not; a torn last one is cut off."""
+    """`made` of each complete line, compressed or not; a torn last line is truncated."""
     if packed(path).exists():
         yield from _rows(packed(path), read_packed(packed(path)), made)
     if not path.exists():
@@ -206,12 +203,12 @@ def _read(path: Path, made: Callable[[dict[str, Any]], T]) -> Iterator[T]:
 def _rows(path: Path, lines: Iterable[bytes], made: Callable[[dict[str, Any]], T]) -> Iterator[T]:
     number = 0
     try:
-        for number, line in enumerate(lines, start=1):  # noqa: B007 - told of in the error
+        for number, line in enumerate(lines, start=1):  # noqa: B007 - used in the error
             yield made(checked_row(line))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(f"{path}:{number}: damaged: {error}", _REMEDY) from error
     except OSError as error:
-        raise RunFolderError(f"{path}: cannot be read: {error}", "Is the disk in order?") from error
+        raise RunFolderError(f"{path}: cannot be read: {error}", "Check the disk.") from error
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -219,5 +216,5 @@ def _opened(path: Path) -> BinaryIO:
         return os.fdopen(open_own(path, os.O_RDWR), "rb+")
     except OSError as error:
         raise RunFolderError(
-            f"{path}: cannot be opened for writing: {error}", "Is the folder read-only, or somebody else's?"
+            f"{path}: cannot be opened for writing: {error}", "Check the folder's owner and permissions."
         ) from error

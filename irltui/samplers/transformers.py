@@ -1,8 +1,8 @@
-"""y~ ~ pi by transformers' `generate`, with one random stream a prompt.
+"""Sample y~ ~ pi with transformers' `generate` and one random stream per prompt.
 
-`generate` draws a whole batch from one stream, so that a prompt's answer would depend on its neighbours. Here
-a logits processor makes the draw instead (inverse CDF, one uniform number per token from the prompt's own seed)
-and leaves `generate` a single choice. Nothing of the model's generation_config.json takes part.
+`generate` samples a whole batch from one stream, so that a generation would depend on its neighbours. Here a logits
+processor samples instead (inverse CDF, with uniform numbers from the prompt's own seed) and leaves `generate` a single
+choice. The model's generation_config.json is ignored.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Split = Callable[[Sequence[Prompt]], list[Sequence[Prompt]]]
 
 
 class TransformersSampler(Sampler):
-    """Generations from `policy`, `batch` prompts at a time; in smaller batches where a model needs that.
+    """Samples from `policy`, `batch` prompts at a time, or fewer if the model needs smaller batches.
 
     Args:
-        policy: to draw from.
-        batch: prompts of a batch, at most.
+        policy: the policy.
+        batch: most prompts per batch.
         poll: called between tokens.
-        notice: told, once, if batches are smaller.
+        notice: called once if batches are smaller.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class TransformersSampler(Sampler):
     ) -> None:
         self.group = batch
         self._policy, self._poll, self._notice = policy, poll, notice
-        self._split: Split | None = None  # looked up at the first use
+        self._split: Split | None = None  # decided at the first use
 
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
         """One generation per prompt, `group` at a time.
 
         Raises:
-            ModelError: `generate` computes something else than the policy, however prompts are batched.
+            ModelError: `generate` differs from the policy, however prompts are batched.
         """
         if self._split is None:
             self._split = self._find_split()
@@ -57,20 +57,20 @@ class TransformersSampler(Sampler):
                 yield from self._batch(batch, decoding, seed)
 
     def _find_split(self) -> Split:
-        """The largest batches in which rows do not change each other: padding may run through a recurrent state."""
+        """The largest batches in which rows do not affect each other: padding may run through a recurrent state."""
         policy = in_own_types(self._policy)
         trial, prompts = TransformersSampler(policy, self.group, self._poll), probe_prompts(policy)
         name = type(policy.model).__name__
-        for split, told in _SPLITS.items():
+        for split, consequence in _SPLITS.items():
             drawn = [g for batch in split(prompts) for g in trial._batch(batch, GREEDY, 0)]
             if not agrees(policy, prompts, drawn):
                 continue
-            if told:
-                self._notice(f"sampler transformers: {name} computes something else in padded batches: {told}.")
+            if consequence:
+                self._notice(f"sampler transformers: padding changes probabilities of {name}: {consequence}.")
             return split
         raise ModelError(
-            f"{name}: transformers' generate gives tokens other probabilities than a forward pass of the model",
-            'Its generations would not be the policy\'s. Train it with algorithm = "sft", or take another model.',
+            f"{name}: transformers' generate gives other probabilities than a forward pass of the model",
+            'Its generations would not be the policy\'s. Use algorithm = "sft", or another model.',
         )
 
     def _batch(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> list[Generation]:
@@ -79,7 +79,7 @@ class TransformersSampler(Sampler):
         input_ids, attention_mask = self._left_pad(prompts)
         config = GenerationConfig(
             max_new_tokens=decoding.max_new_tokens,
-            do_sample=False,  # the processor has drawn already
+            do_sample=False,  # the processor samples
             pad_token_id=policy.pad_id,
             eos_token_id=sorted(policy.eos_ids),
             use_cache=True,
@@ -109,7 +109,7 @@ class TransformersSampler(Sampler):
         return input_ids.to(self._policy.device), attention.to(self._policy.device)
 
     def _cut(self, prompt: Prompt, row: list[int], logprobs: list[float]) -> Generation:
-        """What follows the first end-of-sequence id is filling, even where it has the same id."""
+        """Truncate at the first end-of-sequence id; what follows is padding, which may have the same id."""
         end = next((i for i, token in enumerate(row) if token in self._policy.eos_ids), None)
         count = len(row) if end is None else end + 1
         return Generation(prompt.id, tuple(row[:count]), tuple(logprobs[:count]), end is not None)
@@ -132,21 +132,21 @@ def _one_by_one(prompts: Sequence[Prompt]) -> list[Sequence[Prompt]]:
 
 _SPLITS: dict[Split, str] = {
     _together: "",
-    _of_one_length: "only prompts of one length are sampled together, which is slower",
-    _one_by_one: "prompts are sampled one by one, which is much slower",
+    _of_one_length: "only prompts of equal length are sampled together, which is slower",
+    _one_by_one: "prompts are sampled one at a time, which is much slower",
 }
 
 
 class _OneStreamEach(LogitsProcessor):
-    """Draws each row's next token from its own stream and keeps its log-probability under the policy."""
+    """Samples each row's next token from its own random stream and keeps its log-probability under the policy."""
 
     def __init__(self, seeds: Sequence[int], decoding: Decoding, poll: Callable[[], None]) -> None:
-        self.logprobs: list[Tensor] = []  # one (B,) float32 a step
+        self.logprobs: list[Tensor] = []  # one (B,) float32 per step
         self._streams = [np.random.default_rng(seed) for seed in seeds]
         self._draw, self._poll = Draw(decoding), poll
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """(B, V) logits -> scores in which only the drawn token is finite."""
+        """(B, V) logits -> scores in which only the sampled token is finite."""
         self._poll()
         token, logp = self._draw(scores, [stream.random() for stream in self._streams])
         self.logprobs.append(logp.cpu())

@@ -1,9 +1,11 @@
-"""The conformance kit: what every reward, sampler, policy step and benchmark must do, tried on a tiny real model.
+"""The conformance kit: checks the contract of a reward, sampler, policy step or benchmark on a tiny real model.
 
     def test_my_reward_keeps_the_contract():
         check_reward(Bounded(kind="acme/bounded", limit=2.0))
 
-Offline, on a CPU, in seconds. Tests of a plugin call it, and so does `irltui plugins check`. It knows no plugin.
+Works offline on a CPU in seconds. Tests of plugins call it, and so does `irltui plugins check`. The `check_` functions
+take a spec with options as a configuration makes them, including `kind`, and raise an AssertionError that lists all
+problems, one per line.
 """
 
 from __future__ import annotations
@@ -24,62 +26,29 @@ Check = Callable[[Case], None]
 
 
 def check_reward(spec: RewardSpec) -> None:
-    """Try a reward: scores that depend on neither padding, batch nor order, gradients, state that survives.
-
-    Args:
-        spec: options of the reward, made as a configuration makes them, `kind` included.
-
-    Raises:
-        AssertionError: the contract is broken; every problem, one a line.
-    """
+    """Check a reward: scores independent of padding, batch and order; gradients; state that is restored."""
     _assert("reward", spec)
 
 
 def check_sampler(spec: SamplerSpec) -> None:
-    """Try a sampler: every prompt once, the policy's own log-probabilities, draws that follow from their seeds.
-
-    Args:
-        spec: options of the sampler.
-
-    Raises:
-        AssertionError: the contract is broken; every problem, one a line.
-    """
+    """Check a sampler: each prompt answered once, the policy's own log-probabilities, sampling by seed."""
     _assert("sampler", spec)
 
 
 def check_update(spec: UpdateSpec) -> None:
-    """Try a policy step: steps in order, losses with a gradient, the same rest for a run that was interrupted.
-
-    Args:
-        spec: options of the policy step.
-
-    Raises:
-        AssertionError: the contract is broken; every problem, one a line.
-    """
+    """Check a policy step: steps in order, losses with a gradient, the same remainder after an interruption."""
     _assert("update", spec)
 
 
 def check_benchmark(spec: BenchmarkSpec) -> None:
-    """Try a benchmark: finite values of stable items, the same for the same model.
-
-    Args:
-        spec: options of the benchmark.
-
-    Raises:
-        AssertionError: the contract is broken; every problem, one a line.
-    """
+    """Check a benchmark: finite values of stable items, the same for the same model."""
     _assert("benchmark", spec)
 
 
 def checks(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
-    """Every check of a part, one after another: what it says, and what is wrong ("" if nothing is).
-
-    Args:
-        component: reward, sampler, update or benchmark.
-        spec: its options.
-    """
+    """Run every check of a part: its sentence, and the problem ("" if there is none)."""
     for check in (spec_round_trip, *_CHECKS[component]):
-        yield _sentence(check), ""  # begun: whoever hangs is known
+        yield _sentence(check), ""  # begun: shows which check hangs
         yield _sentence(check), _problem(check, spec)
 
 

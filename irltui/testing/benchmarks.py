@@ -1,4 +1,4 @@
-"""What a benchmark must do."""
+"""The contract of a benchmark."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _scores(case: Case) -> list[Score]:
     benchmark = build_part("benchmark", spec, Benchmark, context)
     scores = []
     for score in benchmark.evaluate(_model(case)):
-        require(isinstance(score, Score), f"a {type(score).__name__} is no Score")
+        require(isinstance(score, Score), f"a {type(score).__name__} is not a Score")
         context.poll()  # as the engine does
         scores.append(score)
     return scores
@@ -43,34 +43,34 @@ def _model(case: Case) -> ModelUnderTest:
 
 
 def scores_are_finite(case: Case) -> None:
-    """It gives scores, all finite numbers."""
+    """It yields scores, all of them finite."""
     for score in (scores := _scores(case)):
-        require(isinstance(score.item, str), f"item {score.item!r} is no text")
-        require(isinstance(score.metric, str) and score.metric, f"metric {score.metric!r} is no name")
+        require(isinstance(score.item, str), f"item {score.item!r} is not text")
+        require(isinstance(score.metric, str) and score.metric, f"metric {score.metric!r} is not a name")
     summarise(scores)
 
 
 def items_are_told_apart(case: Case) -> None:
-    """No item is scored twice on one metric."""
+    """No item has two values of one metric."""
     counted = Counter((score.item, score.metric) for score in _scores(case))
     twice = [key for key, count in counted.items() if count > 1]
     require(not twice, f"item {twice[0][0]!r} has two values of {twice[0][1]!r}" if twice else "")
 
 
 def is_deterministic(case: Case) -> None:
-    """The same model gets the same scores, and the same items."""
-    require(_scores(case) == _scores(case), "two evaluations of one model differ: comparisons would be noise")
+    """The same model gets the same scores for the same items."""
+    require(_scores(case) == _scores(case), "two evaluations of one model differ, so comparisons would be noise")
 
 
 def gold_is_measured(case: Case) -> None:
-    """The gold metric, if one is named, is among the metrics."""
+    """The gold metric, if one is named, is measured."""
     metrics = {score.metric for score in _scores(case)}
     gold = case.spec.gold if isinstance(case.spec, BenchmarkSpec) else ""
     require(not gold or gold in metrics, f"gold is {gold!r}, but the metrics are {', '.join(sorted(metrics))}")
 
 
 def it_can_be_stopped(case: Case) -> None:
-    """What `poll` raises ends it."""
+    """An exception from `poll` ends it."""
     ends_when_told(case, lambda: _scores(case))
 
 

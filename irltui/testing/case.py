@@ -1,4 +1,4 @@
-"""What a check works on: the embedded model as a policy, a few of its demonstrations, a folder. Downloads nothing."""
+"""What a check works on: the embedded model as policy, a few of its demonstrations, a folder. Works offline."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ CONFIG = recorded(
         "loop": {"micro_batch": 2},
     }
 )
-TOLERANCE = 2e-3  # nats of a whole response; batches of another shape round otherwise
+TOLERANCE = 2e-3  # nats per response; batches of another shape round differently
 
 
-class Broken(Exception):  # noqa: N818 - a finding, not a fault
-    """The contract is broken; the message says how."""
+class Broken(Exception):  # noqa: N818 - a finding, not an error
+    """The part breaks its contract; the message says how."""
 
 
 class Interrupted(BaseException):
-    """What a poll raises to end a run; like the engine's it is no Exception."""
+    """Raised by `poll` to end a run; like the engine's, it is not an Exception."""
 
 
 @dataclass
 class Case:
-    """One spec with everything that its part is handed."""
+    """A spec with everything that its part is given."""
 
     spec: Spec
     policy: LanguageModelPolicy
@@ -64,11 +64,10 @@ class Case:
 
     @property
     def prompts(self) -> list[Prompt]:
-        """Of the demonstrations, all different."""
         return [demonstration.prompt for demonstration in self.demonstrations]
 
     def responses(self, rows: Sequence[int] | None = None, *, padding: int = 0) -> Responses:
-        """Demonstrations of these rows in one batch, `padding` columns longer than need be; reference -10, -11, ..."""
+        """The demonstrations of these rows as a batch with `padding` extra columns; logp_ref is -10, -11, ..."""
         rows = range(len(self.demonstrations)) if rows is None else rows
         chosen = [self.demonstrations[i] for i in rows]
         collated = self.policy.collate(
@@ -88,7 +87,7 @@ def _padded(responses: Responses, padding: int, pad_id: int) -> Responses:
 
 @contextmanager
 def make_case(spec: Spec) -> Generator[Case]:
-    """A fresh policy and folder, so that no check sees what another left."""
+    """A case with a new policy and folder, so that checks do not affect each other."""
     with tempfile.TemporaryDirectory() as folder:
         section = CONFIG.model
         tokenizer = load_tokenizer(section)
@@ -99,41 +98,36 @@ def make_case(spec: Spec) -> Generator[Case]:
 
 
 def require(condition: object, problem: str) -> None:
-    """Go on if the condition holds.
-
-    Raises:
-        Broken: it does not.
-    """
     if not condition:
         raise Broken(problem)
 
 
 def close(given: Tensor, due: Tensor) -> bool:
-    """Whether two results differ by rounding alone."""
+    """Whether two results differ only by rounding."""
     return given.shape == due.shape and bool(((given - due).abs() <= TOLERANCE * (1 + due.abs())).all())
 
 
 def ends_when_told(case: Case, work: Callable[[], object]) -> None:
-    """Require that long work calls `poll`, and lets what it raises pass."""
+    """Require that long work calls `poll` and does not catch what it raises."""
     case.polls, case.poll_limit = 0, None
     work()
-    require(case.polls, "context.poll is never called: a pause or a stop would have to wait for the end")
-    case.polls, case.poll_limit = 0, 1  # the first of them: how many come may depend on the clock
+    require(case.polls, "context.poll is never called, so a pause or stop would wait until the end")
+    case.polls, case.poll_limit = 0, 1  # at the first call: their number may depend on the clock
     try:
         work()
     except Interrupted:
         return
     finally:
         case.poll_limit = None
-    raise Broken("what context.poll raises is swallowed: the run could not be stopped")
+    raise Broken("an exception from context.poll is caught, so the run cannot be stopped")
 
 
 def spec_round_trip(case: Case) -> None:
-    """Options are documented and survive run.json."""
+    """Options are documented and survive a round trip through run.json."""
     spec = case.spec
     silent = [name for name, info in type(spec).model_fields.items() if name != "kind" and not info.description]
     require(not silent, f"options without a docstring: {', '.join(silent)}")
-    require((type(spec).__doc__ or "").strip(), "the Spec class has no docstring, which is its help")
+    require((type(spec).__doc__ or "").strip(), "the Spec class has no docstring, which is shown as its help")
     type(spec).model_json_schema()
     again = type(spec).model_validate_json(spec.model_dump_json())
-    require(again == spec, f"options read back differ: {again!r}")
+    require(again == spec, f"options differ when read back: {again!r}")

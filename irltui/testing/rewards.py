@@ -1,4 +1,4 @@
-"""What a reward must do."""
+"""The contract of a reward."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from irltui.api import Reward, RewardSpec
 from irltui.engine.guard import GuardedReward, build_part
 from irltui.testing.case import Case, close, require
 
-_MOVE = 0.1  # length of the step that a reward takes before it is looked at
+_MOVE = 0.1  # length of the step that a reward takes before it is checked
 
 
 def _reward(case: Case) -> Reward:
@@ -18,13 +18,13 @@ def _reward(case: Case) -> Reward:
 
 
 def _scores(case: Case, reward: Reward, rows: list[int] | None = None, *, padding: int = 0) -> Tensor:
-    case.policy.moved()  # what the policy remembers of a batch must not stand in for the reward
+    case.policy.moved()  # do not reuse what the policy has cached for a batch
     with torch.no_grad():
         return reward.score(case.responses(rows, padding=padding))
 
 
 def builds_and_scores(case: Case) -> None:
-    """Scores are (B,) float32 and finite, of one response too."""
+    """Scores are (B,) float32 and finite, for a single response too."""
     reward = _reward(case)
     reward.begin(0)
     _scores(case, reward)
@@ -36,41 +36,41 @@ def padding_does_not_matter(case: Case) -> None:
     reward = _trained(case)
     require(
         close(_scores(case, reward, padding=9), _scores(case, reward)),
-        "scores change with padding: sum over response_mask, and look at attention_mask",
+        "scores change with padding: sum over response_mask and use attention_mask",
     )
 
 
 def batch_does_not_matter(case: Case) -> None:
-    """Neither the batch nor its order changes a score."""
+    """Neither the other rows of a batch nor their order change a score."""
     reward = _trained(case)
     whole = _scores(case, reward)
     alone = torch.cat([_scores(case, reward, [i]) for i in range(len(whole))])
-    require(close(alone, whole), "a response alone has another score than among others")
+    require(close(alone, whole), "a response has another score alone than in a batch")
     backwards = _scores(case, reward, list(reversed(range(len(whole)))))
-    require(close(backwards.flip(0), whole), "scores do not follow their rows when these change places")
+    require(close(backwards.flip(0), whole), "scores change when the rows of a batch are reordered")
 
 
 def is_deterministic(case: Case) -> None:
     """The same seed gives the same scores."""
     reward = _reward(case)
     first, second = _scores(case, reward), _scores(case, reward)
-    require(torch.equal(first, second), "two calls give two scores: is a dropout on?")
-    require(torch.equal(_scores(case, _reward(case)), first), "built anew with the same seed, it scores otherwise")
+    require(torch.equal(first, second), "two calls give different scores: is dropout active?")
+    require(torch.equal(_scores(case, _reward(case)), first), "rebuilt with the same seed, it gives other scores")
 
 
 def gradient_flows(case: Case) -> None:
-    """The gradient of a gap reaches the parameters that train, and no others."""
+    """The gradient of a gap reaches the trained parameters, and no others."""
     reward, spec = _reward(case), case.spec
     parameters, of_policy = list(reward.parameters()), {id(p) for p in case.policy.parameters()}
     if not getattr(spec, "learns", True):
-        require(not parameters, "learns is False, but parameters() has some")
+        require(not parameters, "learns is False, but parameters() is not empty")
         return
-    require(parameters, "parameters() is empty: set `learns = False` if the reward is given")
+    require(parameters, "parameters() is empty: set `learns = False` if the reward does not learn")
     own = [p for p in parameters if id(p) not in of_policy]
     if getattr(spec, "implicit", False):
-        require(not own, "implicit is True, but parameters() has some that are not the policy's")
+        require(not own, "implicit is True, but parameters() includes some that are not the policy's")
     else:
-        require(len(own) == len(parameters), "parameters() has the policy's: the reward step would move the policy")
+        require(len(own) == len(parameters), "parameters() includes the policy's: a reward step would move it")
     _gap(case, reward).backward()
     moved = [p for p in parameters if p.grad is not None and bool(p.grad.abs().sum() > 0)]
     require(moved, "no parameter gets a gradient: is the score detached, or under no_grad?")
@@ -92,12 +92,12 @@ def token_scores_sum_to_the_score(case: Case) -> None:
 
 
 def penalty_has_one_value_a_pair(case: Case) -> None:
-    """A penalty, if there is one, has one value a pair."""
+    """A penalty, if there is one, has one value per pair."""
     _trained(case).penalty(case.responses())
 
 
 def state_survives(case: Case) -> None:
-    """Saved after training and loaded into a new one, it scores the same."""
+    """Saved after training and loaded into a new reward, it gives the same scores."""
     reward = _trained(case)
     reward.begin(1)
     due, folder = _scores(case, reward), case.folder / "state"
@@ -105,7 +105,7 @@ def state_survives(case: Case) -> None:
     reward.save(folder)
     again = _reward(case)
     again.load(folder)
-    require(close(_scores(case, again), due), "after save and load the scores differ: a resumed run would go astray")
+    require(close(_scores(case, again), due), "after save and load the scores differ, so a resumed run would be wrong")
 
 
 def exports(case: Case) -> None:
@@ -128,7 +128,7 @@ def _gap(case: Case, reward: Reward) -> Tensor:
 
 
 def _trained(case: Case) -> Reward:
-    """A reward that has moved: a new one may say zero of everything, which hides much."""
+    """A reward after one step: a new one may score everything 0, which hides defects."""
     reward = _reward(case)
     reward.begin(0)
     parameters = list(reward.parameters())

@@ -1,4 +1,4 @@
-"""What a sampler must do."""
+"""The contract of a sampler."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _drawn(
 
 
 def every_prompt_is_answered_once(case: Case) -> None:
-    """Every prompt comes back once, with whole generations; no prompts give none."""
-    require(not _drawn(case, []), "generations without prompts")
+    """Every prompt gets one complete generation; no prompts give none."""
+    require(not _drawn(case, []), "it returns generations for no prompts")
     for generation in _drawn(case, case.prompts).values():
         problem = generation_problem(generation, case.policy, CAP)
         require(not problem, f"prompt {generation.prompt_id}: {problem}")
@@ -47,7 +47,7 @@ def the_cap_holds(case: Case) -> None:
 
 
 def log_probs_are_the_policys(case: Case) -> None:
-    """Log-probabilities are the policy's own, at temperature 1, whatever decoding drew the tokens."""
+    """Log-probabilities are the policy's own at temperature 1, whatever the decoding."""
     for decoding in (_PLAIN, replace(_PLAIN, temperature=0.5, top_k=5)):
         drawn = _drawn(case, case.prompts, decoding)
         rows = [drawn[prompt.id] for prompt in case.prompts]
@@ -58,22 +58,22 @@ def log_probs_are_the_policys(case: Case) -> None:
 
 
 def draws_follow_from_their_seed(case: Case) -> None:
-    """The same seed draws the same, another seed something else."""
+    """The same seed samples the same tokens, another seed samples others."""
     first = _drawn(case, case.prompts)
-    require(_drawn(case, case.prompts) == first, "the same seed draws something else: draw from prompt_seed(...)")
+    require(_drawn(case, case.prompts) == first, "the same seed samples other tokens: sample from prompt_seed(...)")
     other = _drawn(case, case.prompts, seed=SEED + 1)
-    require(any(other[i].tokens != g.tokens for i, g in first.items()), "another seed draws the same")
+    require(any(other[i].tokens != g.tokens for i, g in first.items()), "another seed samples the same tokens")
 
 
 def neighbours_do_not_matter(case: Case) -> None:
-    """What a prompt gets depends neither on which others are asked nor on their order."""
+    """A prompt's generation depends neither on the other prompts nor on their order."""
     first = _drawn(case, case.prompts)
     backwards = _drawn(case, case.prompts[::-1])
     alone = [_drawn(case, [prompt])[prompt.id] for prompt in case.prompts[:3]]
     for generation in (*backwards.values(), *alone):
         require(
             generation.tokens == first[generation.prompt_id].tokens,
-            f"prompt {generation.prompt_id} is answered otherwise among other prompts: a resumed run would differ",
+            f"prompt {generation.prompt_id} gets another generation among other prompts: a resumed run would differ",
         )
 
 
@@ -81,11 +81,11 @@ def greedy_is_greedy(case: Case) -> None:
     """At temperature 0 the seed does not matter."""
     greedy = replace(_PLAIN, temperature=0.0)
     tokens = [{i: g.tokens for i, g in _drawn(case, case.prompts, greedy, seed).items()} for seed in (1, 2)]
-    require(tokens[0] == tokens[1], "two seeds draw differently at temperature 0")
+    require(tokens[0] == tokens[1], "two seeds give different tokens at temperature 0")
 
 
 def refresh_sees_new_weights(case: Case) -> None:
-    """After `refresh` it draws from the weights as they are."""
+    """After `refresh` it samples from the current weights."""
     sampler = _sampler(case)
     _drawn(case, case.prompts, sampler=sampler)
     with torch.no_grad():
@@ -97,11 +97,11 @@ def refresh_sees_new_weights(case: Case) -> None:
     rows = [drawn[prompt.id] for prompt in case.prompts]
     due = score_all(case.policy, case.prompts, [g.tokens for g in rows], batch=4)
     off = max(abs(a - b) for g, v in zip(rows, due, strict=True) for a, b in zip(g.logprobs, v, strict=True))
-    require(off < TOLERANCE, f"after refresh it still has the old weights (off by {off:.3g} nats)")
+    require(off < TOLERANCE, f"after refresh it still uses the old weights (off by {off:.3g} nats)")
 
 
 def it_can_be_stopped(case: Case) -> None:
-    """It calls `context.poll` while it draws, and what that raises ends it."""
+    """It calls `context.poll` while sampling, and an exception from there ends it."""
     ends_when_told(case, lambda: _drawn(case, case.prompts))
 
 

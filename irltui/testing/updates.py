@@ -1,4 +1,4 @@
-"""What a policy step must do."""
+"""The contract of a policy step."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ _BATCH = 4
 
 
 class _Longer(Reward):
-    """A tenth for each response token: something to follow."""
+    """0.1 per response token, a reward that is easy to follow."""
 
     def score(self, responses: Responses) -> Tensor:
-        """(B,) float32."""
         return responses.response_mask.sum(-1).float() / 10
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """None."""
         return iter(())
 
 
@@ -44,16 +42,16 @@ def _steps(case: Case, update: PolicyUpdate, start: int = 0) -> list[PolicyStep]
 
 
 def steps_come_in_order(case: Case) -> None:
-    """Steps come in order, each with one last loss; as many as announced."""
+    """Steps come in order, as many as announced, each with one last loss."""
     update = _update(case)
     announced = update.steps(len(case.prompts))
     ended = [step.s for step in _steps(case, update) if step.last]
-    require(ended == list(range(announced)), f"{announced} steps are announced, steps {ended} end")
-    require(update.steps(len(case.prompts)) == announced, "steps() changes its mind")
+    require(ended == list(range(announced)), f"{announced} steps are announced, but steps {ended} end")
+    require(update.steps(len(case.prompts)) == announced, "steps() returns different numbers")
 
 
 def losses_move_the_policy(case: Case) -> None:
-    """The gradient of the losses reaches the policy, and is finite."""
+    """The gradient of the losses is finite and reaches the policy."""
     for step in _steps(case, _update(case)):
         step.loss.backward()
     gradients = [p.grad for p in case.policy.parameters() if p.grad is not None]
@@ -62,17 +60,17 @@ def losses_move_the_policy(case: Case) -> None:
 
 
 def the_rest_is_the_same(case: Case) -> None:
-    """Asked for the rest, as a resumed run asks, it gives the same losses."""
+    """Started from a later step, as on resume, it gives the same losses."""
     whole = [(step.s, float(step.loss.detach())) for step in _steps(case, _update(case))]
     again = [(step.s, float(step.loss.detach())) for step in _steps(case, _update(case, "again"))]
-    require(whole == again, "the same seed gives other losses")
+    require(whole == again, "the same seed gives different losses")
     last = whole[-1][0]
     rest = [(step.s, float(step.loss.detach())) for step in _steps(case, _update(case, "rest"), start=last)]
-    require(rest == [item for item in whole if item[0] == last], f"from step {last} on, the losses are others")
+    require(rest == [item for item in whole if item[0] == last], f"started from step {last}, the losses differ")
 
 
 def it_can_be_stopped(case: Case) -> None:
-    """It calls `context.poll`, and what that raises ends it."""
+    """It calls `context.poll`, and an exception from there ends it."""
     folders = iter(("first", "second"))
     ends_when_told(case, lambda: _steps(case, _update(case, next(folders))))
 

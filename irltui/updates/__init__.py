@@ -1,4 +1,4 @@
-"""The policy steps irltui ships: declared here, without torch, and built in the modules beside."""
+"""The policy steps that irltui ships: options declared here without torch, built by the modules beside."""
 
 from __future__ import annotations
 
@@ -10,35 +10,31 @@ from irltui.api import BuildContext, PolicyUpdate, UpdateSpec, hookimpl
 
 
 class _Steps(UpdateSpec):
-    """Options of every built-in policy step."""
-
     steps: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    """Policy steps per outer iteration; auto goes once over the iteration's prompts."""
+    """Policy steps per outer iteration; auto goes over the iteration's prompts once."""
     prompts: int = Field(default=8, ge=1)
-    """Prompts a policy step."""
+    """Prompts per policy step."""
 
 
 class Rloo(_Steps):
-    """Policy gradient with the other generations of a prompt as baseline, the KL to pi_ref inside the return."""
+    """Policy gradient with a prompt's other generations as baseline and the KL to pi_ref inside the return."""
 
     generations: int = Field(default=4, ge=2)
-    """Fresh generations a prompt, n."""
+    """n, new generations per prompt."""
 
     def build(self, context: BuildContext) -> PolicyUpdate:
-        """The step over the run's lower level."""
         from irltui.updates.rloo import RlooUpdate
 
         return RlooUpdate(context, self.generations, self.prompts, self.steps)
 
 
 class Boltzmann(_Steps):
-    """Maximum likelihood of generations from pi_ref weighted by exp(r / beta): the closed form, projected."""
+    """Maximum likelihood of generations from pi_ref weighted by exp(r / beta): the projected closed form."""
 
     generations: int = Field(default=8, ge=2)
-    """Generations a prompt, G; drawn once a run and kept, since pi_ref stays."""
+    """G, generations per prompt; sampled once per run and kept, since pi_ref does not change."""
 
     def build(self, context: BuildContext) -> PolicyUpdate:
-        """The step over the run's lower level."""
         from irltui.updates.boltzmann import BoltzmannUpdate
 
         return BoltzmannUpdate(context, self.generations, self.prompts, self.steps)
@@ -46,5 +42,4 @@ class Boltzmann(_Steps):
 
 @hookimpl
 def irltui_policy_updates() -> dict[str, type[UpdateSpec]]:
-    """Policy steps by name."""
     return {"rloo": Rloo, "boltzmann": Boltzmann}

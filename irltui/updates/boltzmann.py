@@ -1,4 +1,4 @@
-"""Boltzmann-weighted maximum likelihood: the lower level's closed form, seen through generations from pi_ref."""
+"""Boltzmann-weighted maximum likelihood: the lower level's closed form, estimated from generations of pi_ref."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from irltui.samplers.store import open_store
 from irltui.updates.groups import Group, copies, drawn_in_order, lower_level, step_count, step_prompts
 
 STORE = "reference"
-_NO_SPREAD = 1e-6  # of the rewards of a prompt's generations: the weights are equal then
-_AT_ONCE = 64  # generations drawn between two writes
+_NO_SPREAD = 1e-6  # standard deviation of a prompt's rewards below which its weights are equal
+_AT_ONCE = 64  # generations sampled between two writes
 
 
 class BoltzmannUpdate(PolicyUpdate):
     """Cross-entropy towards pi_ref exp(r / beta) / Z: G generations from pi_ref, weights softmax_i(r_i / beta).
 
-    pi_ref does not change, so its generations and their log-probabilities are drawn once and kept in samples/.
+    pi_ref does not change, so its generations and their log-probabilities are computed once and kept in samples/.
 
     Args:
         context: with its lower level.
-        generations: G, of each prompt.
-        prompts: of a step.
-        steps: of an outer iteration, or "auto".
+        generations: G, per prompt.
+        prompts: per step.
+        steps: per outer iteration, or "auto".
     """
 
     def __init__(self, context: BuildContext, generations: int, prompts: int, steps: int | str) -> None:
@@ -35,13 +35,11 @@ class BoltzmannUpdate(PolicyUpdate):
         self._generations, self._prompts, self._steps = generations, prompts, steps
 
     def steps(self, prompts: int) -> int:
-        """As configured, or once over the prompts."""
         return step_count(self._steps, prompts, self._prompts)
 
     def losses(
         self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int, start: int
     ) -> Iterator[PolicyStep]:
-        """Draw what is missing, then one loss for each forward pass that a step needs."""
         seed, total = self._context.seed, self.steps(len(prompts))
         chosen = [step_prompts(prompts, self._prompts, seed, t, s) for s in range(total)]
         kept = self._kept(list({prompt.id: prompt for batch in chosen for prompt in batch}.values()))
@@ -52,7 +50,7 @@ class BoltzmannUpdate(PolicyUpdate):
             yield from self._step(group, reward, s)
 
     def _kept(self, prompts: Sequence[Prompt]) -> dict[str, Generation]:
-        """Generations of pi_ref for all copies of the prompts, drawn where they are not stored yet."""
+        """Generations of pi_ref for all copies of the prompts; those not stored yet are sampled."""
         context = self._context
         store = open_store(self._lower.folder, STORE)
         missing = [prompt for prompt in copies(prompts, self._generations) if prompt.id not in store.generations]
@@ -76,7 +74,7 @@ class BoltzmannUpdate(PolicyUpdate):
 
 
 def _metrics(rewards: Tensor, weights: Tensor, logratio: Tensor) -> dict[str, float]:
-    """All (P, G). The KL is estimated from generations of pi_ref that count as often as the policy likes them."""
+    """Metrics from (P, G) tensors. The KL is estimated from pi_ref's generations, reweighted by the policy."""
     log_policy = torch.log_softmax(logratio, dim=-1)
     divergence = (log_policy.exp() * log_policy).sum(-1) + math.log(logratio.shape[-1])
     return {

@@ -1,4 +1,4 @@
-"""REINFORCE, leave one out: fresh generations, one policy gradient step, the KL to pi_ref inside the return."""
+"""REINFORCE leave-one-out: new generations, one policy-gradient step, the KL to pi_ref inside the return."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from torch import Tensor
 
 from irltui.algorithm import regularised_return, rloo_advantage
 from irltui.api import BuildContext, PolicyStep, PolicyUpdate, Prompt, Reward, Sampler, prompt_seed
-from irltui.samplers.logp_error import agreement_metrics, disagreement
+from irltui.samplers.agreement import agreement_metrics, disagreement
 from irltui.updates.groups import Group, copies, drawn_in_order, lower_level, step_count, step_prompts
 
-_NO_SPREAD = 1e-6  # of the returns of a prompt's generations: they teach nothing then
+_NO_SPREAD = 1e-6  # standard deviation of a prompt's returns below which they have no effect
 
 
 class RlooUpdate(PolicyUpdate):
     """Sequence-level advantages A_i = R_i - mean of the others' R, with R = r - beta log(pi / pi_ref).
 
-    Every step draws anew from the policy as it is, so the gradient is that of E r - beta KL, unbiased.
+    Every step samples from the current policy, so the gradient of E r - beta KL is unbiased.
 
     Args:
         context: with its lower level.
-        generations: n, of each prompt.
-        prompts: of a step.
-        steps: of an outer iteration, or "auto".
+        generations: n, per prompt.
+        prompts: per step.
+        steps: per outer iteration, or "auto".
     """
 
     def __init__(self, context: BuildContext, generations: int, prompts: int, steps: int | str) -> None:
@@ -31,13 +31,11 @@ class RlooUpdate(PolicyUpdate):
         self._generations, self._prompts, self._steps = generations, prompts, steps
 
     def steps(self, prompts: int) -> int:
-        """As configured, or once over the prompts."""
         return step_count(self._steps, prompts, self._prompts)
 
     def losses(
         self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int, start: int
     ) -> Iterator[PolicyStep]:
-        """Draw, score, and one loss for each forward pass that the step needs."""
         for s in range(start, self.steps(len(prompts))):
             group = self._draw(sampler, step_prompts(prompts, self._prompts, self._context.seed, t, s), t, s)
             yield from self._step(group, reward, s)
@@ -53,7 +51,7 @@ class RlooUpdate(PolicyUpdate):
     def _step(self, group: Group, reward: Reward, s: int) -> Iterator[PolicyStep]:
         context, beta = self._context, self._lower.beta
         rewards = group.rewards(reward, context.policy, context.batch)
-        rows = group.token_log_probs(context.policy, context.batch)  # a sampler of its own rounds otherwise
+        rows = group.token_log_probs(context.policy, context.batch)  # an external sampler rounds differently
         logp = group.by_prompt(sum(row) for row in rows)
         logp_ref = group.by_prompt(group.logp_ref)
         returns = regularised_return(rewards, logp, logp_ref, beta)

@@ -1,1 +1,1 @@
-"""What a finished run learned, put to use: commands that need torch, each a process of its own."""
+"""Commands that use what a run learned; they need torch, and each runs in a process of its own."""

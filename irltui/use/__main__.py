@@ -1,4 +1,4 @@
-"""`python -m irltui.use FILE`: do what a file asks for (see `irltui.config.requests`), and delete it."""
+"""`python -m irltui.use FILE`: run the command requested in FILE (see `irltui.config.requests`)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ MODULES = {
     "inspect": "irltui.preflight.inspect_data",
     "plugin": "irltui.use.plugin_check",
 }
-"""Where the `main` of a command is, if not in the module of `irltui.use` that has its name."""
+"""Modules of commands that are not in `irltui.use` under their own name."""
 
 
 def main(arguments: list[str]) -> int:
-    """Do what is asked and return the process's exit code."""
     if len(arguments) != 1:
         print("usage: python -m irltui.use FILE", file=sys.stderr)  # noqa: T201
         return EXIT_USAGE
@@ -39,14 +38,14 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except Exception:  # noqa: BLE001 - the last line of defence: every end is reported
+    except Exception:  # noqa: BLE001 - every failure is reported
         traceback.print_exc()
         return EXIT_FAILED
     return EXIT_OK
 
 
 def read_request(file: Path) -> tuple[str, Request]:
-    """The command that a file names and what it asks; the file is deleted."""
+    """Read and delete the file; return the command's name and its request."""
     text = file.read_text(encoding="utf-8")
     file.unlink()
     ((command, values),) = json.loads(text).items()

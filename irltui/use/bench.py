@@ -1,4 +1,4 @@
-"""`irltui bench`: benchmarks on a model or on what a run learned, outside of any run."""
+"""`irltui bench`: run benchmarks on a model or on the result of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from irltui.api import Benchmark, Prompt, Score
+from irltui.api import Benchmark, Score
 from irltui.benchmarks.build import build_benchmarks
 from irltui.benchmarks.intervals import Interval
 from irltui.config.load import recorded
@@ -17,7 +17,7 @@ from irltui.config.requests import BenchRequest
 from irltui.config.schema import RunConfig
 from irltui.console import columns, out, out_json, talk
 from irltui.engine.assemble import Assembly
-from irltui.engine.benchmarked_model import ModelUnderTest
+from irltui.engine.benchmarked_model import ModelUnderTest, Rewards
 from irltui.engine.evaluate import summarise
 from irltui.errors import IrltuiError, RunFolderError, TrainingError
 from irltui.lm.load import quiet_transformers
@@ -30,14 +30,14 @@ from irltui.views.numbers import between, figure
 
 @dataclass(frozen=True)
 class _Cell:
-    """One way of drawing, as it differs from the configuration's, and what was measured with it."""
+    """Changes to the configuration's decoding, and the results with them."""
 
     decoding: dict[str, float]
     results: dict[str, dict[str, Interval]]
 
 
 def main(request: BenchRequest) -> None:
-    """Measure, and print each metric with its interval.
+    """Run the benchmarks, and print each metric with its interval.
 
     Raises:
         IrltuiError: the model or a benchmark's file cannot be used, or a benchmark fails.
@@ -73,7 +73,7 @@ def _ways(request: BenchRequest) -> list[dict[str, float]]:
 
 
 def _needs_start(config: RunConfig, cells: Sequence[_Cell]) -> bool:
-    """Whether pi_0 is asked: by rewards that are measured against it, or by a strength."""
+    """Whether a reward or a strength needs pi_0."""
     drawn = [{**spec.decoding, **cell.decoding} for spec in config.benchmarks.values() for cell in cells]
     strengths = {changes.get("strength", config.decoding.strength) for changes in drawn}
     return strengths != {1.0} or (reads_start(config) and any(s.needs_reward for s in config.benchmarks.values()))
@@ -83,7 +83,7 @@ def _model(config: RunConfig, run: Path | None, *, beside_start: bool) -> tuple[
     size = config.micro_batch
     if run is not None:
         learned = load_learned(RunFolder(run), config, beside_start=beside_start)
-        parts, template, rewards = learned.parts, learned.template, _Rewards(learned, size)
+        parts, template, rewards = learned.parts, learned.template, _totals(learned, size)
     else:
         (parts, template), rewards = load_model_of(config, config.model), None
     model = ModelUnderTest(
@@ -99,14 +99,8 @@ def _model(config: RunConfig, run: Path | None, *, beside_start: bool) -> tuple[
     return model, parts
 
 
-class _Rewards:
-    """The learned reward as totals."""
-
-    def __init__(self, learned: Learned, batch: int) -> None:
-        self._learned, self._batch = learned, batch
-
-    def __call__(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
-        return [score.total for score in self._learned.rewards(prompts, responses, batch=self._batch)]
+def _totals(learned: Learned, batch: int) -> Rewards:
+    return lambda prompts, responses: [score.total for score in learned.rewards(prompts, responses, batch=batch)]
 
 
 def _scores(name: str, kind: str, benchmark: Benchmark, model: ModelUnderTest) -> list[Score]:
@@ -116,7 +110,7 @@ def _scores(name: str, kind: str, benchmark: Benchmark, model: ModelUnderTest) -
     except IrltuiError as error:
         raise type(error)(f"benchmarks.{name}: {error.message}", error.hint) from error
     except Exception as error:
-        raise TrainingError(f"benchmark {name} ({kind}): {error!r}", "Report it to its author.") from error
+        raise TrainingError(f"benchmark {name} ({kind}): {error!r}", "Report it to the benchmark's author.") from error
     return scores
 
 

@@ -1,6 +1,6 @@
 """README.md of an exported folder: a model card filled from the run, in Markdown under YAML.
 
-What was not measured is said, and the license is the user's to choose. Knows facts and words, no run folder.
+It states what was not measured, and leaves the license to the user.
 """
 
 from __future__ import annotations
@@ -25,28 +25,21 @@ _PAPER = "https://arxiv.org/abs/2405.17888"
 _MOST_ALERTS = 5
 _TITLES = {"sft": "SFT", "spin": "SPIN", "irft": "IRFT", "rft": "RFT"}
 _METHODS = {
-    "sft": "supervised fine-tuning (SFT), the likelihood of the demonstrations raised.",
-    "spin": "SPIN, which learns to tell the model's own answers, drawn once a pass, from the demonstrations.",
-    "irft": "implicit-reward fine-tuning (IRFT), which learns again and again to tell the model's fresh answers from "
+    "sft": "supervised fine-tuning (SFT), which maximises the likelihood of the demonstrations.",
+    "spin": "SPIN, which learns to tell the model's own answers, sampled once per pass, from the demonstrations.",
+    "irft": "implicit-reward fine-tuning (IRFT), which repeatedly learns to tell the model's latest answers from "
     "the demonstrations.",
     "rft": "reward-learning fine-tuning (RFT): a reward model learns to tell answers from demonstrations, and the "
-    "model follows it.",
+    "model is trained to maximise it.",
 }
 
 
 def write_card(folder: Path, run: RunFolder, exported: Exported) -> None:
-    """Write FOLDER/README.md.
-
-    Args:
-        folder: what was exported, with all else in place.
-        run: where it comes from.
-        exported: which moment of it.
-    """
+    """Write FOLDER/README.md; `folder` is otherwise complete."""
     (folder / "README.md").write_text(card(facts(folder, run, exported)), encoding="utf-8")
 
 
 def card(known: Facts) -> str:
-    """The card, Markdown under YAML."""
     sections = {
         "": _summary(known),
         "Use": _usage(known),
@@ -64,13 +57,13 @@ def card(known: Facts) -> str:
 def _front_matter(known: Facts) -> str:
     lines = [
         "---",
-        "# license: name the terms of use; those of the base model and of the data bind you, too",
+        "# license: choose one that the licenses of the base model and the data allow",
     ]
     if is_hub_name(known.base) and known.base != "quickstart":
         lines += [f"base_model: {quoted(known.base)}"]
         lines += [f"base_model_relation: {'adapter' if known.is_adapter else 'finetune'}"]
     else:
-        lines += [f"# base_model: OWNER/NAME, if a hub has what is called {quoted(safe(_called(known)))} here"]
+        lines += [f"# base_model: OWNER/NAME, if the base model ({quoted(safe(_called(known)))}) is on a hub"]
     source = str(known.manifest.config["data"]["source"])
     if _is_hub_name(source):
         lines += ["datasets:", f"- {quoted(source)}"]
@@ -109,11 +102,11 @@ def _summary(known: Facts) -> str:
     lines = [f"{base}, fine-tuned from demonstrations with irltui {__version__}: {_METHODS[known.method]}"]
     lines += [f"These are the weights at {when}."]
     if known.is_adapter:
-        lines += ["The folder holds a LoRA adapter alone: its base model is needed, too."]
+        lines += ["The folder contains only a LoRA adapter: it needs the base model."]
     if (known.folder / "adapter").is_dir():
-        lines += ["The weights have the LoRA adapter merged in; `adapter/` holds it by itself."]
+        lines += ["The LoRA adapter is merged into the weights; `adapter/` contains it separately."]
     if (known.folder / "reward").is_dir():
-        lines += ["`reward/` holds the reward model that was learned."]
+        lines += ["`reward/` contains the learned reward model."]
     return "\n".join(lines)
 
 
@@ -124,12 +117,12 @@ def _data(known: Facts) -> str:
     found = known.run.history.data.report
     lines = [f"Demonstrations from {source}: {found.rows} rows, {found.train} to train on, {found.held_out} held out"]
     lines[0] += f" ({inline(found.columns)})."
-    losses = [(what, *row) for what, rows in (("dropped", found.dropped), ("cut", found.cut)) for row in rows.items()]
-    lines += [f"- {what} {tally.count}: {inline(reason)}" for what, reason, tally in losses]
+    for what, rows in (("dropped", found.dropped), ("truncated", found.cut)):
+        lines += [f"- {what} {tally.count}: {inline(reason)}" for reason, tally in rows.items()]
     if found.responses.longest:
         for what, lengths in (("Prompts", found.prompts), ("Responses", found.responses)):
-            lines += [f"- {what}: {lengths.median} tokens in the middle, {lengths.longest} at most."]
-    template = {"none": "none: prompt and completion are joined as they are", "the tokenizer's": "the tokenizer's"}
+            lines += [f"- {what}: median {lengths.median} tokens, longest {lengths.longest}."]
+    template = {"none": "none; prompt and completion are concatenated", "the tokenizer's": "the tokenizer's"}
     lines += [f"- Chat template: {template.get(found.template, inline(portable(found.template)))}."]
     return "\n".join(lines)
 
@@ -137,7 +130,10 @@ def _data(known: Facts) -> str:
 def _method(known: Facts) -> str:
     rows = dict(_settings(known))
     table = ["| | |", "|---|---|", *(f"| {name} | {inline(value)} |" for name, value in rows.items())]
-    return f"[Getting More Juice Out of the SFT Data]({_PAPER}); every value is under Reproduce.\n\n" + "\n".join(table)
+    return (
+        f"[Getting More Juice Out of the SFT Data]({_PAPER}); all settings are listed under Reproduce.\n\n"
+        + "\n".join(table)
+    )
 
 
 def _settings(known: Facts) -> Iterator[tuple[str, object]]:
@@ -164,13 +160,13 @@ def _figures(known: Facts) -> str:
     side = Side(known.run.name, (known.run,))
     rows = final_rows([side], read_stored)
     if not rows:
-        return "None: nothing was measured."
+        return "Nothing was measured."
     lines = ["| | first | here | 95 % interval | n |", "|---|---|---|---|---|"]
     lines += [_row(row, known.run.history) for row in rows]
     overs = any(row.estimates[0] is not None and row.estimates[0].over for row in rows)
-    note = "Intervals are over held-out items. " if overs else "One run has no intervals of its own. "
+    note = "Intervals are over held-out items. " if overs else "A single run has no intervals. "
     meanings = [f"- {row.label}: {METRICS[row.name].means}" for row in rows if row.name in METRICS]
-    return "\n".join([*lines, "", f"{note}What they say:", "", *meanings])
+    return "\n".join([*lines, "", f"{note}What they mean:", "", *meanings])
 
 
 def _row(row: FinalRow, history: RunHistory) -> str:
@@ -201,7 +197,7 @@ def _reproduce(known: Facts) -> str:
         "</details>",
         "",
         f"irltui {manifest.irltui}; {versions}; {inline(manifest.platform)}.",
-        "The same machine, versions and data give the same weights; another machine gives other rounding.",
+        "The same machine, versions and data give the same weights; on another machine, rounding differs.",
     ]
     return "\n".join(lines)
 
@@ -211,15 +207,16 @@ def _usage(known: Facts) -> str:
     chats = found.report.template != "none" if found is not None else known.at("data", "template") != "none"
     words = [f"```python\n{_code(known, chats=chats)}```"]
     if known.run.config.get("data", {}).get("system"):
-        words += ["The model learned under a system message, `data.system` under Reproduce: send it, too."]
+        words += ["The model was trained with a system message (`data.system` under Reproduce): include it."]
     if not chats:
-        words += ["No chat template was used: a prompt is given as it is."]
+        words += ["No chat template was used: pass the prompt as plain text."]
     if known.is_adapter and not known.base:
-        words += [f"`adapter_config.json` names the base by a folder ({code(known.base_folder)}): fix that first."]
+        base = code(known.base_folder)
+        words += [f"`adapter_config.json` refers to the base model by a local folder ({base}): correct it first."]
     if (known.folder / "reward").is_dir():
         words += [
-            "The reward of an answer is the one number that `AutoModelForSequenceClassification` gives for prompt and "
-            "answer, from `reward/`; `irltui_bound` in its config.json is R of R tanh(r / R), 0 if unbounded."
+            "The reward r of an answer is the output of `AutoModelForSequenceClassification` from `reward/` for prompt "
+            "and answer. If `irltui_bound` in its config.json is R > 0, training used R tanh(r / R)."
         ]
     return "\n\n".join(words)
 
@@ -262,22 +259,22 @@ def _limits(known: Facts) -> str:
 def _each_limit(known: Facts) -> Iterator[str]:
     history = known.run.history
     if not history.evaluations:
-        yield "No benchmark was run: nothing here says how well the model does a task, or whether it forgot another."
+        yield "No benchmark was run: how well the model performs, and whether it has forgotten tasks, is unknown."
     if HELD_OUT_NLL not in history.metrics:
-        yield "No demonstrations were held out: every figure is of data that the model learned from."
+        yield "No demonstrations were held out: every figure is measured on training data."
     elif known.exported.is_best:
-        yield "This iteration was chosen by its held-out figures, so those are a little too good to be true."
+        yield "This iteration was selected by its held-out figures, which are therefore slightly optimistic."
     if known.method != "sft":
         yield (
-            "The reward was learned from the same demonstrations that the model was trained on. It says how much an "
-            "answer is like them, and nothing of whether it is true, safe or liked by people."
+            "The reward was learned from the same demonstrations as the model. It measures how much an answer "
+            "resembles them, not whether it is true, safe or preferred by people."
         )
-    yield "One run from one seed: how far another seed would have ended elsewhere is not known."
-    yield "Nobody looked for harmful, biased or private content, in the data or in what the model says."
+    yield "This is one run with one seed: the variation between seeds is unknown."
+    yield "Neither the data nor the model's answers were checked for harmful, biased or private content."
     if known.run.state != "finished":
-        yield f"The run had not finished when this was exported: it was {inline(known.run.state)}."
+        yield f"The run had not finished when this was exported (state: {inline(known.run.state)})."
     alerts = history.alerts
     for alert in alerts[-_MOST_ALERTS:]:
         yield f"The run warned at step {alert.step}: {inline(alert.text)}"
     if len(alerts) > _MOST_ALERTS:
-        yield f"It warned {len(alerts) - _MOST_ALERTS} times more before."
+        yield f"It had warned {len(alerts) - _MOST_ALERTS} more times before."

@@ -1,8 +1,4 @@
-"""What a model card is written from: a run up to the moment that was exported, without the machine it ran on.
-
-Absolute paths are cut down to their last name, for a card is read by people who never saw the machine. Knows run
-folders, no Markdown but how to keep foreign text out of it.
-"""
+"""What a model card shows: a run up to the exported checkpoint, without traces of the machine it ran on."""
 
 from __future__ import annotations
 
@@ -29,7 +25,7 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 @dataclass(frozen=True)
 class Exported:
-    """What was exported: a checkpoint with the steps that it had, or ("" and None) the result."""
+    """What was exported: a checkpoint and its step counts, or ("", None, None) for the result."""
 
     checkpoint: str = ""
     outer_iterations: int | None = None
@@ -39,7 +35,7 @@ class Exported:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the card is written from; `base` is a hub name, or "" and `base_folder` a local one's last name."""
+    """Everything that the card shows; `base` is a hub name, or "" with `base_folder` a local folder's name."""
 
     run: ComparedRun
     manifest: Manifest
@@ -50,23 +46,21 @@ class Facts:
 
     @property
     def method(self) -> str:
-        """sft, spin, irft or rft."""
+        """The algorithm: sft, spin, irft or rft."""
         algorithm = str(self.run.config.get("algorithm", "irft"))
         return "spin" if algorithm == "irft" and self.at("loop", "outer_iterations") == 1 else algorithm
 
     @property
     def is_adapter(self) -> bool:
-        """Whether the folder is an adapter alone."""
         return (self.folder / "adapter_config.json").is_file()
 
     def at(self, table: str, key: str) -> Any:
-        """A value of the run's configuration, "?" if there is none."""
+        """A value of the run's configuration, "?" if absent."""
         found = self.run.config.get(table)
         return found.get(key, "?") if isinstance(found, Mapping) else "?"
 
 
 def facts(folder: Path, run: RunFolder, exported: Exported) -> Facts:
-    """Read a run up to the exported moment."""
     manifest = read_manifest(run)
     config = portable(manifest.config)
     loaded = ComparedRun(run.path.name, run, config, _history(run, exported.step), str(read_status(run).state))
@@ -75,18 +69,18 @@ def facts(folder: Path, run: RunFolder, exported: Exported) -> Facts:
 
 
 def _history(run: RunFolder, step: int | None) -> RunHistory:
-    """The run's events, those after `step` left out."""
+    """The run's events up to `step`."""
     history = RunHistory()
     history.take(event for event in read_events(run.events) if step is None or getattr(event, "step", 0) <= step)
     return history
 
 
 def _base(config: Mapping[str, Any]) -> tuple[str, str]:
-    """The hub name that the model goes back to, through runs on runs; else the last name of a folder."""
+    """The hub name of the base model, following runs that started from runs; else the name of a folder."""
     name = str(config["model"]["name"])
     for _ in range(_DEEPEST):
         folder = Path(name).expanduser()
-        folder = folder.parent if folder.name == "model" else folder  # RUN/model is the run's result, too
+        folder = folder.parent if folder.name == "model" else folder  # RUN/model is also the run's result
         if not is_run(folder):
             break
         name = str(read_manifest(open_run_folder(folder)).config["model"]["name"])
@@ -101,7 +95,7 @@ def inline(value: object) -> str:
 
 
 def code(value: object) -> str:
-    """The same as code, which no markup has any meaning in; not for cells of a table."""
+    """Text from a run as inline code, not for table cells."""
     shown = safe(value, limit=300).replace("`", "'")
     return f"`{shown or ' '}`"
 

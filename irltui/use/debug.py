@@ -1,4 +1,4 @@
-"""`irltui debug batch`: compute a step that failed once more, and say which numbers are not finite, and whose."""
+"""`irltui debug batch`: recompute a failed step, and show which numbers are not finite."""
 
 from __future__ import annotations
 
@@ -30,8 +30,6 @@ _TEXT, _GRADIENTS = 60, 8
 
 @dataclass(frozen=True)
 class Row:
-    """One response of the batch."""
-
     side: str
     tokens: int
     log_prob: float
@@ -41,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Replay:
-    """What the step computes: its rows, its loss, and the parameters whose gradient is not finite."""
+    """What the step computes: its rows, its loss, and parameters and gradients that are not finite."""
 
     rows: list[Row]
     loss: float
@@ -50,10 +48,10 @@ class Replay:
 
 
 def main(request: DebugRequest) -> None:
-    """Replay a step that was kept.
+    """Recompute a stored step.
 
     Raises:
-        IrltuiError: it is not there, or what it needs cannot be loaded.
+        IrltuiError: it does not exist, or what it needs cannot be loaded.
     """
     quiet_transformers()
     kept = request.folder
@@ -145,7 +143,7 @@ def _is_finite(value: float | None) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no NaN."""
+    """NaN and infinity as text, since JSON has neither."""
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""`irltui export`: the result of a run, or of one of its outer iterations, as a folder to use and to share.
+"""`irltui export`: a run's result, or one of its outer iterations, as a folder to use and share.
 
-A transformers folder with a model card; for LoRA the adapter beside the merged weights, for RFT the reward. Reads the
-run folder, also while an engine works there, and changes nothing of it.
+A transformers folder with a model card; with LoRA also the adapter, with RFT the reward. Only reads the run folder,
+even while an engine is running.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from irltui.use.hub import check_name, push
 from irltui.use.learned import load_checkpoint
 
 RESULT, BEST, LAST = "result", "best", "last"
-_PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}  # loading one runs whatever it says
+_PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}  # loading one can run any code
 
 
 def main(request: ExportRequest) -> None:
-    """Write a transformers folder with tokenizer and card; adapter/ and reward/ in it where the run has them.
+    """Write a transformers folder with tokenizer and card, and adapter/ and reward/ where the run has them.
 
     Raises:
-        IrltuiError: no such checkpoint, it cannot be loaded or written, or the hub refuses.
+        IrltuiError: there is no such checkpoint, it cannot be loaded or written, or the hub refuses.
     """
     quiet_transformers()
     folder, target = open_run_folder(request.run), request.out
@@ -53,22 +53,22 @@ def main(request: ExportRequest) -> None:
         check_name(request.hub)
     config = recorded(read_manifest(folder).config)
     if not request.merge and config.adapter.kind == "off":
-        raise RunFolderError(f"{folder.path}: --no-merge: the run has no adapter", "Leave out --no-merge.")
+        raise RunFolderError(f"{folder.path}: --no-merge: the run has no adapter", "Omit --no-merge.")
     exported = _export(folder, config, request)
-    told = {"model": str(target), **{p: str(target / p) for p in ("adapter", "reward") if (target / p).is_dir()}}
+    written = {"model": str(target), **{p: str(target / p) for p in ("adapter", "reward") if (target / p).is_dir()}}
     if request.hub:
         listed = "".join(f"\n  {path.relative_to(target)}" for path in sorted(target.rglob("*")) if path.is_file())
         talk(f"pushing {target} to {request.hub}:{listed}")
-        told["hub"] = push(target, request.hub, private=not request.public)
+        written["hub"] = push(target, request.hub, private=not request.public)
     if request.as_json:
         place = {"checkpoint": exported.checkpoint, "outer_iterations": exported.outer_iterations}
-        out_json({"reward": "", "adapter": "", **told, **place, "card": str(target / "README.md")})
+        out_json({"reward": "", "adapter": "", **written, **place, "card": str(target / "README.md")})
     else:
-        say("\n".join(f"{what:<8} {where}" for what, where in {**told, "card": target / "README.md"}.items()))
+        say("\n".join(f"{what:<8} {where}" for what, where in {**written, "card": target / "README.md"}.items()))
 
 
 def _export(run: RunFolder, config: RunConfig, request: ExportRequest) -> Exported:
-    """Write everything beside, then rename: the folder is whole or absent."""
+    """Write to a temporary folder and rename it, so that the target is complete or absent."""
     target, iteration = request.out, request.iteration
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def _export(run: RunFolder, config: RunConfig, request: ExportRequest) -> Export
                 _cast(folder, request.dtype)
             write_card(folder, run, place)
             for file in folder.rglob("*"):
-                if file.is_file():  # safetensors lets nobody else read what it writes
+                if file.is_file():  # safetensors writes files that only their owner can read
                     shutil.copymode(folder / "README.md", file)
     except (OSError, SafetensorError) as error:
         raise RunFolderError(
@@ -95,11 +95,11 @@ def _export(run: RunFolder, config: RunConfig, request: ExportRequest) -> Export
 
 
 def find_checkpoint(run: RunFolder, iteration: str) -> str:
-    """The name of the checkpoint that is meant, verified.
+    """The name of the requested checkpoint, verified.
 
     Raises:
-        CheckpointError: there is none such, or it is damaged.
-        OptionError: what is asked for names none.
+        CheckpointError: it does not exist, or is damaged.
+        OptionError: `iteration` is malformed.
     """
     names = newest_first(run) if run.checkpoints.is_dir() else []
     good = [name for name in names if not damage(run.checkpoints / name)]
@@ -112,8 +112,8 @@ def find_checkpoint(run: RunFolder, iteration: str) -> str:
         name = read_position(run.checkpoints / good[0]).best_checkpoint
         if not name:
             raise CheckpointError(
-                f"{run.path}: no outer iteration with held-out figures has ended, so none is best",
-                "Take --iteration last, or keep demonstrations out with data.held_out.",
+                f"{run.path}: no completed outer iteration has held-out figures, so none is best",
+                "Use --iteration last, or hold out demonstrations with data.held_out.",
             )
     elif iteration.isdecimal():
         name, wanted = f"{int(iteration):04d}-000000", f"after outer iteration {iteration}"
@@ -122,7 +122,7 @@ def find_checkpoint(run: RunFolder, iteration: str) -> str:
     else:
         raise OptionError(
             f"--iteration {iteration}: no such iteration",
-            "Say result, best, last, a number such as 2, or the name of a checkpoint such as 0002-000000.",
+            "Use result, best, last, a number such as 2, or the name of a checkpoint such as 0002-000000.",
         )
     if name in good:
         return name
@@ -133,15 +133,14 @@ def find_checkpoint(run: RunFolder, iteration: str) -> str:
 def _kept(names: list[str]) -> str:
     ends = [str(int(name.split("-")[0])) for name in reversed(names) if name.endswith("-000000")]
     listed = f"Kept after outer iterations: {', '.join(ends) or 'none'}"
-    return f"{listed}; checkpoint.keep says how many of the newest stay."
+    return f"{listed}. checkpoint.keep sets how many of the newest are kept."
 
 
 def _copy_result(run: RunFolder, folder: Path, request: ExportRequest) -> Exported:
-    """What the engine wrote when the run ended."""
     if not run.model.is_dir():
         raise RunFolderError(
-            f"{run.path}: has no result yet: the run is {read_status(run).state}",
-            f"Finish it (irltui run --resume {run.path}), or take its newest checkpoint: --iteration last.",
+            f"{run.path}: no result yet (the run is {read_status(run).state})",
+            f"Finish it (irltui run --resume {run.path}), or export its newest checkpoint with --iteration last.",
         )
     talk(f"exporting the result of {run.path}")
     parts = {"adapter": run.adapter, "reward": run.reward}
@@ -154,7 +153,7 @@ def _copy_result(run: RunFolder, folder: Path, request: ExportRequest) -> Export
 
 
 def _copy(source: Path, target: Path) -> None:
-    """The files of a result, as they were written; no pickled weights, and no card that knows nothing of the run.
+    """The sealed files of a result, without pickled weights and model cards.
 
     Raises:
         ExportError: one is damaged.
@@ -188,16 +187,16 @@ def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, request
 
 
 def _cast(folder: Path, dtype: str) -> None:
-    """All weights of the folder in another type, with the configurations that name it.
+    """Convert all weights of the folder, and the configurations that name their type.
 
     Raises:
-        ExportError: a weight has no finite value in that type.
+        ExportError: a weight overflows in that type.
     """
     wanted: torch.dtype = getattr(torch, dtype)
     for file in folder.rglob("*.safetensors"):
         tensors = {n: t.to(wanted) if t.is_floating_point() else t for n, t in load_file(file).items()}
         if over := [n for n, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]:
-            raise ExportError(f"--dtype {dtype}: {over[0]} has numbers too large for it", "Take --dtype bfloat16.")
+            raise ExportError(f"--dtype {dtype}: {over[0]} has values too large for it", "Use --dtype bfloat16.")
         save_file(tensors, file, metadata={"format": "pt"})
     for file in folder.rglob("config.json"):
         values = json.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""An exported folder to a model hub, through huggingface_hub; private unless asked otherwise. Knows no run."""
+"""Push an exported folder to a model hub through huggingface_hub; private unless requested otherwise."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from huggingface_hub.utils import validate_repo_id
 from irltui.errors import HubError
 from irltui.text import masked
 
-_OWN_FILES = {".gitattributes"}  # what a new repository has by itself
+_OWN_FILES = {".gitattributes"}  # in every new repository
 _REASONS = {
-    401: "Sign in with `hf auth login`, or set HF_TOKEN to a token that may write.",
-    403: "The token may not write there: take one that may, or another OWNER.",
-    404: "Is OWNER spelt right, and may your token write there?",
+    401: "Log in with `hf auth login`, or set HF_TOKEN to a token with write access.",
+    403: "The token has no write access there: use another token or another OWNER.",
+    404: "Check the spelling of OWNER, and whether your token has write access there.",
 }
 
 
 def check_name(name: str) -> None:
-    """Whether a model can be called so.
+    """Refuse what is not a model's name.
 
     Raises:
         HubError: it cannot.
@@ -33,11 +33,11 @@ def check_name(name: str) -> None:
     except HFValidationError:
         is_name = False
     if not is_name:
-        raise HubError(f"--push-to-hub {name}: no name of a model on a hub", "Write it as OWNER/NAME.")
+        raise HubError(f"--push-to-hub {name}: not the name of a hub model", "Write it as OWNER/NAME.")
 
 
 def push(folder: Path, name: str, *, private: bool, api: HfApi | None = None) -> str:
-    """Upload a folder as a new model, or into one that is still empty.
+    """Upload a folder as a new model, or into an empty one.
 
     Args:
         folder: what to upload.
@@ -49,10 +49,10 @@ def push(folder: Path, name: str, *, private: bool, api: HfApi | None = None) ->
         The model's address.
 
     Raises:
-        HubError: the hub refuses or is out of reach; the folder stays.
+        HubError: the hub refuses or cannot be reached; the folder stays.
     """
     api = api or HfApi()
-    again = f"The folder is whole: `hf upload {name} {folder}` pushes it, too."
+    again = f"The folder is complete: you can push it with `hf upload {name} {folder}`."
     try:
         address = _repository(api, name, private=private)
         api.upload_folder(repo_id=name, folder_path=folder, commit_message="irltui export")
@@ -74,7 +74,9 @@ def _repository(api: HfApi, name: str, *, private: bool) -> str:
             raise
     found: Any = api.model_info(name)
     if files := sorted({file.rfilename for file in found.siblings or ()} - _OWN_FILES):
-        raise HubError(f"{name}: holds files already ({files[0]} ...)", "Choose another NAME: nothing is replaced.")
+        raise HubError(
+            f"{name}: already contains files ({files[0]} ...)", "Choose another NAME: irltui overwrites none."
+        )
     if private and not found.private:
-        raise HubError(f"{name}: already exists, and public", "Choose another NAME, or push with --public.")
+        raise HubError(f"{name}: already exists and is public", "Choose another NAME, or push with --public.")
     return f"{api.endpoint}/{name}"

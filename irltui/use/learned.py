@@ -1,7 +1,6 @@
-"""What a run learned, loaded for use: its policy, its tokenisation and its reward, built as training built them.
+"""The result of a run, loaded for use: policy, tokenisation and reward, built as in training.
 
-Reads a run folder and never writes there. Computes in float32, so that a score does not depend on the responses
-beside it.
+Only reads the run folder. Computes in float32, so that a score does not depend on its batch.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _FOR_SCORING = {"dtype": "float32", "gradient_checkpointing": False}
 
 @dataclass(frozen=True)
 class Learned:
-    """A run's result; `parts` are over pi of RUN/model. The reward is loaded when it is first asked for."""
+    """A run's result; `parts` are built over RUN/model. The reward is loaded when first needed."""
 
     run: RunFolder
     parts: Assembly
@@ -45,12 +44,12 @@ class Learned:
     def rewards(
         self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], *, batch: int
     ) -> list[RewardScore]:
-        """R(x, y) of each response and of its tokens, in order; `batch` responses per forward pass.
+        """R(x, y) of each response and its tokens, in order; `batch` responses per forward pass.
 
         Raises:
             RunFolderError: the reward is missing.
             ModelError: the reward or the model that the run began with cannot be loaded, or their tokens differ.
-            CheckpointError: the reward of a plugin has no checkpoint to be read from.
+            CheckpointError: the checkpoint of a plugin's reward cannot be read.
         """
         reward, policy, reference = self._reward, self.parts.policy, None
         if reads_start(self.parts.config):
@@ -78,24 +77,24 @@ class Learned:
 
 
 def reads_start(config: RunConfig) -> bool:
-    """Whether a run's reward is measured against pi_0; that of a run that learned none is log pi - log pi_0."""
+    """Whether the reward needs pi_0; the reward of a run that learned none is log pi - log pi_0."""
     return not config.has_reward or config.reward.needs_reference
 
 
 def load_learned(run: RunFolder, config: RunConfig | None = None, *, beside_start: bool = False) -> Learned:
-    """The result of a run that has finished.
+    """Load the result of a finished run.
 
     Args:
         run: its folder.
-        config: other options than those of the run (decoding, benchmarks ...); None takes the run's.
-        beside_start: pi_0 will be asked, too: adapters then stay apart from it, so that one model is loaded for both.
+        config: options other than the run's (decoding, benchmarks ...).
+        beside_start: pi_0 is needed, too: an adapter then stays separate, so that one model serves both.
 
     Raises:
         RunFolderError: there is no result yet.
         ModelError: its model cannot be loaded.
     """
     if not run.model.is_dir():
-        raise RunFolderError(f"{run.path}: has no result yet (model/ is missing)", "Finish it: irltui run --resume.")
+        raise RunFolderError(f"{run.path}: no result yet (model/ is missing)", "Finish it: irltui run --resume.")
     manifest = read_manifest(run)
     config = config or recorded(manifest.config)
     section = config.model.model_copy(
@@ -115,12 +114,7 @@ def load_model_of(
     section: ModelSection,
     poll: Callable[[], None] = lambda: None,
 ) -> tuple[Assembly, PromptTemplate]:
-    """The parts of a configuration over any model, which does not train, and what makes prompts of text.
-
-    Args:
-        config: of a run.
-        section: of the model.
-        poll: called often in long work.
+    """The parts of a configuration over any model, which does not train, and its prompt template.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -134,7 +128,7 @@ def load_model_of(
 
 
 def load_checkpoint(config: RunConfig, folder: Path) -> Assembly:
-    """The parts as training had them at a checkpoint or at a step that failed, ready to train.
+    """The parts as training had them at a checkpoint or failed step, ready to train.
 
     Raises:
         ModelError: the model that the run began with cannot be loaded.
@@ -144,7 +138,7 @@ def load_checkpoint(config: RunConfig, folder: Path) -> Assembly:
     try:
         parts = assemble_at_start(config)
     except ModelError as error:
-        hint = "A checkpoint holds only what was trained: the model that the run began with must still be there."
+        hint = "A checkpoint contains only what was trained, so it needs the model that the run started from."
         raise ModelError(error.message, hint) from error
     load_weights(folder, parts.policy.trained(), parts.reward)
     return parts
@@ -153,19 +147,19 @@ def load_checkpoint(config: RunConfig, folder: Path) -> Assembly:
 def _reading(
     config: RunConfig, section: ModelSection, begun: float | None
 ) -> tuple[Any, frozenset[int], PromptTemplate]:
-    """Tokenizer, what ends a response, and what makes prompts of text; `begun` as for `load_tokenizer`."""
+    """Tokenizer, ids that end a response, and prompt template; `begun` as for `load_tokenizer`."""
     tokenizer = load_tokenizer(section, begun)
     ends = eos_ids(tokenizer, generation_defaults(section).eos_token_id, config.data.template)
     return tokenizer, ends, PromptTemplate(tokenizer, ends, config.data.template, config.data.system)
 
 
 def _load_start(section: ModelSection, tokenizer: Any) -> Any:
-    """pi_0, which rewards that need a reference and strengths are measured against."""
+    """pi_0, for rewards that need a reference and for decoding.strength."""
     try:
         check_same_tokens(load_tokenizer(section), tokenizer, f"model.name: {section.name}")
         return _placed(load_model(section), section)
     except ModelError as error:
-        hint = "A log-ratio is measured against pi_0: the model that the run began with must still be there."
+        hint = "A log-ratio is measured against pi_0, so it needs the model that the run started from."
         raise ModelError(error.message, hint) from error
 
 

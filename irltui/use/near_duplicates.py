@@ -1,7 +1,7 @@
-"""Texts that repeat one another, word by word or nearly: MinHash over runs of three words, then exact overlap.
+"""Exact and near duplicates among texts: MinHash over three-word shingles, then exact overlap.
 
-Every text is compared with the first one of each bucket it falls into, so that a million copies of one text cost a
-million comparisons and not their square. Knows words, nothing of prompts and responses.
+Each text is compared with the first one of each bucket it falls into, so that a million copies of one text cost a
+million comparisons rather than their square.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NEAR = 0.8
-"""Overlap (Jaccard) of the runs of three words from which on two texts are nearly the same."""
+"""Jaccard overlap of the shingles above which two texts are near duplicates."""
 _RUN = 3
 _BANDS, _ROWS = 12, 3  # an overlap of 0.8 is found with probability 0.9998
 _PRIME = (1 << 31) - 1
@@ -21,7 +21,7 @@ _PRIME = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """The earliest text that is like this one (for the first of them, the next), how many more there are if `exact`."""
+    """The earliest similar text (for the first of them, the next); how many more there are if `exact`."""
 
     index: int
     others: int
@@ -29,12 +29,12 @@ class Twin:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Words without case and punctuation, so that trifles make no difference."""
+    """Words without case and punctuation."""
     return tuple("".join(c if c.isalnum() else " " for c in text.casefold()).split())
 
 
 def find_twins(texts: Sequence[tuple[str, ...]]) -> list[Twin | None]:
-    """What each text repeats; texts without words repeat nothing."""
+    """The duplicate of each text, if any; texts without words have none."""
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, words in enumerate(texts):
         if words:
@@ -54,7 +54,7 @@ def find_twins(texts: Sequence[tuple[str, ...]]) -> list[Twin | None]:
 
 
 def _near(indices: Sequence[int], texts: Sequence[tuple[str, ...]]) -> list[tuple[int, int]]:
-    """Pairs of a text and an earlier one that is nearly the same."""
+    """Pairs of a text and an earlier, nearly equal one."""
     stream = np.random.default_rng(0)
     factors = stream.integers(1, _PRIME, (_BANDS * _ROWS, 1), dtype=np.int64)
     shifts = stream.integers(0, _PRIME, (_BANDS * _ROWS, 1), dtype=np.int64)
@@ -66,7 +66,7 @@ def _near(indices: Sequence[int], texts: Sequence[tuple[str, ...]]) -> list[tupl
         hashes = np.fromiter(own, dtype=np.int64)
         signature = ((factors * (hashes % _PRIME) + shifts) % _PRIME).min(axis=1).reshape(_BANDS, _ROWS)
         seen = [leaders.setdefault((band, signature[band].tobytes()), i) for band in range(_BANDS)]
-        if i in seen:  # it leads a bucket, so that later ones will be compared with it
+        if i in seen:  # it leads a bucket: later ones are compared with it
             runs[i] = own
         close = [j for j in sorted(set(seen)) if j != i and _overlap(own, runs[j]) >= NEAR]
         found += [(i, j) for j in close[:1]]
@@ -74,7 +74,7 @@ def _near(indices: Sequence[int], texts: Sequence[tuple[str, ...]]) -> list[tupl
 
 
 def _runs(words: tuple[str, ...]) -> frozenset[int]:
-    """Hashes of all runs of three words; of all words, if there are fewer."""
+    """Hashes of all three-word shingles; of all words if there are fewer."""
     if len(words) < _RUN:
         return frozenset({zlib.crc32(" ".join(words).encode())})
     return frozenset(zlib.crc32(" ".join(words[i : i + _RUN]).encode()) for i in range(len(words) - _RUN + 1))

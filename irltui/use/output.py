@@ -1,16 +1,17 @@
-"""The file of a command that works for long: rows are gathered beside it as they are done, the file appears whole.
+"""The output file of a long command: finished rows are stored beside it, and it appears complete at the end.
 
-`F.partial` grows by whole groups of rows, each flushed to disk, so that a killed command loses one group and the
-same command goes on behind the last one. `F` is made of it at the end, `F.about.json` says what it was made from.
-Knows lines, not what stands in them.
+`F.partial` grows by groups of rows, each flushed to disk, so that after a crash the same command continues behind the
+last group. `F` is written from it at the end, and `F.about.json` says what it was made from.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -18,17 +19,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from irltui import __version__
-from irltui.errors import RunFolderError
-from irltui.runs.durable import replace_json, sync_folder
+from tqdm import tqdm
 
-_GOES_ON = "the same command continues after the last row that was stored."
-_REMEDY = "Choose another --out, or begin anew with --overwrite."
+from irltui import __version__
+from irltui.config.requests import OnRows
+from irltui.console import is_quiet, talk
+from irltui.errors import RunFolderError
+from irltui.lm.initial import weights_digest
+from irltui.runs.durable import replace_json, sync_folder
+from irltui.text import masked
+from irltui.use.learned import reads_start
+from irltui.use.rows import Source
+
+_REMEDY = "Choose another --out, or start over with --overwrite."
+_PAUSE = 10.0  # seconds between two lines of progress without a terminal
 
 
 @dataclass(frozen=True)
 class Job:
-    """What an output is made of; files of another job are never continued.
+    """What an output is made from; files of another job are never continued.
 
     `learned` and `rows` are fingerprints of the run's result and of the data, `options` is whatever else changes a row.
     """
@@ -41,7 +50,7 @@ class Job:
     options: Mapping[str, Any]
 
     def difference(self, other: Mapping[str, Any]) -> str:
-        """In what a job that a file tells of is not this one; "" if it is."""
+        """How a stored job differs from this one; "" if it does not."""
         for name, words in (
             ("command", f"by `irltui {other.get('command')}`"),
             ("learned", f"with another run or result ({other.get('run')})"),
@@ -54,34 +63,41 @@ class Job:
 
 
 class Output:
-    """An output file that is being made, held by one process.
+    """An output file in progress, locked by one process.
 
     Args:
         path: F.
-        job: what it is made of.
-        view: how its rows are shown; it does not change what is gathered.
-        overwrite: begin anew, whatever is there.
+        job: what it is made from.
+        view: how its rows are shown, which does not affect the stored rows.
+        overwrite: start over, whatever is there.
 
     Raises:
-        RunFolderError: F or its partial is somebody else's, in use, or cannot be written.
+        RunFolderError: F or its partial belongs to another job, is in use, or cannot be written.
     """
 
     def __init__(self, path: Path, job: Job, view: Mapping[str, Any], *, overwrite: bool = False) -> None:
         self.path, self._job, self._view = path, job, view
         self._partial, self._about = (path.with_name(path.name + end) for end in (".partial", ".about.json"))
-        self._start = 0  # where the first row begins in the partial
+        self._start = 0  # offset of the first row in the partial
         self.done = 0
         self.is_complete = False
         with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = self._partial.open("a+b")
-            self._lock()
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunFolderError(f"{path}: another command is writing it", "Wait for it, or stop it.") from None
             try:
                 if overwrite:
-                    self._clear()
-                self._take_up()
+                    path.unlink(missing_ok=True)
+                    self._about.unlink(missing_ok=True)
+                    self._file.truncate(0)
+                self._find_rows()
             except (RunFolderError, OSError):
-                self._leave()
+                if self._file.seek(0, os.SEEK_END) == 0:
+                    self._partial.unlink(missing_ok=True)
+                self._file.close()
                 raise
 
     def __enter__(self) -> Output:
@@ -90,11 +106,26 @@ class Output:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.is_complete or not self.done:
             self._partial.unlink(missing_ok=True)
-        with suppress(OSError):  # closing tries again to write what a full disk refused
+        with suppress(OSError):  # closing retries a write that a full disk refused
             self._file.close()
 
+    def gather(
+        self, work: Callable[[range], list[dict[str, Any]]], total: int, group: int, *, verb: str, unit: str
+    ) -> None:
+        """Append the missing rows of `total`, one group at a time, and show progress; redo an incomplete group."""
+        done, pause = self.done, 0.1 if sys.stderr.isatty() else _PAUSE
+        talk(f"{total} {unit}" + (f", continuing from {unit[:-1]} {done + 1}" if done else ""))
+        self.keep(done - done % group)
+        times = {"mininterval": pause, "delay": pause}
+        with tqdm(
+            total=total, initial=done, desc=verb, unit=f" {unit}", disable=is_quiet(), leave=False, **times
+        ) as bar:
+            for start in range(self.done, total, group):
+                self.append(work(range(start, min(start + group, total))))
+                bar.update(self.done - bar.n)
+
     def keep(self, count: int) -> None:
-        """Forget the rows behind the first `count`."""
+        """Drop all rows after the first `count`."""
         places = [place for place, _ in islice(self.rows(), count + 1)]
         if len(places) > count:
             self._file.truncate(places[count])
@@ -114,7 +145,7 @@ class Output:
         self.done += len(lines)
 
     def rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """What has been gathered, in order, with the place of each for `at`."""
+        """The stored rows in order, each with its offset for `at`."""
         with self._partial.open("rb") as file:
             place = file.seek(self._start)
             for line in file:
@@ -122,18 +153,17 @@ class Output:
                 place += len(line)
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """What has been gathered, in order."""
         return (line for _, line in self.rows())
 
     def at(self, places: Iterable[int]) -> Iterator[dict[str, Any]]:
-        """Rows by their places."""
+        """Rows by their offsets."""
         with self._partial.open("rb") as file:
             for place in places:
                 file.seek(place)
                 yield json.loads(file.readline())
 
     def finish(self, rows: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
-        """Write F, whole, and what it was made from.
+        """Write F atomically, and what it was made from.
 
         Raises:
             RunFolderError: the disk refuses.
@@ -141,8 +171,7 @@ class Output:
         beside = self.path.with_name(f".{self.path.name}.tmp")
         with _explained(self.path):
             with beside.open("wb") as file:
-                for row in rows:
-                    file.write(_line(row))
+                file.writelines(map(_line, rows))
                 file.flush()
                 os.fsync(file.fileno())
             about = {"irltui": __version__, **asdict(self._job), "view": dict(self._view), "summary": dict(summary)}
@@ -151,48 +180,36 @@ class Output:
             sync_folder(self.path.parent)
         self.is_complete = True
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunFolderError(f"{self.path}: another command is making it", "Wait for it, or end it.") from None
-
-    def _clear(self) -> None:
-        for file in (self.path, self._about):
-            file.unlink(missing_ok=True)
-        self._file.truncate(0)
-
-    def _leave(self) -> None:
-        """Leave no empty file behind where nothing was begun."""
-        if self._file.seek(0, os.SEEK_END) == 0:
-            self._partial.unlink(missing_ok=True)
-        self._file.close()
-
-    def _take_up(self) -> None:
-        """Find out what is there: a whole F, some rows, or nothing."""
+    def _find_rows(self) -> None:
+        """Find out what exists: all of F, some rows, or nothing. Truncates what a crash has torn."""
         if self.path.exists():
-            self._check_whole()
+            self._check_complete()
             self.is_complete = True
             return
         self._file.seek(0)
         header = self._file.readline()
-        if header.endswith(b"\n"):
+        if not header.endswith(b"\n"):
+            self._file.truncate(0)
+            header = _line({"irltui": __version__, **asdict(self._job)})
+            self._file.write(header)
+            self._file.flush()
+        else:
             self._check_partial(header)
-            self._start = len(header)
-            self._count_rows()
-            return
-        self._file.truncate(0)  # nothing, or a header that a crash tore
-        header = _line({"irltui": __version__, **asdict(self._job)})
-        self._file.write(header)
-        self._file.flush()
-        self._start = len(header)
+        self._start = end = len(header)
+        self._file.seek(end)
+        for line in self._file:
+            if not line.endswith(b"\n"):
+                break
+            end += len(line)
+            self.done += 1
+        self._file.truncate(end)
 
-    def _check_whole(self) -> None:
+    def _check_complete(self) -> None:
         try:
             about = json.loads(self._about.read_text(encoding="utf-8"))
             difference = self._job.difference(about) or "with other options" * (about.get("view") != dict(self._view))
         except (OSError, ValueError, AttributeError):
-            raise RunFolderError(f"{self.path}: exists, and irltui did not make it", _REMEDY) from None
+            raise RunFolderError(f"{self.path}: exists, and irltui did not write it", _REMEDY) from None
         if difference:
             raise RunFolderError(f"{self.path}: exists, and was made {difference}", _REMEDY)
 
@@ -202,26 +219,59 @@ class Output:
         except (ValueError, AttributeError):
             raise RunFolderError(f"{self._partial}: damaged", _REMEDY) from None
         if difference:
-            raise RunFolderError(f"{self._partial}: was begun {difference}", _REMEDY)
+            raise RunFolderError(f"{self._partial}: was started {difference}", _REMEDY)
 
-    def _count_rows(self) -> None:
-        """Count whole rows; a line that a crash tore is cut off."""
-        end = self._start
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                break
-            end += len(line)
-            self.done += 1
-        self._file.truncate(end)
+
+def output_of(asked: OnRows, source: Source, options: Mapping[str, Any], view: Mapping[str, Any]) -> Output:
+    """The output file of a command on a run and a source.
+
+    Args:
+        asked: the request.
+        source: the rows.
+        options: what changes a row, besides how rows become tokens.
+        view: what changes only how rows are shown.
+
+    Raises:
+        RunFolderError: the file belongs to another job.
+    """
+    kept = {"template", "system", "max_prompt_tokens", "max_response_tokens", "overlong", "columns"}
+    job = Job(
+        asked.command(),
+        str(asked.folder.path.resolve()),
+        _result(asked),
+        masked(asked.config.data.source),
+        _digest(json.dumps(row, default=str).encode() + b"\n" for row in source.rows),
+        {"data": asked.config.data.model_dump(mode="json", include=kept), **options},
+    )
+    return Output(asked.out, job, view, overwrite=asked.overwrite)
+
+
+def _result(asked: OnRows) -> str:
+    """A digest of what rewards and answers depend on: the run, its newest weights, and pi_0 if needed."""
+    run, config = asked.folder, asked.config
+    parts = [run.manifest.read_bytes()]
+    with suppress(OSError):  # the checkpoints of a finished run may have been deleted
+        name = (run.checkpoints / "latest").read_text(encoding="utf-8").strip()
+        parts.append((run.checkpoints / name / "manifest.json").read_bytes())  # has the digest of every file
+    if reads_start(config) or asked.is_guided:
+        parts.append(weights_digest(config.model).encode())
+    return _digest(parts)
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 @contextmanager
 def _explained(path: Path) -> Generator[None]:
-    """What the disk refuses becomes an error with the file's name."""
+    """Turn an OSError into an error that names the file."""
     try:
         yield
     except OSError as error:
-        hint = f"Make room or choose another --out: {_GOES_ON}"
+        hint = "Make room or choose another --out: the same command continues after the last stored row."
         raise RunFolderError(f"{path}: cannot be written: {error}", hint) from error
 
 

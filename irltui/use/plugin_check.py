@@ -1,6 +1,6 @@
-"""Look at one plugin in a process of its own, which may crash or hang: what it provides, and whether it conforms.
+"""Check one plugin in a process of its own, which may crash or hang: what it provides, and whether it conforms.
 
-Prints one JSON object a line, as soon as it is known; who started this process keeps the time.
+Prints one JSON object per line, as soon as it is known; the caller enforces the time limit.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from irltui.errors import PluginError
 
 
 def main(request: PluginRequest) -> None:
-    """Print every kind of a plugin, then every check of it.
+    """Print each kind of a plugin, then each of its checks.
 
     Raises:
-        PluginError: it does not load, or there is no kind that options are given for.
+        PluginError: it does not load, or lacks a kind that options are given for.
     """
     plugin, options = request.plugin, request.options
     registry = Registry()
@@ -71,7 +71,7 @@ def _checked(component: str, kind: str, spec: type[Spec], options: Mapping[str, 
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
         yield {"event": "check", "check": "Its options can be made", "problem": problems + hint}
         return
-    except Exception as error:  # noqa: BLE001 - a plugin's class may do anything
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
         yield {"event": "check", "check": "Its options can be made", "problem": repr(error)}
         return
     begun = ""
@@ -82,4 +82,4 @@ def _checked(component: str, kind: str, spec: type[Spec], options: Mapping[str, 
 
 
 def _say(**line: Any) -> None:
-    print(json.dumps(line), flush=True)  # noqa: T201 - the one who started this process reads it
+    print(json.dumps(line), flush=True)  # noqa: T201 - the calling process reads it

@@ -1,4 +1,4 @@
-"""Rows of any source of data as a run tokenises them; one that cannot be used keeps its place, with the reason."""
+"""Rows of any data source, tokenised as in a run; an unusable row keeps its place, with the reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from irltui.data.tokens import Fitted, RowTokens
 
 @dataclass(frozen=True, slots=True)
 class UsableRow:
-    """Row `number` (1-based) with its ids; of a prompt alone the response has none."""
+    """Row `number` (1-based) with its ids; if only prompts are read, the response has none."""
 
     number: int
     row: Row
@@ -25,13 +25,12 @@ class UsableRow:
 
     @property
     def prompt(self) -> Prompt:
-        """The prompt, named after its row."""
         return Prompt(f"row-{self.number}", self.row.prompt_text, self.fitted.prompt)
 
 
 @dataclass(frozen=True, slots=True)
 class UnusableRow:
-    """Row `number` (1-based), and why it is of no use."""
+    """Row `number` (1-based), and why it cannot be used."""
 
     number: int
     reason: str
@@ -39,7 +38,7 @@ class UnusableRow:
 
 @dataclass(frozen=True)
 class Source:
-    """Rows and the columns that are read of them; without a completion column they are prompts."""
+    """Rows and the columns read from them; with `is_prompts` there is no completion."""
 
     rows: Rows
     columns: Columns
@@ -49,10 +48,10 @@ class Source:
         return len(self.rows)
 
     def read(self, numbers: Iterable[int], tokens: RowTokens) -> list[UsableRow | UnusableRow]:
-        """Rows by their 0-based places.
+        """Read rows by 0-based index.
 
         Raises:
-            DataError: no row like one of them can be used, or it is over-long and the policy is "error".
+            DataError: no such row can be used, or one is over-long and data.overlong is "error".
         """
         return [self._read(i, tokens) for i in numbers]
 
@@ -72,12 +71,12 @@ class Source:
 
 
 def open_source(section: DataSection, *, prompts: bool = False, named: bool = True) -> Source:
-    """The rows of a source.
+    """Open the rows of a source.
 
     Args:
-        section: where it is, and its columns.
-        prompts: only prompts are asked for.
-        named: its columns were named for this very source; otherwise names that it lacks are found anew.
+        section: the source and its columns.
+        prompts: read only prompts.
+        named: the columns were named for this source; otherwise missing names are detected again.
 
     Raises:
         DataError: the source cannot be used, or a column is missing.

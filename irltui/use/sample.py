@@ -1,9 +1,9 @@
-"""`irltui sample`: answers of a run's policy, the best of n by the run's reward."""
+"""`irltui sample`: answers by a run's policy, the best of n by the run's reward."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from irltui.api import Generation
@@ -12,14 +12,10 @@ from irltui.data.tokens import RowTokens
 from irltui.lm.load import quiet_transformers
 from irltui.runs.data_report import Tally
 from irltui.use.learned import Learned, load_learned
-from irltui.use.output import Output
-from irltui.use.progress import progress
-from irltui.use.request import output_of
+from irltui.use.output import Output, output_of
 from irltui.use.rows import Source, UnusableRow, UsableRow, open_source
-from irltui.use.scoring import gather
 
-_GENERATIONS = 32
-"""About so many generations are drawn, scored and stored together, if the sampler's groups are no larger."""
+_GENERATIONS = 32  # sampled, scored and stored together, if the sampler's groups are no larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +27,16 @@ class _Candidate:
 
 
 def main(asked: SampleRequest) -> None:
-    """Answer prompts into a file.
+    """Write answers to prompts into a file.
 
     Raises:
-        IrltuiError: the prompts cannot be used, or the file is another job's.
+        IrltuiError: the prompts cannot be used, or the file belongs to another job.
     """
     quiet_transformers()
     source = open_source(asked.config.data, prompts=True, named=asked.named)
     decoding = asked.config.decoding.model_dump(mode="json") | {"max_new_tokens": asked.config.max_new_tokens}
-    drawn = {"count": asked.count, "seed": asked.seed, "decoding": decoding}
-    with output_of(asked, source, drawn, {}) as output:
+    options = {"count": asked.count, "seed": asked.seed, "decoding": decoding}
+    with output_of(asked, source, options, {}) as output:
         if output.is_complete:
             return
         if output.done < len(source):
@@ -55,20 +51,19 @@ def _gather(output: Output, asked: SampleRequest, source: Source) -> None:
     def work(places: range) -> list[dict[str, Any]]:
         return list(_answer(learned, source.read(places, tokens), asked))
 
-    with progress("answered", "prompts", output.done, len(source)) as bar:
-        together = max(_GENERATIONS, learned.parts.sampler.group) // asked.count
-        gather(output, bar, len(source), max(1, together), work)
+    together = max(_GENERATIONS, learned.parts.sampler.group) // asked.count
+    output.gather(work, len(source), max(1, together), verb="answered", unit="prompts")
 
 
 def _answer(
     learned: Learned, read: Sequence[UsableRow | UnusableRow], asked: SampleRequest
 ) -> Iterator[dict[str, Any]]:
-    """A line for each prompt."""
+    """Yield a line per prompt."""
     usable = [item.prompt for item in read if isinstance(item, UsableRow)]
     prompts = [replace(prompt, id=f"{prompt.id}#{i}") for prompt in usable for i in range(asked.count)]
     decoding = learned.parts.context.decoding
-    drawn = {g.prompt_id: g for g in learned.parts.sampler.sample(prompts, decoding, asked.seed)}
-    generations = [drawn[prompt.id] for prompt in prompts]
+    sampled = {g.prompt_id: g for g in learned.parts.sampler.sample(prompts, decoding, asked.seed)}
+    generations = [sampled[prompt.id] for prompt in prompts]
     rewards: list[float | None] = [None] * len(prompts)
     if _is_scored(asked):
         tokens = [generation.tokens for generation in generations]
@@ -99,16 +94,13 @@ def _candidate(learned: Learned, generation: Generation, reward: float | None) -
 
 
 def _best(candidates: Sequence[_Candidate]) -> dict[str, Any]:
-    """The best one's fields, its place, and all of them; ties go to the first."""
+    """The best candidate's fields, its index, and all candidates; the first wins ties."""
     best = max(range(len(candidates)), key=lambda i: (candidates[i].reward or 0.0, -i))
-    chosen = candidates[best]
-    fields = {name: getattr(chosen, name) for name in _Candidate.__dataclass_fields__}
-    rest = [{name: getattr(c, name) for name in _Candidate.__dataclass_fields__} for c in candidates]
-    return {**fields, "best": best, "candidates": rest}
+    return {**asdict(candidates[best]), "best": best, "candidates": [asdict(each) for each in candidates]}
 
 
 def _summary(lines: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
-    """What choosing gained: the mean reward of the best beside that of all."""
+    """Counts, and the mean reward of the best and of all candidates."""
     skipped: dict[str, Tally] = {}
     chosen: list[float] = []
     every: list[float] = []

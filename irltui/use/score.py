@@ -1,26 +1,31 @@
-"""`irltui score`: a run's reward of every row of some data."""
+"""`irltui score`: a run's reward for every row of a source."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from irltui.config.requests import ScoreRequest
+from irltui.config.requests import OnRows, ScoreRequest
+from irltui.data.tokens import RowTokens, token_texts
 from irltui.lm.load import quiet_transformers
-from irltui.use.output import Output
-from irltui.use.request import output_of
-from irltui.use.rows import open_source
-from irltui.use.scoring import ScoredRow, gather_scores, summarise
+from irltui.runs.data_report import Tally
+from irltui.use.learned import Learned, load_learned, reads_start
+from irltui.use.output import Output, output_of
+from irltui.use.rows import Source, UnusableRow, UsableRow, open_source
+
+_GROUP = 32  # rows scored and stored together, if a batch is no larger
 
 
 def main(asked: ScoreRequest) -> None:
-    """Score rows into a file.
+    """Write the scores of all rows into a file.
 
     Raises:
-        IrltuiError: the data cannot be used, or the file is another job's.
+        IrltuiError: the data cannot be used, or the file belongs to another job.
     """
     quiet_transformers()
     source = open_source(asked.config.data, named=asked.named)
@@ -33,8 +38,125 @@ def main(asked: ScoreRequest) -> None:
         output.finish(_view(output, rank=asked.rank, best=asked.best), summary)
 
 
+@dataclass(frozen=True, slots=True)
+class ScoredRow:
+    """Row `number` (1-based) with its reward, or with the reason why it has none.
+
+    `length` counts the response's tokens; `ended` is False if it was truncated; `cut` says what was truncated.
+    """
+
+    number: int
+    reward: float | None
+    reason: str = ""
+    prompt: str | list[dict[str, str]] = ""
+    system: str = ""
+    completion: str = ""
+    length: int = 0
+    ended: bool = True
+    cut: tuple[str, ...] = ()
+    pieces: tuple[str, ...] = ()
+    token_rewards: tuple[float, ...] = ()
+
+    def line(self) -> dict[str, Any]:
+        """The row as written; empty fields are left out."""
+        if self.reward is None:
+            return {"row": self.number, "reward": None, "reason": self.reason}
+        line: dict[str, Any] = {"row": self.number, "reward": self.reward, "length": self.length, "ended": self.ended}
+        if self.cut:
+            line["cut"] = self.cut
+        if self.system:
+            line["system"] = self.system
+        line |= {"prompt": self.prompt, "completion": self.completion}
+        if self.pieces:
+            line |= {"pieces": self.pieces, "token_rewards": self.token_rewards}
+        return line
+
+    @staticmethod
+    def of(line: Mapping[str, Any]) -> ScoredRow:
+        """The inverse of `line`, without token rewards."""
+        names = ("reason", "prompt", "system", "completion", "length", "ended")
+        known = {name: line[name] for name in names if name in line}
+        return ScoredRow(line["row"], line["reward"], cut=tuple(line.get("cut", ())), **known)
+
+
+def gather_scores(output: Output, asked: OnRows, source: Source, *, parts: bool) -> None:
+    """Score the rows that are left, with their tokens' rewards if `parts`.
+
+    Raises:
+        IrltuiError: the reward cannot be loaded.
+    """
+    if output.done == len(source):
+        return
+    learned = load_learned(asked.folder, asked.config, beside_start=reads_start(asked.config))
+    tokens = RowTokens(asked.config.data, learned.template, learned.parts.policy.eos_ids)
+
+    def work(places: range) -> list[dict[str, Any]]:
+        read = source.read(places, tokens)
+        return [row.line() for row in _score_rows(learned, read, batch=asked.batch, parts=parts)]
+
+    output.gather(work, len(source), max(_GROUP, asked.batch), verb="scored", unit="rows")
+
+
+def _score_rows(
+    learned: Learned, read: Sequence[UsableRow | UnusableRow], *, batch: int, parts: bool
+) -> Iterator[ScoredRow]:
+    usable = [item for item in read if isinstance(item, UsableRow)]
+    scores = iter(
+        learned.rewards([item.prompt for item in usable], [item.fitted.response for item in usable], batch=batch)
+    )
+    for item in read:
+        if isinstance(item, UnusableRow):
+            yield ScoredRow(item.number, None, item.reason)
+        else:
+            score = next(scores)
+            yield _scored(learned, item, score.total, score.tokens if parts else None)
+
+
+def _scored(learned: Learned, item: UsableRow, reward: float, parts: Sequence[float] | None) -> ScoredRow:
+    if not math.isfinite(reward):
+        return ScoredRow(item.number, None, f"reward is {reward}")
+    row, fitted = item.row, item.fitted
+    decode = learned.parts.policy.tokenizer.decode
+    return ScoredRow(
+        item.number,
+        reward,
+        prompt=row.prompt,
+        system=row.system,
+        completion=row.completion,
+        length=len(fitted.response),
+        ended=fitted.ended,
+        cut=fitted.cut,
+        pieces=() if parts is None else tuple(token_texts(fitted.response, decode)),
+        token_rewards=() if parts is None else tuple(parts),
+    )
+
+
+def summarise(rows: Iterable[ScoredRow]) -> dict[str, Any]:
+    """How many rows have a reward, statistics of the rewards, and why other rows have none."""
+    rewards: list[float] = []
+    skipped: dict[str, Tally] = {}
+    cut = 0
+    for row in rows:
+        if row.reward is None:
+            skipped.setdefault(row.reason, Tally()).add(row.number)
+        else:
+            rewards.append(row.reward)
+            cut += bool(row.cut)
+    summary: dict[str, Any] = {
+        "rows": len(rewards) + sum(tally.count for tally in skipped.values()),
+        "scored": len(rewards),
+        "cut": cut,
+        "skipped": {reason: {"count": tally.count, "rows": tally.rows} for reason, tally in skipped.items()},
+    }
+    if rewards:
+        ordered = sorted(rewards)
+        summary |= {"mean": math.fsum(rewards) / len(rewards), "median": ordered[(len(ordered) - 1) // 2]}
+        summary |= {"lowest": ordered[0], "highest": ordered[-1]}
+    return summary
+
+
 def _view(output: Output, *, rank: bool, best: bool) -> Iterator[Mapping[str, Any]]:
-    """Rows as they are to be shown; rows without a reward come last in a ranking, and are best of nothing."""
+    """Rows as shown; rows without a reward come last in a ranking, and are never a best one."""
     places, counts = _best(output) if best else (array("q", (place for place, _ in output.rows())), array("q"))
     order = list(range(len(places)))
     if rank:
@@ -47,7 +169,7 @@ def _view(output: Output, *, rank: bool, best: bool) -> Iterator[Mapping[str, An
 
 
 def _best(output: Output) -> tuple[array[int], array[int]]:
-    """Places of each prompt's best row, in the order the prompts appear in, and among how many; ties: the first."""
+    """Offsets of each prompt's best row in the order of the prompts, and the size of its group; the first wins ties."""
     found: dict[bytes, tuple[float, int, int]] = {}
     for place, line in output.rows():
         if line["reward"] is None:

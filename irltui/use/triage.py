@@ -1,13 +1,19 @@
-"""`irltui triage`: a run's own demonstrations from the most to the least suspicious."""
+"""`irltui triage`: a run's demonstrations from the most to the least suspicious, with reasons.
+
+Suspicion is 1 minus the reward's rank (from 0 for the lowest to 1 for the highest) plus a weight for every other
+reason, so that the order follows the reward where there is no other reason. Over-long rows are ranked separately.
+"""
 
 from __future__ import annotations
 
+import bisect
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 from irltui.config.requests import TriageRequest
 from irltui.data.source import Rows, load_rows
@@ -15,19 +21,31 @@ from irltui.errors import RunFolderError
 from irltui.lm.load import quiet_transformers
 from irltui.runs.durable import replace_file
 from irltui.use.heaps import two_heaps
-from irltui.use.request import output_of
+from irltui.use.near_duplicates import Twin, find_twins, words_of
+from irltui.use.output import output_of
 from irltui.use.rows import open_source
-from irltui.use.scoring import ScoredRow, gather_scores, summarise
-from irltui.use.triage_reasons import Suspect, suspects
+from irltui.use.score import ScoredRow, gather_scores, summarise
+
+_UNUSABLE = 2.0
+_EMPTY = 0.8
+_REPEATED_PAIR, _NEAR_PAIR = 0.5, 0.4
+_REPEATED_RESPONSE, _NEAR_RESPONSE = 0.3, 0.2
+_REPEATED_PROMPT, _NEAR_PROMPT = 0.1, 0.05
+_CUT = 0.15
+_LENGTH = 0.3
+
+_SOME = 3  # fewer rows give no meaningful share
+_LOW = 0.1  # share of lowest rewards that counts as low
+_OUTLIER = 3.5  # modified z-score of the logarithm of the length (Iglewicz and Hoaglin)
+_HABIT = 0.1  # share of rows above which repeated prompts are by design
+_TELLING_WORDS = 5  # shorter responses may well be the same
 
 
 def main(request: TriageRequest) -> None:
-    """Order demonstrations into a file.
-
-    All rows are looked at, over-long ones that the run left out included.
+    """Write the demonstrations into a file, the most suspicious first, over-long ones included.
 
     Raises:
-        IrltuiError: its data is gone, or the file is another job's.
+        IrltuiError: the data is missing, or the file belongs to another job.
     """
     quiet_transformers()
     trained_on_cut = request.config.data.overlong == "truncate"
@@ -40,8 +58,8 @@ def main(request: TriageRequest) -> None:
             rows = [ScoredRow.of(line) for line in output.lines()]
             found = suspects(rows, trained_on_cut=trained_on_cut)
             heaps = two_heaps([row.reward for row in rows if row.reward is not None])
-            summary = {"suspicious": _with_reasons(found), "heaps": None if heaps is None else asdict(heaps)}
-            output.finish(map(_line, found), summarise(rows) | summary)
+            summary = {"suspicious": sum(bool(suspect.reasons) for suspect in found), "heaps": heaps and asdict(heaps)}
+            output.finish((suspect.line() for suspect in found), summarise(rows) | summary)
     if asked.keep is not None:
         _keep(asked.out, asked.keep, load_rows(asked.config.data))
 
@@ -65,13 +83,115 @@ def _keep(triaged: Path, file: Path, rows: Rows) -> None:
         raise RunFolderError(f"--keep {file}: cannot be written: {error}", "Choose another file.") from error
 
 
-def _line(suspect: Suspect) -> dict[str, Any]:
-    line: dict[str, Any] = {"row": suspect.row.number, "suspicion": round(suspect.suspicion, 4)}
-    line["reasons"] = suspect.reasons
-    if suspect.rank is not None:
-        line["reward_rank"] = round(suspect.rank, 4)
-    return line | suspect.row.line()
+class Reason(NamedTuple):
+    weight: float
+    text: str
 
 
-def _with_reasons(found: Sequence[Suspect]) -> int:
-    return sum(bool(suspect.reasons) for suspect in found)
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A demonstration; `rank` is the share of lower rewards among rows of its kind, None without a reward."""
+
+    row: ScoredRow
+    suspicion: float
+    rank: float | None
+    reasons: tuple[str, ...]
+
+    def line(self) -> dict[str, Any]:
+        """The row as written."""
+        ranked = {} if self.rank is None else {"reward_rank": round(self.rank, 4)}
+        about = {"row": self.row.number, "suspicion": round(self.suspicion, 4), "reasons": self.reasons}
+        return {**about, **ranked, **self.row.line()}
+
+
+def suspects(rows: Sequence[ScoredRow], *, trained_on_cut: bool = False) -> list[Suspect]:
+    """All rows, the most suspicious first; ties in the order of the data.
+
+    Args:
+        rows: in the order of the data.
+        trained_on_cut: over-long rows were truncated in training; otherwise they were dropped.
+    """
+    usable = [row for row in rows if row.reward is not None]
+    # A truncated text has a lower reward because nobody trained on it as it is.
+    ordered = {
+        is_cut: sorted(row.reward for row in usable if row.reward is not None and bool(row.cut) is is_cut)
+        for is_cut in (False, True)
+    }
+    reasons = _Reasons(usable, trained_on_cut=trained_on_cut)
+    found = [Suspect(row, _UNUSABLE, None, (f"cannot be used: {row.reason}",)) for row in rows if row.reward is None]
+    for place, row in enumerate(usable):
+        rank = _rank(row.reward or 0.0, ordered[bool(row.cut)])
+        others = reasons.of(place)
+        low = [f"reward among the lowest {max(1, math.ceil(100 * rank))} %"] if rank < _LOW else []
+        texts = (*low, *(reason.text for reason in others))
+        found.append(Suspect(row, 1 - rank + sum(reason.weight for reason in others), rank, texts))
+    return sorted(found, key=lambda suspect: (-suspect.suspicion, suspect.row.number))
+
+
+class _Reasons:
+    """Reasons other than the reward; needs all rows."""
+
+    def __init__(self, rows: Sequence[ScoredRow], *, trained_on_cut: bool) -> None:
+        self._rows = rows
+        self._became = "truncated in training" if trained_on_cut else "not trained on"
+        prompts = [words_of(_text(row)) for row in rows]
+        responses = [words_of(row.completion) for row in rows]
+        self._words = [len(words) for words in responses]
+        self._prompts, self._responses = find_twins(prompts), find_twins(responses)
+        # No shingle spans both texts: the separator is no word.
+        self._pairs = find_twins([(*x, "|", *y) for x, y in zip(prompts, responses, strict=True)])
+        repeated = sum(twin is not None for twin in self._prompts)
+        self._repeats_prompts = len(rows) >= _SOME / _HABIT and repeated > _HABIT * len(rows)
+        logs = [math.log(row.length) for row in rows]
+        self._usual = median(logs) if logs else 0.0
+        self._spread = median(abs(value - self._usual) for value in logs) if logs else 0.0
+
+    def of(self, place: int) -> list[Reason]:
+        found = [self._empty(place), self._length(place), self._cut(place), self._repeated(place)]
+        return [reason for reason in found if reason is not None]
+
+    def _empty(self, place: int) -> Reason | None:
+        return None if self._words[place] else Reason(_EMPTY, "response without words")
+
+    def _length(self, place: int) -> Reason | None:
+        length = self._rows[place].length
+        if not self._spread or 0.6745 * abs(math.log(length) - self._usual) / self._spread <= _OUTLIER:
+            return None
+        return Reason(_LENGTH, f"response of {length} tokens (typical: {math.exp(self._usual):.0f})")
+
+    def _cut(self, place: int) -> Reason | None:
+        cut = self._rows[place].cut
+        return Reason(_CUT, f"{', '.join(cut)}: {self._became}") if cut else None
+
+    def _repeated(self, place: int) -> Reason | None:
+        """The gravest repetition only: a repeated pair also repeats its prompt and its response."""
+        pair, response, prompt = self._pairs[place], self._responses[place], self._prompts[place]
+        if pair is not None and pair.index < place:
+            weight = _REPEATED_PAIR if pair.exact else _NEAR_PAIR
+            return Reason(weight, self._words_for("prompt and response", pair))
+        if response is not None and self._words[place] >= _TELLING_WORDS and pair is None:
+            weight = _REPEATED_RESPONSE if response.exact else _NEAR_RESPONSE
+            return Reason(weight, self._words_for("response", response))
+        if prompt is not None and pair is None and not self._repeats_prompts:
+            weight = _REPEATED_PROMPT if prompt.exact else _NEAR_PROMPT
+            return Reason(weight, self._words_for("prompt", prompt))
+        return None
+
+    def _words_for(self, what: str, twin: Twin) -> str:
+        near = "same" if twin.exact else "nearly the same"
+        more = f" and {twin.others - 1} more" if twin.others > 1 else ""
+        return f"{near} {what} as row {self._rows[twin.index].number}{more}"
+
+
+def _rank(reward: float, ordered: Sequence[float]) -> float:
+    """The share of the other rewards that are lower; equal ones count half."""
+    if len(ordered) == 1:
+        return 1.0
+    lower, upper = bisect.bisect_left(ordered, reward), bisect.bisect_right(ordered, reward)
+    return (lower + (upper - lower - 1) / 2) / (len(ordered) - 1)
+
+
+def _text(row: ScoredRow) -> str:
+    if isinstance(row.prompt, str):
+        return f"{row.system} {row.prompt}"
+    return " ".join([row.system, *(message["content"] for message in row.prompt)])

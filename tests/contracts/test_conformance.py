@@ -167,14 +167,14 @@ class MadeExplicit(Made):
         (Made(kind="t/padding"), "scores change with padding"),
         (Made(kind="t/detached"), "does not require grad"),
         (Made(kind="t/shape"), "score gives shape (6, 2) where (6,) is due"),
-        (Made(kind="t/batch"), "a response alone has another score than among others"),
-        (Made(kind="t/random"), "two calls give two scores"),
+        (Made(kind="t/batch"), "a response has another score alone than in a batch"),
+        (Made(kind="t/random"), "two calls give different scores"),
         (Made(kind="t/double"), "score gives torch.float64 on cpu where torch.float32 on cpu is due"),
         (Made(kind="t/infinite"), "score is not finite in row 0"),
         (Made(kind="t/parts"), "token scores are not zero outside the response"),
         (Made(kind="t/parameters"), "parameters() is empty"),
         (MadeExplicit(kind="t/forgets"), "after save and load the scores differ"),
-        (MadeExplicit(kind="t/padding"), "parameters() has the policy's"),
+        (MadeExplicit(kind="t/padding"), "parameters() includes the policy's"),
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
@@ -232,7 +232,7 @@ SAMPLERS: dict[str, Callable[..., Sampler]] = {
 @pytest.mark.parametrize(
     ("kind", "problem"),
     [
-        ("neighbours", "is answered otherwise among other prompts"),
+        ("neighbours", "gets another generation among other prompts"),
         ("skips", "1 of 6 prompts are not answered"),
         ("deaf", "context.poll is never called"),
         ("swallows", "prompts are not answered"),
@@ -257,7 +257,7 @@ class MadeUpdate(UpdateSpec):
 
 
 def test_a_policy_step_that_begins_anew_on_resume_is_told() -> None:
-    with pytest.raises(AssertionError, match="the losses are others"):
+    with pytest.raises(AssertionError, match="the losses differ"):
         check_update(MadeUpdate(kind="t/restarts"))
 
 

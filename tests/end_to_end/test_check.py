@@ -50,7 +50,7 @@ def test_without_a_probe_no_weights_are_needed(given: list[str], tmp_path: Path)
 def test_what_is_wrong_is_named_with_its_exit_code(given: list[str], tmp_path: Path) -> None:
     for arguments, said in (
         (["check", "irft", "--model", "model", "--data", "none.jsonl"], "none.jsonl: no such file"),
-        (["check", "irft", *given, "--devices", "8xTPU"], "write a count and a name"),
+        (["check", "irft", *given, "--devices", "8xTPU"], "not a count and a device"),
         (["check", "irft", *given, "--set", "loop.batch=0"], "loop.batch"),
         (["check"], "TARGET"),
     ):

@@ -88,7 +88,7 @@ def test_a_killed_command_given_again_ends_in_the_same_file(place: Path, tmp_pat
     assert not (tmp_path / "f").exists()
     again = irltui(*arguments, "--out", tmp_path / "f", cwd=place)
     assert again.returncode == 0, again.stderr
-    assert "going on from prompt" in again.stderr
+    assert "continuing from prompt" in again.stderr
     assert (tmp_path / "f").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
@@ -97,13 +97,13 @@ def test_a_killed_command_given_again_ends_in_the_same_file(place: Path, tmp_pat
     [
         (("triage", "sft", "--keep", "demos.jsonl"), 1, "--keep demos.jsonl: is there already"),
         (("sample", "sft", "--prompts", "demos.jsonl", "--strength", "-1"), 2, "-1"),
-        (("score", "begun", "--data", "demos.jsonl"), 1, "has no result yet"),
+        (("score", "begun", "--data", "demos.jsonl"), 1, "no result yet"),
         (("score", "nowhere", "--data", "demos.jsonl"), 3, "no run here"),
         (("score", "rft", "--data", "demo.jsonl"), 2, "Did you mean demos.jsonl?"),
         (("score", "rft", "--data", "demos.jsonl", "--set", "data.columns.prompt=ask"), 2, 'column "ask" not found'),
         (("score", "rft", "--data", "demos.jsonl", "--set", "loop.batch=8"), 2, "fixed by the run"),
         (("score", "rft", "--data", "demos.jsonl", "--set", "data.limit=none"), 2, "data.limit"),
-        (("score", "rft", "--data", "demos.jsonl", "--out", "demos.jsonl"), 1, "irltui did not make it"),
+        (("score", "rft", "--data", "demos.jsonl", "--out", "demos.jsonl"), 1, "irltui did not write it"),
         (("sample", "rft", "--prompts", "demos.jsonl", "--best-of", "0"), 2, "--best-of"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,

@@ -127,13 +127,14 @@ def test_a_sampler_that_breaks_its_contract_is_named(
     assert problem in told["reason"]
 
 
+@pytest.mark.parametrize("loss", ["sigmoid", "sigmoid_norm"])
 def test_when_every_generation_equals_its_demonstration_the_run_says_so(
-    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, loss: str
 ) -> None:
     from irltui.engine.pairs import Pair
 
     monkeypatch.setattr(Pair, "is_equal", True)
-    told = failed(tmp_path, config(*inputs), 1)
+    told = failed(tmp_path, config(*inputs, {"loss": {"kind": loss}}), 1)
     assert "every generation equals its demonstration" in told["reason"]
 
 

@@ -42,7 +42,7 @@ def test_it_is_public_only_if_asked(hub: Hub, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("status", "hint"),
-    [(401, "hf auth login"), (403, "may not write"), (404, "spelt right"), (400, "hf upload me/model")],
+    [(401, "hf auth login"), (403, "no write access"), (404, "spelling of OWNER"), (400, "hf upload me/model")],
 )
 def test_a_refusal_is_told_with_what_to_do(hub: Hub, folder: Path, status: int, hint: str) -> None:
     hub.refusal = status
@@ -54,14 +54,14 @@ def test_a_refusal_is_told_with_what_to_do(hub: Hub, folder: Path, status: int, 
 
 def test_a_model_that_holds_files_is_not_written_over(hub: Hub, folder: Path) -> None:
     hub.refusal, hub.private, hub.files = 409, True, {".gitattributes": b"", "model.safetensors": b"mine"}
-    with pytest.raises(HubError, match="holds files already"):
+    with pytest.raises(HubError, match="already contains files"):
         push(folder, "me/model", private=True, api=hub.api())
     assert hub.files["model.safetensors"] == b"mine"
 
 
 def test_an_empty_model_that_is_there_is_filled_unless_everybody_would_read_it(hub: Hub, folder: Path) -> None:
     hub.refusal, hub.private = 409, False
-    with pytest.raises(HubError, match="already exists, and public"):
+    with pytest.raises(HubError, match="already exists and is public"):
         push(folder, "me/model", private=True, api=hub.api())
     hub.private = True
     push(folder, "me/model", private=True, api=hub.api())
@@ -76,5 +76,5 @@ def test_a_hub_out_of_reach_is_told(hub: Hub, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["model", "me/", "a/b/c", "me/mo del", "me/--x"])
 def test_a_name_that_no_model_can_have_is_refused_before_any_work(name: str) -> None:
-    with pytest.raises(HubError, match="no name of a model"):
+    with pytest.raises(HubError, match="not the name of a hub model"):
         check_name(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from irltui.benchmarks.comparison import compare, read_items
+from irltui.benchmarks.comparison import compare, read_metrics
 from irltui.benchmarks.intervals import clustered_interval, mean_interval
 
 
@@ -73,7 +73,7 @@ def test_arms_are_compared_on_the_items_they_share() -> None:
 def test_items_are_read_by_metric(tmp_path: Path) -> None:
     rows = [{"item": "a", "metric": "m", "value": 1}, {"item": "a", "metric": "n", "value": 2}]
     (tmp_path / "x.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert read_items(tmp_path / "x.jsonl", "n") == {"a": 2.0}
+    assert read_metrics(tmp_path / "x.jsonl")["n"] == {"a": 2.0}
 
 
 ROUNDED = (

@@ -117,5 +117,5 @@ def test_a_judge_that_can_only_read_so_much_is_not_asked_for_more(tmp_path: Path
 
 def test_the_embedded_world_judges_its_own_prompts_alone() -> None:
     spec = WinRate(kind="win_rate", data="d", judge="quickstart")
-    with pytest.raises(DataError, match="prompt 1 is none"):
+    with pytest.raises(DataError, match="prompt 1 is not one"):
         build_judge(spec, ["Who are you?"], BuildContext(policy=None))

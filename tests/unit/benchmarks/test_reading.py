@@ -78,7 +78,7 @@ def test_other_columns_can_be_named(tmp_path: Path) -> None:
         ({"prompt": "a", "chosen": "b"}, {}, 'rejected: column "rejected" not found in'),
         ({"prompt": "a", "chosn": "b", "rejected": "c"}, {}, 'Set chosen = "chosn".'),
         (PAIR, {"prompt": "question"}, 'prompt: column "question" not found in'),
-        ({"chosen": "a", "rejected": "b"}, {}, "prompt: no column of a usual name in"),
+        ({"chosen": "a", "rejected": "b"}, {}, "prompt: no prompt column found in"),
         ({**PAIR, "chosen": None}, {}, "row 1: chosen: completion is null"),
         ({**PAIR, "rejected": " "}, {}, "row 1: rejected: empty completion"),
         ({**PAIR, "rejected": "I."}, {}, "row 1: chosen and rejected are the same"),
@@ -89,7 +89,7 @@ def test_other_columns_can_be_named(tmp_path: Path) -> None:
                 "rejected": [{"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}],
             },
             {},
-            "row 1: chosen and rejected answer different prompts",
+            "row 1: chosen and rejected have different prompts",
         ),
     ],
 )

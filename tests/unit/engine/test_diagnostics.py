@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irltui.engine import diagnostics
-from irltui.samplers.logp_error import agreement_metrics, disagreement
+from irltui.samplers.agreement import agreement_metrics, disagreement
 
 VALUES = st.lists(st.floats(-5, 5), min_size=1, max_size=12)
 

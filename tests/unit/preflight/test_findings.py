@@ -69,17 +69,17 @@ def test_a_long_held_out_response_that_is_a_training_rows_is_a_leak(tmp_path: Pa
     rows = [{**row, "completion": "the cat the dog the cat the dog the cat the dog the cat"} for row in ROWS]
     texts = [f.text for f in found(*load(tmp_path / "d.jsonl", rows))]
     assert any("response of a training row" in text for text in texts)
-    assert any("one and the same response" in text for text in texts)
+    assert any("have the same response" in text for text in texts)
 
 
 def test_rows_left_out_or_cut_are_warned_of_with_what_to_raise(tmp_path: Path) -> None:
     long = [{**row, "completion": " ".join(WORDS)} for row in ROWS[:20]]
     config, data = load(tmp_path / "d.jsonl", ROWS[20:] + long, max_response_tokens=6)
-    (lost,) = [f for f in found(config, data) if "left out" in f.text]
+    (lost,) = [f for f in found(config, data) if "are dropped" in f.text]
     assert "20 of 60" in lost.text
     assert "max_response_tokens" in lost.remedy
     config, data = load(tmp_path / "d.jsonl", ROWS[20:] + long, max_response_tokens=6, overlong="truncate")
-    assert any("are cut" in f.text for f in found(config, data))
+    assert any("are truncated" in f.text for f in found(config, data))
 
 
 def test_no_template_a_wide_cap_and_few_held_out_prompts_are_notes(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from irltui.errors import ConfigError, ModelError
 from irltui.preflight import seconds as timing
 from irltui.preflight.devices import devices
 from irltui.preflight.memory import Memory, memory
+from irltui.preflight.seconds import Work, work
 from irltui.preflight.shapes import Shapes, shapes
-from irltui.preflight.work import Work, work
 from irltui.runs.data_report import DataReport, Lengths
 from support import runs, tiny
 

@@ -218,5 +218,5 @@ def test_a_trunk_that_does_not_exist_is_named(model: Path, tmp_path: Path) -> No
 
 
 def test_freezing_beside_adapters_is_refused() -> None:
-    with pytest.raises(ValueError, match="frozen already"):
+    with pytest.raises(ValueError, match="already frozen"):
         Explicit(kind="explicit", freeze=1, lora_rank=4)

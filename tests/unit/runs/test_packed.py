@@ -86,7 +86,7 @@ def test_a_damaged_packed_file_is_refused_by_name(tmp_path: Path, harm) -> None:
     file.write_bytes(harm(file.read_bytes()))
     with pytest.raises(RunFolderError, match=r"0000\.jsonl\.gz:0: damaged") as caught:
         SampleStore(tmp_path, "0000")
-    assert "draws this iteration again" in caught.value.hint
+    assert "samples this iteration again" in caught.value.hint
 
 
 @given(values=st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=5))

@@ -178,7 +178,7 @@ def test_a_model_whose_rows_change_each_other_is_sampled_in_smaller_batches(way:
     scored = score_all(policy, [by_id[i] for i in drawn], [g.tokens for g in drawn.values()], batch=1)
     for generation, logps in zip(drawn.values(), scored, strict=True):
         assert generation.logprobs == pytest.approx(logps, abs=1e-4)
-    assert sum("RwkvForCausalLM computes something else in padded batches" in text for text in told) == 1
+    assert sum("padding changes probabilities of RwkvForCausalLM" in text for text in told) == 1
 
 
 def test_a_model_whose_generate_is_another_policy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

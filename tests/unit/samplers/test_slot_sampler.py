@@ -132,4 +132,4 @@ def test_a_model_that_ignores_masks_is_drawn_from_by_generate_with_one_notice(mo
     assert {k: g.tokens for k, g in drawn(sampler).items()} == {k: g.tokens for k, g in expected.items()}
     drawn(sampler)
     assert len(told) == 1
-    assert "something else in slots. transformers' generate draws" in told[0]
+    assert "other probabilities in slots. Using transformers' generate" in told[0]

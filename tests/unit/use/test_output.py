@@ -129,7 +129,7 @@ def test_another_view_of_a_whole_file_is_refused_but_not_of_a_partial_one(tmp_pa
 
 def test_a_file_of_the_users_own_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "f").write_text("mine")
-    with pytest.raises(RunFolderError, match="irltui did not make it"):
+    with pytest.raises(RunFolderError, match="irltui did not write it"):
         made(tmp_path / "f")
     assert [file.name for file in tmp_path.iterdir()] == ["f"]
     assert (tmp_path / "f").read_text() == "mine"
@@ -145,7 +145,7 @@ def test_overwrite_begins_anew(tmp_path: Path) -> None:
 
 
 def test_two_commands_cannot_make_one_file(tmp_path: Path) -> None:
-    with made(tmp_path / "f"), pytest.raises(RunFolderError, match="another command is making it"):
+    with made(tmp_path / "f"), pytest.raises(RunFolderError, match="another command is writing it"):
         made(tmp_path / "f")
 
 

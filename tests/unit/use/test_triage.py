@@ -8,8 +8,8 @@ import time
 import pytest
 
 from irltui.use.near_duplicates import find_twins, words_of
-from irltui.use.scoring import ScoredRow
-from irltui.use.triage_reasons import Suspect, suspects
+from irltui.use.score import ScoredRow
+from irltui.use.triage import Suspect, suspects
 from support.tiny import WORDS
 
 
@@ -91,9 +91,9 @@ def test_nearly_the_same_is_found_and_called_so() -> None:
 def test_unusual_lengths_are_told_with_the_usual_one() -> None:
     rows = [row(i) for i in range(1, 31)]
     found = suspects([*rows, row(31, " ".join(random.Random(1).choices(WORDS, k=400))), row(32, "yes it")])
-    assert "response of 401 tokens, usual are 1" in reasons(found, 31)
+    assert "response of 401 tokens (typical: 1" in reasons(found, 31)
     assert "response of 3 tokens" in reasons(found, 32)
-    assert not any("usual" in reasons(found, i) for i in range(1, 31))
+    assert not any("typical" in reasons(found, i) for i in range(1, 31))
 
 
 def test_nothing_said_and_a_cut_are_told() -> None:
