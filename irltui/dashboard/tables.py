@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from irltui.dashboard.charts import SPECS
 from irltui.dashboard.keymap import KEYS, scopes
+from irltui.views.charts import SPECS
 
 
 def key_table(scope: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _WHY = (
-    "generations are told from demonstrations by their ratio to the policy that drew them, and a reference that stays "
+    "their ratio to the policy that made them separates generations from demonstrations; a reference that stays "
     "behind makes that oscillate; set it to 'rolling' (with one outer iteration that is the initial policy)"
 )
 

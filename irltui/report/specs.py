@@ -9,12 +9,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from irltui.runs.history import SYSTEM
 from irltui.runs.metrics import DEMONSTRATION, FINAL, GAP, GENERATION, metric
 from irltui.views.arms import Side
+from irltui.views.charts import Level, Spec, charts_of
 from irltui.views.curves import Curve, limits, smooth
 from irltui.views.loaded_runs import ComparedRun
-from irltui.views.panels import KNOWN, PANELS, Level, chosen, of_plugin
 from irltui.views.replay import Moment
 
 _FEWEST = 2  # points that make a curve
@@ -102,18 +101,16 @@ def boundaries(run: ComparedRun) -> tuple[float, ...]:
 
 
 def _panels(run: ComparedRun) -> Iterator[ChartSpec]:
-    for panel in chosen(set(run.history.metrics)):
-        lines = tuple(_line(run, trace.metric, trace.label, ink) for ink, trace in enumerate(panel.traces))
+    for spec in charts_of(run.history.metrics):
+        lines = tuple(_line(run, each.name, each.short or each.label, ink) for ink, each in enumerate(spec.metrics))
         lines = tuple(line for line in lines if len(line.curve) >= _FEWEST)
         if lines:
-            yield ChartSpec(panel.id, panel.title, panel.help, lines, panel.levels, boundaries(run))
+            yield ChartSpec(spec.id, spec.title, spec.help, lines, _levels(spec), boundaries(run))
 
 
 def _overlays(sides: Sequence[Side]) -> Iterator[ChartSpec]:
-    known = [(trace.metric, panel) for panel in PANELS for trace in panel.traces]
     found = {name for side in sides for run in side.runs for name in run.history.metrics}
-    own = sorted(name for name in found - KNOWN if not name.startswith(SYSTEM))
-    for name, panel in [*known, *((name, of_plugin(name)) for name in own)]:
+    for name, spec in [(name, each) for each in charts_of(found) for name in each.names]:
         lines = tuple(
             line
             for ink, side in enumerate(sides)
@@ -121,7 +118,11 @@ def _overlays(sides: Sequence[Side]) -> Iterator[ChartSpec]:
             if len((line := _line(run, name, side.name, ink)).curve) >= _FEWEST
         )
         if lines:
-            yield ChartSpec(name, metric(name).title, panel.help, lines, panel.levels, is_key=name in FINAL)
+            yield ChartSpec(name, metric(name).title, spec.help, lines, _levels(spec), is_key=name in FINAL)
+
+
+def _levels(spec: Spec) -> tuple[Level, ...]:
+    return tuple(filter(None, (spec.level, Level(0.0, "") if spec.zero else None)))
 
 
 def _line(run: ComparedRun, name: str, label: str, ink: int) -> Line:

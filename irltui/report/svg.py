@@ -73,7 +73,7 @@ def _ground(spec: ChartSpec, plane: _Plane) -> Iterator[str]:
         if plane.bottom <= level.value <= plane.top:
             y = plane.y(level.value)
             yield f'<line class="level" x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>'
-            yield f'<text class="level" x="{right}" y="{y - 4:.1f}" text-anchor="end">{text(level.label)}</text>'
+            yield f'<text class="level" x="{right}" y="{y - 4:.1f}" text-anchor="end">{text(level.name)}</text>'
 
 
 def _tick(value: float) -> str:

@@ -12,96 +12,56 @@ PLAN_FILE, PLAN_LOCK = "plan.json", "plan.lock"
 """In the folder of several runs that belong together: which there are, and what is held while they are worked off."""
 
 
+class _Entry:
+    """A file or folder at a fixed place in a run folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: RunFolder, owner: type[RunFolder]) -> Path:
+        return run.path / self._name
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The paths of one run; see docs/reference/run-folder.md for what each holds."""
 
     path: Path
 
-    @property
-    def manifest(self) -> Path:
-        """run.json, written once: resolved configuration, versions, host, data."""
-        return self.path / "run.json"
-
-    @property
-    def events(self) -> Path:
-        """events.jsonl, append-only, the source of truth."""
-        return self.path / "events.jsonl"
-
-    @property
-    def status(self) -> Path:
-        """status.json, tiny, replaced atomically: for listing runs without reading their events."""
-        return self.path / "status.json"
-
-    @property
-    def lock(self) -> Path:
-        """engine.lock, held by the one engine that writes here."""
-        return self.path / "engine.lock"
-
-    @property
-    def console(self) -> Path:
-        """console.log, what the engine printed."""
-        return self.path / "console.log"
-
-    @property
-    def ranks(self) -> Path:
-        """ranks/, of each process of a run on several: its console, and a file it holds a lock on while it lives."""
-        return self.path / "ranks"
-
-    @property
-    def inputs(self) -> Path:
-        """inputs.json, digests of the model and of the rows that the run began with."""
-        return self.path / "inputs.json"
-
-    @property
-    def job(self) -> Path:
-        """job.json, the job that `irltui run --submit` made of the run last."""
-        return self.path / "job.json"
-
-    @property
-    def control(self) -> Path:
-        """control/, commands for the engine, one file each."""
-        return self.path / "control"
-
-    @property
-    def samples(self) -> Path:
-        """samples/, generations of each outer iteration with ids and log-probabilities."""
-        return self.path / "samples"
-
-    @property
-    def evaluations(self) -> Path:
-        """evaluations/, each benchmark's values item by item."""
-        return self.path / "evaluations"
-
-    @property
-    def checkpoints(self) -> Path:
-        """checkpoints/, what a run continues from."""
-        return self.path / "checkpoints"
-
-    @property
-    def faults(self) -> Path:
-        """faults/, the batch and the weights of each step that failed, for `irltui debug batch`."""
-        return self.path / "faults"
-
-    @property
-    def model(self) -> Path:
-        """model/, the result: a transformers folder (for LoRA, merged)."""
-        return self.path / "model"
-
-    @property
-    def reward(self) -> Path:
-        """reward/, the reward that an RFT run learned: a transformers sequence-classification folder."""
-        return self.path / "reward"
-
-    @property
-    def applied(self) -> Path:
-        """applied/, what `irltui score`, `sample` and `triage` make of the result."""
-        return self.path / "applied"
-
-    @property
-    def adapter(self) -> Path:
-        """adapter/, the result of a LoRA run as a peft folder."""
-        return self.path / "adapter"
+    manifest = _Entry("run.json")
+    """Written once: resolved configuration, versions, host, data."""
+    events = _Entry("events.jsonl")
+    """Append-only, the source of truth."""
+    status = _Entry("status.json")
+    """Tiny, replaced atomically: for listing runs without reading their events."""
+    lock = _Entry("engine.lock")
+    """Held by the one engine that writes here."""
+    console = _Entry("console.log")
+    """What the engine printed."""
+    ranks = _Entry("ranks")
+    """Of each process of a run on several: its console, and a file it holds a lock on while it lives."""
+    inputs = _Entry("inputs.json")
+    """Digests of the model and of the rows that the run began with."""
+    job = _Entry("job.json")
+    """The job that `irltui run --submit` made of the run last."""
+    control = _Entry("control")
+    """Commands for the engine, one file each."""
+    samples = _Entry("samples")
+    """Generations of each outer iteration with ids and log-probabilities."""
+    evaluations = _Entry("evaluations")
+    """Each benchmark's values item by item."""
+    checkpoints = _Entry("checkpoints")
+    """What a run continues from."""
+    faults = _Entry("faults")
+    """The batch and the weights of each step that failed, for `irltui debug batch`."""
+    model = _Entry("model")
+    """The result: a transformers folder (for LoRA, merged)."""
+    reward = _Entry("reward")
+    """The reward that an RFT run learned: a transformers sequence-classification folder."""
+    applied = _Entry("applied")
+    """What `irltui score`, `sample` and `triage` make of the result."""
+    adapter = _Entry("adapter")
+    """The result of a LoRA run as a peft folder."""
 
 
 def create_run_folder(path: Path) -> RunFolder:

@@ -39,16 +39,6 @@ def stroke(dots: Dots, curve: Curve) -> None:
     dots[:, first : last + 1] |= (rows >= top) & (rows <= bottom)
 
 
-def dashed(dots: Dots, pattern: tuple[int, ...]) -> Dots:
-    """The dots with columns blanked by a pattern of lengths drawn and skipped."""
-    if not pattern:
-        return dots
-    edges = np.cumsum(pattern)
-    place = np.arange(dots.shape[1]) % edges[-1]
-    kept: Dots = dots & (np.searchsorted(edges, place, side="right") % 2 == 0)
-    return kept
-
-
 def cells(dots: Dots) -> NDArray[np.int64]:
     """The braille pattern of each cell, 0 to 255; (down, across)."""
     down, across = dots.shape[0] // 4, dots.shape[1] // 2

@@ -11,8 +11,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from irltui.dashboard.charts import SPECS
 from irltui.dashboard.keymap import KEYS, scopes
+from irltui.views.charts import SPECS
 
 _KEY = 10
 

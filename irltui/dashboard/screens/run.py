@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Grid, Horizontal, Vertical
 
-from irltui.dashboard.charts import Spec, charts_of, frame, is_measured, plotted
+from irltui.dashboard.charts import frame, is_measured, plotted
 from irltui.dashboard.figures import number
 from irltui.dashboard.head import head
 from irltui.dashboard.keymap import CHARTS, ENGINE, EVERYWHERE, REPLAY, RUN, bindings
@@ -27,6 +27,7 @@ from irltui.dashboard.widgets.plotted import Frame
 from irltui.dashboard.widgets.spans import Row, S, fit, flow, length, spread
 from irltui.dashboard.widgets.timeline import newest, timeline
 from irltui.runs.status import State
+from irltui.views.charts import Spec, charts_of
 from irltui.views.replay import Moment
 from irltui.views.told import told
 

@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 
-from irltui.dashboard.charts import charts_of, frame, plotted
+from irltui.dashboard.charts import frame, plotted
 from irltui.dashboard.keymap import EVERYWHERE, RUNS, Key, bindings
 from irltui.dashboard.messages import LineEntered, LineLeft
 from irltui.dashboard.run_rows import about_rows, heading_row, item_row, newest_rows
@@ -28,6 +28,7 @@ from irltui.dashboard.widgets.plotted import Frame
 from irltui.dashboard.widgets.spans import Row, S
 from irltui.runs.folder import is_run
 from irltui.runs.status import WORKING
+from irltui.views.charts import charts_of
 from irltui.views.replay import Moment
 from irltui.views.run_query import matches
 

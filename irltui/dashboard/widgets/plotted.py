@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from irltui.views.charts import Band, Level
 from irltui.views.curves import Curve, Floats, limits, logarithmic
 
 ROOM_FOR_BAND = 0.5  # of the curves' own range, to either side: more would squeeze them
@@ -25,23 +26,6 @@ class Plotted:
     curve: Curve
     measured: bool = False
     wide: bool = False
-
-
-@dataclass(frozen=True)
-class Band:
-    """The healthy range."""
-
-    low: float
-    high: float
-    name: str
-
-
-@dataclass(frozen=True)
-class Level:
-    """A horizontal line that means something."""
-
-    value: float
-    name: str
 
 
 @dataclass(frozen=True)

@@ -244,7 +244,7 @@ def test_ctl_refuses_a_run_without_an_engine(irltui, make_run) -> None:
     ("words", "message"),
     [
         (["jump"], "'jump' is none of pause, resume, checkpoint, stop, sample, note"),
-        (["note"], "a note needs words"),
+        (["note"], "note needs a text"),
         (["pause", "now"], "pause takes no text"),
     ],
 )

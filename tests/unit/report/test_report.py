@@ -155,7 +155,7 @@ def test_report_overwrites_nothing_that_is_no_report(tmp_path: Path) -> None:
     mine = tmp_path / "thesis.html"
     mine.write_text("<p>mine</p>", encoding="utf-8")
     done = CliRunner().invoke(app, ["report", str(run.path), "--out", str(mine)])
-    assert "is no report" in str(done.exception)
+    assert "is not a report" in str(done.exception)
     assert mine.read_text(encoding="utf-8") == "<p>mine</p>"
 
 

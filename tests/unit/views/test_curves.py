@@ -146,9 +146,3 @@ def test_braille_cells_have_their_dots_where_the_curve_is() -> None:
     field = dots.blank(1, 1)
     dots.stroke(field, Curve(np.array([0.0, 2.0]), np.array([0.5, 0.5])))
     assert chr(dots.BLANK + int(dots.cells(field)[0, 0])) == "⠉"
-
-
-def test_dashes_leave_columns_out() -> None:
-    field = dots.blank(5, 1)
-    field[0, :] = True
-    assert dots.dashed(field, (2, 1))[0].tolist() == [True, True, False] * 3 + [True]
