@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
-from irltui.api import Decoding, Generation, Prompt, PromptText, Reward, Sampler
+from irltui.api import Decoding, Prompt, PromptText, Reward, Sampler
 from irltui.data.template import PromptTemplate
+from irltui.engine.draw import context_of, draw
 from irltui.errors import DataError, ModelError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.rewards.scoring import score_rewards
@@ -53,7 +52,7 @@ class ModelUnderTest:
     ) -> None:
         self._policy, self._sampler, self._decoding = policy, sampler, decoding
         self._template, self._batch, self._poll, self._rewards = template, batch, poll, rewards
-        self._notice, self._told = notice, False
+        self._notice, self._told, self._limit = notice, False, context_of(policy)
 
     def decoded(self, sampler: Sampler, decoding: Decoding) -> ModelUnderTest:
         """The same model, whose answers are drawn otherwise."""
@@ -69,30 +68,19 @@ class ModelUnderTest:
         asked = self._prompts(prompts)
         self._check_lengths(asked, [1] * len(asked))
         self._sampler.refresh()
-        drawn: dict[str, Generation] = {}
-        for cap, some in self._by_cap(asked).items():
-            decoding = replace(self._decoding, max_new_tokens=cap)
-            drawn |= {g.prompt_id: g for g in self._sampler.sample(some, decoding, _SEED)}
-        answers = []
-        for prompt in asked:
-            generation = drawn[prompt.id]
-            tokens = generation.tokens[:-1] if generation.ended else generation.tokens
-            answers.append(self._policy.tokenizer.decode(tokens, skip_special_tokens=False))
-        return answers
-
-    def _by_cap(self, prompts: Sequence[Prompt]) -> dict[int, list[Prompt]]:
-        """Prompts by the tokens that their answers may have: one long prompt shortens no other's answer."""
-        most, groups = self._decoding.max_new_tokens, dict[int, list[Prompt]]()
-        for prompt in prompts:
-            groups.setdefault(min(most, self._limit - len(prompt.tokens)), []).append(prompt)
-        shorter = sum(len(some) for cap, some in groups.items() if cap < most)
+        generations, shorter = draw(self._sampler, asked, self._decoding, _SEED, self._limit)
         if shorter and not self._told:
             self._told = True
             self._notice(
-                f"{shorter} of {len(prompts)} prompts of a benchmark leave less than decoding.max_new_tokens = {most} "
-                f"of the model's context ({self._limit} tokens): their answers may be shorter."
+                f"{shorter} of {len(asked)} prompts of a benchmark leave less than decoding.max_new_tokens = "
+                f"{self._decoding.max_new_tokens} of the model's context ({self._limit} tokens): "
+                "their answers may be shorter."
             )
-        return groups
+        answers = []
+        for generation in generations:
+            tokens = generation.tokens[:-1] if generation.ended else generation.tokens
+            answers.append(self._policy.tokenizer.decode(tokens, skip_special_tokens=False))
+        return answers
 
     def log_probs(self, prompts: Sequence[PromptText], answers: Sequence[str]) -> Sequence[float]:
         """Log pi(answer | prompt) in nats, end-of-sequence included, in order."""
@@ -127,11 +115,6 @@ class ModelUnderTest:
 
     def _prompts(self, prompts: Sequence[PromptText]) -> list[Prompt]:
         return [Prompt(f"item-{i}", _shown(text), self._template.prompt_ids(text)) for i, text in enumerate(prompts)]
-
-    @property
-    def _limit(self) -> int:
-        """Tokens of prompt and answer together that the model reads."""
-        return getattr(self._policy.model.config, "max_position_embeddings", None) or sys.maxsize
 
     def _check_lengths(self, prompts: Sequence[Prompt], responses: Sequence[int]) -> None:
         limit = self._limit

@@ -9,6 +9,7 @@ from typing import Any
 from irltui.api import Generation
 from irltui.config.requests import SampleRequest
 from irltui.data.tokens import RowTokens
+from irltui.engine.draw import context_of, draw
 from irltui.lm.load import quiet_transformers
 from irltui.runs.data_report import Tally
 from irltui.use.learned import Learned, load_learned
@@ -48,22 +49,31 @@ def _gather(output: Output, asked: SampleRequest, source: Source) -> None:
     learned = load_learned(asked.folder, asked.config, beside_start=_is_scored(asked) or asked.is_guided)
     tokens = RowTokens(asked.config.data, learned.template, learned.parts.policy.eos_ids)
 
+    context = context_of(learned.parts.policy)
+
     def work(places: range) -> list[dict[str, Any]]:
-        return list(_answer(learned, source.read(places, tokens), asked))
+        read = [_within(item, context) for item in source.read(places, tokens)]
+        return list(_answer(learned, read, asked, context))
 
     together = max(_GENERATIONS, learned.parts.sampler.group) // asked.count
     output.gather(work, len(source), max(1, together), verb="answered", unit="prompts")
 
 
+def _within(item: UsableRow | UnusableRow, context: int) -> UsableRow | UnusableRow:
+    """A prompt that leaves room for an answer, or the reason why there is none."""
+    if isinstance(item, UnusableRow) or len(item.prompt.tokens) < context:
+        return item
+    return UnusableRow(item.number, f"prompt leaves no room for an answer: the model reads {context} tokens")
+
+
 def _answer(
-    learned: Learned, read: Sequence[UsableRow | UnusableRow], asked: SampleRequest
+    learned: Learned, read: Sequence[UsableRow | UnusableRow], asked: SampleRequest, context: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield a line per prompt."""
+    """Yield a line per prompt; a long prompt may have a shorter answer than others."""
     usable = [item.prompt for item in read if isinstance(item, UsableRow)]
     prompts = [replace(prompt, id=f"{prompt.id}#{i}") for prompt in usable for i in range(asked.count)]
     decoding = learned.parts.context.decoding
-    sampled = {g.prompt_id: g for g in learned.parts.sampler.sample(prompts, decoding, asked.seed)}
-    generations = [sampled[prompt.id] for prompt in prompts]
+    generations, _ = draw(learned.parts.sampler, prompts, decoding, asked.seed, context)
     rewards: list[float | None] = [None] * len(prompts)
     if _is_scored(asked):
         tokens = [generation.tokens for generation in generations]

@@ -87,6 +87,17 @@ def test_prompts_need_no_answers_and_bad_ones_keep_their_place(tmp_path: Path, e
     assert found[2]["prompt"] == rows[2]["prompt"]
 
 
+def test_a_prompt_near_the_end_of_the_context_gets_a_shorter_answer_or_a_reason(
+    tmp_path: Path, explicit: RunFolder
+) -> None:
+    rows = [{"prompt": " ".join(["cat"] * count) + "?"} for count in (2, 249, 400)]
+    found = sampled(explicit, tmp_path / "f", written(tmp_path / "d.jsonl", rows), seed=3)
+    alone = sampled(explicit, tmp_path / "g", written(tmp_path / "e.jsonl", rows[:1]), seed=3)
+    assert found[0]["completion"] == alone[0]["completion"]
+    assert all(1 <= candidate["length"] < 8 for candidate in found[1]["candidates"])
+    assert found[2] == {"row": 3, "reason": "prompt leaves no room for an answer: the model reads 256 tokens"}
+
+
 def test_a_run_of_sft_chooses_by_its_log_ratio_to_the_model_it_started_from(
     tmp_path: Path, supervised: RunFolder, inputs: tuple[Path, Path]
 ) -> None:
