@@ -121,16 +121,16 @@ class ChatFormat:
 
     @property
     def asks(self) -> str:
-        """What stands between a question and its answer."""
+        """The text between a question and its answer."""
         return self._asks + self.head
 
     @property
     def marks(self) -> set[str]:
-        """How a prompt ends that is formatted already."""
+        """The end of a prompt that is already formatted."""
         return {self._asks.strip(), self.asks.strip()}
 
     def mentions(self, field: str) -> bool:
-        """Whether the template names a field of messages, or a variable."""
+        """Whether the template uses a field of messages, or a variable."""
         return re.search(rf"\b{re.escape(field)}\b", self._template + self._with_tools) is not None
 
     @property
@@ -139,18 +139,17 @@ class ChatFormat:
         return self.asks + self.after
 
     def whole_ids(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> Sequence[int]:
-        """The ids that transformers makes of a whole conversation."""
+        """The ids of a whole conversation by transformers."""
         return self._tokenizer.apply_chat_template(
             self._fitted(messages), tools=list(tools) or None, chat_template=self._choose(tools), return_dict=False
         )
 
     def leaves_out_system(self, system: str) -> bool:
-        """Whether a system message gets lost."""
         messages = [{"role": "system", "content": system}, {"role": "user", "content": _QUESTION}]
         return not _is_in(system, self._render(messages, generation=True))
 
     def leaves_out_user(self) -> bool:
-        """Whether what the user says gets lost: a file that is no chat template renders too."""
+        """Whether user messages are lost: a file that is not a chat template may render, too."""
         return _QUESTION not in self._render([{"role": "user", "content": _QUESTION}], generation=True)
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:

@@ -49,7 +49,6 @@ class Columns:
 
     @property
     def used(self) -> list[str]:
-        """All of them."""
         return [name for name in dict.fromkeys(astuple(self)) if name]
 
     def __str__(self) -> str:
@@ -154,7 +153,7 @@ def _with_rest(columns: Columns, wanted: ColumnsSection, names: Sequence[str], f
 
 
 def _fits(key: str, name: str, first: Sequence[Raw]) -> bool:
-    """Whether a column of a usual name holds what the name says."""
+    """Whether a column's values are what its name suggests."""
     match key:
         case "label":
             return _all(_is_bool, first, name)

@@ -59,20 +59,18 @@ class _Rows:
         self._groups += group
 
     def tokens(self, i: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Prompt and response ids."""
         start = self._ends[2 * i - 1] if i else 0
         middle, end = self._ends[2 * i], self._ends[2 * i + 1]
         return tuple(self._tokens[start:middle]), tuple(self._tokens[middle:end])
 
     def digest(self) -> bytes:
-        """Of all ids, each in its place."""
         digest = hashlib.blake2b(digest_size=16)
         for column in (self.row, self.ended, self._tokens, self._ends):
             digest.update(column)
         return digest.digest()
 
     def first_beyond(self, limit: int) -> tuple[int, int] | None:
-        """The first id that is not below a limit, with its row's index in the source."""
+        """The first id at or above a limit, with its row's index in the source."""
         over = np.flatnonzero(np.frombuffer(self._tokens, dtype=np.int32) >= limit)
         if not len(over):
             return None
@@ -80,7 +78,7 @@ class _Rows:
         return self.row[int(np.searchsorted(np.asarray(self._ends), at, side="right")) // 2], self._tokens[at]
 
     def lengths(self) -> NDArray[np.int64]:
-        """Of prompts, then of responses, in tokens: (2, demonstrations)."""
+        """Token lengths of prompts and responses, (2, demonstrations)."""
         return np.diff(np.asarray(self._ends, dtype=np.int64), prepend=0).reshape(-1, 2).T
 
     def groups(self) -> NDArray[np.uint64]:
@@ -120,17 +118,15 @@ class Demonstrations(Sequence[Demonstration]):
         return (self[i] for i in range(len(self)))
 
     def first_beyond(self, limit: int) -> tuple[int, int] | None:
-        """The first id of all rows that is not below a limit, with its row's index in the source."""
         return self._rows.first_beyond(limit)
 
     def digest(self) -> bytes:
-        """Of their ids and order."""
         return hashlib.blake2b(self._rows.digest() + self._indices.tobytes(), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
 class DemonstrationData:
-    """What a run learns from, what it keeps out, and how they were made."""
+    """The demonstrations that train, those held out, and how they were read."""
 
     train: Demonstrations
     held_out: Demonstrations
@@ -138,13 +134,12 @@ class DemonstrationData:
     report: DataReport
 
     def first_beyond(self, limit: int) -> tuple[int, int] | None:
-        """The first row (1-based) with an id that is not below a limit, and that id; None if there is none."""
+        """The first row (1-based) with an id at or above a limit, and that id; None if there is none."""
         found = self.train.first_beyond(limit)
         return None if found is None else (found[0] + 1, found[1])
 
     @property
     def digest(self) -> str:
-        """The same for the same ids in the same places."""
         return hashlib.blake2b(self.train.digest() + self.held_out.digest(), digest_size=16).hexdigest()
 
 
@@ -221,7 +216,7 @@ def _check_rows_left(section: DataSection, columns: Columns, read: int, kept: in
 
 
 def _advice(dropped: Mapping[str, Tally], columns: Columns) -> str:
-    """For the commonest reason."""
+    """The remedy for the most frequent reason."""
     reason = max(dropped, key=lambda reason: dropped[reason].count)
     if reason == INNER_END:
         return "The template closes every response itself: take the end-of-sequence token out of the completions."
@@ -240,13 +235,13 @@ def _advice(dropped: Mapping[str, Tally], columns: Columns) -> str:
 
 
 def _is_policy(reason: str) -> bool:
-    """Dropped by a rule of the configuration, and not for being bad."""
+    """Whether a row was dropped by configuration, not because it is bad."""
     by_length = f"prompt{OVERLONG}", f"response{OVERLONG}"
     return reason in {DUPLICATE, NOT_A_DEMONSTRATION} or reason.startswith(by_length)
 
 
 def _split(rows: _Rows, section: DataSection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of train and held out; all rows of a prompt on one side, chosen by a hash of the prompt alone."""
+    """Indices of training and held-out rows; a hash of the prompt decides, so that a prompt is never on both sides."""
     groups = rows.groups()
     order = np.lexsort((groups[:, 1], groups[:, 0]))  # by group, then as they come
     starts = np.flatnonzero(np.any(np.diff(groups[order], axis=0), axis=1)) + 1

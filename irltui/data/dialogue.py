@@ -25,7 +25,6 @@ class Dialogue:
 
     @property
     def turns(self) -> list[tuple[str, str]]:
-        """Role and content of each turn."""
         return [(role, self.text[a:b].strip()) for role, (a, b) in zip(self.roles, self.spans, strict=True)]
 
     def at(self, turn: int) -> tuple[str, str]:

@@ -89,7 +89,7 @@ class Encoding:
         return self.pairs([Texts(prompt, response)])[0]
 
     def pairs(self, texts: Sequence[Texts]) -> list[Pair]:
-        """`pair` of many; other threads run meanwhile."""
+        """`pair` for many, in Rust where possible."""
         wholes = self._all([text.prompt + text.response for text in texts])
         prompts = [self._before(text, whole) for text, whole in zip(texts, wholes, strict=True)]
         alone = iter(self._all([text.prompt for text, found in zip(texts, prompts, strict=True) if found is None]))

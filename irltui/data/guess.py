@@ -60,7 +60,7 @@ def named_column(what: str, names: Sequence[str]) -> str:
 
 
 def _words(rows: Sequence[Mapping[str, Any]], name: str) -> float:
-    """Words in a field, on average; 0 if one of them is no text."""
+    """Mean number of words per field; 0 if a field is not text."""
     values = [value for row in rows if (value := row.get(name)) is not None]
     if not values or not all(isinstance(value, str) for value in values):
         return 0.0

@@ -16,7 +16,7 @@ LONGEST = 512  # tokens of a side that are shown; a prompt is known by its end, 
 
 
 def masked_rows(data: DemonstrationData, decode: Callable[[Sequence[int]], str], count: int = ROWS) -> list[MaskedRow]:
-    """The first training rows, in the data's own order.
+    """The first training rows, in the order of the data.
 
     Args:
         data: what the run learns from.

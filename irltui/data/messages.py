@@ -99,7 +99,7 @@ def check_unicode(text: str) -> None:
 
 
 def kind(value: object) -> str:
-    """What a value is, in words."""
+    """The type of a value, in words."""
     if isinstance(value, str):
         return "text"
     if isinstance(value, Mapping):
@@ -177,7 +177,7 @@ def _part(part: Mapping[str, Any]) -> str:
 
 
 def _weight(item: Mapping[str, Any]) -> float:
-    """What its flags say, 0 if one of them is; 1 without any."""
+    """The weight by the message's flags; 1 without any."""
     weight = 1.0
     for name in _FLAGS:
         flag = item.get(name)

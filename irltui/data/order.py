@@ -41,7 +41,7 @@ def batches(indices: Sequence[Item], size: int, seed: int, t: int) -> Iterator[l
 
 
 def mixed(items: Sequence[Item], seed: int, t: int) -> list[Item]:
-    """The items in an order of their own for outer iteration t."""
+    """The items, shuffled for outer iteration t."""
     order = list(items)
     _stream(seed, "mixed", t).shuffle(order)
     return order

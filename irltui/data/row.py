@@ -37,12 +37,12 @@ class Row:
 
     @property
     def completion(self) -> str:
-        """What a reader should see of the answer."""
+        """The answer as text."""
         return message_text(self.answer)
 
     @property
     def prompt_text(self) -> str:
-        """What a reader should see of the prompt."""
+        """The prompt as text."""
         if isinstance(self.prompt, str):
             return self.prompt
         if len(self.prompt) == 1:
@@ -51,7 +51,7 @@ class Row:
 
 
 def message_text(message: Message) -> str:
-    """What a reader should see of a message: its reasoning, its content and its calls."""
+    """A message as text: its reasoning, content and calls."""
     if len(message) == 2:
         return message["content"]
     calls = (json.dumps(call["function"], ensure_ascii=False) for call in message.get("tool_calls", ()))
@@ -115,7 +115,7 @@ def _turn(whole: Conversation, turn: int, system: str, tools: Sequence[Any]) -> 
 
 
 def _asks(messages: Sequence[Message]) -> bool:
-    """Whether there is anything but system messages."""
+    """Whether there are messages other than the system's."""
     return any(message["role"] != "system" for message in messages)
 
 

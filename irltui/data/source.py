@@ -93,7 +93,7 @@ class Rows:
         return list(islice(self, count))
 
     def only(self, columns: Iterable[str]) -> Rows:
-        """The same rows without what nobody asks for (pictures need not be decoded)."""
+        """The same rows with only some columns, so that images need not be decoded."""
         if self._packed:
             return self
         return Rows(
@@ -104,7 +104,7 @@ class Rows:
         return json.loads(raw[_PACKED]) if self._packed else {name: _present(value) for name, value in raw.items()}
 
     def _first_unreadable(self, start: int) -> int:
-        """Tables are read some rows at a time, so the one at fault may be later than the last that came."""
+        """The first unreadable row: tables are read in blocks, so it may come later than the last row read."""
         for i in range(start, len(self._table)):
             try:
                 self._table[i]
@@ -198,7 +198,7 @@ def _in_folder(path: Path) -> list[Path]:
 
 
 def _unlike(path: Path, suffixes: set[str]) -> str:
-    """Why files of these kinds cannot be read together."""
+    """Why files of these types cannot be read together."""
     if path.is_dir():
         return f"holds files of several kinds: {', '.join(sorted(suffixes))}" if suffixes else "holds no data files"
     return f"is of no known kind ({path.suffix or 'its name has no ending'})"
@@ -290,7 +290,7 @@ def _close_names(path: Path) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause, first line: `datasets` wraps what the user needs to know."""
+    """The first line of the innermost cause, which `datasets` wraps."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -40,11 +40,9 @@ class SpecialTokens:
 
     @property
     def unknown(self) -> str:
-        """The unknown token, "" if there is none."""
         return self._unknown_text
 
     def texts(self, ids: Iterable[int]) -> dict[int, str]:
-        """The special tokens among some ids, as they are spelled."""
         return {i: self._texts[i] for i in ids if self._texts.get(i)}
 
     def inside(self, text: str) -> list[str]:

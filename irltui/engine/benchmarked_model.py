@@ -17,8 +17,6 @@ _SEED = 20_240_517  # the same for every model, so that a difference between two
 
 
 class Rewards(Protocol):
-    """R(x, y) of many responses."""
-
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], /) -> Sequence[float]:
         """In order; responses as token ids."""
         ...
@@ -154,7 +152,6 @@ class RewardOfRun:
         self._initial: dict[Any, list[float]] = {}  # (prompt ids, response ids) -> log pi_0 of each token
 
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
-        """In order; responses as token ids."""
         reference = self._reference(prompts, responses) if self._needs_reference else None
         scores = score_rewards(
             self._reward, self._policy, prompts, responses, reference, batch=self._batch, poll=self._poll

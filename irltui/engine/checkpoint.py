@@ -48,7 +48,7 @@ class Trained:
 
     @property
     def size(self) -> int:
-        """Bytes of the weights and the optimizers' state; a reward of its own comes on top."""
+        """Bytes of the weights and optimizer states, without a separate reward."""
         optimizers = [self.optimizer, *([self.policy_optimizer] if self.policy_optimizer is not None else [])]
         states = (value for optimizer in optimizers for state in optimizer.state.values() for value in state.values())
         tensors = [*self.parameters.values(), *(value for value in states if isinstance(value, Tensor))]
@@ -56,7 +56,7 @@ class Trained:
 
     @property
     def is_cut(self) -> bool:
-        """Whether this rank holds parts of the weights."""
+        """Whether this rank holds shards of the weights."""
         return any(map(ranks.is_cut, self.parameters.values()))
 
     def fingerprint(self) -> float:
@@ -98,7 +98,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint on disk: its name, its bytes, the seconds it took."""
+    """A checkpoint on disk: its name, bytes, and seconds to write."""
 
     name: str
     size: int

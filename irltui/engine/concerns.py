@@ -1,4 +1,4 @@
-"""What a configuration and its plan make doubtful, said by `check` and again when the run starts. Pure rules."""
+"""Doubtful settings of a configuration and its plan, reported by `check` and when the run starts. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from irltui.engine.plan import Plan
 
 @dataclass(frozen=True)
 class Concern:
-    """`key` is the option that it is about, `remedy` what to do."""
+    """`key` is the option it is about, `remedy` what to do."""
 
     key: str
     text: str
@@ -19,12 +19,12 @@ class Concern:
 
 
 def concerns(config: RunConfig, plan: Plan) -> list[Concern]:
-    """Everything to know before the first step."""
+    """Everything to report before the first step."""
     return [*_of_decoding(config), *_of_unused(config, plan)]
 
 
 def _of_decoding(config: RunConfig) -> Iterator[Concern]:
-    """The method means y~ ~ pi (hazard 6); of SFT, decoding changes what is shown alone."""
+    """The method assumes y~ ~ pi (hazard 6); for SFT, decoding only affects what is shown."""
     if not config.has_reward:
         return
     for name, plain in (("temperature", 1.0), ("top_p", 1.0), ("top_k", 0)):

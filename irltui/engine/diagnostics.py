@@ -101,7 +101,7 @@ def generation_metrics(generations: Sequence[Sequence[int]], ended: Sequence[boo
 
 
 def auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
-    """Chance that a positive is above a negative, ties counting half (Mann-Whitney)."""
+    """Probability that a positive exceeds a negative, ties counting half (Mann-Whitney)."""
     ordered = np.sort(negative)
     below = np.searchsorted(ordered, positive, side="left")
     not_above = np.searchsorted(ordered, positive, side="right")

@@ -1,4 +1,4 @@
-"""When an inner loop has learned enough (F2): beyond that point it overshoots, and fresh generations are better."""
+"""When to end an inner loop early (F2): beyond that point it overshoots, and new generations are better."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ _SMOOTHING = 0.2  # share of the newest step in a running mean
 
 
 def take_in(position: Position, values: Mapping[str, float]) -> None:
-    """Follow the running means through a step."""
+    """Update the running means with a step."""
     share = 1.0 if position.k <= 1 else _SMOOTHING
     position.gap_mean += share * (values[GAP] - position.gap_mean)
     position.both_down_mean += share * (values.get("pairs/both_down", 0.0) - position.both_down_mean)
 
 
 def gap_too_wide(section: EarlyStopSection, position: Position) -> str:
-    """Why the inner loop should end for its gap, "" if it should not."""
+    """Why the inner loop should end because of its gap, "" if it should not."""
     if section.max_gap and position.gap_mean > section.max_gap:
         return f"mean reward gap {position.gap_mean:.2f} is above early_stop.max_gap = {section.max_gap:g}"
     return ""
 
 
 def check_due(section: EarlyStopSection, position: Position) -> bool:
-    """Whether held-out loss is to be looked at after inner step `position.k`."""
+    """Whether to measure held-out loss after inner step `position.k`."""
     return bool(section.held_out_patience) and position.k % section.check_every == 0
 
 
 def loss_turned(section: EarlyStopSection, position: Position, loss: float) -> str:
-    """Take in a held-out loss; why the inner loop should end, "" if it should not."""
+    """Record a held-out loss; why the inner loop should end, "" if it should not."""
     if loss < position.lowest_check:
         position.lowest_check, position.patience = loss, 0
         return ""

@@ -1,4 +1,4 @@
-"""What is done when a step fails: its batch is kept for replay; out of memory, the micro-batch is halved."""
+"""Handling of failed steps: store the batch for replay; after out-of-memory, halve the micro-batch."""
 
 from __future__ import annotations
 
@@ -116,12 +116,12 @@ def kept_batches(folder: Path, device: torch.device) -> list[Batch]:
 
 @dataclass
 class MicroBatch:
-    """How many pairs one forward pass holds; less after memory ran out."""
+    """How many pairs a forward pass has; fewer after memory ran out."""
 
     size: int
 
     def halve(self) -> bool:
-        """Take half, and free what can be freed; False if there is no half."""
+        """Halve the size and free memory; False if it cannot be halved."""
         if self.size < 2:
             return False
         self.size //= 2

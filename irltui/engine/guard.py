@@ -51,7 +51,6 @@ FOR_EVER = TimeLimit()
 
 
 def build_objective(spec: ObjectiveSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Objective:
-    """The objective of a configuration; as `build_reward`."""
     objective = build_part("objective", spec, Objective, context, limit)
     return GuardedObjective(objective, spec.kind, limit) if _is_foreign(spec) else objective
 
@@ -68,14 +67,12 @@ def build_reward(spec: RewardSpec, context: BuildContext, limit: TimeLimit = FOR
 
 
 def build_sampler(spec: SamplerSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Sampler:
-    """The sampler of a configuration; as `build_reward`."""
     sampler = build_part("sampler", spec, Sampler, context, limit)
     guarded = GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler
     return SharedSampler(guarded, context.policy if spec.uses_model else None)
 
 
 def build_update(spec: UpdateSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> PolicyUpdate:
-    """The policy step of a configuration; as `build_reward`."""
     update = build_part("update", spec, PolicyUpdate, context, limit)
     return GuardedUpdate(update, spec.kind, limit) if _is_foreign(spec) else update
 
@@ -103,18 +100,13 @@ def has_penalty(reward: Reward | None) -> bool:
 
 
 class GuardedObjective(Objective):
-    """A plugin's objective whose every answer is looked at; that a loss is finite, the engine sees for all."""
+    """A plugin's objective with its results checked; the engine checks that every loss is finite."""
 
     def __init__(self, inner: Objective, kind: str, limit: TimeLimit = FOR_EVER) -> None:
         self._inner, self._what = inner, f"algorithm {kind!r}"
         self._call = partial(_named, self._what, limit)
 
     def losses(self, batch: Batch) -> Tensor:
-        """(B,) with a gradient.
-
-        Raises:
-            TrainingError: the plugin raised, or gave something else.
-        """
         with self._call("losses"):
             losses = self._inner.losses(batch)
         self._check("losses", losses, batch)
@@ -123,7 +115,6 @@ class GuardedObjective(Objective):
         return losses
 
     def metrics(self, batch: Batch) -> Mapping[str, Tensor]:
-        """(B,) each."""
         with self._call("metrics"):
             found = dict(self._inner.metrics(batch))
         for name, values in found.items():
@@ -131,7 +122,6 @@ class GuardedObjective(Objective):
         return found
 
     def begin(self, t: int) -> None:
-        """Outer iteration t starts."""
         with self._call("begin"):
             self._inner.begin(t)
 
@@ -145,7 +135,7 @@ class GuardedObjective(Objective):
 
 
 class GuardedReward(Reward):
-    """A plugin's reward whose every answer is looked at."""
+    """A plugin's reward with its results checked."""
 
     def __init__(self, inner: Reward, kind: str, limit: TimeLimit = FOR_EVER) -> None:
         self.inner, self._what = inner, f"reward {kind!r}"
@@ -153,18 +143,12 @@ class GuardedReward(Reward):
         self.restarts = bool(inner.restarts)
 
     def score(self, responses: Responses) -> Tensor:
-        """(B,) float32 on the responses' device.
-
-        Raises:
-            TrainingError: the plugin raised, or gave something else.
-        """
         with self._call("score"):
             score = self.inner.score(responses)
         self._check("score", score, responses.input_ids.shape[:1], responses)
         return score
 
     def penalty(self, responses: Responses) -> Tensor | None:
-        """(B / 2,) float32, or None."""
         with self._call("penalty"):
             penalty = self.inner.penalty(responses)
         if penalty is not None:
@@ -172,7 +156,6 @@ class GuardedReward(Reward):
         return penalty
 
     def token_scores(self, responses: Responses) -> Tensor | None:
-        """(B, L) float32, or None."""
         with self._call("token_scores"):
             scores = self.inner.token_scores(responses)
         if scores is not None:
@@ -180,32 +163,26 @@ class GuardedReward(Reward):
         return scores
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """What the inner steps train."""
         with self._call("parameters"):
             return iter(list(self.inner.parameters()))
 
     def begin(self, t: int) -> None:
-        """Outer iteration t starts."""
         with self._call("begin"):
             self.inner.begin(t)
 
     def gathered(self) -> AbstractContextManager[None]:
-        """Around `save` and `export`."""
         with self._call("gathered"):
             return self.inner.gathered()
 
     def save(self, folder: Path) -> None:
-        """Write what `load` needs."""
         with self._call("save"):
             self.inner.save(folder)
 
     def load(self, folder: Path) -> None:
-        """Read what `save` wrote."""
         with self._call("load"):
             self.inner.load(folder)
 
     def export(self, folder: Path) -> None:
-        """Write the learned reward for others."""
         with self._call("export"):
             self.inner.export(folder)
 
@@ -223,7 +200,7 @@ class GuardedReward(Reward):
 
 
 class GuardedSampler(Sampler):
-    """A plugin's sampler: every prompt comes back once; what a generation holds, the engine checks for all."""
+    """A plugin's sampler that must answer every prompt once; the engine checks every generation."""
 
     def __init__(self, inner: Sampler, kind: str, limit: TimeLimit = FOR_EVER) -> None:
         self._inner, self._what = inner, f"sampler {kind!r}"
@@ -233,11 +210,6 @@ class GuardedSampler(Sampler):
             raise _broken(self._what, f"group is {self.group!r}, not a number of prompts")
 
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
-        """One generation per prompt, in any order.
-
-        Raises:
-            TrainingError: the plugin raised, or broke its contract.
-        """
         missing = {prompt.id for prompt in prompts}
         with self._call("sample"):
             drawn = iter(self._inner.sample(prompts, decoding, seed))
@@ -256,20 +228,18 @@ class GuardedSampler(Sampler):
             raise _broken(self._what, f"{len(missing)} of {len(prompts)} prompts are not answered")
 
     def refresh(self) -> None:
-        """The policy's weights have changed."""
         with self._call("refresh"):
             self._inner.refresh()
 
 
 class GuardedUpdate(PolicyUpdate):
-    """A plugin's policy step; the order of its steps, the engine checks for all."""
+    """A plugin's policy step; the engine checks the order of its steps."""
 
     def __init__(self, inner: PolicyUpdate, kind: str, limit: TimeLimit = FOR_EVER) -> None:
         self._inner, self._what = inner, f"update {kind!r}"
         self._call = partial(_named, self._what, limit)
 
     def steps(self, prompts: int) -> int:
-        """How many policy steps an outer iteration has."""
         with self._call("steps"):
             steps = self._inner.steps(prompts)
         if not isinstance(steps, int) or steps < 1:
@@ -279,7 +249,6 @@ class GuardedUpdate(PolicyUpdate):
     def losses(
         self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int, start: int
     ) -> Iterator[PolicyStep]:
-        """Policy steps `start`, `start` + 1, ...; each loss a number with a gradient."""
         with self._call("losses"):
             steps = iter(self._inner.losses(reward, sampler, prompts, t, start))
         while True:
@@ -296,13 +265,12 @@ class GuardedUpdate(PolicyUpdate):
 
 
 class TimedBenchmark(Benchmark):
-    """A plugin's benchmark that may not take for ever from one score to the next."""
+    """A plugin's benchmark with a time limit from one score to the next."""
 
     def __init__(self, inner: Benchmark, kind: str, limit: TimeLimit) -> None:
         self._inner, self._what, self._limit = inner, f"benchmark {kind!r}", limit
 
     def evaluate(self, model: Model) -> Iterator[Score]:
-        """Its scores."""
         with _in_time(self._what, self._limit, "evaluate"):
             scores = iter(self._inner.evaluate(model))
         while True:
@@ -334,7 +302,7 @@ def build_part(
 
 @contextmanager
 def _named(what: str, limit: TimeLimit, method: str) -> Generator[None]:
-    """An exception of a plugin told with its name; ours pass, and so does memory that ran out."""
+    """Name the plugin in its exceptions; irltui's own and out-of-memory errors pass through."""
     try:
         with _in_time(what, limit, method):
             yield

@@ -75,7 +75,7 @@ def _base(model: Any) -> Any:
 
 
 def _matrix(module: Any) -> tuple[Tensor, Tensor | None] | None:
-    """Weight and bias of a linear module, an adapter merged; None for any other."""
+    """Weight and bias of a linear module, its adapter merged; None for any other."""
     if type(module) is nn.Linear:
         return module.weight, module.bias
     if hasattr(module, "get_delta_weight") and type(module.base_layer) is nn.Linear:

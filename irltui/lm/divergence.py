@@ -89,5 +89,4 @@ def _sum_of_kl(
 
 
 def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """(N, V) each -> (N,)."""
     return kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)

@@ -66,7 +66,7 @@ def expected_of(policy: LanguageModelPolicy) -> Expected:
 
 
 def free(model: Any) -> None:
-    """Give back the memory of a model that is written and not needed any more."""
+    """Free the memory of a model that is written and no longer needed."""
     for parameter in model.parameters():
         parameter.grad = None
         parameter.data = parameter.data.new_empty(0)
@@ -75,7 +75,7 @@ def free(model: Any) -> None:
 
 
 def verify(folder: Path, expected: Expected, tokenizer: Any, ends: Collection[int], *, trust_remote_code: bool) -> None:
-    """Load the folder as anybody would, and compare.
+    """Load the folder with plain transformers, and compare.
 
     Args:
         folder: with model and tokenizer.

@@ -36,7 +36,7 @@ def use_cache_if_unreachable() -> str:
 
 
 def _ask(url: str) -> str:
-    """Why a server does not answer, "" if it does, whatever it says."""
+    """Why a server does not answer, "" if it does."""
     try:
         urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_SECONDS).close()  # noqa: S310
     except urllib.error.HTTPError:

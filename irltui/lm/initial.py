@@ -94,7 +94,7 @@ def _mapped(file: Path) -> dict[str, Tensor]:
 
 
 def _look(file: Path) -> tuple[int, int]:
-    """What a file that has been written anew differs in.
+    """What changes when a file is rewritten.
 
     Raises:
         ModelError: it is gone.

@@ -56,7 +56,6 @@ def use_liger(model: Any) -> None:
 
 
 def is_fused(head: Any) -> bool:
-    """Whether the model of this output layer has the kernels."""
     return bool(getattr(head, _MARK, False))
 
 

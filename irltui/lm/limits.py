@@ -48,7 +48,7 @@ def model_limits(section: ModelSection) -> ModelLimits:
 
 
 def limits_of(config: Any) -> ModelLimits:
-    """The limits that the configuration of a text model gives."""
+    """The limits in the configuration of a text model."""
     name = next((name for name in _POSITIONS if _number(config, name)), "")
     positions = None if _is_unbounded(config) or not name else _number(config, name)
     window = _number(config, "sliding_window") if getattr(config, "use_sliding_window", True) else None
@@ -56,7 +56,7 @@ def limits_of(config: Any) -> ModelLimits:
 
 
 def _is_unbounded(config: Any) -> bool:
-    """Whether positions are distances alone (ALiBi)."""
+    """Whether positions are only distances (ALiBi)."""
     return getattr(config, "alibi", False) or getattr(config, "model_type", "") == "bloom"
 
 

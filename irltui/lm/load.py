@@ -41,7 +41,7 @@ _MERGE = (
 
 
 def quiet_transformers() -> None:
-    """Keep progress bars and notices out of the engine's console: what matters becomes an event."""
+    """Keep transformers' progress bars and notices off the console."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     hub_logging.set_verbosity_error()  # an unreachable hub is reported once, not at every attempt
@@ -273,13 +273,13 @@ def _with_kernels(model: Any, section: ModelSection) -> Any:
 
 
 def _refuse_adapter(section: ModelSection, model: Any) -> None:
-    """from_pretrained silently loads an adapter that it finds beside the weights, or instead of them."""
+    """Refuse a folder with an adapter, which from_pretrained would silently load."""
     if hasattr(model, "peft_config"):
         raise ModelError(f"model.name: {section.name}: holds a LoRA adapter (adapter_config.json)", _MERGE)
 
 
 def checkpoint_activations(model: Any) -> None:
-    """Keep no activations for the backward pass: time for memory."""
+    """Recompute activations in the backward pass: less memory, more time."""
     model.gradient_checkpointing_enable()
     for module in model.modules():
         # transformers checkpoints in training mode alone; the layers inside stay in evaluation mode.
@@ -332,7 +332,7 @@ def add_adapter(model: Any, section: AdapterSection, seed: int, task: str = "CAU
 
 
 def _refuse_tied_targets(adapted: Any) -> None:
-    """An adapter on one of two layers that share their weight cannot be merged: it would enter the other one too."""
+    """Refuse an adapter on one of two layers with a tied weight: merging would change the other, too."""
     owners: dict[int, list[str]] = {}
     for name, module in adapted.named_modules():
         for parameter in module.parameters(recurse=False):

@@ -34,7 +34,6 @@ class Rows:
 
 
 def separate_rows(responses: Responses) -> Rows:
-    """Every response with its own prompt, as the batch is."""
     predicts = torch.zeros_like(responses.response_mask)
     predicts[:, :-1] = responses.response_mask[:, 1:]  # position i predicts token i + 1
     return Rows({"input_ids": responses.input_ids, "attention_mask": responses.attention_mask.long()}, predicts)
@@ -100,7 +99,7 @@ def _log_probs(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _in_chunks(model: Any, head: nn.Module, rows: Rows, targets: Tensor, size: int) -> Tensor | None:
-    """As in one piece; None for a model that does to its logits what is not known here."""
+    """The same in chunks; None for a model with unknown operations on its logits."""
     kept: list[Tensor] = []
     with only(head, rows.predicts, kept):
         theirs = model(**rows.inputs, use_cache=False).logits

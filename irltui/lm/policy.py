@@ -65,31 +65,28 @@ class LanguageModelPolicy:
 
     @property
     def device(self) -> torch.device:
-        """Where batches belong."""
         return next(iter(self.model.parameters()) if self._shards is None else self._shards.everything()).device
 
     @property
     def pad_id(self) -> int:
-        """What fills the right of short rows; masked everywhere, so it may be an end-of-sequence id."""
+        """The padding id; it is masked everywhere, so it may be an end-of-sequence id."""
         pad = self.tokenizer.pad_token_id
         return min(self.eos_ids) if pad is None else pad
 
     @property
     def vocabulary(self) -> int:
-        """How many ids the model knows."""
+        """The number of ids in the model's embedding."""
         return int(self.model.get_input_embeddings().weight.shape[0])
 
     @property
     def is_adapted(self) -> bool:
-        """Whether adapters train on top of a frozen pi_0."""
         return hasattr(self.model, "disable_adapter")
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """What trains."""
         return iter(self.trained().values())
 
     def trained(self) -> dict[str, nn.Parameter]:
-        """The same by name."""
+        """The trained parameters by name."""
         if self._shards is not None:
             return self._shards.trained
         return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
@@ -123,7 +120,7 @@ class LanguageModelPolicy:
         return sequence_log_probs(self.token_log_probs(responses))
 
     def moved(self) -> None:
-        """The weights have changed: forget what the old ones computed; no dropout until a gradient is wanted."""
+        """The weights have changed: drop cached results, and turn dropout off until a gradient is needed."""
         self._latest = None
         self._train(on=False)
         if self._shards is not None:
@@ -131,7 +128,7 @@ class LanguageModelPolicy:
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """Inside, ranks may compute apart: `model` is a plain copy for inference where it is cut. Collective there."""
+        """Let ranks compute separately: a sharded `model` becomes a plain inference copy. Collective if sharded."""
         if self._shards is None or self.is_copy:
             yield
             return
@@ -146,7 +143,7 @@ class LanguageModelPolicy:
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Inside, the first rank's `model` is plain, whole and on the CPU, adapters beside. Collective if it is cut."""
+        """Give the first rank a plain, complete `model` on the CPU, adapters separate. Collective if sharded."""
         self.moved()
         plain, cut = None if self._shards is None else self._shards.on_first(), self.model
         if plain is not None:
@@ -218,7 +215,7 @@ class LanguageModelPolicy:
 
     @contextmanager
     def _with(self, weights: Mapping[str, Tensor]) -> Iterator[LanguageModelPolicy]:
-        """The policy itself with other weights, which are put back."""
+        """The policy itself with other weights, which are restored afterwards."""
         self.moved()
         now = {name: ranks.local(parameter).detach().clone() for name, parameter in self.trained().items()}
         self.put(weights)
@@ -231,7 +228,7 @@ class LanguageModelPolicy:
                     ranks.local(parameter).copy_(now[name])
 
     def put(self, weights: Mapping[str, Tensor]) -> None:
-        """Set parameters by name to what every rank has all of."""
+        """Set parameters by name to complete tensors that every rank has."""
         parameters = dict(self.model.named_parameters()) if self._shards is None else self._shards.named
         for name, value in weights.items():
             ranks.put(parameters[name], value)

@@ -1,4 +1,4 @@
-"""Which type the matrix products compute in."""
+"""The precision of matrix products."""
 
 from __future__ import annotations
 

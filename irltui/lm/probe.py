@@ -1,4 +1,4 @@
-"""Small experiments that show whether a model does what this method assumes of it. They need no list of families."""
+"""Small experiments that show whether a model behaves as the method assumes, without a list of families."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _logits(model: Any) -> Tensor:
 
 @contextmanager
 def _portable_attention(model: Any) -> Generator[None]:
-    """Inside, a model on the CPU does not use attention kernels that only CUDA has."""
+    """Keep a model on the CPU from using attention kernels that only CUDA has."""
     chosen = getattr(model.config.get_text_config(), "_attn_implementation", None)
     if model.device.type != "cpu" or chosen in {None, "eager", "sdpa"}:
         yield

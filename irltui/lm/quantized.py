@@ -51,7 +51,7 @@ def check_trainable(config: RunConfig) -> None:
 
 
 def load_options(section: ModelSection) -> dict[str, Any]:
-    """What `from_pretrained` needs for a base in 4 bits on this process's device; nothing for any other."""
+    """`from_pretrained`'s options for a 4-bit base on this process's device; none for any other."""
     if section.quantization == "off":
         return {}
     config = BitsAndBytesConfig(

@@ -53,7 +53,7 @@ class Scorer:
             self._shards = sharding.cut(model, self._inner.base_model, getattr(self._inner, _HEAD))
 
     def prefix_scores(self, responses: Responses) -> Tensor:
-        """The head's value after every token, (B, L) float32, differentiable; those of padding mean nothing."""
+        """The head's value after every token, (B, L) float32, differentiable; values at padding are meaningless."""
         with self._autocast(), ranks.noticing():
             hidden = self._inner.base_model(
                 input_ids=responses.input_ids, attention_mask=responses.attention_mask.long(), use_cache=False
@@ -65,14 +65,14 @@ class Scorer:
         return at_last_token(self.prefix_scores(responses), responses)
 
     def silence(self) -> None:
-        """Let the head say zero of everything: a reward without an opinion yet."""
+        """Set the head to zero, so that a new reward scores everything 0."""
         with torch.no_grad():
             for parameter in getattr(self._inner, _HEAD).parameters():
                 parameter.zero_()
 
     @contextmanager
     def gathered(self) -> Generator[None]:
-        """Inside, the first rank's `model` and `trained` are whole, to be saved. Collective if it is cut."""
+        """Give the first rank complete `model` and `trained`, for saving. Collective if it is sharded."""
         shards, cut = self._shards, self.model
         plain = None if shards is None else shards.on_first()
         if plain is None:
@@ -85,7 +85,7 @@ class Scorer:
             self.model, self._shards = cut, shards
 
     def trained(self) -> dict[str, nn.Parameter]:
-        """What trains, by name; not to be changed between a pass with a gradient and its backward pass."""
+        """The trained parameters by name; do not change them between a pass with a gradient and its backward pass."""
         if self._shards is not None:
             self._shards.reshard()  # what lies gathered would not see a change
             return self._shards.trained
@@ -140,7 +140,7 @@ def export_scorer(scorer: Scorer, tokenizer: Any, eos_ids: frozenset[int], folde
 
 
 def _pad_id(tokenizer: Any, eos_ids: frozenset[int]) -> int | None:
-    """The tokenizer's own, unless it may end a response; then another special token."""
+    """The tokenizer's padding id, or another special token if that may end a response."""
     special = [tokenizer.pad_token_id, *tokenizer.all_special_ids, *sorted(tokenizer.added_tokens_decoder)]
     return next((i for i in special if i is not None and i not in eos_ids), tokenizer.pad_token_id)
 

@@ -46,7 +46,7 @@ class SlotLayer(CacheLayerMixin):
         self._place = place
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Room for all slots, zero: what nobody has written must be finite, masked or not."""
+        """Allocate all slots with zeros: unwritten values must be finite, masked or not."""
         place = self._place
         self.keys = _room(key_states, place)
         self.values = _room(value_states, place)
@@ -55,7 +55,7 @@ class SlotLayer(CacheLayerMixin):
     def update(
         self, key_states: Tensor, value_states: Tensor, *_args: object, **_kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Write what is new; return what the new may look at."""
+        """Write the new keys and values; return those that the new tokens may attend to."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         assert self.keys is not None and self.values is not None  # noqa: S101, PT018 - for the type checker
@@ -71,12 +71,10 @@ class SlotLayer(CacheLayerMixin):
         return self.keys[: place.count, :, seen], self.values[: place.count, :, seen]
 
     def move_row(self, old: int, new: int) -> None:
-        """Copy a row over another."""
         for kept in self._kept():
             kept[new] = kept[old]
 
     def shift(self, by: int) -> None:
-        """Move all columns to the left."""
         place = self._place
         for kept in self._kept():
             kept[: place.count, :, : place.column - by] = kept[: place.count, :, by : place.column].clone()
@@ -85,15 +83,14 @@ class SlotLayer(CacheLayerMixin):
         return () if self.keys is None or self.values is None else (self.keys, self.values)
 
     def get_seq_length(self) -> int:
-        """Not asked for: positions are given."""
+        """Unused: positions are given."""
         return 0
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Not asked for: masks are given."""
+        """Unused: masks are given."""
         return query_length, 0
 
     def get_max_length(self) -> int:
-        """Columns."""
         return self._place.columns
 
 
@@ -110,7 +107,6 @@ class SlotCache:
         self.cache = Cache(layers=[*self._slots])
 
     def move_row(self, old: int, new: int) -> None:
-        """Copy a row over another, in all layers."""
         for layer in self._slots:
             layer.move_row(old, new)
 

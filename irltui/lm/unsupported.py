@@ -67,7 +67,7 @@ def refuse_as_classifier(section: ModelSection, config: Any) -> None:
 
 
 def cannot_load(what: str, section: ModelSection, error: BaseException) -> ModelError:
-    """An error of a loader, with the remedy for its cause."""
+    """A loading error with the remedy for its cause."""
     reason = (str(error).strip() or repr(error)).splitlines()[0]
     message = f"model.name: {section.name}: cannot load the {what}: {reason}"
     return ModelError(message, _remedy(str(error), section))

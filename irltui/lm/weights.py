@@ -76,7 +76,7 @@ def _is_finite(parameter: torch.Tensor) -> bool:
 
 
 def _remedy(model: Any, missing: Collection[str], unexpected: Collection[str]) -> str:
-    """What such weights come from, as far as their names tell."""
+    """The remedy for such weights, as far as their names reveal their origin."""
     wrapped = next((mark for mark in _WRAPPERS if any(mark in key for key in unexpected)), None)
     if wrapped is not None:
         return (
