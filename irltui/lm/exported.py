@@ -106,8 +106,10 @@ def verify(folder: Path, expected: Expected, tokenizer: Any, ends: Collection[in
         raise _failed("its tokenizer gives other ids than the one that was trained with")
     model.eval().to(expected.device)
     _compare(model, expected)
+    row = expected.rows[:1].to(expected.device)
+    goes_on = next(token for token in range(expected.logits.shape[-1]) if token not in ends)
     for end in sorted(ends):
-        _stops_at(end, model, expected.rows[:1].to(expected.device))
+        _stops_at(end, goes_on, model, row)
 
 
 def _compare(model: Any, expected: Expected) -> None:
@@ -121,11 +123,10 @@ def _compare(model: Any, expected: Expected) -> None:
         raise _failed(f"its logits differ from those of the trained policy by {apart:.2%} (at most {limit:.2%})")
 
 
-def _stops_at(end: int, model: Any, row: Tensor) -> None:
+def _stops_at(end: int, goes_on: int, model: Any, row: Tensor) -> None:
     """`generate` by the folder's own generation_config.json; the second new token is made to be `end`."""
     length = row.shape[1]
-    other = int(next(token for token in row[0].tolist() if token != end))
-    processors = LogitsProcessorList([_Dictated([other, end], length)])
+    processors = LogitsProcessorList([_Dictated([goes_on, end], length)])
     try:
         with torch.no_grad():
             made = model.generate(

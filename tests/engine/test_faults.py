@@ -214,7 +214,7 @@ def long_run(tmp_path: Path, inputs: tuple[Path, Path]) -> RunFolder:
 
 @pytest.mark.parametrize(
     ("number", "state", "code"),
-    [(signal.SIGTERM, "preempted", 75), (signal.SIGINT, "stopped", 0)],
+    [(signal.SIGTERM, "preempted", 75), (signal.SIGINT, "stopped", 130)],
 )
 def test_a_signal_ends_the_run_with_a_checkpoint(
     tmp_path: Path, inputs: tuple[Path, Path], number: int, state: str, code: int
@@ -249,7 +249,7 @@ def test_commands_are_acknowledged_and_do_what_they_say(tmp_path: Path, inputs: 
     watch.applied(send(run, Command.RESUME))
     watch.step()
     watch.applied(send(run, Command.STOP))
-    assert engine.wait(30) == 0
+    assert engine.wait(30) == 130
     assert end(run)["state"] == "stopped"
 
 
@@ -279,7 +279,7 @@ def test_a_killed_run_continues_and_a_second_engine_is_refused(tmp_path: Path, i
     run = prepare(tmp_path / "run", config(*inputs, {"loop": {"passes": 8}}))
     engine = start(run)
     Watch(run).step(4)
-    assert start(run).wait(30) == 1
+    assert start(run).wait(30) == 2
     engine.kill()
     engine.wait()
     assert work(run) == 0

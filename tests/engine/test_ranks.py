@@ -188,7 +188,7 @@ def test_commands_reach_all_processes(material: tuple[Path, Path], tmp_path: Pat
     def command(rank: int) -> None:
         at_step(1, rank, lambda: [send(run, c, "the cat?") for c in (Command.SAMPLE, Command.CHECKPOINT, Command.STOP)])
 
-    assert work_together(run, before=command) == [0, 0]
+    assert work_together(run, before=command) == [130, 130]
     answers = [(e.command, e.state) for e in events(run, Kind.CONTROL)]
     assert answers == [(c, s) for c in ("sample", "checkpoint", "stop") for s in ("accepted", "applied")]
     assert events(run, Kind.RUN_END)[0].state == "stopped"

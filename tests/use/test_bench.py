@@ -15,7 +15,7 @@ from irltui.config.schema import RunConfig
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
-from support.runs import Change, config, demonstrations, events, finish, rft
+from support.runs import Change, config, demonstrations, events, finish, prepare, rft
 from support.tiny import folder
 from support.worker import worked
 
@@ -116,7 +116,7 @@ def test_answers_end_where_the_model_can_read_no_further(
 def test_a_run_without_a_result_is_refused(
     tmp_path: Path, plain: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "run").mkdir()
+    prepare(tmp_path / "run", plain)
     assert worked(options(plain, run=str(tmp_path / "run"))) == 1
     assert "no result yet" in capsys.readouterr().err
 
