@@ -21,4 +21,4 @@ class ColumnsSection(Section):
     tools: str = "auto"
     """Column with the tools that the chat template is given (tools, functions); off reads none."""
     label: str = "auto"
-    """Column that is false where a completion is no demonstration (label, if it is true or false); off reads none."""
+    """Column that is false if a completion is no demonstration (label, if it is true or false); off reads none."""

@@ -1,4 +1,4 @@
-"""Where values come from: one layer a source, later ones win, each value remembering its layer.
+"""Layers of configuration, one per source: later ones win, and each value remembers its layer.
 
 Knows TOML and places, nothing of what the values mean.
 """

@@ -1,6 +1,6 @@
 """From layers to the one configuration of a run: `defaults < preset < file < flags < --set`.
 
-Knows the order and the rules; what is wrong is put into words by `messages`.
+Knows the order and the rules; `messages` explains errors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words: one line per problem, with its place and the remedy.
+"""Error messages of a configuration: one line per problem, with its place and the remedy.
 
     run.toml:8: optimizer.learning_rate: must be greater than 0 (got -1e-05)
 

@@ -1,4 +1,4 @@
-"""Local names in a configuration made to mean the same everywhere: absolute paths, and runs' folders as models."""
+"""Resolve local names in a configuration: absolute paths, and run folders as models."""
 
 from __future__ import annotations
 

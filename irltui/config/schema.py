@@ -1,4 +1,4 @@
-"""What a run may be told: one pydantic class a table, one documented field an option.
+"""The options of a run: one pydantic class per table, one documented field per option.
 
 There is no null: absent options are "auto" or "off". Defaults are what an expert would choose; presets and
 the user's file say only what differs. Nothing here reads a file or imports torch.
@@ -97,13 +97,13 @@ class DataSection(Section):
     max_response_tokens: int = Field(default=512, ge=1)
     """Longest demonstration, end-of-sequence included."""
     overlong: Literal["drop", "truncate", "error"] = "drop"
-    """What happens to longer rows; truncate cuts prompts on the left, responses on the right (no end-of-sequence)."""
+    """How to treat longer rows; truncate shortens prompts on the left, responses on the right (no end-of-sequence)."""
     duplicates: Literal["drop", "keep"] = "drop"
-    """What happens to rows that repeat a prompt and its completion."""
+    """How to treat rows that repeat a prompt and its completion."""
     held_out: float = Field(default=0.1, ge=0, lt=1)
     """Share of prompts kept out of training, for held-out loss and early stopping; split by prompt."""
     max_held_out: int = Field(default=128, ge=0)
-    """At most so many held-out demonstrations; the rest of that share trains."""
+    """Limit on held-out demonstrations; the rest of the share trains."""
 
 
 class LoopSection(Section):
@@ -116,9 +116,9 @@ class LoopSection(Section):
     inner_steps: PositiveInt | Auto = "auto"
     """K: optimizer steps per outer iteration; auto goes inner_epochs times over the iteration's chunk."""
     inner_epochs: int = Field(default=1, ge=1)
-    """How often an outer iteration goes over its chunk when inner_steps is auto."""
+    """Passes over the chunk per outer iteration when inner_steps is auto."""
     batch: int = Field(default=16, ge=1)
-    """Pairs (demonstrations, for SFT) an optimizer step."""
+    """Pairs per optimizer step (demonstrations for SFT)."""
     micro_batch: PositiveInt | Auto = "auto"
     """Pairs per forward pass; the result does not depend on it. auto is 4."""
     share_prefix: bool = True
@@ -139,7 +139,7 @@ class ReferenceSection(Section):
 
 
 class LossSection(Section):
-    """h, what is made of the reward gap."""
+    """The loss h of the reward gap."""
 
     kind: Literal["sigmoid", "linear", "hinge", "ipo", "robust", "sigmoid_norm"] = "sigmoid"
     """h: sigmoid is SPIN's and DPO's, linear the exact IRL gradient, sigmoid_norm takes log-ratios per token."""
@@ -157,7 +157,7 @@ class SftSection(Section):
 
 
 class OptimizerSection(Section):
-    """How parameters move."""
+    """Optimizer settings."""
 
     kind: Literal["adamw", "rmsprop"] = "adamw"
     """adamw, or rmsprop as the authors and SPIN ran it."""
@@ -178,28 +178,28 @@ class OptimizerSection(Section):
 
 
 class RewardOptimizerSection(OptimizerSection):
-    """rft: how the reward's parameters move; [optimizer] moves the policy's."""
+    """rft: optimizer settings of the reward; [optimizer] is for the policy."""
 
     learning_rate: float = Field(default=1e-5, gt=0)
     """Peak learning rate."""
 
 
 class EarlyStopSection(Section):
-    """When an inner loop has learned enough; the next outer iteration then begins (F2 in docs/method.md)."""
+    """When to end an inner loop early and begin the next outer iteration (F2 in docs/method.md)."""
 
     held_out_patience: int = Field(default=0, ge=0)
-    """End after so many held-out checks in a row without a lower loss; 0 does not look."""
+    """End after this many held-out checks in a row without a lower loss; 0 disables it."""
     check_every: int = Field(default=10, ge=1)
     """Inner steps between held-out checks."""
     max_gap: float = Field(default=0.0, ge=0)
-    """End when the mean reward gap of the last steps is above this; 5 is overshoot, 0 does not look."""
+    """End when the mean reward gap of the last steps is above this; 5 is overshoot, 0 disables it."""
 
 
 class EvaluationSection(Section):
-    """What is looked at when an outer iteration ends."""
+    """Evaluation at the end of each outer iteration."""
 
     samples: int = Field(default=8, ge=0)
-    """Fixed prompts answered after every outer iteration, to be read."""
+    """Fixed prompts answered after every outer iteration, for reading."""
     held_out_pairs: int = Field(default=64, ge=0)
     """Held-out prompts answered in every outer iteration, for held-out loss, gap and AUC."""
     before_training: bool = True
@@ -207,16 +207,16 @@ class EvaluationSection(Section):
 
 
 class CheckpointSection(Section):
-    """What is kept to continue from."""
+    """Checkpoints to resume from."""
 
     every_steps: int = Field(default=0, ge=0)
-    """Also save every so many optimizer steps; outer iterations always save. 0 saves only there."""
+    """Also save every this many optimizer steps; 0 saves only after outer iterations."""
     keep: int = Field(default=2, ge=1)
     """Newest checkpoints to keep; the best stays too: by held-out loss if the reference is fixed, else by NLL."""
 
 
 class TrackingSection(Section):
-    """Experiment trackers that get the metrics, too, by accelerate; `pip install 'irltui[wandb]'` and so on."""
+    """Experiment trackers that also receive the metrics, by accelerate; `pip install 'irltui[wandb]'` and so on."""
 
     trackers: list[Literal["tensorboard", "wandb", "trackio", "mlflow"]] = []
     """Of tensorboard, wandb, trackio and mlflow; the run folder holds everything without any."""
@@ -225,7 +225,7 @@ class TrackingSection(Section):
 
 
 class PluginFileSection(Section):
-    """A plugin of one's own in a Python file; `irltui run --plugin FILE` writes this table."""
+    """A plugin in a local Python file; `irltui run --plugin FILE` writes this table."""
 
     path: str = Field(min_length=1)
     """The file; its name without .py is the plugin's."""
@@ -254,10 +254,10 @@ class PluginFileSection(Section):
 
 
 class PluginsSection(Section):
-    """Which plugins there are beside the installed ones; a table `[plugins.files.NAME]` with `path` adds a file."""
+    """Plugins besides the installed ones; a table `[plugins.files.NAME]` with `path` adds a file."""
 
     disable: list[str] = []
-    """Names of plugins that are not to be imported; "all" means every one."""
+    """Names of plugins not to import; "all" disables every one."""
     time_limit: float = Field(default=1800.0, ge=0)
     """Seconds in which a plugin's part must answer, give the next generation or poll; else the run ends. 0 waits."""
     files: dict[str, PluginFileSection] = {}
@@ -276,7 +276,7 @@ class RunConfig(Section):
     """The objective: sft, dft, irft (implicit reward; SPIN is loop.outer_iterations = 1), nce, rft (explicit reward),
     or a plugin's, "PLUGIN/NAME". Its options stand in [objective]."""
     seed: int = Field(default=0, ge=0)
-    """Order of the data, generations and everything else that is drawn."""
+    """Seed of data order, generations and all other sampling."""
     model: ModelSection
     adapter: AdapterSection = AdapterSection()
     data: DataSection
@@ -328,14 +328,14 @@ class RunConfig(Section):
         if self.objective.reward == "implicit" and not self.reward.implicit:
             raise ValueError(f"reward.kind must be an implicit reward for {name}; {self.reward.kind!r} learns by 'rft'")
         if self.objective.reward == "explicit" and self.reward.implicit:
-            raise ValueError(f"reward.kind must be a reward of its own for {name}, such as 'explicit'")
+            raise ValueError(f"reward.kind must be an explicit reward for {name}: set it to 'explicit'")
         if (reason := self.objective.refuses.get(self.reference.kind)) is not None:
             raise ValueError(f"reference.kind = {self.reference.kind!r} does not go with {name}: {reason}")
 
     def _check_policy_steps(self) -> None:
         if self.loss.kind == "sigmoid_norm":
             raise ValueError(
-                "loss.kind = 'sigmoid_norm' divides log-ratios by length, and the reward of rft is no log-ratio: "
+                "loss.kind = 'sigmoid_norm' divides log-ratios by length, but the reward of rft is not a log-ratio: "
                 "set it to 'sigmoid', 'linear', 'hinge', 'ipo' or 'robust'"
             )
         if not self.decoding.temperature:
@@ -349,16 +349,16 @@ class RunConfig(Section):
                     f"set it to {off:g}"
                 )
         if self.loss.gamma:
-            raise ValueError("loss.gamma must be 0 for rft: reward steps leave the policy alone")
+            raise ValueError("loss.gamma must be 0 for rft: reward steps do not change the policy")
 
     def _check_benchmarks(self) -> None:
         for name, spec in self.benchmarks.items():
             if not _FILE_NAME.fullmatch(name):
-                raise ValueError(f"benchmarks: {name!r} is no name: results are stored in files called so")
+                raise ValueError(f"benchmarks: {name!r} is not a valid name: results are stored in files of that name")
             self._check_decoding(name, spec)
             if spec.needs_reward and not self.has_reward:
                 raise ValueError(
-                    f"benchmarks.{name}.kind {spec.kind!r} asks for a learned reward, and {self.algorithm} learns none"
+                    f"benchmarks.{name}.kind {spec.kind!r} needs a learned reward, but {self.algorithm} learns none"
                 )
 
     @property

@@ -98,7 +98,7 @@ def test_a_reward_that_sft_never_learns_is_refused_before_the_start(
     tmp_path: Path, model: Path, data: Path, files: dict[str, Any]
 ) -> None:
     values = config(model, data, {"algorithm": "sft", "benchmarks": files})
-    with pytest.raises(ValueError, match=r"asks for a learned reward, and sft learns none"):
+    with pytest.raises(ValueError, match=r"needs a learned reward, but sft learns none"):
         prepare(tmp_path / "run", values)
 
 

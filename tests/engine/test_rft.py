@@ -177,7 +177,7 @@ def test_too_many_frozen_layers_are_told_with_the_key(tmp_path: Path, inputs: tu
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"reward": {"kind": "implicit"}}, "reward of its own for rft"),
+        ({"reward": {"kind": "implicit"}}, "must be an explicit reward for rft"),
         (
             {"reference": {"kind": "rolling"}},
             "does not go with rft: its pi_ref is the initial",

@@ -124,7 +124,7 @@ def test_an_sft_run_has_no_reward_to_measure(irltui, became, run) -> None:
     write_manifest(run, new_manifest(values, {}))
     result = irltui("bench", run.path, "--benchmark", "planted", "--data", "quickstart")
     assert result.code == 2
-    assert "benchmarks.planted.kind 'planted' asks for a learned reward, and sft learns none" in result.err
+    assert "benchmarks.planted.kind 'planted' needs a learned reward, but sft learns none" in result.err
 
 
 def test_export_hands_on_what_it_was_told(irltui, became, run, tmp_path) -> None:
