@@ -32,7 +32,7 @@ def triage(  # noqa: PLR0913 - an option each
     Criteria: low reward, duplicates and near-duplicates, unusual length, empty answers, truncation.
 
     Where the rewards fall into two heaps, as they do if a part of the demonstrations shows another habit, --keep writes
-    the upper one, for `irltui run --data FILE`; where there is one heap, all rows.
+    the upper one, to train on with `irltui run --data`; where there is one heap, all rows.
 
     Examples:
       irltui triage runs/first
