@@ -109,8 +109,9 @@ class SafePoint:
     def _still_paused(self) -> None:
         """Saving and sampling have phases of their own: say what comes after them."""
         if self._paused:
-            self._writer.write(PhaseProgress(Phase.PAUSED))
+            # The status first: whoever sees the event finds it paused.
             self._writer.status(now=True, state=State.PAUSED, phase=Phase.PAUSED)
+            self._writer.write(PhaseProgress(Phase.PAUSED))
 
     def _wait(self) -> None:
         self._still_paused()
