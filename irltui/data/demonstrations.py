@@ -31,6 +31,7 @@ from irltui.runs.data_report import DataReport, Lengths, Tally
 _OWN_TEMPLATE = "set data.template to a Jinja file that fits these conversations"
 _POLL_EVERY = 64  # rows
 _SAY_EVERY = 5.0  # seconds
+_READ_AHEAD = 256  # rows
 _KEYS = ("messages", "prompt", "completion")
 
 
@@ -86,7 +87,14 @@ class _Rows:
         return np.frombuffer(self._groups, dtype=">u8").reshape(-1, 2).astype(np.uint64)
 
     def demonstration(self, i: int) -> Demonstration:
-        row, raw = self.row[i], self._source[self.row[i]]
+        return self._made(i, self._source[self.row[i]])
+
+    def demonstrations(self, places: Sequence[int]) -> Iterator[Demonstration]:
+        raws = self._source.some([self.row[i] for i in places])
+        return map(self._made, places, raws)
+
+    def _made(self, i: int, raw: Mapping[str, Any]) -> Demonstration:
+        row = self.row[i]
         name, read = f"row-{row + 1}", read_turns(raw, self._columns)[self.turn[i]]
         if self._every_turn:
             name += f".{self.turn[i] + 1}"
@@ -115,7 +123,8 @@ class Demonstrations(Sequence[Demonstration]):
         return self._rows.demonstration(int(self._indices[i]))
 
     def __iter__(self) -> Iterator[Demonstration]:
-        return (self[i] for i in range(len(self)))
+        for start in range(0, len(self), _READ_AHEAD):
+            yield from self._rows.demonstrations(self._indices[start : start + _READ_AHEAD].tolist())
 
     def first_beyond(self, limit: int) -> tuple[int, int] | None:
         return self._rows.first_beyond(limit)
