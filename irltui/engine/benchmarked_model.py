@@ -96,7 +96,7 @@ class ModelUnderTest:
             ModelError: none was learned.
         """
         if self._rewards is None:
-            raise ModelError("this model comes without a learned reward", "Give a run of irft, spin or rft.")
+            raise ModelError("this model has no learned reward", "Use a run that learned one.")
         return self._rewards(*self._pairs(prompts, answers))
 
     def _pairs(
@@ -121,7 +121,7 @@ class ModelUnderTest:
                 raise DataError(
                     f"item {number} ({prompt.text[:40]!r}...): prompt of {len(prompt.tokens)} and answer of "
                     f"{response} tokens, but the model reads at most {limit}",
-                    "Leave out such rows.",
+                    "Remove such rows.",
                 )
 
 

@@ -117,8 +117,8 @@ def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
     fingerprints = ranks.gather([trained.fingerprint()])
     if len(set(fingerprints)) > 1:
         raise CheckpointError(
-            f"the processes have come to different weights (sums {fingerprints}): no checkpoint can stand for all",
-            "Resume from the last one. If it happens again: are the processes' machines and packages alike?",
+            f"the weights differ between processes (checksums {fingerprints}), so no checkpoint can be saved",
+            "Resume from the last checkpoint. If it happens again, compare hardware and packages of the machines.",
         )
     random = _streams(ranks.gather([_random_state()]))
     began = time.monotonic()
@@ -183,7 +183,9 @@ def load_weights(folder: Path, parameters: Mapping[str, nn.Parameter], reward: R
     """
     stored = load_file(folder / _PARAMETERS)
     if stored.keys() != parameters.keys():
-        raise CheckpointError(f"{folder}: belongs to another model or adapter", "Was the model folder exchanged?")
+        raise CheckpointError(
+            f"{folder}: belongs to another model or adapter", "Check whether the model folder was replaced."
+        )
     for name, parameter in parameters.items():
         ranks.put(parameter, stored[name])
     if reward is not None:
@@ -209,7 +211,7 @@ def read_position(folder: Path) -> Position:
         raise CheckpointError(
             f"{folder}: written by a newer irltui: state.json has {', '.join(unknown)}, which irltui {__version__} "
             "does not know",
-            "Continue with the irltui that began the run, or a newer one.",
+            "Continue with the irltui version that started the run, or a newer one.",
         )
     return Position(**{name: _number(value) for name, value in position.items()})
 

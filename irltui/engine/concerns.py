@@ -31,7 +31,7 @@ def _of_decoding(config: RunConfig) -> Iterator[Concern]:
         if (value := getattr(config.decoding, name)) != plain:
             yield Concern(
                 f"decoding.{name}",
-                f"decoding.{name} = {value:g}: the method assumes samples of the policy itself, these are not",
+                f"decoding.{name} = {value:g}: the method assumes samples from the policy itself, and these are not",
                 f"Set decoding.{name} = {plain:g}, unless this is what you want to study.",
             )
 

@@ -88,8 +88,8 @@ def read_fault(folder: Path) -> dict[str, Any]:
     try:
         value = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        hint = "Steps that failed are kept in RUN/faults/; a run that never met one has none."
-        raise RunFolderError(f"{folder}: no failed step is kept here: {error}", hint) from error
+        hint = "Failed steps are stored in RUN/faults/; a run without failures has none."
+        raise RunFolderError(f"{folder}: no failed step is stored here: {error}", hint) from error
     return value if isinstance(value, dict) else {}
 
 

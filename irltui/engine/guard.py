@@ -207,7 +207,7 @@ class GuardedSampler(Sampler):
         self._call = partial(_named, self._what, limit)
         self.group = inner.group
         if not isinstance(self.group, int) or self.group < 1:
-            raise _broken(self._what, f"group is {self.group!r}, not a number of prompts")
+            raise _broken(self._what, f"group is {self.group!r}, not a positive integer")
 
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
         missing = {prompt.id for prompt in prompts}
@@ -219,9 +219,9 @@ class GuardedSampler(Sampler):
             if generation is None:
                 break
             if not isinstance(generation, Generation):
-                raise _broken(self._what, f"a {type(generation).__name__} is no Generation")
+                raise _broken(self._what, f"a {type(generation).__name__} is not a Generation")
             if generation.prompt_id not in missing:
-                raise _broken(self._what, f"prompt {generation.prompt_id!r} was not asked, or is answered twice")
+                raise _broken(self._what, f"prompt {generation.prompt_id!r} was not requested, or is answered twice")
             missing.remove(generation.prompt_id)
             yield generation
         if missing:
@@ -243,7 +243,7 @@ class GuardedUpdate(PolicyUpdate):
         with self._call("steps"):
             steps = self._inner.steps(prompts)
         if not isinstance(steps, int) or steps < 1:
-            raise _broken(self._what, f"steps({prompts}) is {steps!r}, not a number above 0")
+            raise _broken(self._what, f"steps({prompts}) is {steps!r}, not a positive integer")
         return steps
 
     def losses(
@@ -257,9 +257,9 @@ class GuardedUpdate(PolicyUpdate):
             if step is None:
                 return
             if not isinstance(step, PolicyStep):
-                raise _broken(self._what, f"a {type(step).__name__} is no PolicyStep")
+                raise _broken(self._what, f"a {type(step).__name__} is not a PolicyStep")
             if not isinstance(step.loss, Tensor) or step.loss.shape != () or not step.loss.requires_grad:
-                raise _broken(self._what, f"the loss of step {step.s} is no number with a gradient")
+                raise _broken(self._what, f"the loss of step {step.s} is not a scalar with a gradient")
             # It knows of no ranks: each computes all of the loss, and their gradients are added up.
             yield replace(step, loss=step.loss / ranks.count())
 
@@ -321,9 +321,8 @@ def _in_time(what: str, limit: TimeLimit, method: str) -> Generator[None]:
             yield
     except Late as late:
         raise TrainingError(
-            f"{what}: {method} gave no answer for {limit.seconds:g} s; it was at {late.place}",
-            "If it is slow and does not hang, start again from RUN/run.json with a higher --set plugins.time_limit. "
-            + _hint(what),
+            f"{what}: {method} did not return within {limit.seconds:g} s; it was at {late.place}",
+            "If it is only slow, start again from RUN/run.json with a higher --set plugins.time_limit. " + _hint(what),
         ) from late
 
 
@@ -333,7 +332,7 @@ def _broken(what: str, problem: str) -> TrainingError:
 
 def _hint(what: str) -> str:
     plugin = what.partition("'")[2].partition("/")[0]
-    return f"Report it to the author of plugin {plugin!r}; `irltui plugins check {plugin}` tries all of it."
+    return f"Report it to the author of plugin {plugin!r}; `irltui plugins check {plugin}` runs all checks."
 
 
 def _is_foreign(spec: Spec) -> bool:

@@ -17,7 +17,7 @@ from irltui.lm.initial import weights_digest
 from irltui.runs.folder import RunFolder
 from irltui.runs.inputs import read_inputs, write_inputs
 
-_REMEDY = "Put it back as it was, then continue with --resume; or start a new run."
+_REMEDY = "Restore it, then continue with --resume; or start a new run."
 _SHARED = {
     "data": ("data.source", "other rows", DataError),
     "model": ("model.name", "other weights", ModelError),
@@ -50,7 +50,7 @@ def _require_agreement(mine: dict[str, str]) -> None:
             if other[name] != everyone[0][name]:
                 raise error(
                     f"{place}: rank {rank} sees {what} than rank 0, so the processes do not train together",
-                    "Give all processes the same files (a stale copy on one node's own disk?) and the same packages.",
+                    "Give all processes the same files and packages; one node may have an outdated copy.",
                 )
 
 

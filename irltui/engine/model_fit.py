@@ -11,7 +11,7 @@ from irltui.errors import ConfigError, DataError, ModelError
 from irltui.lm.limits import ModelLimits
 
 _RESIZE = (
-    "Give the model rows for all tokens: model.resize_token_embeddings(len(tokenizer)), then save it; or use the "
+    "Resize the embeddings with model.resize_token_embeddings(len(tokenizer)) and save the model; or use the "
     "tokenizer that the model was trained with."
 )
 
@@ -67,7 +67,7 @@ def generation_cap(
         return cap
     asked = config.decoding.max_new_tokens
     if asked == "auto" and room >= report.responses.longest:
-        say(f"generations end at {room} tokens instead of {cap}: {reads}, and the longest prompt takes the others")
+        say(f"generations end at {room} tokens instead of {cap}: {reads}, and the longest prompt takes the rest")
         return room
     key = "data.max_response_tokens" if asked == "auto" else "decoding.max_new_tokens"
     longest = report.prompts.longest

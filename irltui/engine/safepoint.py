@@ -40,7 +40,7 @@ def stop_for(number: int) -> Stop:
     """How a run ends that a signal tells to end."""
     if number == signal.SIGINT:
         return Stop(State.STOPPED, "interrupted (SIGINT)", EXIT_INTERRUPTED)
-    return Stop(State.PREEMPTED, f"told to terminate ({signal.Signals(number).name})", EXIT_PREEMPTED)
+    return Stop(State.PREEMPTED, f"terminated by {signal.Signals(number).name}", EXIT_PREEMPTED)
 
 
 @dataclass(frozen=True)

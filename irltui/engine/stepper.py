@@ -13,7 +13,7 @@ from irltui.config.schema import OptimizerSection
 from irltui.distributed import ranks
 from irltui.errors import NotFiniteError
 
-_NOT_FINITE = "Lower optimizer.learning_rate or raise reward.beta; the last checkpoint is still good (--resume)."
+_NOT_FINITE = "Lower optimizer.learning_rate or raise reward.beta, and continue from the last checkpoint with --resume."
 
 
 def make_optimizer(section: OptimizerSection, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -48,7 +48,7 @@ class Tracking:
             work(self._trackers[name])
         except Exception as error:  # noqa: BLE001 - a network that is down must not end a run
             del self._trackers[name]
-            self._tell("tracking", f"Tracker {name} failed, the run goes on without it: {error!r}")
+            self._tell("tracking", f"Tracker {name} failed, and the run continues without it: {error!r}")
 
 
 def require_trackers(section: TrackingSection) -> None:
@@ -61,7 +61,7 @@ def require_trackers(section: TrackingSection) -> None:
     if missing := [name for name in section.trackers if name not in there]:
         raise ConfigError(
             f"tracking.trackers: {missing[0]!r} is not installed",
-            f"pip install 'irltui[{missing[0]}]', or take it out of it.",
+            f"pip install 'irltui[{missing[0]}]', or remove it from tracking.trackers.",
         )
 
 
@@ -83,7 +83,7 @@ def start_tracking(run: RunFolder, config: RunConfig, mark: str, step: int, tell
         try:
             trackers[name] = _begin(name, run, config, mark, step)
         except Exception as error:
-            hint = f"Look at its own configuration (WANDB_MODE=offline, ...), or take {name!r} out of it."
+            hint = f"Check its own configuration (WANDB_MODE=offline, ...), or remove {name!r} from tracking.trackers."
             raise TrainingError(f"tracking.trackers: {name!r} does not start: {error!r}", hint) from error
     return Tracking(trackers, tell)
 

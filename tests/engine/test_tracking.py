@@ -125,4 +125,4 @@ def test_a_tracker_that_fails_later_is_told_once_and_left_out() -> None:
     tracking.log({"train/loss": 1.0}, 1)
     tracking.log({"train/loss": 1.0}, 2)
     tracking.finish()
-    assert told == ["tracking: Tracker unreachable failed, the run goes on without it: OSError('no network')"]
+    assert told == ["tracking: Tracker unreachable failed, and the run continues without it: OSError('no network')"]

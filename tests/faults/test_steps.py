@@ -183,7 +183,7 @@ def test_the_replay_shows_which_rows_and_gradients_are_not_finite(
 
 def test_a_folder_without_a_failed_step_is_told(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
     run = prepare(tmp_path / "run", config(*inputs))
-    with pytest.raises(RunFolderError, match="no failed step is kept here"):
+    with pytest.raises(RunFolderError, match="no failed step is stored here"):
         debug.main(DebugRequest(folder=run.faults / "0000-000001"))
 
 

@@ -183,7 +183,7 @@ def test_a_reward_that_goes_wrong_ends_the_run_with_its_name(tmp_path: Path, sco
     assert work(run) == 1
     end = read_events(run.events)[-1]
     assert problem in end.reason
-    assert "`irltui plugins check mine` tries all of it" in end.hint
+    assert "`irltui plugins check mine` runs all checks" in end.hint
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def irltui_samplers():
     [
         ("raise ValueError('dry')\n        yield", "sampler 'mine/mine': sample raised ValueError: dry"),
         ("yield from ()", "prompts are not answered"),
-        ("yield 'text'", "a str is no Generation"),
-        ("yield Generation('x', (2,), (0.0,), True)", "prompt 'x' was not asked, or is answered twice"),
+        ("yield 'text'", "a str is not a Generation"),
+        ("yield Generation('x', (2,), (0.0,), True)", "prompt 'x' was not requested, or is answered twice"),
         (
             "yield from (Generation(p.id, (4, 2), (0.0,), True) for p in prompts)",
             "1 log-probabilities for 2 tokens",

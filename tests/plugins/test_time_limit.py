@@ -29,7 +29,7 @@ def ended(values: dict[str, object], tmp_path: Path) -> tuple[str, str]:
 def test_a_reward_that_hangs_ends_the_run_with_its_name_and_place(tmp_path: Path) -> None:
     text = HEAD.replace("return self._policy.log_probs(responses) - responses.logp_ref", SLEEPS) + HOOK
     reason, hint = ended(limited(tmp_path, text, 0.3), tmp_path)
-    assert reason.startswith("reward 'mine/mine': score gave no answer for 0.3 s; it was at mine.py:")
+    assert reason.startswith("reward 'mine/mine': score did not return within 0.3 s; it was at mine.py:")
     assert "plugins.time_limit" in hint
 
 
@@ -42,7 +42,7 @@ def sampler_alone(tmp_path: Path, body: str, seconds: float) -> dict[str, object
 def test_a_sampler_that_hangs_in_the_midst_of_a_group_ends_the_run_with_its_name(tmp_path: Path) -> None:
     body = f"yield Generation(prompts[0].id, (4, 2), (-1.0, -1.0), True)\n        {SLEEPS}"
     reason, _ = ended(sampler_alone(tmp_path, body, 0.3), tmp_path)
-    assert reason.startswith("sampler 'mine/mine': sample gave no answer for 0.3 s")
+    assert reason.startswith("sampler 'mine/mine': sample did not return within 0.3 s")
 
 
 @pytest.mark.parametrize("step", ["yield", "poll"])
@@ -82,4 +82,4 @@ def irltui_benchmarks():
     values = limited(tmp_path, text, 0.3, benchmarks={"b": {"kind": "mine/mine"}})
     values["reward"] = {"kind": "implicit"}
     reason, _ = ended(values, tmp_path)
-    assert reason.startswith("benchmarks.b: benchmark 'mine/mine': evaluate gave no answer for 0.3 s")
+    assert reason.startswith("benchmarks.b: benchmark 'mine/mine': evaluate did not return within 0.3 s")
