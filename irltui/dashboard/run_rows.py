@@ -11,6 +11,7 @@ from irltui.dashboard.widgets.marks import bar, spark, state_mark
 from irltui.dashboard.widgets.spans import Row, S, fit, flow, length, spread, tail
 from irltui.dashboard.widgets.timeline import newest
 from irltui.runs.event_lines import number as read_number
+from irltui.runs.metrics import GAP, HELD_OUT_NLL
 from irltui.runs.status import WORKING, State
 from irltui.text import safe
 from irltui.views.numbers import age, duration
@@ -37,7 +38,7 @@ def item_row(item: Item, store: Store, width: int, *, is_folded: bool) -> Row:
     right: Row = [*state_mark(status.state, word=wide), S(" " * (_STATE - len(status.state) if wide else 1))]
     ink = "good" if status.state in WORKING else "muted"
     right += bar(status.step, status.total_steps, 8, ink) if figures else [S(f"{status.step:>4}", "muted")]
-    gap, nll = (read_number(status.values.get(name)) for name in ("reward/gap", "heldout/nll"))
+    gap, nll = (read_number(status.values.get(name)) for name in (GAP, HELD_OUT_NLL))
     right += [S("  "), *spark(store.sparks.get(line.path, ()), 9 if figures else 6, "foreground")]
     right += [S(f"{number(gap):>7}", "gap" if gap is not None else "faint")]
     right += [S(f"{number(nll):>7} ", "held-out" if nll is not None else "faint")] if figures else []

@@ -23,6 +23,7 @@ from irltui.runs.find import find_runs
 from irltui.runs.folder import RunFolder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import read_manifest
+from irltui.runs.metrics import GAP
 from irltui.runs.reader import EventReader, read_history
 from irltui.runs.status import WORKING, State, Status, read_status
 from irltui.views.config_diff import flat
@@ -268,7 +269,7 @@ def _gaps(path: Path) -> tuple[float, ...]:
     try:
         if run.events.stat().st_size > _LONGEST_GLANCE:
             return ()
-        return tuple(at_borders(Moment(read_history(run.events)), "reward/gap"))
+        return tuple(at_borders(Moment(read_history(run.events)), GAP))
     except OSError:
         return ()
 

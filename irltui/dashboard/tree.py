@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irltui.dashboard.store import Line
+from irltui.runs import metrics
 from irltui.runs.event_lines import number
 from irltui.runs.status import WORKING, State
 
@@ -19,8 +20,8 @@ Rank = tuple[float | str, ...]
 ORDERS: Mapping[str, Callable[[Line], Rank]] = {
     NAME: lambda line: (line.name,),
     NEWEST: lambda line: (-line.status.time,),
-    GAP: lambda line: (-_value(line, "reward/gap", float("-inf")),),
-    HELD_OUT: lambda line: (_value(line, "heldout/loss", float("inf")),),
+    GAP: lambda line: (-_value(line, metrics.GAP, float("-inf")),),
+    HELD_OUT: lambda line: (_value(line, metrics.HELD_OUT_LOSS, float("inf")),),
 }
 
 

@@ -16,6 +16,7 @@ def test_every_option_is_documented() -> None:
                 or (*keys, name) in {k for k, _ in tables()}
                 or name
                 in {
+                    "objective",
                     "reward",
                     "sampler",
                     "update",
