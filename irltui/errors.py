@@ -115,3 +115,8 @@ class HubError(IrltuiError):
 
 class OutputError(IrltuiError):
     """Standard output cannot be written: a full disk, or closed."""
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether a library in Rust gave up; pyo3 makes it no Exception."""
+    return type(error).__name__ == "PanicException"

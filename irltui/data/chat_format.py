@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from jinja2 import TemplateError, TemplateSyntaxError
 
+from irltui.data.limits import limited_template
 from irltui.errors import DataError
 
 Message: TypeAlias = Mapping[str, Any]
@@ -241,13 +242,14 @@ class ChatFormat:
 
     def _render(self, messages: Sequence[Message], *, tools: Sequence[Any] = (), generation: bool = False) -> str:
         try:
-            return self._tokenizer.apply_chat_template(
-                self._fitted(messages),
-                tools=list(tools) or None,
-                chat_template=self._choose(tools),
-                add_generation_prompt=generation,
-                tokenize=False,
-            )
+            with limited_template():
+                return self._tokenizer.apply_chat_template(
+                    self._fitted(messages),
+                    tools=list(tools) or None,
+                    chat_template=self._choose(tools),
+                    add_generation_prompt=generation,
+                    tokenize=False,
+                )
         except TemplateSyntaxError as error:
             raise DataError(
                 f"data.template: line {error.lineno} of the chat template: {error.message}",

@@ -8,6 +8,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
+from irltui.data.limits import limited_tokenizer
+
 _GUARDS = ("\n", "a", ":", ".")
 
 
@@ -122,7 +124,8 @@ class Encoding:
 
     def _all(self, texts: Sequence[str]) -> list[list[int]]:
         if self._fast is not None:
-            found = [each.ids for each in self._fast.encode_batch_fast(texts, add_special_tokens=self._special)]
+            with limited_tokenizer():
+                found = [each.ids for each in self._fast.encode_batch_fast(texts, add_special_tokens=self._special)]
         else:
             found = [self._encode(text, special=self._special) for text in texts]
         if not self._special:
@@ -137,7 +140,8 @@ class Encoding:
         return ids
 
     def _encode(self, text: str, *, special: bool) -> list[int]:
-        return self._tokenizer(text, add_special_tokens=special)["input_ids"]
+        with limited_tokenizer():
+            return self._tokenizer(text, add_special_tokens=special)["input_ids"]
 
 
 def _rust(tokenizer: Any) -> Any:

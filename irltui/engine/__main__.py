@@ -20,7 +20,7 @@ from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError, RunFold
 from irltui.runs.events import Log, RunEnd
 from irltui.runs.folder import RunFolder, open_own, open_run_folder
 from irltui.runs.lock import hold
-from irltui.runs.status import State
+from irltui.runs.status import State, read_status
 from irltui.runs.writer import RunWriter, SilentWriter
 from irltui.text import masked
 
@@ -125,11 +125,21 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
         end = End(State.FAILED, error.message, error.hint, error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence: every end is reported
         _print(traceback.format_exc())
-        end = End(State.FAILED, f"{type(error).__name__}: {error}", _cause(error), EXIT_FAILED)
+        end = _unforeseen(run, error)
     end = _told(writer, end)
     if end.state is not State.FAILED:
         leave()  # the end is written by now: launchers end the rest when the first process goes
     return end
+
+
+def _unforeseen(run: RunFolder, error: Exception) -> End:
+    from irltui.engine.exhausted import LOWER, ran_out
+
+    if ran_out(error):
+        phase = read_status(run).phase or "prepare"
+        hint = f"{LOWER} Start from RUN/run.json with --set: --resume would run out again."
+        return End(State.FAILED, f"out of memory in phase {phase}", hint, EXIT_FAILED)
+    return End(State.FAILED, f"{type(error).__name__}: {error}", _cause(error), EXIT_FAILED)
 
 
 def _cause(error: Exception) -> str:

@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 from irltui import quickstart
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.config.trust import refuse_untrusted_model
-from irltui.errors import ModelError
+from irltui.errors import ModelError, is_panic
 from irltui.lm.dates import fix_date
 from irltui.lm.hub_access import use_cache_if_unreachable
 from irltui.lm.kernels import require_liger, use_liger
@@ -97,7 +97,9 @@ def load_tokenizer(section: ModelSection, begun: float | None = None) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             source, revision=section.revision, trust_remote_code=section.trust_remote_code
         )
-    except Exception as error:  # tokenizers raises plain exceptions
+    except BaseException as error:  # tokenizers raises plain exceptions, and panics
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         raise cannot_load("tokenizer", section, error) from error
     if begun is not None:
         fix_date(tokenizer, begun)

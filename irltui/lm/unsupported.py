@@ -96,6 +96,10 @@ _UPDATE = (
 _PACKAGE = r"mamba.?ssm|causal.?conv1d|pip install|[Nn]o module named|is not installed|found in your environment"
 _REMEDIES = (
     (
+        r"can't allocate memory|out of memory|not enough memory|Cannot allocate memory",
+        'Memory ran out while the model was loaded: take model.dtype = "bfloat16" or a smaller model, or more memory.',
+    ),
+    (
         r"trust_remote_code",
         "The folder brings Python code of its own. If you trust that code, set model.trust_remote_code = true.",
     ),

@@ -38,10 +38,20 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except Exception:  # noqa: BLE001 - every failure is reported
-        traceback.print_exc()
-        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - every failure is reported
+        return _unforeseen(error)
     return EXIT_OK
+
+
+def _unforeseen(error: Exception) -> int:
+    from irltui.engine.exhausted import ran_out
+
+    if ran_out(error):
+        told = "error: out of memory\nhint: Lower --batch or loop.micro_batch, sampler.slots or the lengths in [data]."
+        print(told, file=sys.stderr)  # noqa: T201
+    else:
+        traceback.print_exception(error)
+    return EXIT_FAILED
 
 
 def read_request(file: Path) -> tuple[str, Request]:
