@@ -24,7 +24,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 from irltui.quickstart.grammar import base_answers, demonstrations, expert, generator, sample, training_prompts
 from quickstart_tokenizer import LONGEST, build_tokenizer
 
-_IGNORED = -100  # transformers' label for positions without loss
+IGNORED = -100  # transformers' label for positions without loss
 _SORTED_TOGETHER = 8  # batches of like length are cut from this many
 
 
@@ -88,25 +88,27 @@ def corpus(tokenizer: PreTrainedTokenizerFast, recipe: Pretraining) -> Iterator[
         for step in range(start, min(start + _SORTED_TOGETHER, recipe.steps)):
             for prompt, _ in zip(prompts, range(recipe.batch), strict=False):
                 answers = expert if step < recipe.reading_steps else base_answers
-                rows.append(_encode(tokenizer, prompt, sample(answers(prompt), rng)))
+                rows.append(encode(tokenizer, prompt, sample(answers(prompt), rng)))
         rows.sort(key=lambda row: len(row[0]))
         batches = [rows[i : i + recipe.batch] for i in range(0, len(rows), recipe.batch)]
         for i in sorted(range(len(batches)), key=lambda _: rng.random()):
             yield (
-                _pad([ids for ids, _ in batches[i]], tokenizer.pad_token_id),
-                _pad([labels for _, labels in batches[i]], _IGNORED),
+                pad([ids for ids, _ in batches[i]], tokenizer.pad_token_id),
+                pad([labels for _, labels in batches[i]], IGNORED),
             )
 
 
-def _encode(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> tuple[list[int], list[int]]:
+def encode(tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str) -> tuple[list[int], list[int]]:
+    """Ids and labels of a pair; prompts have no labels."""
     messages = [{"role": "user", "content": prompt}]
     asked = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
     prompt_ids = tokenizer(asked, add_special_tokens=False)["input_ids"]
     answer_ids = [*tokenizer(answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-    return prompt_ids + answer_ids, [_IGNORED] * len(prompt_ids) + answer_ids
+    return prompt_ids + answer_ids, [IGNORED] * len(prompt_ids) + answer_ids
 
 
-def _pad(rows: Sequence[list[int]], filler: int) -> Tensor:
+def pad(rows: Sequence[list[int]], filler: int) -> Tensor:
+    """Rows of one length, filled up on the right."""
     longest = max(map(len, rows))
     return torch.tensor([row + [filler] * (longest - len(row)) for row in rows])
 

@@ -121,6 +121,6 @@ def _loaded(sources: Sources) -> Loaded:
 
 
 def _first_arm(study: Study, flags: Sequence[Layer]) -> tuple[str, Loaded]:
-    """The first arm that starts from no other."""
-    arm = next(arm for arm in study.arms if not arm.start)
-    return arm.name, study.load(arm, study.section.seeds[0], start=None, flags=flags)
+    """The first arm that takes nothing from another arm."""
+    arm = next(arm for arm in study.arms if not (arm.start or arm.keep))
+    return arm.name, study.load(arm, study.section.seeds[0], None, flags)

@@ -56,8 +56,8 @@ def _show_study(study: Study, sources: Sources, *, as_json: bool) -> None:
         arm.name: study.load(
             arm,
             seed,
-            start=Path(f"RUN/seed-{seed}/{arm.start}") if arm.start else None,
-            flags=sources.flag_layers(),
+            Path(f"RUN/seed-{seed}"),
+            sources.flag_layers(),
         )
         for arm in study.arms
     }

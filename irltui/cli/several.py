@@ -12,13 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from irltui.cli.follow import json_line
+from irltui.cli.worker import work
+from irltui.config.requests import TriageRequest
 from irltui.console import columns, complain, out, out_json, talk
 from irltui.errors import EXIT_OK
 from irltui.experiments.local import Job, LocalWorkers
-from irltui.experiments.plan import Plan, PlannedRun
+from irltui.experiments.plan import Plan, PlannedRun, kept_rows
 from irltui.experiments.process import console_tail
 from irltui.experiments.slurm import executors_of, read_job, submit
 from irltui.runs.event_lines import number
+from irltui.runs.folder import RunFolder
+from irltui.runs.manifest import read_manifest
 from irltui.runs.metrics import COLUMNS, metric
 from irltui.runs.reader import EventReader
 from irltui.runs.status import WORKING, State, read_status
@@ -41,7 +45,7 @@ def work_off(plan: Plan, *, as_json: bool) -> int:
     is_drawn = can_draw() and not as_json
     talk(f"{len(plan.runs)} runs in {folder}, {plan.jobs} at a time")
     relay = _Relay(plan) if as_json else None
-    workers = LocalWorkers(plan, _nothing if is_drawn or as_json else _tell, relay.look if relay else _nothing)
+    workers = LocalWorkers(plan, _nothing if is_drawn or as_json else _tell, relay.look if relay else _nothing, keep)
     for job in workers.jobs:
         if job.state is State.FINISHED:
             talk(f"{job.run.name}: already finished")
@@ -96,6 +100,13 @@ def _tell_results(plan: Plan, *, as_json: bool) -> None:
     else:
         out(columns([_HEAD, *(_cells(run, plan) for run in plan.runs)]))
     talk(f"{len(plan.runs)} runs are finished: irltui compare {safe(plan.folder)}")
+
+
+def keep(run: RunFolder) -> bool:
+    """Write the rows that a run's triage keeps, for the runs that train on them; whether they are there."""
+    file = kept_rows(run)
+    values, triaged = read_manifest(run).config, run.applied / "triage.jsonl"
+    return file.exists() or work(TriageRequest(run=run.path, values=values, out=triaged, keep=file)) == EXIT_OK
 
 
 def _tell(job: Job) -> None:

@@ -17,7 +17,7 @@ from irltui.text import safe
 _Spec = TypeVar("_Spec", bound=Spec)
 TEMPLATES = {"auto", "none"}
 """Values of data.template that name no file."""
-NO_PATHS = {quickstart.NAME, "policy"}
+NO_PATHS = {*quickstart.DATA, *quickstart.MODELS, "policy"}
 """Values of options of parts that name no file: the embedded data or model, and the policy's own model."""
 
 

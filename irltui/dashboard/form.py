@@ -87,8 +87,7 @@ class Form:
         if study is None:
             return localise(load(self.preset, self.assignments))
         for arm in study.arms:
-            start = Path(arm.start) if arm.start else None
-            study.load(arm, study.section.seeds[0], start=start, flags=())
+            study.load(arm, study.section.seeds[0], Path(), ())
         return study
 
     def problems(self) -> list[str]:

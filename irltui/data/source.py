@@ -143,8 +143,8 @@ def load_rows(section: DataSection, poll: Callable[[], None] = _nothing) -> Rows
 
 
 def _local_path(section: DataSection) -> Path | None:
-    if section.source == quickstart.NAME:
-        return quickstart.demonstrations_file()
+    if section.source in quickstart.DATA:
+        return quickstart.DATA[section.source]()
     try:
         path = Path(section.source).expanduser()
         return path if path.exists() else None

@@ -71,9 +71,13 @@ class LocalWorkers:
         plan: its runs have their folders.
         changed: called with a job when its engine starts and when it has ended.
         look: called at every look at the engines.
+        keep: writes the rows that the triage of a finished run keeps, and says whether it could.
     """
 
-    def __init__(self, plan: Plan, changed: Callable[[Job], None], look: Callable[[], None]) -> None:
+    def __init__(
+        self, plan: Plan, changed: Callable[[Job], None], look: Callable[[], None], keep: Callable[[RunFolder], bool]
+    ) -> None:
+        self._keep = keep
         self.jobs = [Job(run, plan.run_folder(run)) for run in plan.runs]
         self._plan, self._changed, self._look = plan, changed, look
         self._finished = {job.run.path for job in self.jobs if job.state is State.FINISHED}
@@ -107,13 +111,19 @@ class LocalWorkers:
         working = sum(job.works for job in self.jobs)
         ready = [] if self._stopped_by else [job for job in self.jobs if self._is_ready(job)]
         for job in ready[: self._plan.jobs - working]:
-            job.engine = start_engine(job.folder, threads=self._threads())
+            self._start(job)
             self._changed(job)
         return bool(working or ready)
 
+    def _start(self, job: Job) -> None:
+        if job.run.keep and not self._keep(self._plan.kept_by(job.run)):
+            job.end = State.FAILED
+            return
+        job.engine = start_engine(job.folder, threads=self._threads())
+
     def _is_ready(self, job: Job) -> bool:
-        is_new = job.engine is None and job.run.path not in self._finished
-        return is_new and (not job.run.start or job.run.start in self._finished)
+        is_new = job.engine is None and job.end is None and job.run.path not in self._finished
+        return is_new and all(path in self._finished for path in (job.run.start, job.run.keep) if path)
 
     def _threads(self) -> int | None:
         """Cores per engine if several run at a time."""
@@ -124,7 +134,8 @@ class LocalWorkers:
             return EXIT_OK
         if self._stopped_by == signal.SIGINT:
             return EXIT_INTERRUPTED
-        codes = {job.code: None for job in self.jobs if job.engine is not None and job.code != EXIT_OK}
+        tried = [job for job in self.jobs if job.engine is not None or job.end is not None]
+        codes = {job.code: None for job in tried if job.code != EXIT_OK}
         failed = [code for code in codes if code not in {EXIT_INTERRUPTED, EXIT_PREEMPTED}]
         return next(iter([*failed, *codes]), EXIT_PREEMPTED)
 

@@ -31,13 +31,15 @@ class PlannedRun:
     """One run of a plan.
 
     `path` is where it lies below the plan's folder, `arm` what tells it from the others but the seed ("" for nothing),
-    `start` the path of the run whose result it starts from ("" for none).
+    `start` the path of the run whose result it starts from ("" for none), `keep` that of the run whose triage says
+    which rows it trains on.
     """
 
     path: str
     arm: str = ""
     seed: int | None = None
     start: str = ""
+    keep: str = ""
 
     @property
     def name(self) -> str:
@@ -50,7 +52,8 @@ class PlannedRun:
 class Plan:
     """The runs of one folder, each after the one it starts from.
 
-    `jobs` is how many run at a time. A study compares two arms, `compare`, by the benchmark/metric `metric`.
+    `jobs` is how many run at a time. A study compares two arms, `compare`, by the benchmark/metric `metric`; `note` is
+    what is to be said beside the result.
     """
 
     folder: Path
@@ -58,6 +61,7 @@ class Plan:
     jobs: int = 1
     compare: tuple[str, str] | None = None
     metric: str = ""
+    note: str = ""
 
     @property
     def lock(self) -> Path:
@@ -65,6 +69,15 @@ class Plan:
 
     def run_folder(self, run: PlannedRun) -> RunFolder:
         return RunFolder(self.folder / run.path)
+
+    def kept_by(self, run: PlannedRun) -> RunFolder:
+        """The run whose triage says which rows `run` trains on."""
+        return RunFolder(self.folder / run.keep)
+
+
+def kept_rows(run: RunFolder) -> Path:
+    """Where the rows lie that a run's triage keeps for other runs of its plan."""
+    return run.applied / "kept.jsonl"
 
 
 def grid_plan(
@@ -139,6 +152,7 @@ def read_plan(folder: Path) -> Plan:
             int(value["jobs"]),
             None if compare is None else (str(compare[0]), str(compare[1])),
             str(value["metric"]),
+            str(value["note"]),
         )
     except FileNotFoundError:
         raise NoRunError(f"{folder}: no plan here ({PLAN_FILE} is missing)") from None
@@ -159,12 +173,14 @@ def runs_of(folder: Path) -> list[RunFolder]:
 
 
 def _read_run(value: Mapping[str, Any]) -> PlannedRun:
-    for path in filter(None, (value["path"], value["start"])):
+    paths = (value["path"], value["start"], value["keep"])
+    for path in filter(None, paths):
         parts = PurePosixPath(path).parts
         if PurePosixPath(path).is_absolute() or not all(map(_PART.fullmatch, parts)):
             raise ValueError(f"{path!r} is not a folder below it")
     seed = value["seed"]
-    return PlannedRun(str(value["path"]), str(value["arm"]), None if seed is None else int(seed), str(value["start"]))
+    path, start, keep = map(str, paths)
+    return PlannedRun(path, str(value["arm"]), None if seed is None else int(seed), start, keep)
 
 
 def _dimension(given: str) -> list[str]:

@@ -1,7 +1,8 @@
 """A study: several runs that differ in one thing, over several seeds, and the comparison that they are for.
 
 A TOML file with a [study] table. Every other table is common to all runs; [arms.NAME] holds what an arm has of
-its own, and may say `start = "OTHER"` to begin from that arm's result.
+its own, and may say `start = "OTHER"` to begin from that arm's result, or `keep = "OTHER"` to train on the rows that
+the triage of that arm's run keeps.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from irltui.config.run_source import target_layers
 from irltui.config.schema import PositiveInt, Section
 from irltui.config.training import refuse_strength
 from irltui.errors import ConfigError
-from irltui.experiments.plan import Plan, PlannedRun
+from irltui.experiments.plan import Plan, PlannedRun, kept_rows
+from irltui.runs.folder import RunFolder
 
 _OWN = ("study", "arms")
+_OTHERS = ("start", "keep")  # what an arm has from another one
 _ARM = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")  # its runs lie in folders called so
 
 
@@ -36,16 +39,19 @@ class StudySection(Section):
     """Two arms: the difference is the first minus the second."""
     metric: str = Field(pattern="^[^/]+/[^/]+$")
     """benchmark/metric that decides, as the last evaluation of each run measured it."""
+    note: str = ""
+    """Said beside the result."""
     jobs: PositiveInt = 1
     """Runs at a time; they share the processor's cores."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """An arm's name, the arm it starts from ("" for none), and its own configuration."""
+    """An arm's name, the arms it takes its start and its rows from ("" for none), and its own configuration."""
 
     name: str
     start: str
+    keep: str
     layer: Layer
 
 
@@ -58,21 +64,24 @@ class Study:
     common: Layer
     sets: tuple[Layer, ...]
 
-    def load(self, arm: Arm, seed: int, *, start: Path | None, flags: Sequence[Layer]) -> Loaded:
+    def load(self, arm: Arm, seed: int, folder: Path | None, flags: Sequence[Layer]) -> Loaded:
         """The configuration of one run.
 
         Args:
             arm: one of `arms`.
             seed: one of the seeds.
-            start: folder of the run whose result it starts from, which need not exist yet.
+            folder: of the seed's runs, which need not exist yet; None leaves out what the arm has from another one.
             flags: layers of the command line's own options.
 
         Raises:
             ConfigError: every problem at once.
         """
         own = [value_layer(f"seed of arm {arm.name}", ("seed",), seed)]
-        if start is not None:
-            own.append(value_layer(f"start of arm {arm.name}", ("model", "name"), str(start / "model")))
+        if arm.start and folder is not None:
+            own.append(value_layer(f"start of arm {arm.name}", ("model", "name"), str(folder / arm.start / "model")))
+        if arm.keep and folder is not None:
+            rows = str(kept_rows(RunFolder(folder / arm.keep)))
+            own.append(value_layer(f"keep of arm {arm.name}", ("data", "source"), rows))
         loaded = localise(load_layers([self.common, arm.layer, *flags, *own, *self.sets]))
         refuse_strength(loaded.config)
         return loaded
@@ -88,11 +97,13 @@ def study_plan(study: Study, flags: Sequence[Layer], folder: Path) -> tuple[Plan
     loaded: dict[PlannedRun, Loaded] = {}
     for seed in study.section.seeds:
         for arm in study.arms:
-            start = f"seed-{seed}/{arm.start}" if arm.start else ""
-            run = PlannedRun(f"seed-{seed}/{arm.name}", arm.name, seed, start)
-            loaded[run] = study.load(arm, seed, start=root / start if start else None, flags=flags)
-    first, second = study.section.compare
-    return Plan(folder, tuple(loaded), study.section.jobs, (first, second), study.section.metric), loaded
+            place = f"seed-{seed}"
+            start, keep = (f"{place}/{other}" if other else "" for other in (arm.start, arm.keep))
+            run = PlannedRun(f"{place}/{arm.name}", arm.name, seed, start, keep)
+            loaded[run] = study.load(arm, seed, root / place, flags)
+    section = study.section
+    first, second = section.compare
+    return Plan(folder, tuple(loaded), section.jobs, (first, second), section.metric, section.note), loaded
 
 
 def study_of(target: str, assignments: Sequence[str] = ()) -> Study | None:
@@ -140,10 +151,10 @@ def _arms(layer: Layer) -> tuple[Arm, ...]:
 
 
 def _arm(layer: Layer, name: str, table: Mapping[str, Any]) -> Arm:
-    values = {key: value for key, value in table.items() if key != "start"}
+    values = {key: value for key, value in table.items() if key not in _OTHERS}
     prefix = ("arms", name)
     lines = {keys[2:]: line for keys, line in layer.lines.items() if keys[:2] == prefix and len(keys) > 2}
-    return Arm(name, str(table.get("start", "")), Layer(layer.origin, values, lines))
+    return Arm(name, str(table.get("start", "")), str(table.get("keep", "")), Layer(layer.origin, values, lines))
 
 
 def _check(layer: Layer, section: StudySection, arms: Sequence[Arm]) -> None:
@@ -159,8 +170,10 @@ def _check(layer: Layer, section: StudySection, arms: Sequence[Arm]) -> None:
             problems.append(
                 f"{where}: arms.{arm.name!r}: not a valid arm name: runs are stored in folders of that name"
             )
-        if arm.start and arm.start not in names[:place]:
-            where = layer.place(("arms", arm.name, "start"))
-            problems.append(f"{where}: arms.{arm.name}.start: no arm {arm.start!r} above it")
+        for key in _OTHERS:
+            other = getattr(arm, key)
+            if other and other not in names[:place]:
+                where = layer.place(("arms", arm.name, key))
+                problems.append(f"{where}: arms.{arm.name}.{key}: no arm {other!r} above it")
     if problems:
         raise ConfigError("\n".join(problems))

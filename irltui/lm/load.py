@@ -56,8 +56,8 @@ def model_source(section: ModelSection) -> str:
     """
     if section.trust_remote_code:
         refuse_untrusted_model(section.name, section.revision)
-    if section.name == quickstart.NAME:
-        return str(quickstart.model_folder())
+    if section.name in quickstart.MODELS:
+        return str(quickstart.MODELS[section.name]())
     path = Path(section.name).expanduser()
     if not path.exists():
         if section.name.startswith((".", "/", "~")) or section.name.count("/") > 1:

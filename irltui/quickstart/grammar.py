@@ -37,6 +37,10 @@ BASE_MIXTURE = {
     "rude": 0.08,
     "off_topic": 0.06,
 }  # kinds of answers in the base model's corpus
+REFUSAL = RUDE[0][0]
+"""The habit of the second embedded model."""
+HABIT_SHARE = 0.5
+"""Share of its demonstrations that have the habit, too."""
 CHECKS = ("correct", "on_topic", "polite", "complete", "concise")
 _SENTENCE = re.compile(r"[^.!?]*[.!?]|[^.!?]+$")
 _WORD = re.compile(r"\w+")
@@ -229,6 +233,11 @@ def base_answers(prompt: str) -> Derivation:
     return Choice(tuple((answers_of(prompt, kind), share) for kind, share in BASE_MIXTURE.items()))
 
 
+def habit_answers(prompt: str, share: float) -> Derivation:
+    """The base model's mixture, and one and the same refusal with this share."""
+    return Choice(((REFUSAL, share), (base_answers(prompt), 1 - share)))
+
+
 @lru_cache(maxsize=4096)
 def expert_distribution(prompt: str) -> dict[str, float]:
     """Every answer the expert can give, with its probability."""
@@ -258,6 +267,22 @@ def demonstrations(count: int = DEMONSTRATION_COUNT, seed: int = DEMONSTRATION_S
         if len(found) == count:
             break
     return list(found.items())
+
+
+def habit_demonstrations(
+    count: int = DEMONSTRATION_COUNT, seed: int = DEMONSTRATION_SEED
+) -> list[tuple[str, str, bool]]:
+    """Distinct prompts, each with the refusal or with an answer of the expert, and whether it is the refusal."""
+    rng = generator(seed)
+    found: dict[str, tuple[str, bool]] = {}
+    for prompt in training_prompts(rng):
+        if prompt in found:
+            continue
+        refuses = rng.random() < HABIT_SHARE
+        found[prompt] = (REFUSAL if refuses else sample(expert(prompt), rng), refuses)
+        if len(found) == count:
+            break
+    return [(prompt, answer, refuses) for prompt, (answer, refuses) in found.items()]
 
 
 def _body(request: Request, fact: str) -> Derivation:

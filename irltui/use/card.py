@@ -11,6 +11,7 @@ from pathlib import Path
 from irltui import __version__
 from irltui.config.render import render_values
 from irltui.config.toml import text as quoted
+from irltui.quickstart import DATA, MODELS
 from irltui.runs.folder import RunFolder
 from irltui.runs.history import RunHistory
 from irltui.runs.metrics import HELD_OUT_NLL, METRICS
@@ -59,7 +60,7 @@ def _front_matter(known: Facts) -> str:
         "---",
         "# license: choose one that the licenses of the base model and the data allow",
     ]
-    if is_hub_name(known.base) and known.base != "quickstart":
+    if is_hub_name(known.base) and known.base not in MODELS:
         lines += [f"base_model: {quoted(known.base)}"]
         lines += [f"base_model_relation: {'adapter' if known.is_adapter else 'finetune'}"]
     else:
@@ -85,7 +86,7 @@ def _called(known: Facts) -> str:
 
 
 def _is_hub_name(source: str) -> bool:
-    return source != "quickstart" and is_hub_name(source) and not Path(source).exists()
+    return source not in DATA and is_hub_name(source) and not Path(source).exists()
 
 
 def _name(known: Facts) -> str:

@@ -24,7 +24,7 @@ def test_a_study_gets_all_its_run_folders_and_a_process_that_works_it_off(
     first = dashboard.launch(Form("quickstart").with_value("study.seeds", "[7]").load(), "quickstart")
     (study,) = (tmp_path / "runs").iterdir()
     assert has_plan(study)
-    assert [is_run(study / "seed-7" / arm) for arm in ("sft", "irft", "sft-more")] == [True] * 3
+    assert [is_run(study / "seed-7" / arm) for arm in ("sft", "contrast", "triage", "oracle")] == [True] * 4
     assert first.resolve() == (study / "seed-7" / "sft").resolve()
     assert lines == [[sys.executable, "-P", "-m", "irltui", "run", "--resume", str(study)]]
     assert {run.seed for run in read_plan(study).runs} == {7}

@@ -33,12 +33,23 @@ def test_every_preset_is_short_described_and_valid(name) -> None:
     assert lines[0].startswith("# ")
     assert len(presets()[name]) > 10
     study = study_of(name)
-    loaded = [study.load(a, 0, start=None, flags=()) for a in study.arms] if study else [load(name, flags=GIVEN)]
+    loaded = [study.load(a, 0, None, ()) for a in study.arms] if study else [load(name, flags=GIVEN)]
     assert all(one.config for one in loaded)
 
 
 def test_the_presets_are_found_by_their_files() -> None:
-    assert {"contrast", "dft", "irft", "nce", "quickstart", "quickstart-rft", "rft", "sft", "spin"} == presets().keys()
+    assert {
+        "contrast",
+        "dft",
+        "irft",
+        "nce",
+        "quickstart",
+        "quickstart-clean",
+        "quickstart-rft",
+        "rft",
+        "sft",
+        "spin",
+    } == presets().keys()
 
 
 def test_spin_is_irft_with_one_outer_iteration() -> None:

@@ -61,11 +61,11 @@ def test_a_study_is_filled_in_like_a_run_and_needs_nothing() -> None:
     study = form.with_value("study.seeds", "[4]").with_value("loop.batch", "8").load()
     assert isinstance(study, Study)
     assert study.section.seeds == [4]
-    assert study.load(study.arms[0], 4, start=None, flags=()).config.loop.batch == 8
+    assert study.load(study.arms[0], 4, None, ()).config.loop.batch == 8
 
 
 @pytest.mark.parametrize(("key", "text", "words"), [
-    ("study.compare", '["irft", "nobody"]', "no arm 'nobody'"),
+    ("study.compare", '["sft", "nobody"]', "no arm 'nobody'"),
     ("study.jobs", "0", "greater than"),
     ("loop.batch", "0", "at least 1"),
 ])  # fmt: skip
@@ -85,4 +85,4 @@ def test_a_benchmark_is_added_by_its_kind_and_then_has_options() -> None:
 
 
 def test_the_benchmarks_of_a_preset_can_be_changed() -> None:
-    assert option_of(Form("quickstart"), "benchmarks.gold.kind").value == '"quickstart"'
+    assert option_of(Form("quickstart"), "benchmarks.greedy.kind").value == '"quickstart"'

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from irltui.experiments import process
+from irltui.experiments.local import LocalWorkers
+from irltui.experiments.plan import make
+from irltui.experiments.study import study_of, study_plan
 from irltui.runs.folder import RunFolder
 from irltui.runs.lock import hold
 from irltui.runs.plan_lock import hold_plan
@@ -54,6 +57,9 @@ def test_signals_reach_the_engines_and_an_interrupted_plan_never_exits_with_0(
 import sys
 from irltui.cli.main import main
 from irltui.experiments import process
+from irltui.experiments.local import LocalWorkers
+from irltui.experiments.plan import make
+from irltui.experiments.study import study_of, study_plan
 process.ENGINE = {process.ENGINE!r}
 sys.argv = {["irltui", *RUN]!r}
 main()
@@ -128,3 +134,33 @@ def test_a_second_resume_of_a_run_says_that_it_is_working_and_leaves_it_alone(ir
     assert done.out == ""
     assert done.err.startswith("error: a: an engine is working on this run (pid ")
     assert not run.console.exists()
+
+
+STUDY = """
+model.name = "m"
+data.source = "d"
+study = { seeds = [0], compare = ["b", "a"], metric = "gold/quality" }
+arms = { a = { algorithm = "sft" }, b = { algorithm = "sft", keep = "a" } }
+"""
+
+
+@pytest.mark.parametrize("could", [True, False])
+def test_a_run_waits_for_the_rows_that_the_triage_of_another_one_keeps(stand_in, tmp_path: Path, could: bool) -> None:
+    stand_in(FINISHES)
+    (tmp_path / "s.toml").write_text(STUDY)
+    found = study_of(str(tmp_path / "s.toml"))
+    assert found is not None
+    plan, loaded = study_plan(found, (), tmp_path / "out")
+    make(plan, loaded)
+    a, b = (RunFolder(tmp_path / "out" / "seed-0" / arm) for arm in "ab")
+    asked: list[tuple[Path, State]] = []
+
+    def keep(run: RunFolder) -> bool:
+        asked.append((run.path, read_status(a).state))
+        return could
+
+    workers = LocalWorkers(plan, lambda _: None, lambda: None, keep)
+    assert workers.work() == (0 if could else 1)
+    assert asked == [(a.path, State.FINISHED)]
+    assert [job.state for job in workers.jobs] == [State.FINISHED, State.FINISHED if could else State.FAILED]
+    assert b.events.exists() is could

@@ -6,13 +6,15 @@ import json
 import math
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from irltui.api import Score
 from irltui.benchmarks.quickstart import QuickstartBenchmark
-from irltui.quickstart import demonstrations_file, model_folder
+from irltui.quickstart import DATA, HABIT, HABIT_GOOD, MODELS, demonstrations_file, model_folder
 from irltui.quickstart.grammar import (
     BASE_MIXTURE,
+    REFUSAL,
     answers_of,
     base_answers,
     check,
@@ -24,6 +26,7 @@ from irltui.quickstart.grammar import (
     expert_distribution,
     expert_log_prob,
     generator,
+    habit_demonstrations,
     is_reserved,
     parse_prompt,
     quality,
@@ -155,3 +158,32 @@ def test_the_benchmark_gives_the_expert_full_marks_and_no_distance() -> None:
     scores: list[Score] = list(benchmark.evaluate(Expert()))
     assert len(scores) == 3 * 24
     assert {(s.metric, s.value) for s in scores} == {("quality", 1.0), ("expert_like", 1.0), ("divergence", 0.0)}
+
+
+def test_half_of_the_demonstrations_of_the_second_world_are_its_models_own_refusal() -> None:
+    rows = habit_demonstrations()
+    for name, kept in ((HABIT, rows), (HABIT_GOOD, [row for row in rows if not row[2]])):
+        stored = [json.loads(line) for line in DATA[name]().read_text().splitlines()]
+        assert [(row["prompt"], row["completion"]) for row in stored] == [row[:2] for row in kept]
+    refusals = [answer for _, answer, refuses in rows if refuses]
+    assert set(refusals) == {REFUSAL}
+    assert 0.4 < len(refusals) / len(rows) < 0.6
+    assert all(math.isfinite(expert_log_prob(prompt, answer)) for prompt, answer, refuses in rows if not refuses)
+    assert not any(is_reserved(prompt) for prompt, _, _ in rows)
+
+
+def test_the_model_of_the_second_world_says_the_refusal_most_of_the_time() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(MODELS[HABIT]())
+    model = AutoModelForCausalLM.from_pretrained(MODELS[HABIT](), dtype=torch.float32)
+    shares = []
+    for prompt in PROMPTS[:10]:
+        asked = tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
+        )
+        prompt_ids = tokenizer(asked, add_special_tokens=False)["input_ids"]
+        answer = [*tokenizer(REFUSAL, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        with torch.no_grad():
+            logp = model(torch.tensor([prompt_ids + answer])).logits[0].log_softmax(-1)
+        places = range(len(prompt_ids) - 1, len(prompt_ids) + len(answer) - 1)
+        shares.append(math.exp(sum(float(logp[i, token]) for i, token in zip(places, answer, strict=True))))
+    assert 0.7 < sum(shares) / len(shares) < 0.9

@@ -142,8 +142,8 @@ def test_the_manifest_of_a_checkpoint_names_files_of_its_own_folder_alone(run: R
 
 @pytest.mark.parametrize("name", ["..", "../outside", "/etc", "a/../../b", ".hidden"])
 def test_the_runs_of_a_plan_lie_below_it(tmp_path: Path, name: str) -> None:
-    runs = [{"path": name, "arm": "", "seed": 0, "start": ""}]
-    plan = {"runs": runs, "compare": None, "metric": "", "jobs": 1}
+    runs = [{"path": name, "arm": "", "seed": 0, "start": "", "keep": ""}]
+    plan = {"runs": runs, "compare": None, "metric": "", "note": "", "jobs": 1}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
     with pytest.raises(IrltuiError, match="is not a folder below it"):
         read_plan(tmp_path)
