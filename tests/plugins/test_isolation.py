@@ -322,7 +322,7 @@ def test_a_sampler_that_hangs_is_named_by_the_check(shipped: Site, tmp_path: Pat
     path = plugin(tmp_path / "late.py", HANG)
     done = shipped.irltui("plugins", "check", path, "--limit", "3", cwd=tmp_path)
     assert done.returncode == 1
-    assert "sampler late/slow: Every prompt comes back once" in done.stdout
+    assert "sampler late/slow: Every prompt gets one complete generation" in done.stdout
     assert "not done within 3 s: it hangs, or --limit is too short" in done.stdout
 
 
@@ -330,7 +330,7 @@ def test_a_plugin_that_kills_its_process_is_named_by_the_check(shipped: Site, tm
     text = HANG.replace("import time", "import os").replace("time.sleep(1000)", "os._exit(7)")
     done = shipped.irltui("plugins", "check", plugin(tmp_path / "late.py", text), cwd=tmp_path)
     assert done.returncode == 1
-    assert "sampler late/slow: Every prompt comes back once" in done.stdout
+    assert "sampler late/slow: Every prompt gets one complete generation" in done.stdout
     assert "the process ended with exit code 7" in done.stdout
 
 
