@@ -34,7 +34,7 @@ plugin to begin with.
 - **Numbers.** Log-probabilities are sums over response tokens in nats, end-of-sequence included where the model
   wrote it. Tensors are float32 on the policy's device unless said otherwise. B: responses of a batch, L: tokens
   of its longest row.
-- **Checking.** `irltui plugins check NAME` and `irltui.testing` (`check_reward`, `check_sampler`,
+- **Checking.** `irltui plugins check NAME` and `irltui.testing` (`check_objective`, `check_reward`, `check_sampler`,
   `check_update`, `check_benchmark`).
 """
 _PARTS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from irltui.api.context import Policy
+    from irltui.api.data import Demonstration, Generation
 
 Sides: TypeAlias = "tuple[Tensor, Tensor]"
 """Numbers of B demonstrations, (B,), and of the generations for their prompts, (B, n)."""
@@ -37,6 +39,10 @@ class Batch:
     """The optimizer steps after this batch."""
     differs: Tensor | None = None
     """(B, n), 0 where y~ == y: that gap is zero and has no gradient; None if all differ."""
+    demonstrations: Sequence[Demonstration] = ()
+    """The rows: id, prompt and text of each of the B."""
+    generations: Sequence[Sequence[Generation]] = ()
+    """The n of each."""
     policy: Policy | None = None
     reward: Scores | None = None
     _rewards: Tensor | None = field(default=None, init=False, repr=False)

@@ -92,13 +92,15 @@ class BuildContext:
 
     `poll` is to be called often in long work (between tokens, items, batches): it lets the engine answer
     commands and pause, and raises when the run is to stop; let that exception pass. `notice` tells the user something
-    once, in the run's log.
+    once, in the run's log. `metric` adds a value, by name, to the optimizer step that is computed now or next: the
+    mean of a step's values is written with its metrics, and shown as a chart of its own.
     """
 
     policy: Policy
     seed: int = 0
     poll: Callable[[], None] = lambda: None
     notice: Callable[[str], None] = lambda _: None
+    metric: Callable[[str, float], None] = lambda _name, _value: None
     model: ModelSection | None = None
     """[model] of the configuration: what the policy was loaded from, and how."""
     decoding: Decoding = field(default_factory=Decoding)

@@ -36,6 +36,7 @@ from irltui.engine.plan import Plan, plan_of
 from irltui.engine.shared_sampler import SharedSampler
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
+from irltui.engine.told import Told
 from irltui.errors import PluginError
 from irltui.lm.initial import initial_loader
 from irltui.lm.limits import model_limits
@@ -56,6 +57,7 @@ class Assembly:
     policy: LanguageModelPolicy
     context: BuildContext
     limit: TimeLimit
+    told: Told
 
     @cached_property
     def sampler(self) -> Sampler:
@@ -133,12 +135,13 @@ def assemble(
         notice: tells the user something once.
         cap: tokens that a generation may have, where the data leaves less than the configuration says.
     """
-    limit = TimeLimit(config.plugins.time_limit)
+    limit, told = TimeLimit(config.plugins.time_limit), Told()
     context = BuildContext(
         policy,
         seed=derived_seed(config.seed, "parts"),
         poll=limit.outside(poll),
         notice=notice,
+        metric=told.add,
         model=config.model,
         decoding=Decoding(
             config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, cap or config.max_new_tokens
@@ -147,7 +150,7 @@ def assemble(
         beta=config.reward.beta,
         loss=config.loss,
     )
-    return Assembly(config, policy, context, limit)
+    return Assembly(config, policy, context, limit, told)
 
 
 def assemble_at_start(config: RunConfig) -> Assembly:

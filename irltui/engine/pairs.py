@@ -197,8 +197,10 @@ class Rounds:
             numbers(micro.weights),
             micro.last,
             None if all(all(row) for row in differs) else numbers(differs),
-            parts.policy,
-            parts.reward,
+            demonstrations=[pair.demonstration for pair in first],
+            generations=[[pair.generation for pair in group] for group in groups],
+            policy=parts.policy,
+            reward=parts.reward,
         )
 
     # -- sampling ----------------------------------------------------------------------------

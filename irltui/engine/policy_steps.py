@@ -16,6 +16,7 @@ from irltui.engine.faults import keep_step
 from irltui.engine.health import alerts
 from irltui.engine.journal import Journal
 from irltui.engine.lower_level import Lower
+from irltui.engine.told import means
 from irltui.errors import NotFiniteError, TrainingError
 from irltui.runs.events import Phase
 from irltui.runs.folder import RunFolder
@@ -77,6 +78,7 @@ class Improver:
     def _move(self, t: int, step: PolicyStep, lower: Lower, values: Values) -> None:
         parts, position = self._parts, self._journal.position
         planned = lower.steps_before[t] + step.s
+        values |= means(ranks.gather(parts.assembly.told.take()))
         values |= {name: float(value) for name, value in step.values.items()}
         values["policy/gradient_norm"], values["policy/learning_rate"] = lower.stepper.step(planned)
         parts.policy.moved()

@@ -14,6 +14,7 @@ from irltui.api import Batch, Sides
 from irltui.distributed import ranks
 from irltui.engine import diagnostics
 from irltui.engine.assemble import Parts
+from irltui.engine.told import means
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -30,8 +31,8 @@ class Sums:
     nll: float = 0.0
     rewards: list[Arrays] = field(default_factory=list)
     logratios: list[Arrays] = field(default_factory=list)
-    values: dict[str, list[float]] = field(default_factory=dict)
-    """What the objective says of each demonstration, by name."""
+    told: list[tuple[str, float]] = field(default_factory=list)
+    """What the objective says of each demonstration, and what parts tell by `context.metric`."""
     skipped: list[str] = field(default_factory=list)
     """Why the step is not taken, of every rank that met what is not finite."""
 
@@ -61,12 +62,13 @@ class Pending:
         mine.tokens += int(lengths.sum())
         mine.demonstration_tokens += int(lengths[:count].sum())
         self._add_values(parts.objective.metrics(step.batch), real)
+        mine.told += parts.assembly.told.take()
         with torch.no_grad():  # known already: the objective has asked for it
             self._add_rewards(step.batch, real, parts)
 
     def _add_values(self, values: Mapping[str, Tensor], real: Tensor) -> None:
         for name, numbers in values.items():
-            self._mine.values.setdefault(name, []).extend(numbers.detach()[real].tolist())
+            self._mine.told += [(name, value) for value in numbers.detach()[real].tolist()]
 
     def _add_rewards(self, batch: Batch, real: Tensor, parts: Parts) -> None:
         """The values of both sides of each pair that differs, and the likelihood, where the policy was asked for it."""
@@ -92,11 +94,8 @@ class Pending:
         """The step's numbers. Collective."""
         total = Sums()
         for sums in ranks.gather([self._mine]):
-            for name, numbers in sums.values.items():
-                total.values.setdefault(name, []).extend(numbers)
             for each in fields(Sums):
-                if each.name != "values":
-                    setattr(total, each.name, getattr(total, each.name) + getattr(sums, each.name))
+                setattr(total, each.name, getattr(total, each.name) + getattr(sums, each.name))
         return total
 
 
@@ -108,7 +107,7 @@ def step_metrics(sums: Sums) -> diagnostics.Values:
             values |= metrics(*_joined(sides))
     if sums.logratios or not sums.rewards:
         values["train/nll"] = sums.nll / sums.demonstration_tokens
-    return values | {name: sum(numbers) / len(numbers) for name, numbers in sums.values.items() if numbers}
+    return means(sums.told) | values
 
 
 def _array(tensor: Tensor) -> np.ndarray:

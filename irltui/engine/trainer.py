@@ -180,7 +180,8 @@ class Drive:
     def _collate(self, micro: Micro[Demonstration]) -> Batch:
         rows, policy = micro.rows, self._parts.policy
         responses = policy.collate([d.prompt for d in rows], [d.tokens for d in rows], [0.0] * len(rows))
-        return Batch(responses, responses.logp_ref.new_tensor(micro.weights), micro.last, policy=policy)
+        weight = responses.logp_ref.new_tensor(micro.weights)
+        return Batch(responses, weight, micro.last, demonstrations=rows, policy=policy)
 
     # -- between two steps -----------------------------------------------------------------------
 

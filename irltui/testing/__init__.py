@@ -1,4 +1,4 @@
-"""The conformance kit: checks the contract of a reward, sampler, policy step or benchmark on a tiny real model.
+"""The conformance kit: checks the contract of every kind of part on a tiny real model.
 
     def test_my_reward_keeps_the_contract():
         check_reward(Bounded(kind="acme/bounded", limit=2.0))
@@ -12,17 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from irltui.api import BenchmarkSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
+from irltui.api import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
 from irltui.errors import IrltuiError
 from irltui.testing.benchmarks import BENCHMARK_CHECKS
 from irltui.testing.case import Broken, Case, make_case, spec_round_trip
+from irltui.testing.objectives import OBJECTIVE_CHECKS
 from irltui.testing.rewards import REWARD_CHECKS
 from irltui.testing.samplers import SAMPLER_CHECKS
 from irltui.testing.updates import UPDATE_CHECKS
 
-__all__ = ["check_benchmark", "check_reward", "check_sampler", "check_update", "checks"]
+__all__ = ["check_benchmark", "check_objective", "check_reward", "check_sampler", "check_update", "checks"]
 
 Check = Callable[[Case], None]
+
+
+def check_objective(spec: ObjectiveSpec) -> None:
+    """Check an objective: losses independent of padding and batch, whose gradient lowers them."""
+    _assert("objective", spec)
 
 
 def check_reward(spec: RewardSpec) -> None:
@@ -53,6 +59,7 @@ def checks(component: str, spec: Spec) -> Iterator[tuple[str, str]]:
 
 
 _CHECKS: dict[str, tuple[Check, ...]] = {
+    "objective": OBJECTIVE_CHECKS,
     "reward": REWARD_CHECKS,
     "sampler": SAMPLER_CHECKS,
     "update": UPDATE_CHECKS,

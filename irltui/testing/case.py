@@ -73,10 +73,11 @@ class Case:
         collated = self.policy.collate(
             [d.prompt for d in chosen], [d.tokens for d in chosen], [-10.0 - i for i in rows]
         )
-        return _padded(collated, padding, self.policy.pad_id) if padding else collated
+        return padded(collated, padding, self.policy.pad_id) if padding else collated
 
 
-def _padded(responses: Responses, padding: int, pad_id: int) -> Responses:
+def padded(responses: Responses, padding: int, pad_id: int) -> Responses:
+    """The same with so many columns more."""
     return replace(
         responses,
         input_ids=pad(responses.input_ids, (0, padding), value=pad_id),
