@@ -24,15 +24,21 @@ from irltui.views.portable import portable, without_machine
 
 _PAPER = "https://arxiv.org/abs/2405.17888"
 _MOST_ALERTS = 5
-_TITLES = {"sft": "SFT", "spin": "SPIN", "irft": "IRFT", "rft": "RFT"}
+_TITLES = {"sft": "SFT", "dft": "DFT", "spin": "SPIN", "irft": "IRFT", "nce": "NCE", "rft": "RFT"}
 _METHODS = {
     "sft": "supervised fine-tuning (SFT), which maximises the likelihood of the demonstrations.",
+    "dft": "dynamic fine-tuning (DFT), likelihood with each token weighted by its own probability.",
+    "nce": "noise-contrastive estimation (NCE), which tells demonstrations from the model's answers one by one.",
     "spin": "SPIN, which learns to tell the model's own answers, sampled once per pass, from the demonstrations.",
     "irft": "implicit-reward fine-tuning (IRFT), which repeatedly learns to tell the model's latest answers from "
     "the demonstrations.",
     "rft": "reward-learning fine-tuning (RFT): a reward model learns to tell answers from demonstrations, and the "
     "model is trained to maximise it.",
 }
+
+
+def _described(name: str) -> str:
+    return _METHODS.get(name) or f"the objective {inline(name)} of a plugin."
 
 
 def write_card(folder: Path, run: RunFolder, exported: Exported) -> None:
@@ -90,7 +96,7 @@ def _is_hub_name(source: str) -> bool:
 
 
 def _name(known: Facts) -> str:
-    return f"{inline(_called(known))}, {_TITLES[known.method]}"
+    return f"{inline(_called(known))}, {_TITLES.get(known.method, inline(known.method))}"
 
 
 def _summary(known: Facts) -> str:
@@ -100,7 +106,7 @@ def _summary(known: Facts) -> str:
     when = "the end of the run"
     if known.exported.checkpoint:
         when = f"checkpoint {known.exported.checkpoint}, after {known.exported.outer_iterations} outer iterations"
-    lines = [f"{base}, fine-tuned from demonstrations with irltui {__version__}: {_METHODS[known.method]}"]
+    lines = [f"{base}, fine-tuned from demonstrations with irltui {__version__}: {_described(known.method)}"]
     lines += [f"These are the weights at {when}."]
     if known.is_adapter:
         lines += ["The folder contains only a LoRA adapter: it needs the base model."]
