@@ -96,7 +96,7 @@ def test_a_killed_command_given_again_ends_in_the_same_file(place: Path, tmp_pat
     ("arguments", "code", "message"),
     [
         (("triage", "sft", "--keep", "demos.jsonl"), 1, "--keep demos.jsonl: is there already"),
-        (("sample", "sft", "--prompts", "demos.jsonl", "--strength", "-1"), 2, "-1"),
+        (("sample", "sft", "--prompts", "demos.jsonl", "--strength", "-1"), 2, "or equal to 0"),
         (("score", "begun", "--data", "demos.jsonl"), 1, "no result yet"),
         (("score", "nowhere", "--data", "demos.jsonl"), 3, "no run here"),
         (("score", "rft", "--data", "demo.jsonl"), 2, "Did you mean demos.jsonl?"),
