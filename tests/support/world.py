@@ -29,8 +29,10 @@ SHORT = {
     "update.steps": "2",
 }
 """What is set in every run whose command does not set it itself."""
-SHORT_STUDY = {"study.seeds": "[0]", "benchmarks.gold.count": "4", "loop.inner_steps": "2"}
+SHORT_STUDY = {"study.seeds": "[0]", "loop.inner_steps": "2"}
 """And in the embedded studies."""
+_STUDIES = {"quickstart": ("greedy", "sampled"), "quickstart-clean": ("gold",), "quickstart-rft": ("gold",)}
+"""The embedded studies, and their benchmarks."""
 MODELS = ("M", "MODEL", "SMOLLM2", "HuggingFaceTB/SmolLM2-135M-Instruct", "alignment-handbook/zephyr-7b-sft-full")
 DATA = ("D/rows.jsonl", "P/rows.jsonl", "demos.jsonl", "held_out.jsonl", "prompts.jsonl", "hh300.jsonl",
         "persona320.jsonl")  # fmt: skip
@@ -106,11 +108,11 @@ def shorter(words: Sequence[str]) -> list[str]:
     """Options that keep a run short, those that the command sets itself left out."""
     given = {word.partition("=")[0] for word in words}
     wanted = dict(SHORT)
-    if {"quickstart", "quickstart-rft"} & given:
+    if {*_STUDIES} & given:
         lengths = {"data.max_response_tokens", "decoding.max_new_tokens"}  # the world's answers are longer
         wanted = {"data.limit": "40", **{key: value for key, value in wanted.items() if key not in lengths}}
-    if {"quickstart", "quickstart-rft"} & set(words[1:2]):
-        wanted |= SHORT_STUDY
+    for study in {*_STUDIES} & set(words[1:2]):
+        wanted |= SHORT_STUDY | {f"benchmarks.{name}.count": "4" for name in _STUDIES[study]}
     return [word for key, value in wanted.items() if key not in given for word in ("--set", f"{key}={value}")]
 
 
