@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 
 from irltui import __version__
@@ -29,7 +29,7 @@ from irltui.errors import CheckpointError
 from irltui.runs.checkpoints import FORMAT, digest, newest_first, newest_usable, position_of, samples_lost
 from irltui.runs.durable import replace_file, replace_json, room, sync_file, sync_folder
 from irltui.runs.folder import RunFolder
-from irltui.samplers.store import set_aside_after
+from irltui.samplers.store import set_aside_after, set_aside_damaged
 
 _PARAMETERS = "parameters.safetensors"
 _RANDOM, _RANDOM_CUDA = "random", "random_cuda"
@@ -172,7 +172,7 @@ def _resume_point(run: RunFolder) -> tuple[str | None, list[str]]:
     elif reason := samples_lost(run, 0, 0):
         set_aside_after(run.samples, -1)
         skipped = [f"{reason}: sampled again"]
-    return name, skipped
+    return name, [*skipped, *set_aside_damaged(run.samples)]
 
 
 def load_weights(folder: Path, parameters: Mapping[str, nn.Parameter], reward: Reward | None) -> None:
@@ -195,7 +195,8 @@ def load_weights(folder: Path, parameters: Mapping[str, nn.Parameter], reward: R
 def weights_at(run: RunFolder, t: int) -> dict[str, Tensor] | None:
     """What outer iteration t began with, by name; None if its checkpoint is missing or cannot be read."""
     try:
-        return load_file(run.checkpoints / Position(t).name / _PARAMETERS)
+        # From bytes: opening a file by name keeps some objects in safetensors at every call.
+        return load((run.checkpoints / Position(t).name / _PARAMETERS).read_bytes())
     except (OSError, SafetensorError):
         return None
 

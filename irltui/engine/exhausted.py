@@ -1,4 +1,4 @@
-"""Memory that ran out, wherever it did: how it is told from other errors, and what to do about it."""
+"""Memory that ran out, wherever it did: how to recognise it, and what to do about it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from irltui.api import Generation
 from irltui.distributed import ranks
 from irltui.errors import RunFolderError
 from irltui.runs.folder import open_own
-from irltui.runs.lines import checked_line, checked_row
+from irltui.runs.lines import checked_line, checked_row, stored_rows
 from irltui.runs.packed import pack, packed, read_packed
 
 _OF_ITERATION = re.compile(r"(\d{4,})(\.reference)?\.jsonl(\.gz)?")
@@ -81,6 +81,30 @@ def set_aside_after(folder: Path, t: int) -> None:
                 path.replace(path.with_name(f"{path.name}.void"))
             except OSError as error:
                 raise RunFolderError(f"{path}: cannot be renamed: {error}", "Check its permissions.") from error
+
+
+def set_aside_damaged(folder: Path) -> list[str]:
+    """Rename damaged files that belong to no iteration, such as what pi_0 said: they are sampled again.
+
+    Returns:
+        What was wrong with each.
+
+    Raises:
+        RunFolderError: the disk refuses.
+    """
+    found = []
+    for path in sorted(folder.glob("*.jsonl")):
+        if _OF_ITERATION.fullmatch(path.name):
+            continue
+        try:
+            for _ in stored_rows(path):
+                pass
+        except ValueError as error:
+            found.append(f"samples/{path.name}: {error}: sampled again")
+            path.replace(path.with_name(f"{path.name}.void"))
+        except OSError as error:
+            raise RunFolderError(f"{path}: cannot be read: {error}", "Is the disk in order?") from error
+    return found
 
 
 def pack_iteration(folder: Path, t: int) -> None:

@@ -43,8 +43,8 @@ def test_without_a_probe_no_weights_are_needed(given: list[str], tmp_path: Path)
     assert "time on" not in done.stdout
     sized = irltui("check", "irft", *given, "--devices", "8xH100", "--set", "model.shard=fsdp2", cwd=tmp_path)
     assert "time on 8 x H100" in sized.stdout
-    assert "! loop.batch: 4 pairs a step: 4 of 8 devices" in sized.stdout
-    assert "GB on the first node, to read the model and to save it" in sized.stdout
+    assert "! loop.batch: 4 pairs per step: 4 of 8 devices" in sized.stdout
+    assert "GB on the first node, to load and save the model" in sized.stdout
 
 
 def test_what_is_wrong_is_named_with_its_exit_code(given: list[str], tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_hostile_rows_reach_the_terminal_defused(given: list[str], tmp_path: Pat
 def test_of_a_study_the_first_arm_is_looked_at(tmp_path: Path) -> None:
     done = irltui("check", "quickstart", "--no-probe", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "looking at sft" in done.stderr
+    assert "checking sft" in done.stderr
     assert "600 rows" in done.stdout
 
 

@@ -30,7 +30,7 @@ def test_it_asks_for_what_is_missing_and_again_for_what_cannot_be(place: Path, m
         (b"Algorithm [irft]", b"ppo"),
         (b"ppo: must be one of irft, rft, spin, sft", b""),
         (b"[Kundenfrage]", b"Frage"),
-        (b"Frage: none of Nr, Kundenfrage, Unsere Antwort", b""),
+        (b"Frage: must be one of Nr, Kundenfrage, Unsere Antwort", b""),
         (b"[Unsere Antwort]", b""),
     ):
         terminal.read_until(lambda seen, question=question: question in seen, seconds=60)

@@ -104,7 +104,7 @@ def test_a_reward_that_sft_never_learns_is_refused_before_the_start(
 
 def test_a_benchmark_whose_name_is_no_file_name_is_refused(tmp_path: Path, model: Path, data: Path) -> None:
     values = config(model, data, {"benchmarks": {"a/b": {"kind": "quickstart"}}})
-    with pytest.raises(ValueError, match="'a/b' is no name"):
+    with pytest.raises(ValueError, match="'a/b' is not a valid name"):
         prepare(tmp_path / "run", values)
 
 

@@ -163,7 +163,7 @@ def test_processes_that_have_come_apart_do_not_save(material: tuple[Path, Path],
 
     assert work_together(run, before=drift) == [1, 1]
     (end,) = events(run, Kind.RUN_END)
-    assert "different weights" in end.reason
+    assert "weights differ" in end.reason
 
 
 def test_a_plugins_policy_step_counts_once(material: tuple[Path, Path], tmp_path: Path) -> None:

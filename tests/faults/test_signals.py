@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from faults import kills
-from irltui.cli.engine import ENGINE
 from irltui.engine.trainer import Drive
+from irltui.experiments.process import ENGINE
 from irltui.runs.control import Command, send
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
@@ -33,8 +33,8 @@ def after_step(number: int, act: Callable[[], None]) -> None:
     """Let the engine of this process do something to itself between two steps."""
     true = Drive._watch_inner_loop
 
-    def watch(self: Drive, values: dict[str, float]) -> None:
-        true(self, values)
+    def watch(self: Drive) -> None:
+        true(self)
         if self._journal.position.step == number:
             act()
 

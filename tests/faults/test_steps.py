@@ -177,7 +177,7 @@ def test_the_replay_shows_which_rows_and_gradients_are_not_finite(
     debug.main(DebugRequest(folder=kept))
     shown = capsys.readouterr().out
     assert "!!" in shown
-    assert "loss now             NaN" in shown
+    assert "loss now             nan" in shown
     assert "embed_tokens" in shown.partition("gradient not finite")[2]
 
 

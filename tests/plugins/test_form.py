@@ -77,11 +77,8 @@ async def fill_in(runs: Path) -> None:
             await settle(pilot)
             return text_of(app)
 
-        async def filtered(text: str) -> str:
-            line = app.screen.query_one("#line")
-            await press("slash")
-            line.value = text
-            return await press("enter")
+        async def found(key: str) -> str:
+            return await press("ctrl+f", "end", *["backspace"] * 30, *key, "enter", "down")
 
         async def until(there: Callable[[str], bool]) -> str:
             for _ in range(600):
@@ -91,22 +88,18 @@ async def fill_in(runs: Path) -> None:
             raise AssertionError(text)
 
         await settle(pilot)
-        await press("n")
-        await filtered("reward.")
-        text = await until(lambda text: "template/bounded" in text)
-        assert "plugin 'broken' (irltui-broken 0.1" in " ".join(text.split())
-        while "typed" not in text or "template/bounded" not in app.screen.chosen.value:
-            text = await press("space")
-        assert "reward.limit" in text
-        assert "r = limit tanh(" in text
-        await press("down", "down")
-        assert app.screen.chosen.help == "No reward is larger than this."
-        await filtered("benchmarks.distinct")
-        assert "benchmarks.distinct.prompts" in await press("space")
-        for key in ("model.name", "data.source"):
-            await filtered(key)
-            await press("enter", *"quickstart", "enter")
-        await press("R")
+        await press("n", *"quickstart", "tab", *"quickstart")
+        await found("reward.kind")
+        text = await until(lambda text: "reward.kind" in text)
+        for _ in range(8):
+            if app.draft.typed.get("reward.kind") != "template/bounded":
+                text = await press("space")
+        assert app.draft.typed["reward.kind"] == "template/bounded"
+        text = await found("reward.limit")
+        assert "No reward is larger than this." in " ".join(text.split())
+        await found("benchmarks.distinct")
+        await press("space")
+        await press("ctrl+s")
     (config,) = started
     assert (config.reward.kind, config.reward.limit) == ("template/bounded", 2.0)
     assert config.benchmarks["distinct"].kind == "template/distinct"

@@ -10,6 +10,7 @@ from plugins.test_isolation import HEAD, HOOK, SAMPLER, with_file
 from irltui.runs.reader import read_events
 from support.runs import finish, prepare, work
 
+pytestmark = pytest.mark.usefixtures("trust_code")
 SLEEPS = "import time\n        time.sleep(60)"
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import runpy
 import signal
@@ -17,6 +18,15 @@ from pathlib import Path
 from typing import Any
 
 _OURS = ("irltui", "irltui.engine", "irltui.use")
+_NEEDED = (
+    "irltui.cli.main",
+    "irltui.engine.session",
+    "irltui.preflight.command",
+    "irltui.use.bench",
+    "irltui.use.export",
+    "irltui.use.plugin_check",
+    "irltui.use.triage",
+)
 _DESCRIPTORS = 4096
 
 
@@ -33,6 +43,8 @@ class Forked(subprocess.Popen):
 
 def preload() -> None:
     """Import what the processes will need."""
+    for module in _NEEDED:
+        importlib.import_module(module)
 
 
 def start(words: Sequence[str], *, cwd: Path, said: Path, **environment: str) -> subprocess.Popen[bytes]:
@@ -45,9 +57,11 @@ def start(words: Sequence[str], *, cwd: Path, said: Path, **environment: str) ->
 
 def _module(arguments: Any) -> tuple[str, list[str]]:
     words = [str(word) for word in arguments] if isinstance(arguments, (list, tuple)) else []
-    if len(words) < 4 or words[0] != sys.executable or words[1:3] != ["-u", "-m"] or words[3] not in _OURS:
+    options = [word for word in words[1:4] if word in {"-P", "-u"}]
+    at = 1 + len(options)
+    if words[:1] != [sys.executable] or words[at : at + 1] != ["-m"] or words[at + 1] not in _OURS:
         return "", []
-    return words[3], words[4:]
+    return words[at + 1], words[at + 2 :]
 
 
 def _become(module: str, arguments: list[str], environment: Mapping[str, str] | None) -> None:

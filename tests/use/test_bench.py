@@ -95,7 +95,7 @@ def test_what_cannot_be_measured_is_one_clear_error(
     cases = [
         ({"benchmarks": {"gap": {"kind": "logprob_gap", "data": "nowhere.jsonl"}}}, 2, "benchmarks.gap.data: nowhere"),
         ({"benchmarks": {"gap": {"kind": "logprob_gap", "data": str(long)}}}, 2, "the model reads at most 256"),
-        ({"benchmarks": {"a": benchmarks(place)["accuracy"]}}, 2, "benchmarks.a: this model comes without a learned"),
+        ({"benchmarks": {"a": benchmarks(place)["accuracy"]}}, 2, "benchmarks.a: this model has no learned"),
         ({"model": {"name": "./nowhere"}}, 2, "model.name: ./nowhere: no such folder"),
     ]
     for change, code, message in cases:

@@ -215,6 +215,7 @@ def test_a_tokenizer_that_is_not_the_models_is_refused(
     words = changed["model"]["vocab"]
     words["cat"], words["dog"] = words["dog"], words["cat"]
     path.write_text(json.dumps(changed))
+    (other.model / "irltui.json").unlink()  # the seal would say first that the file has changed
     with pytest.raises(ModelError, match="its tokenizer is not the policy's"):
         scored(other, tmp_path / "f", inputs[1])
 

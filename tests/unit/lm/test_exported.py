@@ -70,6 +70,7 @@ def test_a_tokenizer_that_reads_otherwise_is_found(tmp_path: Path, policy: Langu
         check(path, policy)
 
 
+@pytest.mark.usefixtures("trust_code")
 def test_files_of_the_source_go_along_and_nothing_is_overwritten(tmp_path: Path) -> None:
     source, out = tiny.folder(tmp_path / "source"), tmp_path / "out"
     names = {"preprocessor_config.json", "processor_config.json", "tokenizer.model", "merges.txt", "LICENSE"}

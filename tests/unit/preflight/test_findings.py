@@ -40,7 +40,8 @@ def found(
 def changed(config: RunConfig, **tables: Any) -> RunConfig:
     values = config.model_dump(mode="json")
     for key, value in tables.items():
-        values[key] = {**values[key], **value} if isinstance(value, dict) else value
+        keeps = isinstance(value, dict) and value.get("kind") in {None, values[key].get("kind")}
+        values[key] = {**values[key], **value} if keeps else value
     return RunConfig.model_validate(values, context={"registry": Registry()})
 
 
