@@ -27,7 +27,7 @@ def new(
 
     Examples:
       irltui plugins new acme --kind reward
-      irltui plugins new acme --kind sampler --out ~/code/irltui-acme
+      irltui plugins new acme --kind sampler --out code/irltui-acme
     """
     import shutil
 

@@ -166,4 +166,4 @@ def test_a_study_runs_every_arm_with_every_seed_and_ends_in_a_comparison(tmp_pat
     configs = [
         json.loads((tmp_path / "s" / "seed-0" / arm / "run.json").read_text())["config"] for arm in ("irft", "more")
     ]
-    assert {key for key in configs[0] if configs[0][key] != configs[1][key]} == {"algorithm"}
+    assert {key for key in configs[0] if configs[0][key] != configs[1][key]} == {"algorithm", "objective"}

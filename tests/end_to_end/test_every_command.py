@@ -64,6 +64,9 @@ NOT_RUN = {
     "pip install 'irltui[wandb]'": INSTALLED,
     "pip install 'irltui[submitit]'": INSTALLED,
     "pip install 'irltui[liger]'": INSTALLED,
+    "pip install 'irltui[quantized]'": INSTALLED,
+    "irltui run irft --model M --data D --set adapter.kind=lora --set model.quantization=4bit --set "
+    "model.dtype=bfloat16": "needs CUDA; tests/engine/test_quantized.py tries it as far as a CPU can",
     "twine upload dist/*": "publishes",
     "hf auth login": "asks for a secret",
     "hf upload OWNER/NAME models/first": "huggingface_hub's own command",
