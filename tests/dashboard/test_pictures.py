@@ -31,7 +31,8 @@ FORMS = {
     "console": ("spin-crashed", ("i", "i"), "80x24", DARK),
     "failed": ("failed", (), "120x40", DARK),
     "tokens": ("irft-smollm2", ("3", "c", "l", "l"), "120x40", DARK),
-    "replay": ("irft-smollm2", ("r", "space", *["greater_than_sign"] * 10), "80x24", DARK),
+    # Back to the beginning first: how far it had played is a matter of the machine's speed.
+    "replay": ("irft-smollm2", ("r", "space", *["less_than_sign"] * 20, *["greater_than_sign"] * 10), "80x24", DARK),
     "hostile": ("hostile\x1b[31m", ("3",), "80x24", DARK),
     "compare-answers": ("", ("down", "down", "space", "down", "space", "4", "tab"), "80x24", DARK),
     "compare-light": ("", ("down", "down", "space", "down", "space", "4"), "120x40", LIGHT),

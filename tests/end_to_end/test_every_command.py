@@ -58,6 +58,7 @@ NOT_RUN = {
     "python -m build": LIKE_CI,
     "pip install -e '.[test]'": "the plugins' own tests are run by .ci/run, with the plugins installed",
     "pip install irltui-dense-reward": INSTALLED,
+    "pip install irltui-iq": INSTALLED,
     "pip install irltui-lm-eval": INSTALLED,
     "pip install irltui-vllm": INSTALLED,
     "pip install 'irltui[tensorboard]'": INSTALLED,
@@ -142,7 +143,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     preload()
     folder = tmp_path_factory.mktemp("world")
     site = Site(tmp_path_factory.mktemp("site"))
-    site.install(ROOT / "plugins" / "template", ROOT / "plugins" / "irltui-dense-reward")
+    site.install(
+        ROOT / "plugins" / "template", ROOT / "plugins" / "irltui-dense-reward", ROOT / "plugins" / "irltui-iq"
+    )
     build(folder)
     (folder / "bin").mkdir()
     (folder / "bin" / "ssh").write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
