@@ -49,7 +49,8 @@ def bench(  # noqa: PLR0913 - an option each
       irltui bench runs/first --benchmark logprob_gap --data pairs.jsonl
       irltui bench runs/first --benchmark planted --data marked.jsonl \
           --set benchmarks.planted.bad=is_bad
-      irltui bench runs/sft --benchmark quickstart --strength 1,2,3,5 --temperature 0,0.7,1
+      irltui bench runs/sft --benchmark quickstart --strength 1,2,3,5 \
+          --temperature 0,0.7,1
       irltui bench quickstart --benchmark quickstart
       irltui bench M --benchmark win_rate --data answers.jsonl --json \
           --set benchmarks.win_rate.judge=JUDGE
