@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 from irltui import api
@@ -38,11 +39,24 @@ plugin to begin with.
   `check_update`, `check_benchmark`).
 """
 _PARTS = {
-    "Options": ("Spec", "RewardSpec", "SamplerSpec", "UpdateSpec", "BenchmarkSpec"),
-    "Parts": ("Reward", "Sampler", "PolicyUpdate", "Benchmark"),
+    "Options": ("Spec", "ObjectiveSpec", "RewardSpec", "SamplerSpec", "UpdateSpec", "BenchmarkSpec"),
+    "Parts": ("Objective", "Reward", "Sampler", "PolicyUpdate", "Benchmark"),
     "What parts are handed": ("BuildContext", "LowerLevel", "Policy", "Reference", "Model"),
-    "Data": ("Prompt", "Demonstration", "Responses", "Decoding", "Generation", "PolicyStep", "Score"),
+    "Data": (
+        "Row",
+        "Prompt",
+        "Known",
+        "Demonstration",
+        "Responses",
+        "Batch",
+        "Decoding",
+        "Generation",
+        "PolicyStep",
+        "Score",
+    ),
 }
+
+_GETTERS: dict[type, Callable[[Any], Any]] = {property: lambda it: it.fget, cached_property: lambda it: it.func}
 
 
 def page() -> str:
@@ -77,7 +91,7 @@ def _class(found: type) -> Iterator[str]:
 def _fields(found: type) -> Iterator[str]:
     comments = _field_texts(found)
     if dataclasses.is_dataclass(found):
-        for item in dataclasses.fields(found):
+        for item in (item for item in dataclasses.fields(found) if not item.name.startswith("_")):
             yield _item(f"{item.name}: {item.type}", comments.get(item.name, ""))
         return
     for name, annotation in inspect.get_annotations(found).items():
@@ -87,10 +101,10 @@ def _fields(found: type) -> Iterator[str]:
 
 def _methods(found: type) -> Iterator[str]:
     for name, member in vars(found).items():
-        method = member.fget if isinstance(member, property) else member
+        method = _GETTERS.get(type(member), lambda it: it)(member)
         if name.startswith("_") or not inspect.isfunction(method) or (issubclass(found, Spec) and "pydantic" in name):
             continue
-        shown = name if isinstance(member, property) else f"{name}{_signature(method)}"
+        shown = name if type(member) in _GETTERS else f"{name}{_signature(method)}"
         yield _item(shown, _flat(inspect.getdoc(method) or ""))
 
 

@@ -38,6 +38,10 @@ class Policy(Protocol):
         """Pad prompts and response ids into a batch on the policy's device."""
         ...
 
+    def decode(self, tokens: Sequence[int], /) -> str:
+        """The text of a response, without the token that ended it."""
+        ...
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """What trains."""
         ...

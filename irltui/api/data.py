@@ -1,17 +1,29 @@
-"""Data types that parts are handed and return: prompts, demonstrations, generations, batches, scores."""
+"""Data types that parts are handed and return: prompts, rows, demonstrations, generations, batches, scores."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 PromptText: TypeAlias = str | Sequence[Mapping[str, str]]
 """A prompt before it is tokenised: text, or chat messages, each with `role` and `content`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the data says beside the text of a prompt."""
+
+    prompt: PromptText
+    """As the data has it, with its system message."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """Every column of its row."""
+    demonstration: Demonstration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +36,67 @@ class Prompt:
     id: str
     text: str
     tokens: tuple[int, ...]
+    known: Callable[[], Known] | None = field(default=None, compare=False, repr=False)
+    """Reads its row of the data; `row` asks it when a part asks."""
+
+    @property
+    def row(self) -> Row:
+        """Its row, without a response."""
+        return Row(self)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A response with its prompt and the row of data that the prompt came from.
+
+    Text is decoded and data is read when a part first asks for it.
+    """
+
+    source: Prompt
+    response_ids: tuple[int, ...] = ()
+    """With the token that ended it."""
+    decode: Callable[[Sequence[int]], str] = field(default=str, repr=False)
+    """Ids as text."""
+
+    @property
+    def id(self) -> str:
+        """Of the row of data; the same for all responses to its prompt."""
+        return self.source.id.partition("#")[0]
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as text, without the chat template."""
+        return self.source.text
+
+    @property
+    def messages(self) -> Sequence[Mapping[str, Any]]:
+        """The prompt as chat messages; one that is text is the user's."""
+        given = self._known.prompt
+        return [{"role": "user", "content": given}] if isinstance(given, str) else given
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether the data has the prompt as messages."""
+        return not isinstance(self._known.prompt, str)
+
+    @cached_property
+    def response(self) -> str:
+        """The response as text, without the token that ended it."""
+        return self.decode(self.response_ids) if self.response_ids else ""
+
+    @property
+    def demonstration(self) -> Demonstration | None:
+        """The demonstrated response to the prompt, as text and ids; None if the data has none."""
+        return self._known.demonstration
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Every column of the row by its name in the data; absent values are left out."""
+        return self._known.columns
+
+    @cached_property
+    def _known(self) -> Known:
+        return Known(self.source.text) if self.source.known is None else self.source.known()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +144,7 @@ class Responses:
     response_mask: Tensor  # (B, L) bool, True on response tokens, end-of-sequence included
     logp_ref: Tensor  # (B,) float32, summed log-probability under the reference, nats; NaN if the reward needs none
     token_logp_ref: Tensor | None = None  # (B, L) float32, the same of each token, where it is known
+    rows: Sequence[Row] = ()  # B: text, demonstration and columns of each
 
 
 @dataclass(frozen=True, slots=True)

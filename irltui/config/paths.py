@@ -33,6 +33,7 @@ def localise(loaded: Loaded) -> Loaded:
     data = config.data.model_copy(
         update={
             "source": _absolute(config.data.source),
+            "prompts": _absolute(config.data.prompts) if config.data.prompts else "",
             "template": template if template in TEMPLATES else _absolute(template),
         }
     )

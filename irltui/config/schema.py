@@ -92,6 +92,8 @@ class DataSection(Section):
     """System message for every prompt; empty adds none beyond the template's own."""
     limit: Literal["all"] | PositiveInt = "all"
     """Use only the first rows."""
+    prompts: str = ""
+    """rft: prompts without demonstrations for its policy steps, from any source that `source` may name; empty: none."""
     max_prompt_tokens: int = Field(default=512, ge=1)
     """Longest prompt, template included."""
     max_response_tokens: int = Field(default=512, ge=1)
@@ -318,6 +320,8 @@ class RunConfig(Section):
         self._check_objective()
         if self.has_policy_steps:
             self._check_policy_steps()
+        elif self.data.prompts:
+            raise ValueError(f"data.prompts is for policy steps, which {self.algorithm} has none of: leave it out")
         self._check_benchmarks()
         return self
 

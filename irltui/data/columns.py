@@ -115,6 +115,14 @@ def find_prompt_columns(section: DataSection, names: Sequence[str], first: Seque
     return _with_rest(found, wanted.model_copy(update={"label": "off"}), names, first)
 
 
+def named_anew(section: DataSection, names: Sequence[str], *, prompts: bool) -> DataSection:
+    """The section for a source that its columns may not have been named for: without them if one is not there."""
+    wanted = section.columns.model_dump(exclude={"completion", "label"} if prompts else None).values()
+    if set(wanted) - {"auto", "off"} <= set(names):
+        return section
+    return section.model_copy(update={"columns": ColumnsSection()})
+
+
 def is_conversation(value: Any) -> bool:
     """Whether a field holds several messages: a list, JSON text, or a dialogue."""
     if isinstance(value, str):

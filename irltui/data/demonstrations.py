@@ -10,16 +10,18 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from irltui.api import Demonstration, Prompt
+from irltui.api import Demonstration, Known, Prompt
 from irltui.config.schema import DataSection
 from irltui.data.columns import FIRST, Columns, find_columns
 from irltui.data.intake import DUPLICATE, Intake
+from irltui.data.prompts import Prompts, load_prompts
 from irltui.data.row import NOT_A_DEMONSTRATION, read_turns
 from irltui.data.source import Rows, load_rows
 from irltui.data.template import FORMATTED, PromptTemplate
@@ -38,8 +40,8 @@ _KEYS = ("messages", "prompt", "completion")
 class _Rows:
     """Flat storage of tokenised demonstrations, in the order of the source."""
 
-    def __init__(self, source: Rows, columns: Columns, *, every_turn: bool) -> None:
-        self._source, self._columns, self._every_turn = source, columns, every_turn
+    def __init__(self, source: Rows, everything: Rows, columns: Columns, *, every_turn: bool) -> None:
+        self._source, self._everything, self._columns, self._every_turn = source, everything, columns, every_turn
         self.row = array("q")  # index into the source
         self.turn = array("h")  # which of the row's answers, counted from 0
         self.ended = array("b")
@@ -99,9 +101,12 @@ class _Rows:
         if self._every_turn:
             name += f".{self.turn[i] + 1}"
         prompt, response = self.tokens(i)
-        return Demonstration(
-            name, Prompt(name, read.prompt_text, prompt), read.completion, response, bool(self.ended[i])
-        )
+        asked = Prompt(name, read.prompt_text, prompt, partial(self._known, i))
+        return Demonstration(name, asked, read.completion, response, bool(self.ended[i]))
+
+    def _known(self, i: int) -> Known:
+        raw = self._everything.some([self.row[i]])[0]
+        return read_turns(raw, self._columns)[self.turn[i]].known(raw, self._made(i, raw))
 
 
 class Demonstrations(Sequence[Demonstration]):
@@ -141,6 +146,8 @@ class DemonstrationData:
     held_out: Demonstrations
     template: PromptTemplate
     report: DataReport
+    prompts: Sequence[Prompt] = ()
+    """Those of data.prompts, without demonstrations."""
 
     def first_beyond(self, limit: int) -> tuple[int, int] | None:
         """The first row (1-based) with an id at or above a limit, and that id; None if there is none."""
@@ -149,7 +156,8 @@ class DemonstrationData:
 
     @property
     def digest(self) -> str:
-        return hashlib.blake2b(self.train.digest() + self.held_out.digest(), digest_size=16).hexdigest()
+        more = self.prompts.digest() if isinstance(self.prompts, Prompts) else b""
+        return hashlib.blake2b(self.train.digest() + self.held_out.digest() + more, digest_size=16).hexdigest()
 
 
 def load_demonstrations(
@@ -178,7 +186,7 @@ def load_demonstrations(
     first = everything.first(FIRST)
     columns = find_columns(section, everything.columns, first)
     source = everything.only(columns.used)
-    rows = _Rows(source, columns, every_turn=section.turns == "all" and bool(columns.messages))
+    rows = _Rows(source, everything, columns, every_turn=section.turns == "all" and bool(columns.messages))
     intake = Intake(section, template, eos_ids, rows.add)
     said = time.monotonic()
     for number in intake.take(source, columns):
@@ -189,6 +197,7 @@ def load_demonstrations(
                 say(f"{number:,} of {len(source):,} rows tokenised")
     _check_rows_left(section, columns, len(source), len(rows), intake.dropped)
     train, held_out = _split(rows, section)
+    more = load_prompts(section, template, eos_ids, poll) if section.prompts else ()
     prompts, responses = rows.lengths()
     report = DataReport(
         source=section.source,
@@ -210,9 +219,10 @@ def load_demonstrations(
             *unread_columns(columns, everything.columns, first),
             *intake.fields.findings(),
             *joined_texts(columns, section.system, plain=template.is_plain),
+            *(more.findings() if more else ()),
         ),
     )
-    return DemonstrationData(Demonstrations(rows, train), Demonstrations(rows, held_out), template, report)
+    return DemonstrationData(Demonstrations(rows, train), Demonstrations(rows, held_out), template, report, more)
 
 
 def _check_rows_left(section: DataSection, columns: Columns, read: int, kept: int, dropped: dict[str, Tally]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from irltui.api import Demonstration, Known
 from irltui.data.columns import Columns
 from irltui.data.messages import BadRow, Conversation, Message, check_unicode, kind, read_conversation, read_tools
 
@@ -48,6 +49,14 @@ class Row:
         if len(self.prompt) == 1:
             return message_text(self.prompt[0])
         return "\n\n".join(f"{message['role']}: {message_text(message)}" for message in self.prompt)
+
+    def known(self, columns: Mapping[str, Any], demonstration: Demonstration | None = None) -> Known:
+        """What parts may know of the row; `columns` are all of them."""
+        prompt = self.prompt
+        if self.system:
+            asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+            prompt = [{"role": "system", "content": self.system}, *asked]
+        return Known(prompt, columns, demonstration)
 
 
 def message_text(message: Message) -> str:

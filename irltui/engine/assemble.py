@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -222,11 +222,6 @@ class Parts:
     def iteration_seed(self, t: int) -> int:
         """Of the generations of outer iteration t."""
         return derived_seed(self.config.seed, f"generations {t}")
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """The text of a response without the token that ended it."""
-        shown = tokens[:-1] if tokens and tokens[-1] in self.policy.eos_ids else tokens
-        return self.policy.tokenizer.decode(shown, skip_special_tokens=False)
 
     def trained(self) -> Trained:
         """What changes, as a checkpoint holds it."""

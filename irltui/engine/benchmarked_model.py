@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from irltui.api import Decoding, Prompt, PromptText, Reward, Sampler
+from irltui.api import Decoding, Known, Prompt, PromptText, Reward, Sampler
 from irltui.data.template import PromptTemplate
 from irltui.engine.draw import context_of, draw
 from irltui.errors import DataError, ModelError
@@ -74,11 +74,7 @@ class ModelUnderTest:
                 f"{self._decoding.max_new_tokens} of the model's context ({self._limit} tokens): "
                 "their answers may be shorter."
             )
-        answers = []
-        for generation in generations:
-            tokens = generation.tokens[:-1] if generation.ended else generation.tokens
-            answers.append(self._policy.tokenizer.decode(tokens, skip_special_tokens=False))
-        return answers
+        return [self._policy.decode(generation.tokens) for generation in generations]
 
     def log_probs(self, prompts: Sequence[PromptText], answers: Sequence[str]) -> Sequence[float]:
         """Log pi(answer | prompt) in nats, end-of-sequence included, in order."""
@@ -104,15 +100,12 @@ class ModelUnderTest:
     ) -> tuple[list[Prompt], list[tuple[int, ...]]]:
         pairs = [self._template.pair_ids(text, answer) for text, answer in zip(prompts, answers, strict=True)]
         responses = [pair.response for pair in pairs]
-        asked = [
-            Prompt(f"item-{i}", _shown(text), pair.prompt)
-            for i, (text, pair) in enumerate(zip(prompts, pairs, strict=True))
-        ]
+        asked = [_prompt(i, text, pair.prompt) for i, (text, pair) in enumerate(zip(prompts, pairs, strict=True))]
         self._check_lengths(asked, list(map(len, responses)))
         return asked, responses
 
     def _prompts(self, prompts: Sequence[PromptText]) -> list[Prompt]:
-        return [Prompt(f"item-{i}", _shown(text), self._template.prompt_ids(text)) for i, text in enumerate(prompts)]
+        return [_prompt(i, text, self._template.prompt_ids(text)) for i, text in enumerate(prompts)]
 
     def _check_lengths(self, prompts: Sequence[Prompt], responses: Sequence[int]) -> None:
         limit = self._limit
@@ -168,5 +161,6 @@ class RewardOfRun:
         return [self._initial[key] for key in keys]
 
 
-def _shown(prompt: PromptText) -> str:
-    return prompt if isinstance(prompt, str) else prompt[-1]["content"]
+def _prompt(i: int, text: PromptText, tokens: tuple[int, ...]) -> Prompt:
+    shown = text if isinstance(text, str) else text[-1]["content"]
+    return Prompt(f"item-{i}", shown, tokens, lambda: Known(text))

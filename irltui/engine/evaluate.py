@@ -123,7 +123,7 @@ class Evaluator:
         prompt = Prompt("asked", text, self._parts.data.template.prompt_ids(text))
         (generation,) = self.generate([prompt], self._journal.position.step)
         self.write_sample(self._journal.position.t, prompt, "", generation, NO_REWARD)
-        return self._parts.decode(generation.tokens)
+        return self._parts.policy.decode(generation.tokens)
 
     def generate(self, prompts: Sequence[Prompt], seed: int) -> list[Generation]:
         """One generation per prompt, in order."""
@@ -147,7 +147,7 @@ class Evaluator:
                 prompt_id=prompt.id,
                 prompt=prompt.text,
                 demonstration=demonstration,
-                generation=self._parts.decode(generation.tokens),
+                generation=self._parts.policy.decode(generation.tokens),
                 ended=generation.ended,
                 tokens=len(generation.tokens),
                 reward=reward.total,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from irltui.api import Batch, Responses
+from irltui.api import Batch, Demonstration, Known, Prompt, Responses, Row
 from irltui.distributed import ranks
 from irltui.engine.checkpoint import Trained, Whole
 from irltui.engine.position import Position
 from irltui.errors import IrltuiError, RunFolderError
+from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
 
 _BATCH, _ABOUT = "batch.safetensors", "fault.json"
 _FIELDS = ("input_ids", "attention_mask", "response_mask", "logp_ref")
 _OF_ROWS = ("weight", "differs")
+_KNOWN = "rows"  # what parts may know of them, as JSON in bytes
 
 
 def keep_step(
@@ -63,8 +66,36 @@ def _tensors(batches: Sequence[Batch]) -> list[dict[str, Tensor]]:
     return [
         {name: getattr(batch.responses, name).cpu() for name in _FIELDS}
         | {name: value.cpu() for name in _OF_ROWS if (value := getattr(batch, name, None)) is not None}
+        | {_KNOWN: _in_bytes(batch.responses.rows)}
         for batch in batches
     ]
+
+
+def _in_bytes(rows: Sequence[Row]) -> Tensor:
+    known = [
+        {
+            "id": row.source.id,
+            "text": row.prompt,
+            "messages": row.messages if row.is_chat else row.messages[0]["content"],
+            "columns": dict(row.columns),
+            "demonstration": row.demonstration and [row.demonstration.text, row.demonstration.tokens],
+        }
+        for row in rows
+    ]
+    return torch.frombuffer(bytearray(json.dumps(known, default=repr).encode()), dtype=torch.uint8)
+
+
+def _from_bytes(stored: Tensor, responses: Responses, decode: Callable[[Sequence[int]], str]) -> list[Row]:
+    """The rows again, each with its ids in the batch."""
+    rows = []
+    for i, known in enumerate(json.loads(bytes(stored.cpu().tolist()))):
+        ids, response = responses.input_ids[i], responses.response_mask[i]
+        prompt = Prompt(known["id"], known["text"], tuple(ids[responses.attention_mask[i] & ~response].tolist()))
+        told = known["demonstration"]
+        shown = Demonstration(prompt.id, prompt, told[0], tuple(told[1]), ended=True) if told else None
+        source = replace(prompt, known=partial(Known, known["messages"], known["columns"], shown))
+        rows.append(Row(source, tuple(ids[response].tolist()), decode))
+    return rows
 
 
 def _kept(folder: Path, whole: Whole, about: Mapping[str, Any], batches: Sequence[Mapping[str, Tensor]]) -> Path | None:
@@ -93,7 +124,7 @@ def read_fault(folder: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def kept_batches(folder: Path, device: torch.device) -> list[Batch]:
+def kept_batches(folder: Path, policy: LanguageModelPolicy) -> list[Batch]:
     """The micro-batches of a step that `keep_step` wrote.
 
     Those of SFT have demonstrations alone, those of a policy step generations alone.
@@ -101,17 +132,16 @@ def kept_batches(folder: Path, device: torch.device) -> list[Batch]:
     Raises:
         OSError: they are not there.
     """
-    stored = load_file(folder / _BATCH, device=str(device))
+    stored = load_file(folder / _BATCH, device=str(policy.device))
     count = 1 + max((int(name.partition(".")[0]) for name in stored), default=-1)
-    return [
-        Batch(
-            Responses(*(stored[f"{i}.{field}"] for field in _FIELDS)),
-            stored[f"{i}.weight"],
-            last=i == count - 1,
-            differs=stored.get(f"{i}.differs"),
-        )
-        for i in range(count)
-    ]
+
+    def made(i: int) -> Batch:
+        responses = Responses(*(stored[f"{i}.{field}"] for field in _FIELDS), rows=())
+        rows = _from_bytes(stored[f"{i}.{_KNOWN}"], responses, policy.decode)
+        weight, differs = stored[f"{i}.weight"], stored.get(f"{i}.differs")
+        return Batch(replace(responses, rows=rows), weight, last=i == count - 1, differs=differs)
+
+    return list(map(made, range(count)))
 
 
 @dataclass

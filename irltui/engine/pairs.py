@@ -217,7 +217,7 @@ class Rounds:
                 continue
             generations = self._draw(group, t, at, len(prompts))
             tokens += sum(len(generation.tokens) for generation in generations)
-            store.add_generations(generations, (parts.decode(g.tokens) for g in generations))
+            store.add_generations(generations, (parts.policy.decode(g.tokens) for g in generations))
             parts.poll()
         journal.phase(Phase.SAMPLE, len(prompts), len(prompts), "prompts")
         if tokens and announce:

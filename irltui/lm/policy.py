@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from irltui.api import Prompt, Responses
+from irltui.api import Prompt, Responses, Row
 from irltui.distributed import ranks
 from irltui.distributed.load_once import read_by_first
 from irltui.distributed.sharding import Sharding
@@ -247,7 +247,14 @@ class LanguageModelPolicy:
             attention[i, : len(row)] = True
             response[i, len(prompt.tokens) : len(row)] = True
         reference = torch.tensor(logp_ref, dtype=torch.float32)
-        return Responses(*(tensor.to(self.device) for tensor in (input_ids, attention, response, reference)))
+        tensors = (tensor.to(self.device) for tensor in (input_ids, attention, response, reference))
+        known = [Row(prompt, tuple(ids), self.decode) for prompt, ids in zip(prompts, responses, strict=True)]
+        return Responses(*tensors, rows=known)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of a response, without the token that ended it."""
+        shown = tokens[:-1] if tokens and tokens[-1] in self.eos_ids else tokens
+        return self.tokenizer.decode(shown, skip_special_tokens=False)
 
 
 def score_all(

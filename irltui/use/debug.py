@@ -68,7 +68,7 @@ def _replay(run: RunFolder, folder: Path, *, is_policy_step: bool) -> Replay:
     config = recorded(read_manifest(run).config)
     try:
         parts = load_checkpoint(config, folder)
-        batches = kept_batches(folder, parts.policy.device)
+        batches = kept_batches(folder, parts.policy)
     except OSError as error:
         raise RunFolderError(f"{folder}: cannot be read: {error}") from error
     # The loss of a policy step is a weighted sum of the policy's log-probabilities.
@@ -103,11 +103,11 @@ def _rows(policy: LanguageModelPolicy, step: Step, first: str) -> Iterator[Row]:
         with torch.no_grad():
             demonstration, generations = step.batch.rewards()
         rewards = [*demonstration.tolist(), *generations.T.flatten().tolist()]
-    ids, masks = step.batch.responses.input_ids, step.batch.responses.response_mask
-    for i, (log_prob, reward) in enumerate(zip(log_probs, rewards, strict=True)):
+    known = zip(step.batch.responses.rows, log_probs, rewards, strict=True)
+    for i, (row, log_prob, reward) in enumerate(known):
         side = first if i < len(step.batch.weight) else "generation"
-        text = policy.tokenizer.decode(ids[i][masks[i]], skip_special_tokens=False)
-        yield Row(side, int(masks[i].sum()), log_prob, reward, text)
+        text = policy.tokenizer.decode(row.response_ids, skip_special_tokens=False)
+        yield Row(side, len(row.response_ids), log_prob, reward, text)
 
 
 def _tell(about: dict[str, Any], replay: Replay) -> None:

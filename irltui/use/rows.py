@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from irltui.api import Prompt
-from irltui.config.columns import ColumnsSection
+from irltui.api import Known, Prompt
 from irltui.config.schema import DataSection
-from irltui.data.columns import FIRST, Columns, find_columns, find_prompt_columns
+from irltui.data.columns import FIRST, Columns, find_columns, find_prompt_columns, named_anew
 from irltui.data.messages import BadRow
 from irltui.data.row import Row, read_prompt, read_row
 from irltui.data.source import Rows, load_rows
@@ -22,10 +21,11 @@ class UsableRow:
     number: int
     row: Row
     fitted: Fitted
+    known: Callable[[], Known]
 
     @property
     def prompt(self) -> Prompt:
-        return Prompt(f"row-{self.number}", self.row.prompt_text, self.fitted.prompt)
+        return Prompt(f"row-{self.number}", self.row.prompt_text, self.fitted.prompt, self.known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,13 @@ class UnusableRow:
 
 @dataclass(frozen=True)
 class Source:
-    """Rows and the columns read from them; with `is_prompts` there is no completion."""
+    """Rows and the columns read from them; with `is_prompts` there is no completion.
+
+    `everything` has the columns that are not read, too.
+    """
 
     rows: Rows
+    everything: Rows
     columns: Columns
     is_prompts: bool
 
@@ -65,7 +69,9 @@ class Source:
                 row = read_row(self.rows[i], self.columns)
                 pair = tokens.pair(row, number)
                 ids, response = pair.prompt, pair.response
-            return UsableRow(number, row, tokens.fit(ids, response, number))
+            return UsableRow(
+                number, row, tokens.fit(ids, response, number), lambda: row.known(self.everything.some([i])[0])
+            )
         except BadRow as reason:
             return UnusableRow(number, str(reason))
 
@@ -82,12 +88,8 @@ def open_source(section: DataSection, *, prompts: bool = False, named: bool = Tr
         DataError: the source cannot be used, or a column is missing.
     """
     rows = load_rows(section)
-    if not named and not _wanted(section.columns, prompts=prompts) <= set(rows.columns):
-        section = section.model_copy(update={"columns": ColumnsSection()})
+    if not named:
+        section = named_anew(section, rows.columns, prompts=prompts)
     find = find_prompt_columns if prompts else find_columns
     columns = find(section, rows.columns, rows.first(FIRST))
-    return Source(rows.only(columns.used), columns, prompts)
-
-
-def _wanted(columns: ColumnsSection, *, prompts: bool) -> set[str]:
-    return set(columns.model_dump(exclude={"completion", "label"} if prompts else None).values()) - {"auto", "off"}
+    return Source(rows.only(columns.used), rows, columns, prompts)

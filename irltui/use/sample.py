@@ -98,8 +98,7 @@ def _is_scored(asked: SampleRequest) -> bool:
 
 
 def _candidate(learned: Learned, generation: Generation, reward: float | None) -> _Candidate:
-    tokens = generation.tokens[:-1] if generation.ended else generation.tokens
-    text = learned.parts.policy.tokenizer.decode(tokens, skip_special_tokens=False)
+    text = learned.parts.policy.decode(generation.tokens)
     return _Candidate(text, reward, len(generation.tokens), generation.ended)
 
 
