@@ -18,6 +18,52 @@ if TYPE_CHECKING:
 RANKS_WAIT = 60.0  # seconds in which the first rank must have made the run folder
 
 
+def _set_deadline(text: str) -> str:
+    if text:
+        from irltui.runs.deadline import set_deadline
+
+        set_deadline(text)
+    return text
+
+
+Resume = Annotated[
+    Path | None, typer.Option("--resume", metavar="RUN", help="Continue a run, or a folder of several runs.")
+]
+ResumeFrom = Annotated[
+    str,
+    typer.Option(
+        "--resume-from",
+        metavar="CHECKPOINT",
+        help="With --resume: the checkpoint to continue from, such as 0002-000000, instead of the last good one.",
+    ),
+]
+TimeLimit = Annotated[
+    str,
+    typer.Option(
+        "--deadline",
+        metavar="TIME",
+        help="Save and exit with code 75 before TIME is over, such as 11h50m; a Slurm job's limit is known.",
+        callback=_set_deadline,
+    ),
+]
+
+Seeds = Annotated[
+    int | None, typer.Option("--seeds", min=1, metavar="N", help="Repeat the run with N seeds, in RUN/seed-S.")
+]
+Grid = Annotated[
+    list[str] | None,
+    typer.Option("--grid", metavar="KEY=A,B", help="One run per value, in RUN/KEY=A; repeat for combinations."),
+]
+Submit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--submit",
+        metavar="KEY=VALUE",
+        help="Submit the runs to Slurm and return; options such as time=12:00:00, partition=gpu; repeatable.",
+    ),
+]
+
+
 def run(  # noqa: PLR0913 - an option each
     target: Target = "",
     model: Model = "",
@@ -34,24 +80,12 @@ def run(  # noqa: PLR0913 - an option each
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the events as JSON lines; implies --headless.")
     ] = False,
-    resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Continue a run, or a folder of several runs.")
-    ] = None,
-    seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, metavar="N", help="Repeat the run with N seeds, in RUN/seed-S.")
-    ] = None,
-    grid: Annotated[
-        list[str] | None,
-        typer.Option("--grid", metavar="KEY=A,B", help="One run per value, in RUN/KEY=A; repeat for combinations."),
-    ] = None,
-    submit: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--submit",
-            metavar="KEY=VALUE",
-            help="Submit the runs to Slurm and return; options such as time=12:00:00, partition=gpu; repeatable.",
-        ),
-    ] = None,
+    resume: Resume = None,
+    resume_from: ResumeFrom = "",
+    deadline: TimeLimit = "",
+    seeds: Seeds = None,
+    grid: Grid = None,
+    submit: Submit = None,
 ) -> None:
     r"""Train: start a run, or continue one, and follow it.
 
@@ -71,6 +105,8 @@ def run(  # noqa: PLR0913 - an option each
           --set reward.kind=mine/short
       irltui run runs/first/run.json                repeat a run
       irltui run --resume runs/first                continue a run
+      irltui run --resume runs/first --resume-from 0001-000000
+      irltui run --resume runs/first --deadline 11h50m
       irltui run irft --model runs/first --data D   train its result further
     """
     from irltui.config.sources import Sources
@@ -79,6 +115,8 @@ def run(  # noqa: PLR0913 - an option each
     several = _Several(seeds, tuple(grid or ()), tuple(submit or ()))
     if several.option:
         sys.exit(several.run(sources, out, resume, as_json=as_json))
+    if resume_from and resume is None:
+        raise typer.BadParameter("name the run, too: --resume RUN", param_hint="--resume-from")
     if resume is None:
         sys.exit(_start(sources, out, headless=headless, as_json=as_json))
     if not replace(sources, plugins=()).is_empty or out is not None:
@@ -87,7 +125,7 @@ def run(  # noqa: PLR0913 - an option each
             "only confirms that you trust the file)",
             param_hint="--resume",
         )
-    sys.exit(_resume(resume, headless=headless, as_json=as_json))
+    sys.exit(_resume(resume, resume_from, headless=headless, as_json=as_json))
 
 
 @dataclass(frozen=True)
@@ -130,24 +168,29 @@ class _Several:
         return work_off(plan, as_json=as_json)
 
 
-def _resume(folder: Path, *, headless: bool, as_json: bool) -> int:
+def _resume(folder: Path, checkpoint: str, *, headless: bool, as_json: bool) -> int:
     from irltui.cli.follow import train
     from irltui.cli.several import work_off
     from irltui.config.load import recorded
     from irltui.distributed.launch import rank, refuse_sharding, under_launcher
     from irltui.experiments.plan import has_plan, read_plan
     from irltui.experiments.process import become_engine
+    from irltui.runs.checkpoints import go_back
     from irltui.runs.folder import is_run, open_run_folder
     from irltui.runs.lock import refuse_if_held
     from irltui.runs.manifest import read_manifest
 
     if has_plan(folder) and not is_run(folder):
         _refuse_launcher()
+        if checkpoint:
+            raise typer.BadParameter("name one run of the folder", param_hint="--resume-from")
         return work_off(read_plan(folder), as_json=as_json)
     found = open_run_folder(folder)
     recorded(read_manifest(found).config)  # damage, and code that nobody trusts, are better reported here
     if rank() == 0:
         refuse_if_held(found)
+        if checkpoint:
+            go_back(found, checkpoint)
     if under_launcher():
         refuse_sharding()
         become_engine(found)

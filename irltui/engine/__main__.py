@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from irltui.distributed import launch
 from irltui.distributed.presence import RankEnd, console_of, leave_word, missing, present
 from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError, RunFolderError
+from irltui.runs.deadline import Deadline
 from irltui.runs.events import Log, RunEnd
 from irltui.runs.folder import RunFolder, open_own, open_run_folder
 from irltui.runs.lock import hold
@@ -97,10 +98,11 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
     """Every way a run may end is one run_end event and one exit code."""
     from irltui.distributed.ranks import RankLostError, leave
     from irltui.engine.preparation import watched
-    from irltui.engine.safepoint import SafePoint, Stop, stop_for
+    from irltui.engine.safepoint import SafePoint, Stop, stop_before, stop_for
     from irltui.engine.session import train
 
-    safepoint = SafePoint(run, writer)
+    deadline = Deadline.known() if launch.rank() == 0 else None
+    safepoint = SafePoint(run, writer, deadline)
     safepoint.install(signals)
     writer.status(now=True, state=State.STARTING)
 
@@ -110,11 +112,14 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
     def by_signal(number: int) -> None:
         leave_now(_stopped(stop_for(number)))
 
+    def in_time() -> None:
+        leave_now(_stopped(stop_before(safepoint.deadline)))
+
     def alone() -> None:
         leave_now(_not_all_came(run))
 
     try:
-        with watched(signals, by_signal, alone) as preparation:
+        with watched(signals, safepoint.deadline, by_signal, in_time, alone) as preparation:
             train(run, writer, safepoint, preparation)
         end = End(State.FINISHED, "", "", EXIT_OK)
     except Stop as stop:

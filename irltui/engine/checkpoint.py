@@ -26,7 +26,15 @@ from irltui.api import Reward
 from irltui.distributed import ranks
 from irltui.engine.position import Position
 from irltui.errors import CheckpointError
-from irltui.runs.checkpoints import FORMAT, digest, newest_first, newest_usable, position_of, samples_lost
+from irltui.runs.checkpoints import (
+    FORMAT,
+    digest,
+    newest_first,
+    newest_usable,
+    position_of,
+    run_digest,
+    samples_lost,
+)
 from irltui.runs.durable import replace_file, replace_json, room, sync_file, sync_folder
 from irltui.runs.folder import RunFolder
 from irltui.samplers.store import set_aside_after, set_aside_damaged
@@ -135,7 +143,7 @@ def _save(run: RunFolder, whole: Whole, position: Position, random: Mapping[str,
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700)
         _write(beside, whole, position, random)
-        _seal(beside)
+        _seal(beside, run_digest(run))
         if folder.exists():  # the same place reached again after a resume: the same contents
             shutil.rmtree(folder)
         beside.rename(folder)
@@ -233,13 +241,13 @@ def _write(folder: Path, whole: Whole, position: Position, random: Mapping[str, 
     replace_json(folder / "state.json", state)
 
 
-def _seal(folder: Path) -> None:
+def _seal(folder: Path, run: str) -> None:
     """Flush every file and write the manifest, the last file of a checkpoint."""
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         sync_file(path)
         files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": digest(path)}
-    replace_json(folder / "manifest.json", {"format": FORMAT, "files": files})
+    replace_json(folder / "manifest.json", {"format": FORMAT, "run": run, "files": files})
 
 
 def _read(folder: Path, trained: Trained) -> Position:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from irltui.runs.checkpoints import name_of
+
 
 @dataclass
 class Position:
@@ -56,8 +58,8 @@ class Position:
 
     @property
     def name(self) -> str:
-        """What its checkpoint is called; names sort as positions do."""
-        return f"{self.t:04d}-{self.k:06d}" + (f"-{self.s:06d}" if self.s else "")
+        """What its checkpoint is called."""
+        return name_of(vars(self))
 
     def begin_inner_loop(self, t: int) -> None:
         """Move to the start of outer iteration t."""

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from irltui.distributed.launch import Signals
+from irltui.runs.deadline import Deadline
 
 _LOOK_EVERY = 500  # milliseconds
 _GRACE = 1.0  # seconds in which the main thread may come to a safe point by itself
@@ -32,13 +33,19 @@ class Preparation:
 
 @contextmanager
 def watched(
-    signals: Signals, end_by_signal: Callable[[int], None], end_alone: Callable[[], None]
+    signals: Signals,
+    deadline: Deadline,
+    end_by_signal: Callable[[int], None],
+    end_in_time: Callable[[], None],
+    end_alone: Callable[[], None],
 ) -> Generator[Preparation]:
-    """Inside, until `done` is set, signals that end a run are answered within seconds.
+    """Inside, until `done` is set, signals that end a run and its deadline are answered within seconds.
 
     Args:
         signals: those that end a run; SIGINT besides.
+        deadline: of the run.
         end_by_signal: says how the run ended and leaves the process; called in the watching thread.
+        end_in_time: the same when the deadline is near.
         end_alone: the same when not all ranks have met within MEETING_PATIENCE.
     """
     state = Preparation()
@@ -53,6 +60,8 @@ def watched(
             told = [number for number in _arrived(reading) if number in ending]
             if told and not state.done.wait(_GRACE):
                 end_by_signal(told[0])
+            if deadline.is_near and not state.done.wait(_GRACE):
+                end_in_time()
             if not state.met.is_set() and time.monotonic() - began > MEETING_PATIENCE:
                 end_alone()
 

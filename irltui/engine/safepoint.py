@@ -7,6 +7,7 @@ so all poll alike; where each works at its own pace, `poll` does nothing.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -20,6 +21,7 @@ from irltui.distributed import ranks
 from irltui.distributed.launch import Signals
 from irltui.errors import EXIT_INTERRUPTED, EXIT_PREEMPTED
 from irltui.runs.control import Command, Request, take, waiting
+from irltui.runs.deadline import Deadline
 from irltui.runs.events import Control, Log, Phase, PhaseProgress
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State
@@ -34,6 +36,11 @@ class Stop(BaseException):
     def __init__(self, state: State, reason: str, exit_code: int) -> None:
         super().__init__(reason)
         self.state, self.reason, self.exit_code = state, reason, exit_code
+
+
+def stop_before(deadline: Deadline) -> Stop:
+    """How a run ends whose time is nearly over."""
+    return Stop(State.PREEMPTED, f"stopped before {deadline.what}", EXIT_PREEMPTED)
 
 
 def stop_for(number: int) -> Stop:
@@ -59,13 +66,15 @@ class SafePoint:
     Args:
         run: the folder.
         writer: for acknowledgements.
+        deadline: before which it saves and stops.
 
     Attributes:
         sample: answers a `sample` command's text; set by the engine once there is a policy.
         save: saves a checkpoint for a reason and returns its name; likewise.
     """
 
-    def __init__(self, run: RunFolder, writer: RunWriter) -> None:
+    def __init__(self, run: RunFolder, writer: RunWriter, deadline: Deadline | None = None) -> None:
+        self.deadline = deadline or Deadline(math.inf, "")
         self.sample: Callable[[str], str] | None = None
         self.save: Callable[[str], str] | None = None
         self._run, self._writer = run, writer
@@ -93,12 +102,14 @@ class SafePoint:
         if self._busy or not ranks.in_step():  # the answer to a `sample` command draws too
             self._writer.status()
             return
+        self.deadline.arrived()
         self._listen()
         self._save_if_asked()
         if self._paused:
             self._wait()
         if self._stop is not None:
             raise self._stop
+        self.deadline.left_off()
 
     def _save_if_asked(self) -> None:
         if self._save_asked and self.save is not None:
@@ -130,6 +141,8 @@ class SafePoint:
             self._answer_all(heard)
 
     def _heard(self) -> _Heard:
+        if self._stop is None and self.deadline.is_near:
+            self._stop = stop_before(self.deadline)
         stop = self._stop
         told = None if stop is None else (stop.state, stop.reason, stop.exit_code)
         requests = self._look() if ranks.is_first() else []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from datetime import timedelta
 
 import torch
 
@@ -59,6 +61,11 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
     _announce(writer, parts, None if is_first else journal.position)
     for line in (*parts.data.report.lines(), *skipped):
         journal.log(line)
+    if position is not None:
+        journal.log(f"continuing from checkpoint {position.name}")
+    if math.isfinite(safepoint.deadline.left):
+        left = timedelta(seconds=round(safepoint.deadline.left))
+        journal.log(f"{left} until {safepoint.deadline.what}: the run saves a checkpoint and stops before")
     if is_first:
         for concern in concerns(config, parts.plan):
             journal.alert(concern.key, f"{concern.text}. {concern.remedy}")

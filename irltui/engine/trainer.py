@@ -29,6 +29,8 @@ from irltui.runs.events import Advice, Checkpoint, Phase
 from irltui.runs.folder import RunFolder
 from irltui.runs.metrics import GAP
 
+SLOW_DISK = 1e8  # bytes per second that a checkpoint is expected to take before one has been measured
+
 
 class Drive:
     """Consumes the steps of an algorithm and owns everything around them."""
@@ -42,6 +44,7 @@ class Drive:
         self._stepped_at = 0.0  # when the last step ended, or the inner loop began
         safepoint.sample = self._evaluator.answer
         safepoint.save = self.save
+        safepoint.deadline.saved(parts.trained().size / SLOW_DISK)
 
     @property
     def _position(self) -> Position:
@@ -125,6 +128,7 @@ class Drive:
         """Save a checkpoint of the position and return its name."""
         self._journal.phase(Phase.CHECKPOINT)
         saved = checkpoint.save(self._run, self._parts.trained(), self._position)
+        self._safepoint.deadline.saved(saved.seconds)
         self._journal.event(
             Checkpoint(self._position.step, self._position.t, saved.name, saved.seconds, saved.size, reason)
         )

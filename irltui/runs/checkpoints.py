@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from irltui.errors import CheckpointError, RunFolderError
 from irltui.runs.folder import RunFolder
 from irltui.runs.lines import stored_rows
+from irltui.runs.lock import hold
 from irltui.runs.manifest import read_manifest
 
 FORMAT = 1
@@ -39,10 +42,54 @@ def damage(folder: Path) -> str:
                 return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
             if digest(path) != expected["sha256"]:
                 return f"{name} has changed since it was written"
-        absent = sorted(_ALWAYS - manifest["files"].keys())
+        if absent := sorted(_ALWAYS - manifest["files"].keys()):
+            return f"manifest.json does not list {absent[0]}"
+        if manifest.get("run", "") not in ("", run_digest(RunFolder(folder.parent.parent))):
+            return "belongs to another run"
+        saved = name_of(position_of(folder))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"manifest.json: {error!r}"
-    return f"manifest.json does not list {absent[0]}" if absent else ""
+    return "" if saved == folder.name else f"is checkpoint {saved} under another name"
+
+
+def run_digest(run: RunFolder) -> str:
+    """What ties a checkpoint to its run: the digest of run.json, "" if that cannot be read."""
+    try:
+        return read_manifest(run).sha256
+    except RunFolderError:
+        return ""
+
+
+def name_of(position: Mapping[str, Any]) -> str:
+    """What the checkpoint of a position is called; names sort as positions do."""
+    t, k, s = (int(position.get(name, 0)) for name in "tks")
+    return f"{t:04d}-{k:06d}" + (f"-{s:06d}" if s else "")
+
+
+def go_back(run: RunFolder, wanted: str) -> None:
+    """Let the run continue from a checkpoint that is not its newest: newer ones become hidden folders.
+
+    Args:
+        run: no engine works on it.
+        wanted: the checkpoint's name, its folder, or the number of outer iterations after which it was saved.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or the run cannot continue from it.
+        BusyError: an engine works on the run.
+    """
+    names = newest_first(run) if run.checkpoints.is_dir() else []
+    name = Path(wanted).name
+    name = f"{int(name):04d}-000000" if name.isdecimal() else name
+    kept = f"The run has {', '.join(reversed(names)) or 'none'}."
+    if name not in names:
+        raise CheckpointError(f"{run.path}: there is no checkpoint {wanted}", kept)
+    if reason := unusable(run, name):
+        raise CheckpointError(f"{run.checkpoints / name}: cannot be resumed from: {reason}", kept)
+    with hold(run):
+        for newer in names[: names.index(name)]:
+            aside = run.checkpoints / f".{newer}.aside"
+            shutil.rmtree(aside, ignore_errors=True)
+            (run.checkpoints / newer).rename(aside)
 
 
 def newest_usable(run: RunFolder) -> tuple[str | None, list[str]]:

@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.engine.stepper import Stepper
-from irltui.errors import EXIT_OK, EXIT_USAGE
+from irltui.errors import EXIT_OK, EXIT_USAGE, CheckpointError
 from irltui.rewards import Explicit
 from irltui.rewards.explicit import ExplicitReward
+from irltui.runs.checkpoints import go_back, newest_first, newest_usable
 from irltui.runs.doctor import diagnose
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
@@ -179,6 +180,37 @@ def test_a_damaged_checkpoint_is_passed_over_and_said_so(
         victim.write_bytes(content if harm == "flip" else content[: len(content) // 2])
     assert work(run) == EXIT_OK
     assert f"checkpoint {newest} skipped" in run.events.read_text()
+
+
+def test_a_run_goes_back_to_the_checkpoint_that_is_asked_for_and_ends_the_same(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = config(*inputs)
+    expected = finish(tmp_path / "whole", {**values, "checkpoint": {"every_steps": 1, "keep": 3}})
+    run = stopped_with_checkpoints(tmp_path, values, monkeypatch)
+    newest, older, *_ = newest_first(run)
+    with pytest.raises(CheckpointError, match="no checkpoint 77"):
+        go_back(run, "77")
+    go_back(run, str(run.checkpoints / older))
+    assert diagnose(run).resumes_from == older
+    assert (run.checkpoints / f".{newest}.aside").is_dir()
+    assert work(run) == EXIT_OK
+    assert f"continuing from checkpoint {older}" in run.events.read_text()
+    assert_same(run, expected)
+
+
+def test_a_checkpoint_of_another_run_or_under_another_name_is_not_taken(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stopped_with_checkpoints(tmp_path, config(*inputs), monkeypatch)
+    other = finish(tmp_path / "other", config(*inputs, {"seed": 9}))
+    newest, older, *_ = newest_first(run)
+    shutil.copytree(other.checkpoints / newest_first(other)[0], run.checkpoints / "0008-000000")
+    shutil.copytree(run.checkpoints / older, run.checkpoints / "0007-000000")
+    name, skipped = newest_usable(run)
+    assert name == newest
+    assert "0008-000000 skipped: belongs to another run" in skipped[0]
+    assert f"0007-000000 skipped: is checkpoint {older} under another name" in skipped[1]
 
 
 def test_with_no_usable_checkpoint_the_run_refuses_rather_than_starts_over(

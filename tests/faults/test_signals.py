@@ -15,8 +15,10 @@ import pytest
 
 from faults import kills
 from irltui.engine.trainer import Drive
+from irltui.errors import EXIT_PREEMPTED
 from irltui.experiments.process import ENGINE
 from irltui.runs.control import Command, send
+from irltui.runs.deadline import Deadline, set_deadline
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from support.compare import assert_same
@@ -83,6 +85,26 @@ def test_a_signal_ends_the_run_as_promised_and_it_goes_on_to_the_same_end(
         assert "--resume" in ends[-1].hint
     if state != "finished":
         assert kills.wait(kills.engine(run, lambda: None)) == 0
+    assert_same(run, known.run)
+
+
+def test_a_run_whose_time_is_nearly_over_saves_and_stops_and_goes_on_to_the_same_end(
+    tmp_path: Path, known: kills.Whole
+) -> None:
+    run = prepare(tmp_path / "run", known.values)
+
+    def be_late() -> None:
+        Deadline.is_near = property(lambda self: True)  # type: ignore[assignment,method-assign]
+
+    def limited() -> None:
+        set_deadline("1h")
+        after_step(2, be_late)
+
+    assert kills.wait(kills.engine(run, limited)) == EXIT_PREEMPTED
+    (end,) = events(run, Kind.RUN_END)
+    assert (end.state, end.reason) == ("preempted", "stopped before the deadline")
+    assert events(run, Kind.CHECKPOINT)[-1].reason == end.reason
+    assert kills.wait(kills.engine(run, lambda: None)) == 0
     assert_same(run, known.run)
 
 
