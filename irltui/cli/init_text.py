@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from irltui.config.line_template import LINE_TEMPLATE
-from irltui.config.presets import preset_text
+from irltui.config.presets import LINE_TEMPLATE, preset_text
 from irltui.config.toml import text as quoted
 
 _FEW = 200  # rows of which a tenth says little

@@ -9,11 +9,11 @@ from typing import Any
 
 from irltui.cli.worker import work
 from irltui.config.layers import Layer, set_layers, value_layer
-from irltui.config.lines import split_key
 from irltui.config.load import load_layers
 from irltui.config.paths import localise
 from irltui.config.requests import OnRows
 from irltui.config.run_source import target_layers
+from irltui.config.toml import split_key
 from irltui.console import out, out_json
 from irltui.errors import EXIT_OK, ConfigError, RunFolderError
 from irltui.runs.folder import RunFolder, open_run_folder

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from irltui.api import Spec
 from irltui.api.registry import Registry
 from irltui.config.layers import PARTS, is_part
-from irltui.config.lines import Keys
 from irltui.config.schema import RunConfig
+from irltui.config.toml import Keys
 from irltui.errors import PluginError
 
 

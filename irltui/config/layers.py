@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from irltui.config.lines import Keys, key_lines, split_key
-from irltui.config.toml import dotted
+from irltui.config.toml import Keys, dotted, key_lines, split_key
 from irltui.errors import ConfigError
 from irltui.text import safe
 

@@ -82,6 +82,17 @@ def recorded(values: Mapping[str, Any], registry: Registry | None = None) -> Run
     return load_layers([Layer("run.json", values)], registry).config
 
 
+def refuse_strength(config: RunConfig) -> None:
+    """Refuse, with a ConfigError, a strength for the samples that a run learns from."""
+    if config.decoding.strength != 1 and config.has_reward:
+        raise ConfigError(
+            f"decoding.strength = {config.decoding.strength:g}: {config.algorithm} learns from samples of the policy "
+            "itself, and another strength than 1 samples another distribution",
+            "Leave it at 1 for training. A finished run takes one (irltui sample RUN --strength 3), and so does a "
+            "benchmark (benchmarks.NAME.decoding.strength=3).",
+        )
+
+
 def _of_objective(layers: Sequence[Layer], registry: Registry) -> list[Layer]:
     """The defaults that the objective has instead of the general ones."""
     named = [layer.values["algorithm"] for layer in layers if "algorithm" in layer.values]

@@ -18,8 +18,7 @@ from irltui.api.registry import Registry
 from irltui.config.keys import known_keys, tables, value_at
 from irltui.config.kinds import UNKNOWN_ALGORITHM
 from irltui.config.layers import Merged
-from irltui.config.lines import Keys
-from irltui.config.toml import dotted, value
+from irltui.config.toml import Keys, dotted, value
 from irltui.text import safe
 
 REMEDIES: dict[Keys, str] = {

@@ -1,9 +1,15 @@
-"""The presets irltui ships: TOML that says only what differs from the defaults."""
+"""The presets irltui ships, TOML that says only what differs from the defaults, and a chat template."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+
+LINE_TEMPLATE = (
+    '{% for message in messages %}{{ message.content }}{% if message.role != "assistant" %}{{ "\\n" }}{% endif %}'
+    "{% endfor %}"
+)
+"""For base models: a line break between prompt and answer."""
 
 
 def presets() -> dict[str, str]:

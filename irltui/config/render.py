@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from irltui.config.lines import Keys
 from irltui.config.load import Loaded
-from irltui.config.toml import dotted, value
+from irltui.config.toml import Keys, dotted, value
 from irltui.text import safe
 
 _COMMENT_AT = 44

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from irltui.config.layers import Layer, value_layer
-from irltui.config.load import Loaded, load
+from irltui.config.load import Loaded, load, refuse_strength
 from irltui.config.paths import localise
-from irltui.config.training import refuse_strength
 from irltui.text import safe
 
 

@@ -1,18 +1,74 @@
-"""Writing TOML, which the standard library only reads; what comes out is safe to show on a terminal."""
+"""TOML: the lines on which keys stand, which tomllib forgets, and writing, which the standard library does not do.
+
+What is written is safe to show on a terminal.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+Keys = tuple[str, ...]
+_LONG = 50  # lines of a statement
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def dotted(path: Iterable[str]) -> str:
-    """A path as a dotted TOML key, parts quoted where necessary."""
-    return ".".join(key if _BARE.fullmatch(key) else text(key) for key in path)
+def key_lines(text: str) -> dict[Keys, int]:
+    """Lines, from 1, of all tables and keys; keys of an inline table stand where their statement begins.
+
+    Args:
+        text: a document that tomllib accepts. It is read statement by statement: lines are added until they parse.
+    """
+    found: dict[Keys, int] = {}
+    table: Keys = ()
+    statement, start = "", 1
+    for number, line in enumerate(text.split("\n"), start=1):
+        statement += f"{line}\n"
+        if number - start > _LONG and statement.count("[") != statement.count("]"):  # parsing each line takes too long
+            continue
+        try:
+            values = tomllib.loads(statement)
+        except tomllib.TOMLDecodeError:  # goes on in the next line
+            continue
+        if line.lstrip().startswith("[") and start == number:
+            table = max(_paths(values), key=len)
+            found.setdefault(table, number)
+        else:
+            for keys in _paths(values):
+                found.setdefault((*table, *keys), start)
+        statement, start = "", number + 1
+    return found
+
+
+def split_key(text: str) -> Keys | None:
+    """The parts of a dotted TOML key, None if it is not a key."""
+    try:
+        values = tomllib.loads(f"{text.strip()} = 0")
+    except (ValueError, RecursionError):
+        return None
+    paths = list(_paths(values))
+    return paths[-1] if paths and all(map(_is_above, paths, paths[1:])) and "\n" not in text.strip() else None
+
+
+def _paths(values: Mapping[str, Any]) -> Iterator[Keys]:
+    """Every key path, outer keys first."""
+    for key, value in values.items():
+        yield (key,)
+        below = value[-1] if isinstance(value, list) and value else value
+        if isinstance(below, Mapping):
+            yield from ((key, *rest) for rest in _paths(below))
+
+
+def _is_above(one: Keys, other: Keys) -> bool:
+    return one == other[: len(one)]
+
+
+def dotted(keys: Iterable[str]) -> str:
+    """Keys as a dotted TOML key, parts quoted where necessary."""
+    return ".".join(key if _BARE.fullmatch(key) else text(key) for key in keys)
 
 
 def value(thing: Any) -> str:

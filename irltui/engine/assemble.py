@@ -18,8 +18,8 @@ from accelerate import Accelerator
 from irltui.algorithm import PER_TOKEN
 from irltui.api import Benchmark, BuildContext, Decoding, Objective, Reward, Sampler
 from irltui.config.decoding import DecodingSection
+from irltui.config.load import refuse_strength
 from irltui.config.schema import RunConfig
-from irltui.config.training import refuse_strength
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.distributed import launch, ranks

@@ -26,17 +26,11 @@ from irltui.api import Reward
 from irltui.distributed import ranks
 from irltui.engine.position import Position
 from irltui.errors import CheckpointError
-from irltui.runs.checkpoints import (
-    FORMAT,
-    digest,
-    newest_first,
-    newest_usable,
-    position_of,
-    run_digest,
-    samples_lost,
-)
-from irltui.runs.durable import replace_file, replace_json, room, sync_file, sync_folder
+from irltui.runs.checkpoints import newest_first, newest_usable, position_of, run_digest, samples_lost
+from irltui.runs.durable import replace_file, replace_json, room, sync_folder
+from irltui.runs.event_lines import plain
 from irltui.runs.folder import RunFolder
+from irltui.runs.seal import CHECKPOINT_SEAL, FORMAT, seal
 from irltui.samplers.store import set_aside_after, set_aside_damaged
 
 _PARAMETERS = "parameters.safetensors"
@@ -143,7 +137,7 @@ def _save(run: RunFolder, whole: Whole, position: Position, random: Mapping[str,
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700)
         _write(beside, whole, position, random)
-        _seal(beside, run_digest(run))
+        seal(beside, CHECKPOINT_SEAL, format=FORMAT, run=run_digest(run))
         if folder.exists():  # the same place reached again after a resume: the same contents
             shutil.rmtree(folder)
         beside.rename(folder)
@@ -222,7 +216,8 @@ def read_position(folder: Path) -> Position:
             "does not know",
             "Continue with the irltui version that started the run, or a newer one.",
         )
-    return Position(**{name: _number(value) for name, value in position.items()})
+    known: dict[str, Any] = {name: math.inf if value == "inf" else value for name, value in position.items()}
+    return Position(**known)
 
 
 def prune(run: RunFolder, keep: int, needed: Collection[str]) -> None:
@@ -234,20 +229,11 @@ def prune(run: RunFolder, keep: int, needed: Collection[str]) -> None:
 
 def _write(folder: Path, whole: Whole, position: Position, random: Mapping[str, Tensor]) -> None:
     whole.save_weights(folder)
-    state: dict[str, Any] = {"position": _finite(asdict(position)), _OPTIMIZER: {}, _POLICY_OPTIMIZER: {}}
+    state: dict[str, Any] = {"position": plain(asdict(position)), _OPTIMIZER: {}, _POLICY_OPTIMIZER: {}}
     for name, (tensors, scalars) in whole.optimizers.items():
         save_file({**tensors, **(random if name == _OPTIMIZER else {})}, folder / f"{name}.safetensors")
         state[name] = scalars
     replace_json(folder / "state.json", state)
-
-
-def _seal(folder: Path, run: str) -> None:
-    """Flush every file and write the manifest, the last file of a checkpoint."""
-    files = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        sync_file(path)
-        files[str(path.relative_to(folder))] = {"bytes": path.stat().st_size, "sha256": digest(path)}
-    replace_json(folder / "manifest.json", {"format": FORMAT, "run": run, "files": files})
 
 
 def _read(folder: Path, trained: Trained) -> Position:
@@ -316,12 +302,3 @@ def _unflatten(tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> dic
         index, _, name = key.partition(".")
         state.setdefault(int(index), {})[name] = value
     return state
-
-
-def _finite(position: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no infinity."""
-    return {name: "inf" if value == float("inf") else value for name, value in position.items()}
-
-
-def _number(value: Any) -> Any:
-    return float("inf") if value == "inf" else value

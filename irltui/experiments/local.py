@@ -17,7 +17,7 @@ from irltui.experiments.plan import Plan, PlannedRun
 from irltui.experiments.process import start_engine
 from irltui.runs.control import Command, send
 from irltui.runs.folder import RunFolder
-from irltui.runs.plan_lock import HEARTBEAT, hold_plan
+from irltui.runs.lock import HEARTBEAT, hold_plan
 from irltui.runs.status import ENDED, WORKING, State, read_status
 
 POLL = 0.2  # seconds between looks at the engines

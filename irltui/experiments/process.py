@@ -16,6 +16,7 @@ from irltui.console import talk
 from irltui.distributed.launch import complete_environment
 from irltui.errors import EXIT_FAILED, RunFolderError
 from irltui.runs.control import Command, send
+from irltui.runs.durable import tail
 from irltui.runs.folder import RunFolder, open_own
 from irltui.text import safe
 
@@ -109,10 +110,5 @@ def death(returned: int, process: str = "the engine") -> tuple[str, str]:
 
 def console_tail(run: RunFolder) -> str:
     """The last lines of the engine's output."""
-    try:
-        with run.console.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
+    text = tail(run.console, _TAIL_BYTES).decode("utf-8", "replace")
     return "\n".join(safe(line, limit=400) for line in text.splitlines()[-_TAIL_LINES:] if line.strip())

@@ -16,11 +16,10 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from irltui.config.layers import Layer, Merged, merge, set_layers, value_layer
-from irltui.config.load import Loaded, load_layers
+from irltui.config.load import Loaded, load_layers, refuse_strength
 from irltui.config.paths import localise
 from irltui.config.run_source import target_layers
 from irltui.config.schema import PositiveInt, Section
-from irltui.config.training import refuse_strength
 from irltui.errors import ConfigError
 from irltui.experiments.plan import Plan, PlannedRun, kept_rows
 from irltui.runs.folder import RunFolder

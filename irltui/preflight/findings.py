@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from irltui.config.line_template import LINE_TEMPLATE
+from irltui.config.presets import LINE_TEMPLATE
 from irltui.config.schema import RunConfig
 from irltui.data.tokens import DIFFERS, LOST, MERGED, NO_BOS, NOT_FOLLOWED, SPECIAL, UNKNOWN
 from irltui.engine.concerns import concerns

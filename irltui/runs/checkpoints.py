@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from irltui.errors import CheckpointError, RunFolderError
+from irltui.runs.checked_rows import stored_rows
 from irltui.runs.folder import RunFolder
-from irltui.runs.lines import stored_rows
 from irltui.runs.lock import hold
 from irltui.runs.manifest import read_manifest
+from irltui.runs.seal import CHECKPOINT_SEAL, damage_of
 
-FORMAT = 1
 _ALWAYS = frozenset({"state.json", "parameters.safetensors", "optimizer.safetensors"})
 _NAME = re.compile(r"\d{4,}-\d{6,}(-\d{6,})?")
 
@@ -27,28 +26,18 @@ def newest_first(run: RunFolder) -> list[str]:
 
 
 def damage(folder: Path) -> str:
-    """Why a checkpoint is damaged, "" if its manifest verifies."""
+    """Why a checkpoint is damaged, "" if its seal verifies."""
+    if damaged := damage_of(folder, CHECKPOINT_SEAL):
+        return " ".join(next(iter(damaged.items())))
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        if manifest["format"] > FORMAT:
-            return "written by a newer irltui"
-        for name, expected in manifest["files"].items():
-            path = folder / name
-            if not path.resolve().is_relative_to(folder.resolve()):
-                return f"manifest.json: {name} is outside the checkpoint"
-            if not path.is_file():
-                return f"{name} is missing"
-            if path.stat().st_size != expected["bytes"]:
-                return f"{name} has {path.stat().st_size} bytes instead of {expected['bytes']}"
-            if digest(path) != expected["sha256"]:
-                return f"{name} has changed since it was written"
-        if absent := sorted(_ALWAYS - manifest["files"].keys()):
-            return f"manifest.json does not list {absent[0]}"
-        if manifest.get("run", "") not in ("", run_digest(RunFolder(folder.parent.parent))):
+        about = json.loads((folder / CHECKPOINT_SEAL).read_text(encoding="utf-8"))
+        if absent := sorted(_ALWAYS - about["files"].keys()):
+            return f"{CHECKPOINT_SEAL} does not list {absent[0]}"
+        if about.get("run", "") not in ("", run_digest(RunFolder(folder.parent.parent))):
             return "belongs to another run"
         saved = name_of(position_of(folder))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return f"manifest.json: {error!r}"
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        return f"state.json: {error!r}"
     return "" if saved == folder.name else f"is checkpoint {saved} under another name"
 
 
@@ -154,8 +143,3 @@ def position_of(folder: Path) -> dict[str, Any]:
     value = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     position = value.get("position") if isinstance(value, dict) else None
     return position if isinstance(position, dict) else {}
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

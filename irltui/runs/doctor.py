@@ -8,14 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from irltui.errors import CheckpointError, RunFolderError
+from irltui.runs.checked_rows import checked_row, packed, read_packed
 from irltui.runs.checkpoints import newest_first, newest_usable, position_of, unusable
 from irltui.runs.events import Damaged, Event, Metrics, Unknown
 from irltui.runs.folder import RunFolder
 from irltui.runs.history import that_count
 from irltui.runs.inputs import read_inputs
-from irltui.runs.lines import checked_row
 from irltui.runs.manifest import has_changed, read_manifest
-from irltui.runs.packed import packed, read_packed
 from irltui.runs.reader import read_events
 from irltui.runs.seal import SEAL, damage_of, sealed_files
 from irltui.runs.status import read_status

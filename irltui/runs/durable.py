@@ -37,6 +37,16 @@ def replace_json(path: Path, value: Any, mode: int = 0o666) -> None:
     replace_file(path, text.encode("utf-8", "backslashreplace") + b"\n", mode)
 
 
+def tail(path: Path, count: int) -> bytes:
+    """The last bytes of a file; nothing of one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - count))
+            return file.read()
+    except OSError:
+        return b""
+
+
 def room(folder: Path, needed: int | None = None) -> str:
     """Free bytes on the disk, and the bytes needed if these are known, for messages about a full disk."""
     try:

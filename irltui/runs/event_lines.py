@@ -143,16 +143,13 @@ def _float(value: Any) -> float:
     return found
 
 
-def _text(value: Any) -> str:
-    if type(value) is str:
-        return value
-    raise ValueError("not a string")
+def _exactly(kind: type, wrong: str) -> _Read:
+    def read(value: Any) -> Any:
+        if type(value) is kind:
+            return value
+        raise ValueError(wrong)
 
-
-def _bool(value: Any) -> bool:
-    if type(value) is bool:
-        return value
-    raise ValueError("neither true nor false")
+    return read
 
 
 def _floats(value: Any) -> Mapping[str, float]:
@@ -194,7 +191,12 @@ def _record(cls: type) -> _Read:
     return record
 
 
-_SCALARS: dict[Any, _Read] = {int: _int, float: _float, str: _text, bool: _bool}
+_SCALARS: dict[Any, _Read] = {
+    int: _int,
+    float: _float,
+    str: _exactly(str, "not a string"),
+    bool: _exactly(bool, "neither true nor false"),
+}
 
 
 def _reader(hint: Any) -> _Read:

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from irltui.runs.events import (
     ASKED,
@@ -41,7 +41,6 @@ LONGEST_LOG = 1_000
 MOST_METRICS = 2_000  # more names than that are damage
 SYSTEM = "system/"
 """Stands before the names of a system event's values."""
-_E = TypeVar("_E", bound=Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,9 @@ class RunHistory:
     """Everything the events so far add up to.
 
     `samples` are by outer iteration, then prompt id; `asked` are answers to typed prompts. `phases` holds the
-    beginning of each phase, `update` the last progress of the inner loop. `not_finite` counts values that are NaN or
-    infinite, `damaged` lines that are no events or not what their kind demands, `unknown` the kinds and fields of a
-    newer irltui. `version` grows whenever something changed.
+    beginning of each phase, `update` the last progress of the inner loop. `damaged` counts lines that are no events or
+    not what their kind demands, `unknown` the kinds and fields of a newer irltui. `version` grows whenever something
+    changed.
     """
 
     rows: Rows = field(default_factory=Rows)
@@ -92,7 +91,6 @@ class RunHistory:
     first_time: float = 0.0
     last_time: float = 0.0
     end: RunEnd | None = None
-    not_finite: int = 0
     damaged: int = 0
     unknown: int = 0
     version: int = 0
@@ -188,11 +186,9 @@ class RunHistory:
             self.samples[t] = {key: sample for key, sample in samples.items() if sample.seq < seq}
             if not self.samples[t]:
                 del self.samples[t]
-        _drop_from(self.asked, seq)
-        _drop_from(self.evaluations, seq)
-        _drop_from(self.alerts, seq)
-        _drop_from(self.advice, seq)
-        self.not_finite = sum(not math.isfinite(v) for series in self.metrics.values() for v in series.values)
+        voided: tuple[list[Any], ...] = (self.asked, self.evaluations, self.alerts, self.advice)
+        for events in voided:
+            events[:] = [event for event in events if event.seq < seq]
 
     def _data(self, event: Data) -> None:
         self.data = event
@@ -229,18 +225,16 @@ class RunHistory:
         outer_iteration: float,
         inner_step: int,
     ) -> None:
-        rows, metrics, isfinite = self.rows, self.metrics, math.isfinite
+        rows, metrics = self.rows, self.metrics
         at = len(rows.seq)
         rows.seq.append(event.seq)
         rows.time.append(event.time)
         rows.step.append(event.step)
         rows.tokens.append(tokens)
-        rows.elapsed.append(elapsed if isfinite(elapsed) else 0.0)
+        rows.elapsed.append(elapsed if math.isfinite(elapsed) else 0.0)
         rows.outer_iteration.append(outer_iteration)
         rows.inner_step.append(inner_step)
         for name, value in values.items():
-            if not isfinite(value):
-                self.not_finite += 1
             series = metrics.get(name)
             if series is None:
                 if len(metrics) >= MOST_METRICS:
@@ -269,10 +263,6 @@ class RunHistory:
 
     def _unknown(self, event: Unknown) -> None:
         self.unknown += 1
-
-
-def _drop_from(events: list[_E], seq: int) -> None:
-    events[:] = [event for event in events if event.seq < seq]
 
 
 def that_count(events: Iterable[Event]) -> list[Event]:

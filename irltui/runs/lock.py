@@ -1,4 +1,4 @@
-"""One engine per run folder: a lock that the operating system releases when its holder ends.
+"""One engine per run folder, one process per plan: locks that the operating system releases when their holder ends.
 
 Where the file system has no locks (Lustre without -o flock, NFS without lockd), a lease takes its place: a small file
 with host, process and a count that its holder raises. No clocks are compared: a lease of another host is stale when its
@@ -11,14 +11,15 @@ import errno
 import fcntl
 import json
 import os
+import re
 import secrets
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 import psutil
 
@@ -29,6 +30,8 @@ from irltui.runs.folder import RunFolder, open_own
 _TRIES, _BETWEEN = 5, 0.05  # seconds
 BEAT = 10.0  # seconds between two raises of a lease's count
 _SILENT_BEATS = 3  # after so many without a raise, a lease of another host is stale
+HEARTBEAT, LATE = 30.0, 120.0  # seconds between touches of a plan's lock; without one, another host's holder has ended
+_HOLDER = re.compile(r"pid \d+ on (?P<host>\S+) since (?P<since>[\d.]+)")
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP})
 NO_LOCKS_NOTICE = (
     "This file system has no file locks. A lease file (engine.lease) keeps a second engine away instead; "
@@ -82,43 +85,56 @@ def hold(run: RunFolder) -> Generator[str]:
         BusyError: another engine holds it.
         RunFolderError: the folder cannot be written.
     """
-    with _opened(run) as file:
-        taken = _acquired(file.fileno())
-        if taken is False:
-            file.seek(0)
-            raise _held(run, file.read().strip())
-        file.seek(0)
-        file.truncate()
-        file.write(f"pid {os.getpid()} on {os.uname().nodename}\n")
-        file.flush()
-        if taken:
+    with _locked(run.lock, partial(_held, run), "Check permissions and owner: the engine writes there.") as has_locks:
+        if has_locks:
             yield ""
-            return
-        with _leased(run):
-            yield NO_LOCKS_NOTICE
+        else:
+            with _leased(run):
+                yield NO_LOCKS_NOTICE
+
+
+@contextmanager
+def hold_plan(file: Path) -> Generator[None]:
+    """Hold the lock of a plan for this process; runs whose turn has not come are waiting meanwhile.
+
+    Raises:
+        BusyError: another process holds it.
+        RunFolderError: it cannot be written.
+    """
+
+    def busy(holder: str) -> BusyError:
+        hint = "List them with `irltui runs FOLDER`, or choose another --out."
+        return BusyError(f"{file.parent}: another process is working on these runs ({holder})", hint)
+
+    with _locked(file, busy, "Choose another --out."):
+        yield
 
 
 def is_held(run: RunFolder) -> bool:
     """Whether an engine of this host holds the run."""
+    if (locked := _is_locked(run.lock)) is not None:
+        return locked
+    lease = _read_lease(run)
+    return lease is not None and lease.is_here and lease.lives_here()
+
+
+def is_worked_on(plan_lock: Path, since: float) -> bool:
+    """Whether a process that started after `since` (Unix seconds) is working on the plan."""
     try:
-        with run.lock.open("rb") as file:
-            taken = try_lock(file.fileno(), shared=True)
-    except OSError:
+        found = _HOLDER.fullmatch(plan_lock.read_text(encoding="utf-8", errors="replace").strip())
+        if found is None or float(found["since"]) < since:
+            return False
+        if found["host"] != os.uname().nodename:
+            return time.time() - plan_lock.stat().st_mtime < LATE
+    except (OSError, ValueError):
         return False
-    if taken is None:
-        lease = _read_lease(run)
-        return lease is not None and lease.is_here and lease.lives_here()
-    return not taken
+    return _is_locked(plan_lock) is True
 
 
 def refuse_if_held(run: RunFolder) -> None:
-    """Refuse a run on which an engine of this host is working.
-
-    Raises:
-        BusyError: one is.
-    """
+    """Refuse a run on which an engine of this host is working, with a BusyError."""
     if is_held(run):
-        raise _held(run, run.lock.read_text(encoding="utf-8", errors="replace").strip())
+        raise _held(run, run.lock.read_text(encoding="utf-8", errors="replace").partition(" since ")[0])
 
 
 def _held(run: RunFolder, holder: str) -> BusyError:
@@ -128,14 +144,31 @@ def _held(run: RunFolder, holder: str) -> BusyError:
     )
 
 
-def _opened(run: RunFolder) -> TextIO:
+@contextmanager
+def _locked(path: Path, busy: Callable[[str], BusyError], hint: str) -> Generator[bool]:
+    """Lock a file that names its holder; yields False where the file system has no locks."""
     try:
-        return os.fdopen(open_own(run.lock, os.O_RDWR | os.O_CREAT), "r+", encoding="utf-8")
+        file = os.fdopen(open_own(path, os.O_RDWR | os.O_CREAT), "r+", encoding="utf-8")
     except OSError as error:
-        raise RunFolderError(
-            f"{run.lock}: cannot be opened for writing: {error}",
-            "The engine must write to its run folder: check its permissions and owner.",
-        ) from error
+        raise RunFolderError(f"{path}: cannot be opened for writing: {error}", hint) from error
+    with file:
+        taken = _acquired(file.fileno())
+        if taken is False:
+            raise busy(file.read().partition(" since ")[0])
+        file.truncate()
+        file.write(f"pid {os.getpid()} on {os.uname().nodename} since {time.time():.3f}\n")
+        file.flush()
+        yield taken is True
+
+
+def _is_locked(path: Path) -> bool | None:
+    """Whether a process of this host holds a lock; None if the file system has no locks."""
+    try:
+        with path.open("rb") as file:
+            taken = try_lock(file.fileno(), shared=True)
+    except OSError:
+        return False
+    return None if taken is None else not taken
 
 
 def _acquired(descriptor: int) -> bool | None:

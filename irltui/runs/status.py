@@ -15,13 +15,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from irltui.runs.durable import tail
 from irltui.runs.event_lines import decode, number
 from irltui.runs.events import Metrics, RunEnd, RunStart
 from irltui.runs.folder import PLAN_FILE, PLAN_LOCK, RunFolder
 from irltui.runs.history import that_count
-from irltui.runs.lock import is_held
+from irltui.runs.lock import is_held, is_worked_on
 from irltui.runs.metrics import STATUS
-from irltui.runs.plan_lock import is_worked_on
 
 HEARTBEAT_LATE = 120.0  # seconds after which an engine on another host that is not heard from counts as crashed
 _TAIL = 1 << 16  # bytes of the log that stand for a missing status.json
@@ -71,7 +71,7 @@ def read_status(run: RunFolder) -> Status:
     host = str(raw.get("host", os.uname().nodename))
     values = raw.get("values")
     return Status(
-        state=state_of(run, raw.get("state"), host, seen),
+        state=state_of(run, _state(raw.get("state")), host, seen),
         phase=str(raw.get("phase", "")),
         step=_count(raw, "step"),
         total_steps=_count(raw, "total_steps"),
@@ -84,16 +84,8 @@ def read_status(run: RunFolder) -> Status:
     )
 
 
-def state_of(run: RunFolder, said: object, host: str, seen: float) -> State:
-    """The one rule for a run's state.
-
-    Args:
-        run: its folder; locks tell whether an engine works there, and whether its turn is still to come.
-        said: the state that the engine wrote last, anything else if it wrote none.
-        host: where the engine was.
-        seen: Unix seconds at which it was last heard from.
-    """
-    written = _state(said)
+def state_of(run: RunFolder, written: State | None, host: str, seen: float) -> State:
+    """The one rule for a run's state: what its engine on `host` wrote last, and at `seen`, and what locks tell."""
     if written is State.FINISHED:
         return written
     if written not in ENDED and _is_alive(run, host, seen, has_written=written is not None):
@@ -139,14 +131,8 @@ def _read(run: RunFolder) -> dict[str, Any]:
 
 def _of_log(run: RunFolder) -> dict[str, Any]:
     """Fields of a status, taken from the end of the log."""
-    try:
-        with run.events.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
-            lines = file.read().splitlines()
-    except OSError:
-        return {}
     found: dict[str, Any] = {}
-    for event in that_count(map(decode, lines)):
+    for event in that_count(map(decode, tail(run.events, _TAIL).splitlines())):
         found |= {"time": event.time, "state": None}
         if isinstance(event, RunStart):
             found |= {"total_steps": event.total_steps, "outer_iterations": event.outer_iterations}

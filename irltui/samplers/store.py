@@ -20,9 +20,8 @@ import numpy as np
 from irltui.api import Generation
 from irltui.distributed import ranks
 from irltui.errors import RunFolderError
+from irltui.runs.checked_rows import checked_line, checked_row, pack, packed, read_packed, stored_rows
 from irltui.runs.folder import open_own
-from irltui.runs.lines import checked_line, checked_row, stored_rows
-from irltui.runs.packed import pack, packed, read_packed
 
 _OF_ITERATION = re.compile(r"(\d{4,})(\.reference)?\.jsonl(\.gz)?")
 _REMEDY = "Delete the file: --resume samples this iteration again, or says what it needs for that."

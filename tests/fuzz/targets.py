@@ -27,11 +27,11 @@ from irltui.config.schema import DataSection
 from irltui.data.demonstrations import load_demonstrations
 from irltui.data.text_files import read_text_file
 from irltui.errors import IrltuiError
+from irltui.runs.checked_rows import checked_line
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.doctor import diagnose
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.history import RunHistory
-from irltui.runs.lines import checked_line
 from irltui.runs.manifest import has_changed, new_manifest, read_manifest, write_manifest
 from irltui.runs.reader import EventReader
 from irltui.runs.status import read_status

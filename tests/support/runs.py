@@ -13,12 +13,12 @@ from accelerate.state import AcceleratorState
 from irltui.api.registry import Registry
 from irltui.config.schema import RunConfig
 from irltui.engine.__main__ import main
+from irltui.runs.checked_rows import packed, read_packed
 from irltui.runs.event_lines import as_dict
 from irltui.runs.events import Event, Kind
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.history import that_count
 from irltui.runs.manifest import new_manifest, write_manifest
-from irltui.runs.packed import packed, read_packed
 from irltui.runs.reader import read_events
 from support.tiny import WORDS
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from irltui.config.line_template import LINE_TEMPLATE
+from irltui.config.presets import LINE_TEMPLATE
 from irltui.config.schema import DataSection
 from irltui.data.demonstrations import load_demonstrations
 from irltui.data.template import PromptTemplate, eos_ids

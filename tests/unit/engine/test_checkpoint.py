@@ -9,7 +9,7 @@ import pytest
 
 from irltui.engine.checkpoint import read_position
 from irltui.errors import CheckpointError
-from irltui.runs.lines import checked_line
+from irltui.runs.checked_rows import checked_line
 from irltui.samplers.store import ReferenceScore, SampleStore
 
 

@@ -15,8 +15,7 @@ from irltui.experiments.local import LocalWorkers
 from irltui.experiments.plan import make
 from irltui.experiments.study import study_of, study_plan
 from irltui.runs.folder import RunFolder
-from irltui.runs.lock import hold
-from irltui.runs.plan_lock import hold_plan
+from irltui.runs.lock import hold, hold_plan
 from irltui.runs.status import State, read_status
 
 RUN = ("run", "irft", "--model", "m", "--data", "d", "--out", "two", "--seeds", "2")

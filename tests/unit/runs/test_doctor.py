@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from irltui.runs import doctor
+from irltui.runs.checked_rows import checked_line, checked_row
 from irltui.runs.doctor import Diagnosis, diagnose
 from irltui.runs.events import Metrics, RunStart
 from irltui.runs.folder import RunFolder, create_run_folder
-from irltui.runs.lines import checked_line, checked_row
 from irltui.runs.manifest import new_manifest, write_manifest
 from irltui.runs.seal import SEAL, seal
 from irltui.runs.writer import RunWriter

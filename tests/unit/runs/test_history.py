@@ -64,14 +64,13 @@ def test_metrics_become_series_over_steps_tokens_and_seconds() -> None:
     assert math.isnan(found.last("no/metric"))
 
 
-def test_numbers_that_are_not_finite_are_kept_and_counted() -> None:
+def test_numbers_that_are_not_finite_are_kept() -> None:
     found = history(
         metrics(0, 1, train_loss=math.nan), metrics(1, 2, train_loss=-math.inf), metrics(2, 3, train_loss=0.5)
     )
     values = list(found.metrics["train/loss"].values)
     assert math.isnan(values[0])
     assert values[1:] == [-math.inf, 0.5]
-    assert found.not_finite == 2
 
 
 RESUMED = (
@@ -94,7 +93,7 @@ def test_what_a_resume_made_void_is_forgotten() -> None:
     assert list(found.rows.step) == [1, 2]
     assert "reward/gap" not in found.metrics
     assert found.sampled() == [-1]
-    assert (found.messages(), found.evaluations, found.not_finite) == ([], [], 0)
+    assert (found.messages(), found.evaluations) == ([], [])
     assert found.start.resumed_step == 1
 
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from irltui.errors import IrltuiError
 from irltui.experiments.plan import read_plan
+from irltui.runs.checked_rows import checked_line
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.control import take
 from irltui.runs.doctor import diagnose
 from irltui.runs.events import Log
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.history import RunHistory
-from irltui.runs.lines import checked_line
 from irltui.runs.manifest import has_changed, new_manifest, read_manifest, write_manifest
 from irltui.runs.reader import read_events
 from irltui.runs.status import read_status
@@ -137,7 +137,7 @@ def test_the_manifest_of_a_checkpoint_names_files_of_its_own_folder_alone(run: R
     (run.checkpoints / "outside").write_text("x")
     manifest = {"format": 1, "files": {name: {"bytes": 1, "sha256": "0"}}}
     (run.checkpoints / "0001-000000" / "manifest.json").write_text(json.dumps(manifest))
-    assert "outside the checkpoint" in damage(run.checkpoints / "0001-000000")
+    assert "outside the folder" in damage(run.checkpoints / "0001-000000")
 
 
 @pytest.mark.parametrize("name", ["..", "../outside", "/etc", "a/../../b", ".hidden"])

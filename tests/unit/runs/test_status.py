@@ -11,9 +11,8 @@ import pytest
 
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import PLAN_FILE, PLAN_LOCK, RunFolder, create_run_folder
-from irltui.runs.lock import hold
+from irltui.runs.lock import hold, hold_plan
 from irltui.runs.manifest import new_manifest, write_manifest
-from irltui.runs.plan_lock import hold_plan
 from irltui.runs.status import State, read_status
 
 LONG_AGO = time.time() - 300

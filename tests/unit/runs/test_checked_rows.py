@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from irltui.api import Generation
 from irltui.errors import RunFolderError
-from irltui.runs.packed import pack, packed, read_packed
+from irltui.runs.checked_rows import pack, packed, read_packed
 from irltui.samplers.store import ReferenceScore, SampleStore, pack_before, pack_iteration
 
 ONE = Generation("a", (5, 2), (-0.1, -2.5), ended=True)

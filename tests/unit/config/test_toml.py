@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irltui.config.lines import key_lines, split_key
+from irltui.config.toml import key_lines, split_key
 
 DOCUMENT = '''\
 algorithm = "irft"
