@@ -176,7 +176,7 @@ class Registry:
         if name in self._kinds:
             return
         if name in self._files:
-            self._load(name, f"plugin {name!r} ({self._files[name].path})", lambda: _run_file(self._files[name]))
+            self._load(name, f"plugin {name!r} ({self._files[name].path})", lambda: run_file(self._files[name]))
             return
         plugins = installed()
         if name not in plugins:
@@ -240,7 +240,7 @@ def _checked(hook: str, given: object, base: type[api.Spec]) -> dict[str, type[a
     return dict(given)
 
 
-def _run_file(file: PluginFile) -> ModuleType:
+def run_file(file: PluginFile) -> ModuleType:
     """The file as a module: exactly the bytes that were read and hashed."""
     name = _FILE_MODULE + re.sub(r"\W", "_", file.name)
     module = ModuleType(name)

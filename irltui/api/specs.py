@@ -28,6 +28,10 @@ class Spec(BaseModel):
     paths: ClassVar[tuple[str, ...]] = ()
     """Options that may name a local file or folder; they are made absolute when a run starts."""
 
+    code: ClassVar[str] = ""
+    """The option that names a Python file which the part runs, if one does. irltui asks the user before that file is
+    run, and keeps its hash in the option `sha256`, which the Spec must have."""
+
     kind: str
     """Which part: a bare name for irltui's own (`implicit`), `plugin/name` for a plugin's (`acme/bounded`)."""
 
@@ -77,6 +81,9 @@ class ObjectiveSpec(Spec):
 class RewardSpec(Spec):
     """Options of a reward."""
 
+    reads_rows: ClassVar[bool] = False
+    """Whether `score` needs demonstrations or columns of the data, which prompts from elsewhere may lack: `irltui
+    sample` then gives a single answer without its reward."""
     implicit: ClassVar[bool] = False
     """True if the policy itself is the reward's only parameter, so that there is no policy step."""
     learns: ClassVar[bool] = True

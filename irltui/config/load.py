@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from irltui.api import ObjectiveSpec
 from irltui.api.registry import Registry, read_plugin_file
+from irltui.config.code import with_checked_code
 from irltui.config.keys import defaults, value_at
 from irltui.config.layers import Layer, Merged, merge, set_layers
 from irltui.config.messages import explain
@@ -66,7 +67,7 @@ def load_layers(layers: Sequence[Layer], registry: Registry | None = None) -> Lo
         merged = merge([Layer("", defaults()), *_of_objective(layers, registry), *layers])
         _check_integers(merged)
         _trust_typed_files(merged)
-        config = _validate(merged, registry)
+        config = with_checked_code(merged, _validate(merged, registry))
         _check_model_code(merged, config)
         return Loaded(config, _origins(merged))
     except RecursionError:

@@ -331,9 +331,11 @@ def _broken(what: str, problem: str) -> TrainingError:
 
 
 def _hint(what: str) -> str:
+    if "/" not in what:
+        return "Look at the code that it runs."
     plugin = what.partition("'")[2].partition("/")[0]
     return f"Report it to the author of plugin {plugin!r}; `irltui plugins check {plugin}` runs all checks."
 
 
 def _is_foreign(spec: Spec) -> bool:
-    return "/" in spec.kind
+    return "/" in spec.kind or bool(spec.code)

@@ -71,6 +71,47 @@ class Explicit(RewardSpec):
         return build_explicit(self, context)
 
 
+class Function(RewardSpec):
+    """Your own Python function f(prompts, completions, **columns) in a file: given, not learned."""
+
+    learns = False
+    needs_reference = False
+    reads_rows = True
+    code = "file"
+    paths = ("file",)
+    file: str = Field(min_length=1)
+    """Python file with the function; it needs --set reward.file=FILE or --trust-code once on each machine."""
+    function: str = "reward"
+    """Its name in the file. It gets lists with one entry per completion and returns a list of numbers."""
+    sha256: str = ""
+    """What the file's contents must be; filled in when a run starts. Another file is then refused."""
+
+    def build(self, context: BuildContext) -> Reward:
+        from irltui.rewards.function import build_function
+
+        return build_function(self)
+
+
+class Similarity(RewardSpec):
+    """Likeness to the demonstration of the same prompt: given, not learned; at most 1."""
+
+    learns = False
+    needs_reference = False
+    reads_rows = True
+    paths = ("model",)
+    measure: Literal["rouge_l", "hidden"] = "rouge_l"
+    """rouge_l: words in common, in order (F1); hidden: cosine of a frozen model's states at the last token."""
+    model: str = Field(default="policy", min_length=1)
+    """hidden: the frozen model, "policy" for another copy of model.name; its tokenizer must be the same."""
+    depths: list[Annotated[float, Field(gt=0, le=1)]] = Field(default=[0.25, 0.5, 0.75], min_length=1)
+    """hidden: which layers, as shares of the depth."""
+
+    def build(self, context: BuildContext) -> Reward:
+        from irltui.rewards.similarity import build_similarity
+
+        return build_similarity(self, context)
+
+
 @hookimpl
 def irltui_rewards() -> dict[str, type[RewardSpec]]:
-    return {"implicit": Implicit, "explicit": Explicit}
+    return {"implicit": Implicit, "explicit": Explicit, "function": Function, "similarity": Similarity}

@@ -30,7 +30,7 @@ def build_explicit(spec: Explicit, context: BuildContext) -> ExplicitReward:
     policy = context.policy
     if not isinstance(policy, LanguageModelPolicy) or context.model is None:
         raise TypeError(f"needs the tokens of a transformers model, not of a {type(policy).__name__}")
-    section = _section(spec.model, context.model)
+    section = model_section(spec.model, context.model)
     if spec.model != POLICY:
         check_same_tokens(load_tokenizer(section), policy.tokenizer, f"reward.model: {spec.model}")
     kind = "lora" if spec.lora_rank else "off"
@@ -88,7 +88,10 @@ def check_same_tokens(ours: Any, theirs: Any, what: str) -> None:
         )
 
 
-def _section(name: str, model: ModelSection) -> ModelSection:
+def model_section(name: str, model: ModelSection | None) -> ModelSection:
+    """The section of a reward's own model: "policy" is the one that the policy began as."""
+    if model is None:
+        return ModelSection(name=name)
     model = model.model_copy(update={"quantization": "off"})  # a reward's own weights train
     if name == POLICY:
         return model

@@ -93,8 +93,11 @@ def _answer(
 
 
 def _is_scored(asked: SampleRequest) -> bool:
-    """A run that learned no reward scores by its log-ratio, which needs pi_0: only where there is a choice."""
-    return asked.count > 1 or asked.config.has_reward
+    """Whether there is a choice, or a reward that any answer has.
+
+    A run that learned no reward scores by its log-ratio, which needs pi_0.
+    """
+    return asked.count > 1 or (asked.config.has_reward and not asked.config.reward.reads_rows)
 
 
 def _candidate(learned: Learned, generation: Generation, reward: float | None) -> _Candidate:

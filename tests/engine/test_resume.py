@@ -19,6 +19,7 @@ from irltui.runs.doctor import diagnose
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State, read_status
+from support import function_reward
 from support.compare import assert_same
 from support.runs import Change, config, demonstrations, events, finish, prepare, rft, work
 from support.tiny import folder
@@ -41,6 +42,8 @@ ALGORITHMS: dict[str, Change] = {
     "dft": {"algorithm": "dft"},
     "irft with three generations": {"objective": {"generations": 3}, "loss": {"gamma": 0.1}},
     "nce with two generations": {"algorithm": "nce", "objective": {"generations": 2}},
+    "rft by a function": rft({"reward": {"kind": "function", "file": function_reward.__file__}}),
+    "rft by similarity": rft({"reward": {"kind": "similarity"}, "update": {"kind": "boltzmann"}}),
     "early stop": {"early_stop": {"max_gap": 0.03, "held_out_patience": 2, "check_every": 1}},
 }
 

@@ -29,7 +29,7 @@ def test_the_json_schema_describes_every_component_by_its_kind() -> None:
     schema = json_schema(Registry())
     assert json.loads(json.dumps(schema)) == schema
     assert schema["properties"]["reward"] == {
-        "oneOf": [{"$ref": "#/$defs/reward.implicit"}, {"$ref": "#/$defs/reward.explicit"}]
+        "oneOf": [{"$ref": f"#/$defs/reward.{kind}"} for kind in ("implicit", "explicit", "function", "similarity")]
     }
     assert schema["properties"]["update"]["oneOf"] == [
         {"$ref": "#/$defs/update.rloo"},

@@ -122,3 +122,32 @@ def test_trust_code_trusts_all_that_is_named_and_remembers_it(code: Path, monkey
     monkeypatch.setenv(trust.TRUST_ALL, "")
     monkeypatch.setenv(trust._TRUSTED, "")
     assert trust.is_trusted(trust.file_mark(code.read_bytes()))
+
+
+def with_function(file: Path, **options: str) -> dict[str, object]:
+    reward = {"kind": "function", "file": str(file), **options}
+    return {"model": {"name": "m"}, "data": {"source": "d.jsonl"}, "algorithm": "rft", "reward": reward}
+
+
+def test_a_reward_function_that_a_recorded_configuration_names_needs_the_users_word(code: Path) -> None:
+    values = {**with_function(code), "reference": {"kind": "fixed"}}
+    with pytest.raises(ConfigError, match=r"run\.json: reward\.file: .*nice\.py would be run, and nobody") as refused:
+        recorded(values)
+    typed = f"--set reward.file={code}"
+    assert typed in refused.value.hint
+    config = load_layers([Layer("run.json", values), value_layer(typed, ("reward", "file"), str(code))]).config
+    assert recorded(config.model_dump(mode="json")) == config  # asked once
+    assert config.reward.model_dump()["sha256"] == trust.file_mark(code.read_bytes()).removeprefix("sha256:")
+
+
+def test_a_reward_function_that_has_changed_is_refused_unless_it_is_named_again(code: Path) -> None:
+    values = {**with_function(code), "reference": {"kind": "fixed"}}
+    typed = value_layer("--set", ("reward", "file"), str(code))
+    config = load_layers([Layer("run.json", values), typed]).config.model_dump(mode="json")
+    code.write_text("# other\n")
+    with pytest.raises(ConfigError, match="has changed since the run began"):
+        recorded(config)
+    assert load_layers([Layer("run.json", config), typed]).config.reward.model_dump()["sha256"]
+    code.unlink()
+    with pytest.raises(ConfigError, match=r"reward\.file: .* cannot be read"):
+        recorded(config)
