@@ -47,9 +47,15 @@ def draw_figures(sides: Sequence[Side], folder: Path) -> list[Path]:
         return [path for name, spec in named for path in _write(spec, folder / name)]
 
 
+def draw_figure(spec: ChartSpec) -> Figure:
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=_INCHES, layout="constrained")
+        _draw(spec, figure.add_subplot())
+    return figure
+
+
 def _write(spec: ChartSpec, path: Path) -> list[Path]:
-    figure = Figure(figsize=_INCHES, layout="constrained")
-    _draw(spec, figure.add_subplot())
+    figure = draw_figure(spec)
     written = []
     for kind in FORMATS:
         written.append(path.with_name(f"{path.name}.{kind}"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -89,8 +89,15 @@ def reward_game(side: Side) -> ChartSpec | None:
 def charts(sides: Sequence[Side]) -> list[ChartSpec]:
     """The panels of a single run; for several runs one chart per metric."""
     if len(sides) == 1 and len(sides[0].runs) == 1:
-        return list(_panels(sides[0].runs[0]))
+        return list(_panels(sides[0].runs[0], sides[0].runs[0].history.metrics))
     return list(_overlays(sides))
+
+
+def chart_of(side: Side, name: str) -> ChartSpec | None:
+    """The chart that shows a metric of a side's first run; without a name the rewards, else the first panel."""
+    run = side.runs[0]
+    game = reward_game(side) if not name or name in GAME else None
+    return game or next(_panels(run, [each for each in run.history.metrics if name in ("", each)]), None)
 
 
 def boundaries(run: ComparedRun) -> tuple[float, ...]:
@@ -100,8 +107,8 @@ def boundaries(run: ComparedRun) -> tuple[float, ...]:
     return tuple(dict.fromkeys(step for (before, step), (after, _) in pairwise(steps) if after > before))
 
 
-def _panels(run: ComparedRun) -> Iterator[ChartSpec]:
-    for spec in charts_of(run.history.metrics):
+def _panels(run: ComparedRun, metrics: Iterable[str]) -> Iterator[ChartSpec]:
+    for spec in charts_of(metrics):
         lines = tuple(_line(run, each.name, each.short or each.label, ink) for ink, each in enumerate(spec.metrics))
         lines = tuple(line for line in lines if len(line.curve) >= _FEWEST)
         if lines:
