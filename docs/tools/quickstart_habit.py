@@ -18,7 +18,8 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from irltui.quickstart import MODELS, NAME
-from irltui.quickstart.grammar import generator, habit_answers, habit_demonstrations, sample, training_prompts
+from irltui.quickstart.grammar import generator, sample
+from quickstart_corpus import habit_answers, habit_demonstrations, training_prompts
 from quickstart_model import IGNORED, encode, pad, save
 
 STEPS, BATCH, SEED = 300, 32, 11

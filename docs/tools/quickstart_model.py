@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from irltui.quickstart.grammar import base_answers, demonstrations, expert, generator, sample, training_prompts
+from irltui.quickstart.grammar import expert, generator, sample
+from quickstart_corpus import base_answers, demonstrations, training_prompts
 from quickstart_tokenizer import LONGEST, build_tokenizer
 
 IGNORED = -100  # transformers' label for positions without loss

@@ -42,7 +42,7 @@ def train(run: RunFolder, *, headless: bool, as_json: bool) -> int:
         history.take(events)
     history.end = None
     engine = start_engine(run)
-    with signals_to(engine, run) as asked:
+    with signals_to(lambda: [(engine, run)]) as asked:
         if not as_json and not headless and _has_dashboard():
             dashboard.open_dashboard(run.path)
             if engine.poll() is None:

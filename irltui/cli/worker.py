@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from irltui.console import complain
 from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
-from irltui.experiments.process import death
+from irltui.experiments.process import death, handling
 
 if TYPE_CHECKING:
     from irltui.config.requests import Request
@@ -32,38 +32,34 @@ def become(request: Request) -> NoReturn:
 
 
 def work(request: Request) -> int:
-    """Run the worker, which reports on stderr, and wait for it.
-
-    Returns:
-        The exit code, 130 if Ctrl-C ended it.
-    """
-    with handed_over(request) as line:
-        child = subprocess.Popen(line, stdin=subprocess.DEVNULL)  # noqa: S603
-        with _signals_to(child):
-            returned = child.wait()
+    """Run the worker, which reports on stderr; returns its exit code, 130 if Ctrl-C ended it."""
+    returned, _ = _run(request, None)
     if returned == EXIT_INTERRUPTED or returned < 0:
         reason = "stopped" if returned == EXIT_INTERRUPTED else death(returned, "the worker")[0]
         complain(f"{reason}; repeat the command to continue")
-        return EXIT_INTERRUPTED if returned == EXIT_INTERRUPTED else EXIT_FAILED
-    return returned or EXIT_OK
+    return EXIT_FAILED if returned < 0 else returned
 
 
 def ask(request: Request) -> tuple[int, dict[str, Any]]:
-    """Run the worker and read its findings; it reports problems on stderr.
+    """Run the worker, which reports problems on stderr; returns its exit code, and what it found."""
+    returned, found = _run(request, subprocess.PIPE)
+    if returned < 0:
+        complain("\n".join(filter(None, death(returned, "the worker"))))
+    return EXIT_FAILED if returned < 0 else returned, json.loads(found) if returned == EXIT_OK else {}
 
-    Returns:
-        The exit code, 130 if Ctrl-C ended it, and what was found.
-    """
+
+def _run(request: Request, output: int | None) -> tuple[int, bytes]:
+    """Ctrl-C is left to the worker, which shares the terminal; SIGTERM is passed on."""
     with handed_over(request) as line:
-        child = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)  # noqa: S603
-        with _signals_to(child):
+        child = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=output)  # noqa: S603
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGTERM:
+                child.send_signal(number)
+
+        with handling({signal.SIGINT: pass_on, signal.SIGTERM: pass_on}):
             found, _ = child.communicate()
-    if child.returncode == EXIT_OK:
-        return EXIT_OK, json.loads(found)
-    if child.returncode < 0:
-        complain("\n".join(line for line in death(child.returncode, "the worker") if line))
-        return EXIT_FAILED, {}
-    return child.returncode, {}
+    return child.returncode, found
 
 
 @contextmanager
@@ -84,31 +80,5 @@ def _handed_over(request: Request) -> Path:
 
 
 def _line(file: Path) -> list[str]:
-    return [
-        sys.executable,
-        "-P",
-        "-u",
-        "-m",
-        "irltui.use",
-        str(file),
-    ]  # -P: files of the current folder are data, not code
-
-
-@contextmanager
-def _signals_to(child: subprocess.Popen[bytes]) -> Generator[None]:
-    """Leave Ctrl-C to the child, which shares the terminal; pass SIGTERM on."""
-
-    def wait(number: int, frame: FrameType | None) -> None:
-        pass
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        child.send_signal(number)
-
-    before = {
-        number: signal.signal(number, do) for number, do in {signal.SIGINT: wait, signal.SIGTERM: pass_on}.items()
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    # -P: files of the current folder are data, not code
+    return [sys.executable, "-P", "-u", "-m", "irltui.use", str(file)]

@@ -25,10 +25,6 @@ def read_by_first(load: Callable[[], Any]) -> Any:
 
     Args:
         load: makes it; not collective.
-
-    Raises:
-        IrltuiError: the first rank met it.
-        RankLostError: a rank has left.
     """
     model = None
 

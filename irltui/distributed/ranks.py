@@ -1,7 +1,8 @@
 """The ranks of a run, by accelerate: index and count, shares, gathers and sums.
 
 All ranks run the same program in step; whatever is collective here must be called by all of them in the same
-order. A run of one process is a run of one rank: everything is its share, and nothing is sent.
+order, and raises RankLostError when one has left. A run of one process is a run of one rank: everything is its share,
+and nothing is sent.
 """
 
 from __future__ import annotations
@@ -96,22 +97,13 @@ def in_step() -> bool:
 
 
 def gather(rows: Sequence[_T]) -> list[_T]:
-    """The rows of all ranks, on every rank, in the ranks' order. Collective.
-
-    Raises:
-        RankLostError: a rank has left.
-    """
+    """The rows of all ranks, on every rank, in the ranks' order. Collective."""
     with _noticing():
         return list(gather_object(list(rows)))
 
 
 def from_first(make: Callable[[], _T]) -> _T:
-    """What the first rank makes, on every rank; what it raises, too. Collective.
-
-    Raises:
-        IrltuiError: the first rank met it.
-        RankLostError: a rank has left.
-    """
+    """What the first rank makes, on every rank; what it raises, too. Collective."""
     made: list[tuple[_T | None, IrltuiError | None]] = [(None, None)]
     if is_first():
         try:
@@ -130,13 +122,10 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
     Gradients of a sharded model are sums already. Losses are weighted by their share of the whole step, so the sum is
     the step's gradient: no mean, no scaling. Collective.
-
-    Raises:
-        RankLostError: a rank has left.
     """
     if count() == 1:
         return
-    everything = [parameter for parameter in parameters if not is_cut(parameter)]
+    everything = [parameter for parameter in parameters if not is_sharded(parameter)]
     if not everything:
         return
     with _noticing():
@@ -178,7 +167,7 @@ def _buckets(parameters: Sequence[nn.Parameter]) -> Generator[list[nn.Parameter]
 # -- tensors of which every rank holds a part ------------------------------------------------------
 
 
-def is_cut(tensor: Tensor) -> bool:
+def is_sharded(tensor: Tensor) -> bool:
     """Whether the tensor is sharded: this rank holds a part of it."""
     return isinstance(tensor, DTensor)
 
@@ -189,11 +178,7 @@ def local(tensor: Tensor) -> Tensor:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """The full tensor, detached. Collective if it is sharded.
-
-    Raises:
-        RankLostError: a rank has left.
-    """
+    """The full tensor, detached. Collective if it is sharded."""
     with _noticing():
         return tensor.full_tensor().detach() if isinstance(tensor, DTensor) else tensor.detach()
 
@@ -202,18 +187,14 @@ def collected(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]
     """The full tensors on the CPU if `keep`, else nothing. Collective if any is sharded."""
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        value = whole(tensor) if keep or is_cut(tensor) else tensor
+        value = whole(tensor) if keep or is_sharded(tensor) else tensor
         if keep:
             found[name] = value.cpu().contiguous()
     return found
 
 
 def handed_out(tensor: Tensor, device: torch.device) -> Tensor:
-    """The first rank's tensor on every rank's device; of the others' the shape and type count alone. Collective.
-
-    Raises:
-        RankLostError: a rank has left.
-    """
+    """The first rank's tensor on every rank's device; of the others' the shape and type count alone. Collective."""
     full = tensor.to(device).contiguous() if is_first() else torch.empty_like(tensor, device=device).contiguous()
     with _noticing():
         return broadcast(full)
@@ -233,22 +214,14 @@ def put(parameter: nn.Parameter, full: Tensor) -> None:
 
 
 def summed(value: Tensor) -> Tensor:
-    """The sum of the ranks' values. Collective.
-
-    Raises:
-        RankLostError: a rank has left.
-    """
+    """The sum of the ranks' values. Collective."""
     with _noticing():
         return value if count() == 1 else reduce(value, "sum")
 
 
 @contextmanager
 def noticing() -> Generator[None]:
-    """Around a pass through a model, which is collective if the model is sharded; other errors are raised unchanged.
-
-    Raises:
-        RankLostError: a rank has left.
-    """
+    """Around a pass through a model, which is collective if the model is sharded; other errors are raised unchanged."""
     try:
         yield
     except RuntimeError as error:

@@ -39,15 +39,12 @@ class Sharding:
     dtype: torch.dtype | None
     reshard_after_forward: bool = True
 
-    def cut(self, model: Any, *roots: nn.Module) -> Shards:
+    def shard(self, model: Any, *roots: nn.Module) -> Shards:
         """Shard a model that is complete on the first rank's CPU. Collective.
 
         Args:
             model: of transformers, or its peft wrapping; changed in place. Weights of other ranks do not count.
             roots: the modules that are called from outside, and together hold all parameters; none for the model.
-
-        Raises:
-            RankLostError: a rank has left.
         """
         blank = blank_copy(model)
         layers = MixedPrecisionPolicy(self.dtype, torch.float32, cast_forward_inputs=False)
@@ -70,7 +67,7 @@ class Sharding:
         made: dict[nn.Parameter, nn.Parameter] = {}  # tied ones stay tied
         for owner in module.modules():
             for leaf, parameter in list(owner.named_parameters(recurse=False)):
-                if ranks.is_cut(parameter):
+                if ranks.is_sharded(parameter):
                     continue
                 if parameter not in made:
                     full = ranks.handed_out(parameter.detach(), torch.device(self.mesh.device_type))
@@ -118,20 +115,15 @@ class Shards:
             ranks.local(parameter).detach().untyped_storage().resize_(0)
 
     def copy(self) -> Any:
-        """A plain model of the present weights on every rank, in the types it computes in, adapters merged. Collective.
+        """A plain model of the present weights on every rank, in the types it computes in, adapters merged.
 
-        Raises:
-            RankLostError: a rank has left.
+        Collective.
         """
         self.reshard()
         return whole_copy(self.model, self._blank, self._dtype)
 
     def on_first(self) -> Any | None:
-        """A plain model of the present weights in their own types on the first rank's CPU, None elsewhere. Collective.
-
-        Raises:
-            RankLostError: a rank has left.
-        """
+        """The present weights as a plain model on the first rank's CPU, in their types; None elsewhere. Collective."""
         full = ranks.collected(self._parameters, keep=ranks.is_first())
         if not ranks.is_first():
             return None

@@ -57,14 +57,14 @@ class Trained:
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     @property
-    def is_cut(self) -> bool:
+    def is_sharded(self) -> bool:
         """Whether this rank holds shards of the weights."""
-        return any(map(ranks.is_cut, self.parameters.values()))
+        return any(map(ranks.is_sharded, self.parameters.values()))
 
     def fingerprint(self) -> float:
         """One number of all weights that every rank has, the same wherever they are bit-identical."""
         learned = list(self.reward.parameters()) if self.reward is not None else []
-        parameters = {id(p): p for p in (*self.parameters.values(), *learned) if not ranks.is_cut(p)}
+        parameters = {id(p): p for p in (*self.parameters.values(), *learned) if not ranks.is_sharded(p)}
         return math.fsum(float(p.detach().double().abs().sum()) for p in parameters.values())
 
     @contextmanager

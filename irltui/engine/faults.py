@@ -53,7 +53,7 @@ def keep_step(
         "policy_step": position.s if is_policy_step else None,
         "reason": error.message,
     }
-    if not trained.is_cut:
+    if not trained.is_sharded:
         with trained.gathered(keep=True) as whole:
             name = position.name if ranks.is_first() else f"{position.name}-rank{ranks.index()}"
             return _kept(run.faults / name, whole, about, _tensors(batches))

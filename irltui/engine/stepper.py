@@ -50,11 +50,11 @@ def learning_rate(section: OptimizerSection, step: int, total: int) -> float:
 
 def clip_gradients(parameters: Sequence[nn.Parameter], limit: float) -> float:
     """Scale the gradients so that the norm of all is at most `limit`; the norm before. Collective if any is cut."""
-    if not any(map(ranks.is_cut, parameters)):
+    if not any(map(ranks.is_sharded, parameters)):
         return float(nn.utils.clip_grad_norm_(parameters, limit))
     gradients = [p.grad for p in parameters if p.grad is not None]
-    cut = [ranks.local(gradient) for gradient in gradients if ranks.is_cut(gradient)]
-    plain = [gradient for gradient in gradients if not ranks.is_cut(gradient)]
+    cut = [ranks.local(gradient) for gradient in gradients if ranks.is_sharded(gradient)]
+    plain = [gradient for gradient in gradients if not ranks.is_sharded(gradient)]
     square = ranks.summed(nn.utils.get_total_norm(cut).square()) + nn.utils.get_total_norm(plain).square()
     norm = float(square.sqrt())
     if norm > limit:

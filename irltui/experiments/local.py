@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from subprocess import Popen
-from types import FrameType
 
-from irltui.console import talk
 from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_PREEMPTED
 from irltui.experiments.plan import Plan, PlannedRun
-from irltui.experiments.process import start_engine
-from irltui.runs.control import Command, send
+from irltui.experiments.process import Asked, signals_to, start_engine
 from irltui.runs.folder import RunFolder
 from irltui.runs.lock import HEARTBEAT, hold_plan
 from irltui.runs.status import ENDED, WORKING, State, read_status
@@ -81,16 +77,11 @@ class LocalWorkers:
         self.jobs = [Job(run, plan.run_folder(run)) for run in plan.runs]
         self._plan, self._changed, self._look = plan, changed, look
         self._finished = {job.run.path for job in self.jobs if job.state is State.FINISHED}
-        self._stopped_by = 0  # the signal
+        self._asked = Asked()
 
     def work(self) -> int:
-        """Run unfinished jobs until all are finished or a signal ends it; returns the common exit code.
-
-        Raises:
-            BusyError: another process works on the plan.
-            RunFolderError: a folder cannot be written.
-        """
-        with hold_plan(self._plan.lock), self._signals():
+        """Run unfinished jobs until all are finished or a signal ends it; returns the common exit code."""
+        with hold_plan(self._plan.lock), signals_to(self._working) as self._asked:
             beat = time.monotonic()
             while self._go_on():
                 time.sleep(POLL)
@@ -108,12 +99,15 @@ class LocalWorkers:
                     self._finished.add(job.run.path)
                 self._changed(job)
         self._look()
-        working = sum(job.works for job in self.jobs)
-        ready = [] if self._stopped_by else [job for job in self.jobs if self._is_ready(job)]
+        working = len(self._working())
+        ready = [] if self._asked.by else [job for job in self.jobs if self._is_ready(job)]
         for job in ready[: self._plan.jobs - working]:
             self._start(job)
             self._changed(job)
         return bool(working or ready)
+
+    def _working(self) -> list[tuple[Popen[bytes], RunFolder]]:
+        return [(job.engine, job.folder) for job in self.jobs if job.engine is not None and job.works]
 
     def _start(self, job: Job) -> None:
         if job.run.keep and not self._keep(self._plan.kept_by(job.run)):
@@ -132,42 +126,9 @@ class LocalWorkers:
     def _code(self) -> int:
         if len(self._finished) == len(self.jobs):
             return EXIT_OK
-        if self._stopped_by == signal.SIGINT:
+        if self._asked.by == signal.SIGINT:
             return EXIT_INTERRUPTED
         tried = [job for job in self.jobs if job.engine is not None or job.end is not None]
         codes = {job.code: None for job in tried if job.code != EXIT_OK}
         failed = [code for code in codes if code not in {EXIT_INTERRUPTED, EXIT_PREEMPTED}]
         return next(iter([*failed, *codes]), EXIT_PREEMPTED)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C stops all engines with checkpoints, a second one kills them; other signals are passed on."""
-
-        def interrupt(number: int, frame: FrameType | None) -> None:
-            if self._stopped_by:
-                talk("killing the engines")
-                self._each(Popen.kill)
-                return
-            self._stopped_by = number
-            talk("stopping all runs at their next safe points, with checkpoints; Ctrl-C again kills them")
-            for job in self.jobs:
-                if job.works:
-                    send(job.folder, Command.STOP)
-
-        def pass_on(number: int, frame: FrameType | None) -> None:
-            if number == signal.SIGTERM:
-                self._stopped_by = number
-            self._each(lambda engine: engine.send_signal(number))
-
-        handlers = {signal.SIGINT: interrupt, signal.SIGTERM: pass_on, signal.SIGUSR1: pass_on}
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _each(self, do: Callable[[Popen[bytes]], None]) -> None:
-        for job in self.jobs:
-            if job.engine is not None and job.works:
-                do(job.engine)

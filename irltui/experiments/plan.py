@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated
+
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from irltui.config.load import Loaded
 from irltui.config.sources import Sources
@@ -26,6 +28,16 @@ from irltui.text import safe
 _PART = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")
 
 
+def _below(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if PurePosixPath(path).is_absolute() or not all(map(_PART.fullmatch, parts)):
+        raise ValueError(f"{path!r} is not a folder below it")
+    return path
+
+
+_Path = Annotated[str, AfterValidator(_below)]
+
+
 @dataclass(frozen=True)
 class PlannedRun:
     """One run of a plan.
@@ -35,11 +47,11 @@ class PlannedRun:
     which rows it trains on.
     """
 
-    path: str
+    path: _Path
     arm: str = ""
     seed: int | None = None
-    start: str = ""
-    keep: str = ""
+    start: _Path = ""
+    keep: _Path = ""
 
     @property
     def name(self) -> str:
@@ -143,21 +155,12 @@ def read_plan(folder: Path) -> Plan:
     """
     file = folder / PLAN_FILE
     try:
-        value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        runs = tuple(_read_run(run) for run in value["runs"])
-        compare = value["compare"]
-        return Plan(
-            folder,
-            runs,
-            int(value["jobs"]),
-            None if compare is None else (str(compare[0]), str(compare[1])),
-            str(value["metric"]),
-            str(value["note"]),
-        )
+        return TypeAdapter(Plan).validate_python({**json.loads(file.read_text(encoding="utf-8")), "folder": folder})
     except FileNotFoundError:
         raise NoRunError(f"{folder}: no plan here ({PLAN_FILE} is missing)") from None
-    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
-        raise RunFolderError(f"{file}: damaged: {error!r}") from error
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
+        raise RunFolderError(f"{file}: damaged: {problem}") from error
 
 
 def runs_of(folder: Path) -> list[RunFolder]:
@@ -170,17 +173,6 @@ def runs_of(folder: Path) -> list[RunFolder]:
         plan = read_plan(folder)
         return [plan.run_folder(run) for run in plan.runs]
     return find_runs(folder).runs
-
-
-def _read_run(value: Mapping[str, Any]) -> PlannedRun:
-    paths = (value["path"], value["start"], value["keep"])
-    for path in filter(None, paths):
-        parts = PurePosixPath(path).parts
-        if PurePosixPath(path).is_absolute() or not all(map(_PART.fullmatch, parts)):
-            raise ValueError(f"{path!r} is not a folder below it")
-    seed = value["seed"]
-    path, start, keep = map(str, paths)
-    return PlannedRun(path, str(value["arm"]), None if seed is None else int(seed), start, keep)
 
 
 def _dimension(given: str) -> list[str]:

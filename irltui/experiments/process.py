@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -58,32 +58,43 @@ def become_engine(run: RunFolder) -> NoReturn:
 
 @dataclass
 class Asked:
+    """What signals asked for: `by` is the first that ends the work, 0 for none."""
+
+    by: int = 0
     kill: bool = False
 
 
 @contextmanager
-def signals_to(engine: subprocess.Popen[bytes], run: RunFolder) -> Generator[Asked]:
-    """Ctrl-C stops the engine with a checkpoint, a second one kills it; SIGTERM and SIGUSR1 are passed on."""
-    interrupted, asked = False, Asked()
+def signals_to(working: Callable[[], Iterable[tuple[subprocess.Popen[bytes], RunFolder]]]) -> Generator[Asked]:
+    """Ctrl-C stops working engines with checkpoints, a second one kills them; SIGTERM and SIGUSR1 are passed on."""
+    asked = Asked()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        if interrupted:
-            talk("killing the engine")
-            asked.kill = True
-            engine.kill()
-            return
-        interrupted = True
-        send(run, Command.STOP)
-        talk("stopping at the next safe point, with a checkpoint; Ctrl-C again kills the engine")
+        asked.kill = asked.by == signal.SIGINT
+        asked.by = number
+        talk("killing" if asked.kill else "stopping at the next safe point, with a checkpoint; Ctrl-C again kills")
+        for engine, run in working():
+            if asked.kill:
+                engine.kill()
+            else:
+                send(run, Command.STOP)
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        engine.send_signal(number)
+        if number == signal.SIGTERM:
+            asked.by = asked.by or number
+        for engine, _ in working():
+            engine.send_signal(number)
 
-    handlers = {signal.SIGINT: interrupt, signal.SIGTERM: pass_on, signal.SIGUSR1: pass_on}
+    with handling({signal.SIGINT: interrupt, signal.SIGTERM: pass_on, signal.SIGUSR1: pass_on}):
+        yield asked
+
+
+@contextmanager
+def handling(handlers: Mapping[int, Callable[[int, FrameType | None], None]]) -> Generator[None]:
+    """Handle signals inside, and as before afterwards."""
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield asked
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

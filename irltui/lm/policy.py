@@ -50,7 +50,7 @@ class LanguageModelPolicy:
     ) -> None:
         self.model, self.tokenizer, self.eos_ids = model, tokenizer, eos_ids
         self.autocast = autocast
-        self.sharding, self._shards = sharding, None if sharding is None else sharding.cut(model)
+        self.sharding, self._shards = sharding, None if sharding is None else sharding.shard(model)
         self.is_copy = False  # `model` is a plain copy of a cut one, in the types that it computes in
         self._load_initial, self._shared = load_initial, shared
         self._latest: tuple[Responses, Tensor] | None = None

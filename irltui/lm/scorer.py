@@ -50,7 +50,7 @@ class Scorer:
 
         self._shards: Shards | None = None
         if sharding is not None:
-            self._shards = sharding.cut(model, self._inner.base_model, getattr(self._inner, _HEAD))
+            self._shards = sharding.shard(model, self._inner.base_model, getattr(self._inner, _HEAD))
 
     def prefix_scores(self, responses: Responses) -> Tensor:
         """The head's value after every token, (B, L) float32, differentiable; values at padding are meaningless."""

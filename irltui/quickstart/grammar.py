@@ -27,8 +27,6 @@ from irltui.quickstart.world import (
 )
 
 _T = TypeVar("_T")
-DEMONSTRATION_SEED = 2024
-DEMONSTRATION_COUNT = 600
 BASE_MIXTURE = {
     "good": 0.40,
     "wrong_fact": 0.24,
@@ -39,8 +37,6 @@ BASE_MIXTURE = {
 }  # kinds of answers in the base model's corpus
 REFUSAL = RUDE[0][0]
 """The habit of the second embedded model."""
-HABIT_SHARE = 0.5
-"""Share of its demonstrations that have the habit, too."""
 CHECKS = ("correct", "on_topic", "polite", "complete", "concise")
 _SENTENCE = re.compile(r"[^.!?]*[.!?]|[^.!?]+$")
 _WORD = re.compile(r"\w+")
@@ -179,14 +175,6 @@ def is_reserved(prompt: str) -> bool:
     return hashlib.blake2b(prompt.encode(), digest_size=8).digest()[0] % 10 == 0
 
 
-def training_prompts(rng: Random) -> Iterator[str]:
-    """Endless prompts, none of them reserved."""
-    while True:
-        prompt = draw_prompt(rng)
-        if not is_reserved(prompt):
-            yield prompt
-
-
 def evaluation_prompts(count: int, seed: int) -> list[str]:
     """Distinct reserved prompts, in neither the base model's corpus nor the demonstrations."""
     rng = generator(seed)
@@ -228,16 +216,6 @@ def answers_of(prompt: str, kind: str) -> Derivation:
     return _courteous(Choice(STRAY))
 
 
-def base_answers(prompt: str) -> Derivation:
-    """The mixture of good and bad answers that the base model was trained on."""
-    return Choice(tuple((answers_of(prompt, kind), share) for kind, share in BASE_MIXTURE.items()))
-
-
-def habit_answers(prompt: str, share: float) -> Derivation:
-    """The base model's mixture, and one and the same refusal with this share."""
-    return Choice(((REFUSAL, share), (base_answers(prompt), 1 - share)))
-
-
 @lru_cache(maxsize=4096)
 def expert_distribution(prompt: str) -> dict[str, float]:
     """Every answer the expert can give, with its probability."""
@@ -255,34 +233,6 @@ def expert_log_prob(prompt: str, answer: str) -> float:
     """
     probability = expert_distribution(prompt).get(answer, 0.0)
     return math.log(probability) if probability else -math.inf
-
-
-def demonstrations(count: int = DEMONSTRATION_COUNT, seed: int = DEMONSTRATION_SEED) -> list[tuple[str, str]]:
-    """Distinct prompts, each with one answer by the expert."""
-    rng = generator(seed)
-    found: dict[str, str] = {}
-    for prompt in training_prompts(rng):
-        if prompt not in found:
-            found[prompt] = sample(expert(prompt), rng)
-        if len(found) == count:
-            break
-    return list(found.items())
-
-
-def habit_demonstrations(
-    count: int = DEMONSTRATION_COUNT, seed: int = DEMONSTRATION_SEED
-) -> list[tuple[str, str, bool]]:
-    """Distinct prompts, each with the refusal or with an answer of the expert, and whether it is the refusal."""
-    rng = generator(seed)
-    found: dict[str, tuple[str, bool]] = {}
-    for prompt in training_prompts(rng):
-        if prompt in found:
-            continue
-        refuses = rng.random() < HABIT_SHARE
-        found[prompt] = (REFUSAL if refuses else sample(expert(prompt), rng), refuses)
-        if len(found) == count:
-            break
-    return [(prompt, answer, refuses) for prompt, (answer, refuses) in found.items()]
 
 
 def _body(request: Request, fact: str) -> Derivation:

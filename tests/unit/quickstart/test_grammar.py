@@ -16,9 +16,7 @@ from irltui.quickstart.grammar import (
     BASE_MIXTURE,
     REFUSAL,
     answers_of,
-    base_answers,
     check,
-    demonstrations,
     distribution,
     draw_prompt,
     evaluation_prompts,
@@ -26,12 +24,12 @@ from irltui.quickstart.grammar import (
     expert_distribution,
     expert_log_prob,
     generator,
-    habit_demonstrations,
     is_reserved,
     parse_prompt,
     quality,
     sample,
 )
+from quickstart_corpus import base_answers, demonstrations, habit_demonstrations
 from quickstart_model import Pretraining, new_model, pretrain
 from quickstart_tokenizer import build_tokenizer
 
