@@ -23,6 +23,7 @@ from irltui.runs.thresholds import (
     MOST_DUPLICATES,
     MOST_EMPTY,
     MOST_EQUAL,
+    NEAR,
     NLL_ROSE,
     NLL_ROSE_SFT,
     NO_SIGNAL_AUC,
@@ -68,11 +69,15 @@ class Setting:
 
     `reward`: none, implicit or explicit.
     `one_reference`: held-out losses of all iterations were measured against the same reference and compare.
+    `contrasts`: one inner loop is the run, and goes past the demonstrations, away from the start (F5).
+    `overshoots`: a long inner loop can go too far (F2).
     """
 
     reward: str
     one_reference: bool
     gamma: float = 0.0
+    contrasts: bool = False
+    overshoots: bool = True
 
     @classmethod
     def of(cls, config: RunConfig) -> Setting:
@@ -81,8 +86,14 @@ class Setting:
         Against a reference that rolls on, the losses of two iterations measure different gaps; so do those of RFT,
         whose reward is set a harder task the better the policy becomes.
         """
-        compare = config.reference.kind == "fixed" and config.reward.implicit
-        return cls(config.objective.reward, one_reference=compare, gamma=config.loss.gamma)
+        is_implicit, stops = config.objective.reward == "implicit", config.reward.beta >= 1
+        return cls(
+            config.objective.reward,
+            one_reference=config.reference.kind == "fixed" and is_implicit,
+            gamma=config.loss.gamma,
+            contrasts=is_implicit and not stops and config.loop.passes == config.loop.outer_iterations == 1,
+            overshoots=config.objective.reads_gaps or not stops,
+        )
 
 
 # -- while a run trains ----------------------------------------------------------------------------
@@ -128,7 +139,7 @@ Cause = tuple[str, Advice]
 
 def _overshoot(values: Mapping[str, float], setting: Setting) -> Cause | None:
     gap = max(values.get(name, 0.0) for name in ("reward/gap", "heldout/gap"))
-    if gap <= WIDEST_GAP:
+    if gap <= WIDEST_GAP or not setting.overshoots:
         return None
     text = f"Overshoot: reward gap {gap:.1f} (keep it below {WIDEST_GAP:g}). {_cure(setting)}"
     return "overshoot", Advice(Verdict.RAISE_BETA, text)
@@ -198,7 +209,14 @@ def advise(iterations: Sequence[Ended], setting: Setting, *, left: int) -> Advic
     for rule in _RULES:
         if found := rule(case):
             return found
-    return Advice(Verdict.GO_ON, f"{'Go on' if left else 'Done. Another pass may still help'}: {_state(case)}.")
+    head = "Go on" if left else _PAST if setting.contrasts else "Done. Another pass may still help"
+    return Advice(Verdict.GO_ON, f"{head}: {_state(case)}.")
+
+
+_PAST = (
+    "Done. One inner loop goes past the demonstrations, which another pass would undo, and which held-out NLL cannot "
+    "judge. Compare with SFT on a benchmark"
+)
 
 
 def still_matter(iterations: Sequence[Ended]) -> list[Ended]:
@@ -271,9 +289,17 @@ def _no_signal(case: _Case) -> Advice | None:
     return Advice(Verdict.STOP, f"{unknown}. To train again, {cure}.")
 
 
+def _hardly_moved(case: _Case) -> Advice | None:
+    distance = case.last.get("kl/initial", math.inf)
+    if distance >= NEAR or case.left:
+        return None
+    rate = "optimizer.learning_rate or loop.passes"
+    return _stop(case, f"the policy has hardly moved ({distance:.1g} nats per token from the start). Raise {rate}")
+
+
 def _far_for_nothing(case: _Case) -> Advice | None:
-    distance = case.last.get("kl/initial", 0.0)
-    if distance <= FAR or _gained(case) or case.setting.reward == "none":  # which has no beta
+    distance, setting = case.last.get("kl/initial", 0.0), case.setting
+    if distance <= FAR or _gained(case) or setting.contrasts or setting.reward == "none":  # which has no beta
         return None
     return Advice(
         Verdict.RAISE_BETA,
@@ -285,13 +311,14 @@ def _far_for_nothing(case: _Case) -> Advice | None:
 def _likelihood_fell(case: _Case) -> Advice | None:
     limit = NLL_ROSE_SFT if case.setting.reward == "none" else NLL_ROSE
     known = [ended for ended in case.iterations if "heldout/nll" in ended]
-    if "gold/mean" in case.last or "heldout/nll" not in case.last:
+    if "gold/mean" in case.last or "heldout/nll" not in case.last or case.setting.contrasts:
         return None
     best = min(known, key=lambda ended: ended["heldout/nll"])
     now, lowest = case.last["heldout/nll"], best["heldout/nll"]
     if now <= lowest * limit:
         return None
-    return _stop(case, f"held-out NLL rose from {lowest:.3f} ({_named(best)}) to {now:.3f} nats per token")
+    facts = f"held-out NLL rose from {lowest:.3f} ({_named(best)}) to {now:.3f} nats per token"
+    return _stop(case, f"{facts}. If some demonstrations are bad, NLL misleads: judge by a benchmark")
 
 
 def _gold_rests(case: _Case) -> Advice | None:
@@ -306,6 +333,7 @@ _RULES: tuple[Callable[[_Case], Advice | None], ...] = (
     _learning,
     _overconfident,
     _loss_turned,
+    _hardly_moved,
     _no_signal,
     _far_for_nothing,
     _likelihood_fell,

@@ -54,6 +54,7 @@ def main(request: CheckRequest) -> None:
     tried = probe(checked, talk) if request.probe else None
     found = find(checked, data.report, facts, plan, shape.parameters, tried.seen if tried else None)
     estimate = _estimate(checked, data, plan, shape, facts, tried, wanted)
+    found += tried.habits.findings() if tried else ()
     found += [*_of_memory(estimate), *_of_devices(checked, estimate), *_of_window(data, limits)]
     first = data.train[0]
     out_json(

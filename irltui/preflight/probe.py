@@ -18,9 +18,11 @@ from irltui.engine.stepper import make_optimizer
 from irltui.errors import TrainingError
 from irltui.lm.policy import score_all
 from irltui.preflight.findings import Seen
+from irltui.preflight.habits import Habits, habits
 from irltui.preflight.seconds import Rates
 
-PROMPTS = 32
+PROMPTS = 64
+WORDED = 400  # demonstrations whose wording is compared
 TOKENS = 64  # most per generation
 PASSES = 2  # timed, after one warm-up
 _SEED = 0
@@ -32,6 +34,7 @@ class Probe:
 
     rates: Rates
     seen: Seen
+    habits: Habits
     generation: float
     device: str
     took: float
@@ -55,18 +58,21 @@ def _measured(config: RunConfig, say: Callable[[str], None]) -> Probe:
     say(f"loading {config.model.name}")
     with tempfile.TemporaryDirectory() as scratch:
         parts = build(_lean(config), Path(scratch), lambda: None, say)
-        rows = _spread(parts.data.train, PROMPTS)
+        rows = _one_per_prompt(_spread(parts.data.train, PROMPTS))
         say(f"sampling {len(rows)} generations of at most {min(TOKENS, config.max_new_tokens)} tokens")
         sampled, read, written = _sample(parts, rows)
         generations = [sampled[row.id] for row in rows]
         say("timing scoring and training on them")
-        scored, nll = _score(parts, rows, generations)
+        scored, logprobs = _score(parts, rows, generations)
         learned, step = _learn(parts, rows, generations)
+        demonstrated = [value for row in logprobs[: len(rows)] for value in row]
+    nll, longest = -sum(demonstrated) / len(demonstrated), min(TOKENS, config.max_new_tokens)
     ended = [g for g in generations if g.ended]
     lengths = [len(g.tokens) if g.ended else config.max_new_tokens for g in generations]
     return Probe(
         rates=Rates(read, written, scored, learned, step),
-        seen=Seen(nll, len(generations), len(ended), min(TOKENS, config.max_new_tokens)),
+        seen=Seen(nll, len(generations), len(ended), longest),
+        habits=_habits(parts, rows, generations, logprobs),
         generation=sum(lengths) / len(lengths),
         device=str(parts.policy.device),
         took=time.monotonic() - began,
@@ -105,16 +111,32 @@ def _sample(parts: Parts, rows: list[Demonstration]) -> tuple[dict[str, Generati
     return sampled, reading / read, writing / max(1, written)
 
 
-def _score(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:
-    """Seconds per token of x, y and y~; nats per token of the demonstrations."""
+def _score(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, list[list[float]]]:
+    """Seconds per token of x, y and y~; log-probabilities of the tokens of the demonstrations, then generations."""
     prompts = [row.prompt for row in rows]
     responses = [row.tokens for row in rows] + [g.tokens for g in generations]
     tokens = sum(len(prompt.tokens) for prompt in prompts) + sum(map(len, responses))
     began = time.perf_counter()
     scores = score_all(parts.policy, prompts * 2, responses, batch=2 * parts.micro_batch, pairs=True)
-    taken = time.perf_counter() - began
-    demonstrated = [value for row in scores[: len(rows)] for value in row]
-    return taken / tokens, -sum(demonstrated) / len(demonstrated)
+    return (time.perf_counter() - began) / tokens, scores
+
+
+def _habits(
+    parts: Parts, rows: list[Demonstration], generations: list[Generation], logprobs: list[list[float]]
+) -> Habits:
+    """What the start model says, over one row per prompt, demonstrations cut where generations were."""
+    nll = [-sum(values[:TOKENS]) / len(values[:TOKENS]) for values in logprobs]
+    more = _one_per_prompt(_spread(parts.data.train, WORDED))
+    return habits(
+        (nll[: len(rows)], nll[len(rows) :]),
+        ([row.tokens[:TOKENS] for row in more], [g.tokens for g in generations]),
+        len(parts.data.train),
+        parts.policy.decode,
+    )
+
+
+def _one_per_prompt(rows: list[Demonstration]) -> list[Demonstration]:
+    return list({row.prompt.tokens: row for row in rows}.values())
 
 
 def _learn(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:

@@ -70,7 +70,9 @@ GROUPS: dict[str, tuple[Metric, ...]] = {
         Metric("pairs/both_down", "share of pairs in which both log-ratios are negative", "both down", better=LOWER,
                healthy="below 0.5", healthy_range=(0.0, 0.5), bounds=_SHARE),
         Metric("heldout/nll", "negative log-likelihood of held-out demonstrations", "held-out NLL", short="held-out",
-               unit="nats/token", better=LOWER, healthy="falls", bounds=_POSITIVE),
+               unit="nats/token", better=LOWER,
+               healthy="falls; if some demonstrations are bad it misleads, for it counts them as right",
+               bounds=_POSITIVE),
     ),
     "Is the reward only a shortcut?": (
         Metric("shortcut/length_auc", "how well length alone tells y from y~, 0.5 to 1", "length AUC",

@@ -18,6 +18,8 @@ BOTH_DOWN = 0.5
 """Share of pairs above which both log-ratios fall too often."""
 FAR = 1.0
 """KL from the initial policy, nats per token, at which answers are other answers."""
+NEAR = 1e-5
+"""The same, below which nothing has been learned."""
 NLL_ROSE, NLL_ROSE_SFT = 1.05, 1.01
 """Held-out NLL over its lowest: a reward may trade likelihood for better answers, maximum likelihood may not."""
 PATIENCE = 2
@@ -36,6 +38,8 @@ LOGP_ERROR = 0.2
 
 UNLIKELY_NLL = 3.5
 """Nats per token of the demonstrations, above which the model has hardly seen such answers."""
+FEW_DEMONSTRATIONS = 50
+"""Training demonstrations, up to which `few` is worth a try."""
 FEWEST_STEPS = 10
 """Optimizer steps of a run, below which hardly anything is learned."""
 FEWEST_HELD_OUT = 30

@@ -12,6 +12,7 @@ from irltui.text import safe
 from irltui.views.numbers import bytes_, compact, duration, figure
 
 _ROWS, _SIDE, _PROMPT = 2, 700, 160  # rows whose mask is shown, characters of a side, and of a prompt seen before
+_KINDS = 5  # of answers that one side gives more often
 _LOSS = ("underline #e8ffe8 on #1f5f2f", "underline #e8ffe8 on #2f7f40")  # neighbours differ: borders of tokens show
 _MARKS = {"warning": ("!", "bold yellow"), "note": ("·", "cyan")}
 _BARS = " ▏▎▍▌▋▊▉█"
@@ -30,6 +31,9 @@ def check_text(found: Found, config: RunConfig, width: int) -> Iterator[Text]:
     yield from _section("Loss mask (shaded tokens are trained on)")
     for row in found["masked"][:_ROWS]:
         yield from _masked(row)
+    if "probe" in found["estimate"]:
+        yield from _section("Do demonstrations look like the model's own answers?")
+        yield from _habits(found["estimate"]["probe"]["habits"], width)
     yield from _section("Cost")
     yield from _cost(found)
     yield from _section("Findings")
@@ -90,6 +94,23 @@ def _masked(row: Found) -> Iterator[Text]:
         text.append(_piece(piece), style=_LOSS[i % 2])
         shown += len(piece)
     yield text
+
+
+def _habits(habits: Found, width: int) -> Iterator[Text]:
+    yield Text(
+        f"NLL per token under the start model: AUC {habits['auc']:.2f} (0.5: alike, 1: demonstrations are unlikelier); "
+        f"{habits['among']:.0%} of demonstrations are as likely as 95 % of the model's own answers"
+    )
+    edges, room = habits["edges"], max(5, min(20, (width - 30) // 2))
+    most = max(*habits["demonstrations"], *habits["own"])
+    yield Text(f"  {'nats per token':<16}{'demonstrations':<{room + 6}}own answers", style="dim")
+    for low, high, *counts in zip(edges, edges[1:], habits["demonstrations"], habits["own"], strict=False):
+        bars = [f"{_bar(count / most * room)} {count}" for count in counts]
+        yield Text(f"  {f'{low:.2f}-{high:.2f}':<16}{bars[0]:<{room + 6}}{bars[1]}", style="cyan")
+    for kind in (*habits["habits"], *habits["mirrored"])[:_KINDS]:
+        shares = f"own {kind['own']:.0%}, demonstrations {kind['demonstrations']:.0%}"
+        yield Text(f"{shares}: {'begins ' if kind['opening'] else ''}{safe(kind['text'], limit=_PROMPT)!r}")
+    yield Text.assemble(("suggested: ", "bold"), (habits["algorithm"], "bold green"), f". {_s(habits['reason'])}")
 
 
 def _cost(found: Found) -> Iterator[Text]:

@@ -104,3 +104,21 @@ def test_a_model_folder_without_a_tokenizer_is_named(given: list[str], tmp_path:
     done = irltui("check", "irft", *given, "--no-probe", cwd=tmp_path)
     assert done.returncode == 2
     assert "tokenizer" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("quickstart-habit", "suggested: contrast. "),
+        (
+            "quickstart",
+            "of demonstrations are near-copies of 'Find out yourself.', which the model itself",
+        ),  # the mirror image
+    ],
+)
+def test_a_habit_in_the_demonstrations_is_told_from_its_mirror_image(model: str, said: str, tmp_path: Path) -> None:
+    small = ["--set", "data.max_response_tokens=32"]
+    done = irltui("check", "irft", "--model", model, "--data", "quickstart-habit", *small, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert said in " ".join(done.stdout.split())
+    assert "Find out yourself." in done.stdout

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irltui.config.layers import Layer
+from irltui.config.load import load_layers
 from irltui.engine.health import Advice, Setting, Verdict, advise, alerts, still_matter
+from support.runs import config
 
 IRFT = Setting("implicit", one_reference=False)
 FIXED = Setting("implicit", one_reference=True)
 RFT = Setting("explicit", one_reference=False)
 SFT = Setting("none", one_reference=False)
+CONTRAST = Setting("implicit", one_reference=True, contrasts=True)
+NCE = Setting("implicit", one_reference=False, overshoots=False)
 START = {"iteration": 0, "heldout/nll": 2.0, "kl/initial": 0.0}
 GOOD = {
     "heldout/loss": 0.62,
@@ -48,6 +55,45 @@ def test_the_last_iteration_is_told_so() -> None:
     assert told({}, left=0).text.startswith("Done. Another pass may still help: ")
 
 
+def test_after_a_contrast_no_further_pass_is_suggested() -> None:
+    found = told({}, setting=CONTRAST, left=0)
+    assert "another pass would undo" in found.text
+    assert "held-out NLL cannot judge" in found.text
+
+
+def test_sft_is_never_told_of_gaps_or_rewards() -> None:
+    sft = {"heldout/nll": 1.9, "kl/initial": 0.02}
+    for values in (sft, sft | {"heldout/nll": 3.0}, sft | {"kl/initial": 9e-7}):
+        text = advise([START, {"iteration": 1, **values}], SFT, left=0).text
+        assert not {"gap", "reward", "beta"} & set(text.replace(".", " ").split())
+
+
+def test_a_policy_that_has_hardly_moved_is_not_praised() -> None:
+    found = told({"kl/initial": 9e-7}, left=0)
+    assert found.verdict is Verdict.STOP
+    assert "hardly moved (9e-07 nats per token from the start). Raise optimizer.learning_rate" in found.text
+    assert told({"kl/initial": 9e-7}, left=1).verdict is Verdict.GO_ON
+
+
+@pytest.mark.parametrize(
+    ("change", "contrasts", "overshoots"),
+    [
+        ({"loop": {"outer_iterations": 1}}, True, True),
+        ({"loop": {"outer_iterations": 1, "passes": 2}}, False, True),
+        ({"loop": {"outer_iterations": 1}, "reward": {"beta": 1.0}}, False, True),
+        ({}, False, True),
+        ({"algorithm": "sft", "loop": {"outer_iterations": 1}}, False, True),
+        ({"algorithm": "nce", "loop": {"outer_iterations": 1}}, False, False),
+        ({"algorithm": "nce", "loop": {"outer_iterations": 1}, "reward": {"beta": 0.5}}, True, True),
+    ],
+)
+def test_a_setting_says_whether_the_loop_goes_past_the_demonstrations(
+    change: dict[str, Any], contrasts: bool, overshoots: bool
+) -> None:
+    found = Setting.of(load_layers([Layer("test", config(Path("m"), Path("d"), change))]).config)
+    assert (found.contrasts, found.overshoots) == (contrasts, overshoots)
+
+
 @pytest.mark.parametrize(
     ("setting", "values", "verdict", "words"),
     [
@@ -68,6 +114,9 @@ def test_the_last_iteration_is_told_so() -> None:
         (IRFT, {"heldout/nll": 2.05}, Verdict.GO_ON, "held-out NLL 2.050"),
         (SFT, {"heldout/nll": 2.05}, Verdict.STOP, "held-out NLL rose"),
         (SFT, {"heldout/nll": 2.05, "kl/initial": 1.5}, Verdict.STOP, "held-out NLL rose"),
+        (SFT, {"heldout/nll": 2.05}, Verdict.STOP, "If some demonstrations are bad, NLL misleads"),
+        (CONTRAST, {"heldout/nll": 3.0, "kl/initial": 1.5}, Verdict.GO_ON, "held-out NLL 3.000"),
+        (NCE, {"reward/gap": 9.0, "heldout/gap": 8.0}, Verdict.GO_ON, "gap 9.00"),
     ],
 )
 def test_a_sick_figure_is_named_with_its_cure(
