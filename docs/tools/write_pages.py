@@ -9,6 +9,7 @@ import events_page
 
 import commands_page
 import configuration_page
+import dashboard_page
 import metrics_page
 import plugins_page
 
@@ -19,6 +20,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page.page,
     "metrics.md": metrics_page.page,
     "plugins.md": plugins_page.page,
+    "../guides/dashboard.md": dashboard_page.page,
 }
 
 

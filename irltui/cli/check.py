@@ -69,11 +69,12 @@ def check(  # noqa: PLR0913 - an option each
 def _show(found: dict[str, Any], loaded: Loaded) -> None:
     from rich.console import Console
 
-    from irltui.views.check import check_text
+    from irltui.views.check import check_rows
+    from irltui.views.spans import as_text
 
     console = Console(highlight=False)
-    for text in check_text(found, loaded.config, console.width):
-        console.print(text, soft_wrap=True)
+    for row in check_rows(found, loaded.config.model_dump(), console.width):
+        console.print(as_text(row), soft_wrap=True)
 
 
 async def look_at(filled_in: Loaded | Study) -> tuple[Loaded, dict[str, Any]]:

@@ -16,11 +16,10 @@ from irltui.runs.folder import create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from irltui.config.load import Loaded
     from irltui.dashboard.form import Offers
     from irltui.experiments.study import Study
+    from irltui.views.spans import Row
 
 _APP = "irltui.dashboard.app"
 RUNS = Path("runs")
@@ -68,19 +67,17 @@ def report(paths: Sequence[Path]) -> Path:
     return folder / "report.html"
 
 
-async def check(loaded: Loaded | Study, width: int) -> Text:
+async def check(loaded: Loaded | Study, width: int) -> list[Row]:
     """The findings of `irltui check`. Cancelling it ends the checking process.
 
     Raises:
         IrltuiError: data or model cannot be used.
     """
-    from rich.text import Text
-
     from irltui.cli.check import look_at
-    from irltui.views.check import check_text
+    from irltui.views.check import check_rows
 
     run, found = await look_at(loaded)
-    return Text("\n").join(check_text(found, run.config, width))
+    return list(check_rows(found, run.config.model_dump(), width))
 
 
 def launch(loaded: Loaded | Study, name: str) -> Path:

@@ -18,17 +18,16 @@ from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
 from irltui.dashboard.keymap import KEYS
-from irltui.dashboard.no_color import Styled
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.screens.check import CheckScreen
 from irltui.dashboard.screens.compare import CompareScreen
-from irltui.dashboard.screens.dialogs import ConfirmDialog, Leave, LeaveDialog, TextDialog
+from irltui.dashboard.screens.dialogs import CANCEL, DETACH, LEAVING, STOP, YES, Choice, ChoiceDialog, TextDialog
 from irltui.dashboard.screens.help import HelpScreen
 from irltui.dashboard.screens.run import RunScreen
 from irltui.dashboard.screens.runs import RunsScreen
 from irltui.dashboard.screens.samples import SamplesScreen
 from irltui.dashboard.store import LIST_EVERY, OpenRun, Store
-from irltui.dashboard.terminal import on_ending, until_gone
+from irltui.dashboard.terminal import Styled, on_ending, until_gone
 from irltui.dashboard.theme import DARK, LIGHT, THEMES, Palette
 from irltui.dashboard.widgets.chart import Chart
 from irltui.dashboard.widgets.lines import Lines
@@ -112,7 +111,6 @@ class Dashboard(App[int]):
     # -- life ------------------------------------------------------------------------------------
 
     async def on_mount(self) -> None:
-        """Open the run that was named, else the list; begin to look."""
         on_ending(self._end)
         if self._first_run is not None:
             self.open_run(self._first_run)
@@ -136,7 +134,6 @@ class Dashboard(App[int]):
             await asyncio.sleep(max(0.0, until - time.monotonic()))
 
     def look_again(self) -> None:
-        """Read the list now."""
         self._drawn = ()
         self.run_worker(self.store.look(), name="look")
 
@@ -189,11 +186,9 @@ class Dashboard(App[int]):
                 lines.refresh()
 
     def on_app_focus(self) -> None:
-        """Somebody looks."""
         self._has_focus = True
 
     def on_app_blur(self) -> None:
-        """Nobody looks."""
         self._has_focus = False
 
     def _end(self, code: int) -> None:
@@ -202,12 +197,10 @@ class Dashboard(App[int]):
     # -- runs ------------------------------------------------------------------------------------
 
     def open_run(self, path: Path) -> None:
-        """Make a run the open one, and show it."""
         self.store.current = self.follow(path)
         self.action_show_mode("run")
 
     def follow(self, path: Path) -> OpenRun:
-        """Read a run's events from now on."""
         known = path in self.store.open
         run = self.store.open_run(path)
         if not known:
@@ -249,7 +242,6 @@ class Dashboard(App[int]):
         self._draft = form
 
     def new_run(self, source: str = "") -> None:
-        """Fill in and start a run, from what was typed before or from another configuration."""
         if self._launch is None:
             self.say("n", "start runs with irltui run", "warn")
             return
@@ -260,7 +252,6 @@ class Dashboard(App[int]):
         self.action_show_mode("new")
 
     def start(self, form: Form, name: str) -> str:
-        """Start a run and show it; "" or what went wrong."""
         try:
             path = self._launch(form.load(), name) if self._launch is not None else None
         except (IrltuiError, OSError) as error:
@@ -271,7 +262,6 @@ class Dashboard(App[int]):
         return ""
 
     def start_preset(self, name: str) -> None:
-        """Start a preset as it is."""
         from irltui.dashboard.form import Form
 
         if self._launch is None:
@@ -280,14 +270,12 @@ class Dashboard(App[int]):
             self.say("enter", problem, "bad")
 
     def say(self, key: str, text: str, ink: str) -> None:
-        """Answer a key on the screen that is seen."""
         if isinstance(self.screen, MainScreen):
             self.screen.answer(key, text, ink)
 
     # -- actions ---------------------------------------------------------------------------------
 
     def action_show_mode(self, mode: str) -> None:
-        """Show another screen; those of a run need one."""
         if mode in {"run", "samples", "check"} and self.store.current is None:
             screen = self.screen
             line = screen.chosen if isinstance(screen, RunsScreen) else None
@@ -299,22 +287,23 @@ class Dashboard(App[int]):
         self.switch_mode(mode)
 
     def action_show_help(self) -> None:
-        """All keys."""
         self.push_screen(HelpScreen())
 
     def action_next_theme(self) -> None:
-        """Light or dark."""
         self.theme = LIGHT if self.theme == DARK else DARK
 
     def action_command(self, name: str) -> None:
-        """Tell the engine of the open run."""
         run, command = self.store.current, Command(name)
         if run is None:
             return
         match command:
             case Command.STOP:
-                question = "Stop the engine with a checkpoint?\nirltui run --resume continues the run."
-                self.push_screen(ConfirmDialog(question, "Stop"), partial(self._send_if, run, command))
+                question = "Its engine stops with a checkpoint. irltui run --resume continues the run."
+                choices = (Choice(YES, "y", "Stop"), Choice(CANCEL, "n,escape", "Cancel"))
+                self.push_screen(
+                    ChoiceDialog(run.name, question, choices, 1),
+                    lambda answer: self._send_text(run, command, "" if answer == YES else None),
+                )
             case Command.SAMPLE:
                 dialog = TextDialog("Sample now", "a prompt of yours; empty for the fixed ones", may_be_empty=True)
                 self.push_screen(dialog, partial(self._send_text, run, command))
@@ -323,10 +312,6 @@ class Dashboard(App[int]):
                 self.push_screen(dialog, partial(self._send_text, run, command))
             case _:
                 self._send_text(run, command, "")
-
-    def _send_if(self, run: OpenRun, command: Command, yes: bool | None) -> None:
-        if yes:
-            self._send_text(run, command, "")
 
     def _send_text(self, run: OpenRun, command: Command, text: str | None) -> None:
         if text is None:
@@ -339,19 +324,19 @@ class Dashboard(App[int]):
             self.screen.draw_reply()  # at once: a key was pressed
 
     def action_leave(self) -> None:
-        """Quit; if an engine works on the open run, ask what becomes of it."""
         run = self.store.current
-        if isinstance(self.screen, LeaveDialog):
+        if isinstance(self.screen, ChoiceDialog):
             return
         if run is None or not run.is_alive:
             self.exit(EXIT_OK)
             return
-        self.push_screen(LeaveDialog(run.name), partial(self._leave, run))
+        words = "Its engine is working, and goes on without the dashboard.\nirltui opens it here again."
+        self.push_screen(ChoiceDialog(run.name, words, LEAVING), partial(self._leave, run))
 
-    def _leave(self, run: OpenRun, answer: Leave | None) -> None:
-        if answer is Leave.STOP:
+    def _leave(self, run: OpenRun, answer: str | None) -> None:
+        if answer == STOP:
             run.send(Command.STOP)
-        if answer in {Leave.STOP, Leave.DETACH}:
+        if answer in {STOP, DETACH}:
             self.exit(EXIT_OK)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -361,16 +346,18 @@ class Dashboard(App[int]):
         return super().check_action(action, parameters)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """What every line passes on its way to the terminal."""
         return [Styled(one) if isinstance(one, Monochrome) else one for one in super().get_line_filters()]
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key of the table that means something here, by name."""
-        scopes = {binding.action for binding in screen.active_bindings.values() for binding in [binding.binding]}
+        here = {active.binding.action for active in screen.active_bindings.values()}
         for key in KEYS:
-            if key.action in scopes:
-                title = f"{key.scope}: {key.label or key.help.split(':')[0]}"
-                yield SystemCommand(title, f"{key.help} ({key.shown})", partial(self.run_action, key.action, screen))
+            pair = len(key.actions) > 1
+            for i, (_, action) in enumerate(key.actions):
+                if action in here:
+                    shown = (key.shown.split() if " " in key.shown else key.shown)[i] if pair else key.shown
+                    title = f"{key.scope}: {key.label or key.help.split(':')[0]}" + (f" {shown}" if pair else "")
+                    yield SystemCommand(title, f"{key.help} ({shown})", partial(self.run_action, action, screen))
 
 
 def open_dashboard(

@@ -20,7 +20,6 @@ _BRIEF = {"demonstrations": "demos", "generations": "gen.", "held-out gap": "hel
 
 
 def plotted(moment: Moment, spec: Spec, lens: Lens, *, short: bool = False) -> list[Plotted]:
-    """The curves of a chart at a moment."""
     found = []
     for i, each in enumerate(spec.metrics):
         if not moment.has(each.name):

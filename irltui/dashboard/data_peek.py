@@ -36,7 +36,6 @@ class Peek:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names in the order of the file."""
         return tuple(dict.fromkeys(name for row in self.rows for name in row))
 
 

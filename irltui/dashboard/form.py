@@ -68,7 +68,6 @@ class Form:
     typed: Mapping[str, str] = field(default_factory=dict)
 
     def with_value(self, key: str, text: str) -> Form:
-        """Type a value; an empty one takes back what was typed."""
         rest = {name: value for name, value in self.typed.items() if name != key}
         return replace(self, typed={**rest, key: text} if text else rest)
 

@@ -6,15 +6,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from irltui.dashboard.figures import number
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.widgets.marks import bar, segments, state_mark
-from irltui.dashboard.widgets.spans import Row, S, length, spread, tail
 from irltui.runs.events import Phase
 from irltui.runs.status import WORKING
 from irltui.text import safe
-from irltui.views.numbers import duration
+from irltui.views.marks import bar, segments, state_mark
+from irltui.views.numbers import duration, number
 from irltui.views.replay import Moment, Replay
+from irltui.views.spans import Row, S, length, spread, tail
 
 PHASES = {
     Phase.PREPARE: "preparing",
@@ -81,7 +80,6 @@ def _time(run: OpenRun, moment: Moment, *, narrow: bool) -> Row:
 
 
 def settings(config: Mapping[str, Any]) -> Row:
-    """The settings that matter most: beta and the learning rate."""
     found: Row = []
     for table, key, name in _SET:
         values = config.get(table)

@@ -16,13 +16,12 @@ EVERYWHERE, RUNS, NEW, CHARTS, RUN, REPLAY, SAMPLES, COMPARE, CHECK, ENGINE = (
 
 @dataclass(frozen=True)
 class Key:
-    """One action.
+    """One action, or a pair of opposite ones with a "/" between their keys and between their actions.
 
     Attributes:
         keys: as Textual names them.
         shown: as people do.
         label: its word in the footer, "" keeps it out.
-        footer: what the footer calls the key, "" for `shown`; a pair of keys stands there once.
         right: whether it stands at the right of the footer, where what acts on the run stands.
     """
 
@@ -32,8 +31,12 @@ class Key:
     action: str
     label: str
     help: str
-    footer: str = ""
     right: bool = False
+
+    @property
+    def actions(self) -> list[tuple[str, str]]:
+        """Keys and action of each of the two, or of the one."""
+        return list(zip(self.keys.split("/"), self.action.split("/"), strict=True))
 
 
 _PAUSE = "Pause at the next safe point; the model stays loaded"
@@ -42,7 +45,7 @@ KEYS = (
     Key(EVERYWHERE, "1", "1", "app.show_mode('runs')", "", "Runs: all runs of the folder"),
     Key(EVERYWHERE, "2", "2", "app.show_mode('run')", "", "Run: curves of the open run"),
     Key(EVERYWHERE, "3", "3", "app.show_mode('samples')", "", "Samples: what the policy writes"),
-    Key(EVERYWHERE, "4", "4", "app.show_mode('compare')", "", "Compare: marked runs side by side"),
+    Key(EVERYWHERE, "4", "4", "app.show_mode('compare')", "", "Compare: marked runs, or a run with its start"),
     Key(EVERYWHERE, "5", "5", "app.show_mode('check')", "", "Check: data, loss mask, configuration of the open run"),
     Key(EVERYWHERE, "t", "t", "app.next_theme", "", "Light or dark"),
     Key(EVERYWHERE, "question_mark", "?", "app.show_help", "help", "This help", right=True),
@@ -55,63 +58,50 @@ KEYS = (
     Key(RUNS, "g", "g", "group", "", "Group by study, algorithm or model"),
     Key(RUNS, "n", "n", "new_run", "new run", "Fill in and start a run", right=True),
     Key(NEW, "tab", "tab", "move_focus(1)", "next field", "Next field; in a field of letters, letters are letters"),
-    Key(NEW, "down", "↓", "move_focus(1)", "", "Next field"),
-    Key(NEW, "up", "↑", "move_focus(-1)", "", "Previous field"),
+    Key(NEW, "up/down", "↑↓", "move_focus(-1)/move_focus(1)", "", "Previous or next field"),
     Key(NEW, "ctrl+f", "ctrl+f", "search", "search options", "Search all options"),
     Key(NEW, "ctrl+l", "ctrl+l", "check", "check", "Look at data and model: rows, loss mask, memory, time", right=True),
     Key(NEW, "ctrl+s", "ctrl+s", "start", "start", "Start the run", right=True),
     Key(NEW, "escape", "esc", "leave", "back, keeps this", "Back to the runs; what was typed stays", right=True),
-    Key(RUN, "tab", "tab", "next_panel", "chart", "Next chart"),
-    Key(RUN, "shift+tab", "shift+tab", "previous_panel", "", "Previous chart"),
-    Key(CHARTS, "left", "←", "cursor(-1)", "read", "Read values: move the crosshair left", "←→"),
-    Key(CHARTS, "right", "→", "cursor(1)", "", "Read values: move the crosshair right"),
+    Key(RUN, "tab", "tab", "next_panel(1)", "chart", "Next chart; shift+tab the one before"),
+    Key(RUN, "shift+tab", "S-tab", "next_panel(-1)", "", "Previous chart"),
+    Key(CHARTS, "left/right", "←→", "cursor(-1)/cursor(1)", "read", "Read values: move the crosshair"),
     Key(CHARTS, "s", "s", "smoothing", "smooth", "Smoothing: 9, 21 points, off, 5; the raw curve stays behind"),
     Key(CHARTS, "l", "l", "log", "", "Logarithmic y"),
     Key(CHARTS, "x", "x", "x_axis", "", "x is steps, tokens or time"),
-    Key(CHARTS, "plus,equals_sign", "+", "zoom(1)", "", "Zoom in around the crosshair"),
-    Key(CHARTS, "minus", "-", "zoom(-1)", "", "Zoom out"),
+    Key(CHARTS, "plus,equals_sign/minus", "+-", "zoom(1)/zoom(-1)", "", "Zoom in around the crosshair, or out"),
     Key(CHARTS, "0", "0", "reset_view", "", "Whole curve, no crosshair"),
-    Key(RUN, "up", "↑", "prompt(-1)", "prompt", "Previous prompt of the samples", "↑↓"),
-    Key(RUN, "down", "↓", "prompt(1)", "", "Next prompt of the samples"),
+    Key(RUN, "up/down", "↑↓", "prompt(-1)/prompt(1)", "prompt", "Another prompt of the samples"),
     Key(RUN, "enter", "enter", "enlarge", "enlarge", "One chart on the whole screen, and back"),
-    Key(RUN, "right_square_bracket", "]", "page(1)", "more", "More charts"),
-    Key(RUN, "left_square_bracket", "[", "page(-1)", "", "Back to the first charts"),
+    Key(RUN, "left_square_bracket/right_square_bracket", "[]", "page(-1)/page(1)", "more", "Other charts"),
     Key(RUN, "slash", "/", "filter", "filter", "Show only charts whose title or metrics hold a text"),
     Key(RUN, "i", "i", "messages", "messages", "Alerts, answers to commands and the run's log; then the console"),
     Key(RUN, "e", "e", "edit", "", "Edit this run's configuration and start again"),
     Key(RUN, "escape", "esc", "back", "", "Back from one chart, then to the runs"),
     Key(REPLAY, "r", "r", "replay", "", "Replay the run, or leave the replay"),
     Key(REPLAY, "space", "space", "play", "", "Replay: go on, or hold"),
-    Key(REPLAY, "less_than_sign,comma", "<", "scrub(-1)", "", "Replay: a twentieth back"),
-    Key(REPLAY, "greater_than_sign,full_stop", ">", "scrub(1)", "", "Replay: a twentieth on"),
-    Key(REPLAY, "f", "f", "faster(2)", "", "Replay: twice as fast"),
-    Key(REPLAY, "b", "b", "faster(0.5)", "", "Replay: brake, half as fast"),
-    Key(SAMPLES, "up", "↑", "prompt(-1)", "prompt", "Previous prompt", "↑↓"),
-    Key(SAMPLES, "down", "↓", "prompt(1)", "", "Next prompt"),
-    Key(SAMPLES, "left", "←", "iteration(-1)", "iteration", "Earlier outer iteration", "←→"),
-    Key(SAMPLES, "right", "→", "iteration(1)", "", "Later outer iteration"),
+    Key(REPLAY, "less_than_sign,comma/greater_than_sign,full_stop", "<>", "scrub(-1)/scrub(1)", "",
+        "Replay: a twentieth back or on"),
+    Key(REPLAY, "f/b", "fb", "faster(2)/faster(0.5)", "", "Replay: twice as fast, or half"),
+    Key(SAMPLES, "up/down", "↑↓", "prompt(-1)/prompt(1)", "prompt", "Another prompt"),
+    Key(SAMPLES, "left/right", "←→", "iteration(-1)/iteration(1)", "iteration", "Earlier or later outer iteration"),
     Key(SAMPLES, "d", "d", "diff", "changes", "Show word changes: since previous, against the demonstration, none"),
     Key(SAMPLES, "c", "c", "colour", "token rewards", "Colour tokens by their reward"),
-    Key(SAMPLES, "h", "h", "token(-1)", "", "Token rewards: read the token before"),
-    Key(SAMPLES, "l", "l", "token(1)", "", "Token rewards: read the next token"),
-    Key(SAMPLES, "pagedown", "pgdn", "scroll_page(1)", "scroll", "Scroll on"),
-    Key(SAMPLES, "pageup", "pgup", "scroll_page(-1)", "", "Scroll back"),
+    Key(SAMPLES, "h/l", "hl", "token(-1)/token(1)", "", "Token rewards: read another token"),
+    Key(SAMPLES, "pageup/pagedown", "pgup pgdn", "scroll_page(-1)/scroll_page(1)", "", "Scroll"),
     Key(SAMPLES, "slash", "/", "filter", "filter", "Only prompts that hold a text"),
     Key(SAMPLES, "escape", "esc", "back", "", "Back to the curves"),
-    Key(COMPARE, "up,M", "↑", "metric(-1)", "metric", "Previous metric; in samples the previous prompt", "↑↓"),
-    Key(COMPARE, "down,m", "↓", "metric(1)", "", "Next metric; in samples the next prompt"),
+    Key(COMPARE, "up,M/down,m", "↑↓", "metric(-1)/metric(1)", "metric", "Another metric; in samples another prompt"),
     Key(COMPARE, "tab", "tab", "pane", "samples", "Figures, samples, settings that differ"),
     Key(COMPARE, "slash", "/", "filter", "find", "Show only metrics that hold a text"),
     Key(COMPARE, "b", "b", "base", "other base", "Compare with another arm"),
     Key(COMPARE, "o", "o", "arm", "other arm", "Look at another arm"),
     Key(COMPARE, "e", "e", "report", "save report", "Save the comparison as a page", right=True),
     Key(COMPARE, "escape", "esc", "back", "", "Back to the runs"),
-    Key(CHECK, "up", "↑", "row(-1)", "row", "Previous row of the data", "↑↓"),
-    Key(CHECK, "down", "↓", "row(1)", "", "Next row of the data"),
+    Key(CHECK, "up/down", "↑↓", "row(-1)/row(1)", "row", "Another row of the data"),
     Key(CHECK, "tab", "tab", "other_side", "data/config", "Data, or configuration, where both do not fit"),
     Key(CHECK, "a", "a", "all_values", "all values", "Every value, or only those that somebody set"),
-    Key(CHECK, "pagedown", "pgdn", "scroll_page(1)", "", "Scroll on"),
-    Key(CHECK, "pageup", "pgup", "scroll_page(-1)", "", "Scroll back"),
+    Key(CHECK, "pageup/pagedown", "pgup pgdn", "scroll_page(-1)/scroll_page(1)", "", "Scroll"),
     Key(CHECK, "escape", "esc", "back", "", "Back to the curves"),
     Key(ENGINE, "P", "P", "app.command('pause')", "pause", _PAUSE, right=True),
     Key(ENGINE, "R", "R", "app.command('resume')", "", "Go on after a pause", right=True),
@@ -127,25 +117,16 @@ _FIRST = {"scroll_page(1)", "scroll_page(-1)", "metric(1)", "metric(-1)"}
 
 
 def keys_of(*scopes: str) -> list[Key]:
-    """The keys of these scopes, in the order of the table."""
     return [key for key in KEYS if key.scope in scopes]
 
 
 def bindings(*scopes: str) -> list[BindingType]:
-    """Textual's bindings for these scopes."""
     return [
-        Binding(
-            key.keys,
-            key.action,
-            key.label or key.help,
-            show=bool(key.label),
-            key_display=key.shown,
-            priority=key.action in _FIRST or key.keys.startswith("ctrl+"),
-        )
+        Binding(keys, action, key.label or key.help, priority=action in _FIRST or keys.startswith("ctrl+"))
         for key in keys_of(*scopes)
+        for keys, action in key.actions
     ]
 
 
 def scopes() -> list[str]:
-    """All scopes, in the order of the help."""
     return list(dict.fromkeys(key.scope for key in KEYS))

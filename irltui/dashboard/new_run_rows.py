@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from irltui.dashboard.data_peek import Peek, Shown, shown_rows
 from irltui.dashboard.form import Option
 from irltui.dashboard.verdicts import FIELDS
-from irltui.dashboard.widgets.spans import Row, S, fit, flow
 from irltui.text import safe
+from irltui.views.spans import Row, S, fit, flow
 
 _LOSS = "demonstration~32"
-_LONGEST = 400
+_LONGEST, _MOST_BROKEN = 400, 3
 
 
 def start_row(problems: Sequence[str], wrong: Sequence[str], found: Peek, values: Mapping[str, str], room: int) -> Row:
@@ -77,8 +77,13 @@ def _option_row(option: Option, room: int) -> Row:
     return [key, S(fit(value, max(room - 38, 8)), ink, "b" if option.origin == "typed" else "")]
 
 
-def explained(option: Option, room: int) -> list[Row]:
-    """What is wrong with an option, else what it means and may be."""
+def explained(option: Option | str | None, broken: Sequence[str], room: int) -> list[Row]:
+    """What is wrong with an option, else what it means and may be; before it the plugins that do not load."""
+    rows: list[Row] = [[S("! ", "warn", "b"), S(fit(line, room - 2), "warn")] for line in broken[:_MOST_BROKEN]]
+    return [*rows, *(_explained(option, room) if isinstance(option, Option) else [])]
+
+
+def _explained(option: Option, room: int) -> list[Row]:
     if option.problem:
         return flow([S(safe(option.problem), "bad")], room)[:3]
     choices = f" One of {', '.join(option.choices)}: space takes the next." if option.choices else ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from irltui.dashboard.keymap import ENGINE, KEYS
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.widgets.spans import Row, S
 from irltui.text import safe
+from irltui.views.spans import Row, S
 
 _STATES = {
     "accepted": ("›", "foreground", "accepted, at the next safe point"),

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from irltui.dashboard.figures import number
 from irltui.dashboard.head import settings
 from irltui.dashboard.store import OpenRun, Store
 from irltui.dashboard.story import story
 from irltui.dashboard.tree import Item
-from irltui.dashboard.widgets.marks import bar, spark, state_mark
-from irltui.dashboard.widgets.spans import Row, S, fit, flow, length, spread, tail
 from irltui.dashboard.widgets.timeline import newest
 from irltui.runs.event_lines import number as read_number
 from irltui.runs.metrics import GAP, HELD_OUT_NLL
 from irltui.runs.status import WORKING, State
 from irltui.text import safe
-from irltui.views.numbers import age, duration
+from irltui.views.answers import answer_histories
+from irltui.views.marks import bar, spark, state_mark
+from irltui.views.numbers import age, duration, number
 from irltui.views.replay import Moment
-from irltui.views.told import told
+from irltui.views.spans import Row, S, fit, flow, length, spread, tail
 
 _WITH_WORDS, _WITH_FIGURES = 70, 56  # columns from which the state has its word, from which there are bar and NLL
 _STATE = 11
@@ -24,7 +23,6 @@ _MOST_PROMPTS = 6
 
 
 def heading_row(width: int) -> Row:
-    """What the columns are."""
     right = f"{'progress':<10}{'reward gap':>16}{'NLL':>7} " if width > _WITH_FIGURES else f"{'step':<5}{'gap':>13}"
     return spread([S("   run", "muted")], [S(right, "muted")], width + 1)
 
@@ -101,6 +99,6 @@ def newest_rows(item: Item, run: OpenRun, moment: Moment, room: int) -> list[Row
             *flow([S("Continue it with "), S(f"irltui run --resume {safe(run.run.path)}", "gap", "b")], room),
         ]
     answers: list[Row] = []
-    for one in told(moment)[:_MOST_PROMPTS]:
+    for one in answer_histories(moment)[:_MOST_PROMPTS]:
         answers += [*newest(one, room), [S("")]]
     return answers

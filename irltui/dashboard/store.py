@@ -26,7 +26,7 @@ from irltui.runs.manifest import read_manifest
 from irltui.runs.metrics import GAP
 from irltui.runs.reader import EventReader, read_history
 from irltui.runs.status import WORKING, State, Status, read_status
-from irltui.views.config_diff import flat
+from irltui.views.flat_config import flat
 from irltui.views.replay import Moment, Replay
 
 POLL = 0.25  # seconds between looks at an open run
@@ -84,21 +84,13 @@ class OpenRun:
 
     @property
     def state(self) -> State:
-        """How the run is doing."""
         return self.status.state if self.status else State.STARTING
 
     @property
     def is_alive(self) -> bool:
-        """Whether an engine works here."""
         return self.state in WORKING
 
-    @property
-    def malformed(self) -> int:
-        """Lines of the log that are damaged."""
-        return self.history.damaged
-
     async def look(self) -> bool:
-        """Take in what is new; whether there was anything."""
         events = await asyncio.to_thread(self._reader.poll)
         for at in range(0, len(events), SLICE):
             self.history.take(events[at : at + SLICE])
@@ -168,7 +160,6 @@ class Store:
         self._about: dict[Path, tuple[str, str, Mapping[str, str]]] = {}
 
     def open_run(self, path: Path) -> OpenRun:
-        """Follow a run from its beginning, or the one followed already."""
         found = self.open.get(path)
         if found is None:
             found = self.open[path] = OpenRun(RunFolder(path), self.name_of(path), self.clock)
@@ -183,7 +174,6 @@ class Store:
             return path.name
 
     def mark(self, path: Path) -> None:
-        """Mark for comparing, or take the mark away."""
         if path in self.marked:
             self.marked.remove(path)
         else:
@@ -191,14 +181,12 @@ class Store:
         self.version += 1
 
     async def look(self) -> None:
-        """Read the list of runs."""
         lines = await asyncio.to_thread(lambda: [self._line(run.path) for run in find_runs(self.folder)])
         lines.sort(key=lambda line: line.status.time, reverse=True)
         self.version += lines != self.lines or not self.listed
         self.lines, self.listed = lines, True
 
     def look_in(self, folder: Path) -> None:
-        """Show the runs of another folder from now on."""
         self.folder, self.listed = folder, False
         self.lines.clear()
         self.version += 1
@@ -217,7 +205,6 @@ class Store:
         return False
 
     async def follow(self, run: OpenRun, changed: Callable[[], None]) -> None:
-        """Look at an open run for as long as it is open."""
         with _no_collection():
             while run.run.path in self.open and not run.loaded:
                 if await run.look():
@@ -253,7 +240,6 @@ def _no_collection() -> Generator[None]:
 
 
 def console_tail(run: RunFolder, lines: int = _TAIL_LINES) -> tuple[str, ...]:
-    """The last lines that the engine printed."""
     try:
         with run.console.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))

@@ -5,16 +5,15 @@ An end that needs a hand comes before the newest alert, that before the newest a
 
 from __future__ import annotations
 
-from irltui.dashboard.figures import number
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.widgets.spans import Row, S, length
 from irltui.runs.events import Advice, Alert
 from irltui.runs.metrics import HELD_OUT_LOSS, HELD_OUT_NLL
 from irltui.runs.status import WORKING, State
 from irltui.runs.thresholds import NO_SIGNAL_LOSS
 from irltui.text import safe
-from irltui.views.numbers import age
+from irltui.views.numbers import age, number
 from irltui.views.replay import Moment
+from irltui.views.spans import Row, S, length
 
 _CAUSES = {  # codes of alerts: the verdict, what was seen, what to do
     "both_down": (

@@ -1,4 +1,4 @@
-"""The end from outside: signals leave the screen as it was before, and a terminal that is gone is noticed."""
+"""Manners on a terminal: signals leave the screen as it was before, its end is noticed, NO_COLOR is heeded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import select
 import signal
 import sys
 from collections.abc import Callable
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.filter import LineFilter
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 LOOK_EVERY = 2.0  # seconds
@@ -34,3 +39,16 @@ async def until_gone() -> int:
     while not poll.poll(0):
         await asyncio.sleep(LOOK_EVERY)
     return 128 + signal.SIGHUP
+
+
+class Styled(LineFilter):
+    """Another filter, handed segments that all have a style: Textual's filter to greys fails on one without."""
+
+    def __init__(self, inner: LineFilter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        nothing = Style.null()
+        styled = [Segment(text, style or nothing, control) for text, style, control in segments]
+        return self._inner.apply(styled, background)

@@ -12,8 +12,6 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
 
-from irltui.runs.status import State
-
 INKS = {  # on dark and on light ground; after Okabe and Ito, at least 4.8 to 1 for every ink of text
     "demonstration": ("#5BB8F0", "#0068A8"),
     "generation": ("#F0A030", "#B45309"),
@@ -58,17 +56,6 @@ THEMES = (
     _theme(DARK, 0, "#B3A4FF", "#D5DAE3", ("#0F1115", "#151920", "#1D222B")),
     _theme(LIGHT, 1, "#5B46C9", "#23272E", ("#FBFBFA", "#F3F3F1", "#E7E8E8")),
 )
-STATES = {  # a mark and an ink; the word stands beside them
-    State.WAITING: ("·", "muted"),
-    State.STARTING: ("◌", "muted"),
-    State.RUNNING: ("●", "good"),
-    State.PAUSED: ("‖", "warn"),
-    State.FINISHED: ("✓", "foreground"),
-    State.STOPPED: ("■", "warn"),
-    State.PREEMPTED: ("■", "warn"),
-    State.FAILED: ("✗", "bad"),
-    State.CRASHED: ("✗", "bad"),
-}
 
 
 class Palette:

@@ -53,7 +53,6 @@ class Item:
 
     @property
     def done(self) -> int:
-        """How many of its runs have ended."""
         return sum(line.status.state not in {*WORKING, State.WAITING} for line in self.lines)
 
 
@@ -120,7 +119,6 @@ def _arm(
 
 
 def paths(item: Item) -> list[Path]:
-    """Folders of the runs of a row."""
     return [line.path for line in item.lines]
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from irltui.dashboard.widgets.plotted import Frame, Plotted
-from irltui.dashboard.widgets.spans import Row, S, fit, flow
 from irltui.views.charts import Band
 from irltui.views.curves import Curve
+from irltui.views.spans import Row, S, fit, flow
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from irltui.runs.manifest import Manifest
 from irltui.runs.metrics import METRICS
 from irltui.views.alerts import counted, times
 from irltui.views.arms import Side, side_differences
-from irltui.views.config_diff import flat
 from irltui.views.final_figures import Estimate, FinalRow
+from irltui.views.flat_config import flat
 from irltui.views.loaded_runs import ComparedRun
 from irltui.views.numbers import between, duration, figure, signed, signed_between
 from irltui.views.replay import Moment

@@ -8,8 +8,8 @@ import numpy as np
 
 from irltui.report.markup import swatch, text
 from irltui.report.specs import ChartSpec, Line
-from irltui.views.curves import GAP, Curve, thin, ticks
-from irltui.views.numbers import compact, figure
+from irltui.views.curves import GAP, Curve, thin
+from irltui.views.numbers import compact, figure, ticks
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 420, 230, 46, 8, 8, 22
 _DOTS = 60  # most values of a curve that can be pointed at
@@ -58,13 +58,13 @@ def _ground(spec: ChartSpec, plane: _Plane) -> Iterator[str]:
             y = plane.y(high)
             height = plane.y(low) - y
             yield f'<rect class="band" x="{_LEFT}" y="{y:.1f}" width="{right - _LEFT}" height="{height:.1f}"/>'
-    for value in ticks(plane.bottom, plane.top, 5):
+    for value in ticks(plane.bottom, plane.top, 5)[0]:
         y = plane.y(value)
         yield f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>'
         yield f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{_tick(value)}</text>'
     for step in spec.boundaries:
         yield f'<line class="turn" x1="{plane.x(step):.1f}" y1="{_TOP}" x2="{plane.x(step):.1f}" y2="{foot}"/>'
-    for step in ticks(plane.first, plane.last, 6):
+    for step in ticks(plane.first, plane.last, 6)[0]:
         if step == int(step):
             x = plane.x(step)
             anchor = "end" if x > _WIDTH - 3 * _RIGHT else "middle"

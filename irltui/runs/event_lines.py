@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
 from irltui.runs.events import KINDS, Damaged, Event, Unknown
 
 _LARGEST = 1 << 63
+_T = TypeVar("_T")
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _ENVELOPE = ("seq", "time", "passed_over")
 
@@ -229,6 +231,16 @@ def _otherwise(item: Any) -> Any:
     if item.default_factory is not MISSING:
         return item.default_factory()
     return _REQUIRED if item.default is MISSING else item.default
+
+
+def read_as(cls: type[_T], value: Any) -> _T:
+    """A dataclass from what `plain` made of it.
+
+    Raises:
+        ValueError: a field is missing or of a wrong type.
+    """
+    made: _T = _reader(cls)(deepcopy(value))
+    return made
 
 
 _FORMS: dict[str, _Form] = {str(cls.kind): _form(cls) for cls in KINDS}

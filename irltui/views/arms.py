@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from irltui.views.config_diff import flat
+from irltui.views.flat_config import flat
 from irltui.views.loaded_runs import ComparedRun
 
 _ANY_SEED = "seed-*"
@@ -44,19 +44,18 @@ def side_differences(sides: Sequence[Side]) -> dict[str, list[str]]:
     tables = [[flat(run.config) for run in side.runs] for side in sides]
     keys = dict.fromkeys(key for side in tables for table in side for key in table)
     rows = {
-        key: [", ".join(dict.fromkeys(_seedless(key, t.get(key, "-")) for t in side)) for side in tables]
-        for key in keys
+        key: [", ".join(dict.fromkeys(_seedless(t.get(key, "-")) for t in side)) for side in tables] for key in keys
     }
     return {key: values for key, values in rows.items() if len(set(values)) > 1}
 
 
 def _without_seed(run: ComparedRun) -> dict[str, str]:
-    return {key: _seedless(key, value) for key, value in flat(run.config).items() if key != "seed"}
+    return {key: _seedless(value) for key, value in flat(run.config).items() if key != "seed"}
 
 
-def _seedless(key: str, value: str) -> str:
-    """Runs of a study start from runs of their own seed: not a difference."""
-    return re.sub(r"(?<![^/\\])seed-\d+(?=[/\\])", _ANY_SEED, value) if key == "model.name" else value
+def _seedless(value: str) -> str:
+    """Runs of a study take models and rows from runs of their own seed: not a difference."""
+    return re.sub(r"(?<![^/\\])seed-\d+(?=[/\\])", _ANY_SEED, value)
 
 
 def _name(runs: Sequence[ComparedRun]) -> str:

@@ -1,185 +1,183 @@
-"""A comparison as text: runs, configuration, final metrics, curves, samples side by side."""
+"""A comparison as rows: the verdict, a row a metric, the answers and the settings that differ; two arms at a time."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
-from textwrap import wrap
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from irltui.benchmarks.comparison import Difference
-from irltui.runs.events import Sample
 from irltui.text import safe
 from irltui.views.answers import Answers
 from irltui.views.arms import Side
+from irltui.views.compared import Comparison
 from irltui.views.curve_styles import CURVES_ON_DARK, LINES
-from irltui.views.final_figures import ITEMS, SEEDS, Estimate
-from irltui.views.numbers import between, figure, signed, signed_between
+from irltui.views.effects import Effect, Pair, effects_of, verdict
+from irltui.views.marks import whisker
+from irltui.views.numbers import decimals, number
+from irltui.views.spans import Row, S, as_text, fit, flow, tail
 from irltui.views.text_charts import charts
+from irltui.views.word_diff import changed_words
 
-if TYPE_CHECKING:
-    from irltui.views.compared import Comparison
-
-_NAME, _VALUE, _SHORTEST, _TEXT = 28, 40, 9, 600
-_MARK = 3  # columns of a mark and the space behind it
-_NARROWEST = 24  # columns that a text needs beside another one
-Cells = Sequence[Sequence[Text]]
+WIDE, NARROW = 100, 60
+_CHANGE = 11
+_ARROWS = {1: "↑ ", -1: "↓ ", 0: "  "}
+_LONGEST, _WIDEST = 4_000, 110
 
 
 def comparison_text(comparison: Comparison, width: int) -> Iterator[Text]:
+    """Every arm, the difference of each from the first, curves, settings, answers."""
     sides = comparison.sides
-    for number, side in enumerate(sides):
-        yield Text.assemble(_mark(number), " ", (_name(side), "bold"), "  ", _about(side))
-    yield from _section("Configuration: " + ("differs in" if comparison.differences else "same except for the seed"))
-    yield from _differences(comparison.differences, sides, width)
-    yield from _section("Final metrics")
-    yield from _final(comparison, width)
+    for i, side in enumerate(sides):
+        mark = (LINES[i % len(LINES)], CURVES_ON_DARK[i % len(CURVES_ON_DARK)])
+        yield Text.assemble(mark, " ", (tail(side.name, width - 4), "bold"), "  ", _about(side))
+    yield Text()
+    for other in range(1, len(sides)):
+        pair = Pair(sides, 0, other, effects_of(comparison.final, sides, other))
+        rows: list[Row] = [*headline(pair, width), [], head_row(pair, width)]
+        rows += [row for effect in pair.effects for row in effect_rows(effect, width, 1 + rests(effect))]
+        yield from map(as_text, rows)
+        yield Text()
     if drawn := charts([[run.history for run in side.runs] for side in sides], width):
-        yield from _section("Curves")
-        yield from drawn
-    if comparison.answers:
-        yield from _section("Samples, newest")
-        for row in comparison.answers:
-            yield from _answers(row, sides, width)
+        yield from [Text("Curves", style="bold"), *drawn]
+    names = [side.name for side in sides]
+    yield from map(as_text, setting_rows(comparison.differences, names, width))
+    for at in range(len(comparison.answers)):
+        yield from map(as_text, answer_rows(comparison.answers, at, names, width))
 
 
-def _section(title: str) -> Iterator[Text]:
-    yield Text("")
-    yield Text(title, style="bold")
+def headline(pair: Pair, width: int) -> list[Row]:
+    """The verdict as a sentence."""
+    head = pair.head
+    if head is None:
+        return [[S(" No metric that both arms have.", "muted")]]
+    said = verdict(head)
+    places = decimals([head.base, head.other])
+    base, other = _names(pair)
+    line = [S(f"{said.mark} ", said.ink, "b"), S(f"{said.words[:1].upper()}{said.words[1:]}: ", "gap", "b")]
+    line += [S(f"{tail(other, 30)} against {tail(base, 30)}, {safe(head.label)} ")]
+    line.append(S(number(head.difference, max(places, 3), sign=True), "gap", "b"))
+    if rests(head):
+        line.append(S(f" [{number(head.low, 3, sign=True)}, {number(head.high, 3, sign=True)}]"))
+    many = f"{len(head.seeds)} seeds" if len(head.seeds) != 1 else "one seed"
+    what = f"   95 % over {head.items} items, {many}" if head.items else f"   range of {many}"
+    return flow([*line, S(what if rests(head) else "   one run each", "muted")], width - 1, 1)
 
 
-def _mark(number: int) -> Text:
-    return Text(LINES[number % len(LINES)], style=CURVES_ON_DARK[number % len(CURVES_ON_DARK)])
+def head_row(pair: Pair, width: int) -> Row:
+    """What the columns are."""
+    if width < NARROW:
+        return [S(f"  {'':<16}{'difference':>12}", "muted")]
+    arm, span, room = _arm(width), _span(width), _room(width)
+    base, other = (tail(name, arm - 1) for name in _names(pair))
+    axis = "lower".ljust(span // 2 - 1) + " 0 " + "higher".rjust(span - span // 2 - 2)
+    change = f"{'difference':>{_CHANGE}}" if width >= WIDE else ""
+    return [S(f"  {'± half of the 95 %':<{room + 1}}{base:>{arm}}{other:>{arm}}{change}  {axis}    verdict", "muted")]
 
 
-def _name(side: Side) -> str:
-    return _end(side.name, _NAME)
+def rests(effect: Effect) -> bool:
+    """Whether there is more to say of what a difference rests on."""
+    return bool(effect.items) or len(effect.seeds) > 1
+
+
+def effect_rows(effect: Effect, width: int, tall: int) -> list[Row]:
+    """A metric: both arms, the difference as figure and drawn, the verdict; in a second row what each rests on."""
+    said = verdict(effect)
+    change, arm = number(effect.difference, sign=True), _arm(width)
+    name = safe(effect.label)
+    if width < NARROW:
+        words = said.words.partition(":")[0].removesuffix(" found").removeprefix("all ")
+        row = [S(f" {fit(name, 15)} "), S(_ARROWS[effect.better], "muted"), S(f"{change:>9}")]
+        return [[*row, S(f" {said.mark} ", said.ink, "b"), S(words, said.ink)]]
+    row = [S(f" {fit(name, _room(width) - 1)} "), S(_ARROWS[effect.better], "muted")]
+    row += [S(f"{number(effect.base):>{arm}}", "muted"), S(f"{number(effect.other):>{arm}}", "gap", "b")]
+    row += [S(f"{change:>{_CHANGE}}")] if width >= WIDE else []
+    seeds = () if effect.items else effect.seeds
+    drawn = whisker(effect.low, effect.difference, effect.high, effect.scale * 1.15, _span(width), said.ink, seeds)
+    row += [S("  "), *drawn, S(f"  {said.mark} ", said.ink, "b"), S(said.words, said.ink)]
+    return [row] if tall < 2 else [row, _evidence(effect, arm, width)]
+
+
+def _evidence(effect: Effect, arm: int, width: int) -> Row:
+    """Half the 95 % interval of each arm below its mean, then what the difference rests on."""
+    spreads = "".join(f"{f'±{number(one)}' if math.isfinite(one) else '':>{arm}}" for one in effect.spreads)
+    what = f"{effect.items} items" if effect.items else "range of seeds" if rests(effect) else ""
+    seeds = "  ".join(number(s, sign=True) for s in effect.seeds)
+    after = f"   seeds {seeds}" if len(effect.seeds) > 1 else ""
+    left = f" {'':<{_room(width) + 1}}{spreads}{'':<{_CHANGE if width >= WIDE else 0}}  "
+    return [S(left + fit(what + after, max(width - len(left), 0)).rstrip(), "muted")]
+
+
+def answer_rows(rows: Sequence[Answers], at: int, names: Sequence[str], width: int) -> list[Row]:
+    """The answers of all arms to one prompt, what others say instead of the first underlined."""
+    if not rows:
+        return [[S("")], [S(" No samples yet: they come when an outer iteration ends.", "muted")]]
+    row = rows[at]
+    width = min(width, _WIDEST)
+    made: list[Row] = [[S("")], [S(f" prompt {at + 1}/{len(rows)}", "muted")], [S("")]]
+    made += [[S("▏ ", "muted"), *line] for line in flow([S(_text(row.prompt), "gap")], width - 2)]
+    made += [[S("")], [S("◇ ", "demonstration", "b"), S("demonstration", "demonstration")]]
+    made += [[S("  "), *line] for line in flow([S(_text(row.demonstration))], width - 2)]
+    first = _text(row.samples[0].generation) if row.samples[0] is not None else ""
+    for i, (name, sample) in enumerate(zip(names, row.samples, strict=True)):
+        head = [S("● " if i else "○ ", "gap" if i else "muted", "b"), S(tail(name, 40), "gap" if i else "muted", "b")]
+        if sample is None:
+            made += [[S("")], [*head, S("  not asked", "muted")]]
+            continue
+        reward = "" if sample.reward is None else f"  {number(sample.reward, sign=True)}"
+        made += [[S("")], [*head, S(reward), S(f"  {sample.tokens} tok", "muted")]]
+        text = _text(sample.generation)
+        spans = changed_words(first, text, removed=False)[0] if i and first else [S(text)]
+        made += [[S("  "), *line] for line in flow(spans, width - 2)]
+    return made
+
+
+def setting_rows(found: Mapping[str, Sequence[str]], names: Sequence[str], width: int) -> list[Row]:
+    """Keys and values that differ; where they do not fit beside each other, each value on a line of its own."""
+    if not found:
+        return [[S("")], [S(" The same configuration but for the seed.", "muted")]]
+    label = min(max(map(len, found)) + 2, width // 2)
+    room = min((width - label) // len(names) - 2, _WIDEST)
+    inks = ["muted", *["gap"] * (len(names) - 1)]
+    rows: list[Row] = [[S("")], [S(" Settings that differ", "foreground", "b")], [S("")]]
+    if room >= 16:
+        rows.append([S(" " * (label + 1)), *(S(f"{fit(tail(name, room), room)}  ", "muted") for name in names)])
+    for key, values in found.items():
+        if room >= 16:
+            cells = (S(f"{fit(tail(v, room), room)}  ", ink) for v, ink in zip(values, inks, strict=True))
+            rows.append([S(f" {fit(key, label)}"), *cells])
+        else:
+            rows.append([S(f" {tail(key, width - 2)}")])
+            rows += [[S("   "), S(tail(v, width - 4), ink)] for v, ink in zip(values, inks, strict=True)]
+    return rows
 
 
 def _about(side: Side) -> str:
-    run = side.runs[0]
     states = ", ".join(dict.fromkeys(safe(each.state, limit=20) for each in side.runs))
     steps = ", ".join(dict.fromkeys(str(each.history.step) for each in side.runs))
     seeds = f"seed{'s' if len(side.runs) > 1 else ''} {', '.join(safe(seed, limit=20) for seed in side.seeds)}"
-    return f"{safe(run.config.get('algorithm', '?'), limit=20)}, {states}, step {steps}, {seeds}"
+    return f"{safe(side.runs[0].config.get('algorithm', '?'), limit=20)}, {states}, step {steps}, {seeds}"
 
 
-def _differences(found: Mapping[str, Sequence[str]], sides: Sequence[Side], width: int) -> Iterator[Text]:
-    """Long values are clipped to fit beside each other; of a path the end is kept."""
-    label = max(map(len, found), default=0)
-    room = min(_VALUE, (width - label) // len(sides) - 2)
-    room = room if room >= _SHORTEST else _VALUE
-    rows = [
-        [Text(safe(key, limit=60)), *(Text(_end(value, room)) for value in values)] for key, values in found.items()
-    ]
-    yield from _table(rows, sides, width)
+def _names(pair: Pair) -> tuple[str, str]:
+    base, other = (pair.sides[i].name.rpartition("/")[2] or pair.sides[i].name for i in (pair.base, pair.other))
+    return base, other
 
 
-def _end(text: str, room: int) -> str:
-    shown = safe(text, limit=1_000)
-    return shown if len(shown) <= room else f"…{shown[1 - room :]}"
+def _room(width: int) -> int:
+    """Columns of a metric's name."""
+    return 25 if width >= WIDE else 20
 
 
-def _final(comparison: Comparison, width: int) -> Iterator[Text]:
-    rows = [
-        [Text(safe(row.label, limit=60)), *(Text(_estimate(estimate)) for estimate in row.estimates)]
-        for row in comparison.final
-    ]
-    yield from _table(rows, comparison.sides, width)
-    overs = {e.over for row in comparison.final for e in row.estimates if e is not None}
-    words = [f"over {over}" for over in (ITEMS, SEEDS) if over in overs]
-    if words:
-        yield Text(f"[low, high] n: 95 % interval {' or '.join(words)}", style="dim")
-    against = [
-        (row.label, number, difference)
-        for row in comparison.final
-        for number, difference in enumerate(row.against_first)
-        if difference is not None
-    ]
-    if against:
-        yield from _section(f"Difference from {_name(comparison.sides[0])} (paired by item)")
-    for label, number, difference in against:
-        name = _name(comparison.sides[number])
-        yield Text.assemble(_mark(number), f" {name}  {safe(label, limit=60)}: ", _said(difference))
+def _arm(width: int) -> int:
+    """Columns of an arm's values."""
+    return 13 if width >= WIDE else 9
 
 
-def _estimate(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "-"
-    if not estimate.over:
-        return figure(estimate.mean)
-    return f"{figure(estimate.mean)}{between(estimate.low, estimate.high)} {estimate.n}"
+def _span(width: int) -> int:
+    """Columns of the axis: odd, so that zero has a middle."""
+    return max(min(width - (95 if width >= WIDE else 66), 61), 9) | 1
 
 
-def _said(difference: Difference) -> str:
-    found, seeds = difference.interval, difference.by_seed
-    by_seed = f"; by seed {', '.join(map(signed, seeds))}" if len(seeds) > 1 else ""
-    verdict = {0: "no effect found", 1: "higher", -1: "lower"}[difference.verdict]
-    return f"{signed(found.mean)}{signed_between(found.low, found.high)}{by_seed}: {verdict}"
-
-
-def _table(rows: Cells, sides: Sequence[Side], width: int) -> Iterator[Text]:
-    """Columns under the sides' marks; one line per value where the terminal is too narrow."""
-    if not rows:
-        return
-    needed = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
-    spare = max(0, width - sum(needed) - 2 * len(needed)) // len(sides)
-    rooms = [max(_SHORTEST, room + spare) - _MARK for room in needed[1:]]
-    names = (_end(side.name, room) for side, room in zip(sides, rooms, strict=True))
-    head = [Text(""), *(Text.assemble(_mark(i), " ", name) for i, name in enumerate(names))]
-    widths = [max(cell.cell_len for cell in column) for column in zip(head, *rows, strict=True)]
-    if sum(widths) + 2 * (len(widths) - 1) <= width:
-        for row in (head, *rows):
-            line = Text("  ").join(_padded(cell, room) for cell, room in zip(row, widths, strict=True))
-            line.rstrip()
-            yield line
-        return
-    for label, *values in rows:
-        yield label
-        for number, value in enumerate(values):
-            yield Text.assemble("  ", _mark(number), " ", value)
-
-
-def _padded(cell: Text, room: int) -> Text:
-    found = cell.copy()
-    found.pad_right(max(0, room - cell.cell_len))
-    return found
-
-
-def _answers(row: Answers, sides: Sequence[Side], width: int) -> Iterator[Text]:
-    yield Text("")
-    for line in wrap(safe(row.prompt, limit=400), width - 2):
-        yield Text(f"> {line}", style="bold")
-    texts = [(Text("demonstration", style="bold"), row.demonstration)]
-    texts += [
-        (
-            Text.assemble(_mark(i), " ", (_name(side), "bold"), "  ", _reward(sample)),
-            sample.generation if sample else "-",
-        )
-        for i, (side, sample) in enumerate(zip(sides, row.samples, strict=True))
-    ]
-    room = (width - 3 * (len(texts) - 1)) // len(texts)
-    across = len(texts) if room >= _NARROWEST else 1
-    room = (width - 3 * (across - 1)) // across
-    columns = [_column(title, text, room) for title, text in texts]
-    if across == 1:
-        yield from (line for column in columns for line in column)
-        return
-    blank = Text("")
-    for cells in zip_longest(*columns, fillvalue=blank):
-        line = Text("   ").join(_padded(cell, room) for cell in cells)
-        line.rstrip()
-        yield line
-
-
-def _column(title: Text, text: str, room: int) -> list[Text]:
-    title = title.copy()
-    title.truncate(room, overflow="ellipsis")
-    lines = [piece for line in safe(text, lines=True, limit=_TEXT).splitlines() for piece in wrap(line, room) or [""]]
-    return [title, *map(Text, lines)]
-
-
-def _reward(sample: Sample | None) -> str:
-    return f"r {figure(sample.reward)}" if sample is not None and sample.reward is not None else ""
+def _text(text: str) -> str:
+    return safe(text, lines=True, limit=_LONGEST)

@@ -155,39 +155,3 @@ def limits(values: list[Floats], padding: float = 0.06) -> tuple[float, float]:
     if span <= abs(high) * 1e-9:
         span = max(abs(high) * 0.1, 1e-9)
     return low - padding * span, high + padding * span
-
-
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """At most `most` round numbers in [low, high]."""
-    span = high - low
-    if not (math.isfinite(span) and span > 0) or most < 1:
-        return []
-    power = 10.0 ** math.floor(math.log10(span / most)) if span / most > 0 else 0.0
-    for factor in (1, 2, 5, 10, 20):
-        step = factor * power
-        if step <= 0 or not math.isfinite(step):
-            return []
-        first = math.ceil(low / step)
-        count = math.floor(high / step) - first + 1
-        if count <= most:
-            return [(first + i) * step for i in range(count)]
-    return []
-
-
-SPARKS = "▁▂▃▄▅▆▇█"
-
-
-def spark(y: Floats, width: int) -> str:
-    """A curve as one line of block characters, `GAP` where values are not finite."""
-    if not len(y) or width < 1:
-        return ""
-    groups = np.array_split(y, min(width, len(y)))
-    finite = y[np.isfinite(y) & (np.abs(y) < LARGEST)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    span = high - low or 1.0
-    line = ""
-    for group in groups:
-        good = bool(np.isfinite(group).all() and (np.abs(group) < LARGEST).all())
-        level = int((float(group.mean()) - low) / span * (len(SPARKS) - 1) + 0.5) if good else -1
-        line += SPARKS[min(level, len(SPARKS) - 1)] if good else GAP
-    return line

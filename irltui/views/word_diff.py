@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from irltui.views.spans import S
+
 _WORDS = re.compile(r"\s*(?:\w+|[^\w\s])|\s+")
 MOST_WORDS = 3_000  # beyond it comparing takes seconds
 REWRITTEN = 0.3  # texts that are less alike have nothing in common but words that happen to stay
@@ -49,3 +51,21 @@ def word_diff(old: str, new: str) -> list[Piece]:
 
 def is_rewritten(pieces: list[Piece]) -> bool:
     return len(pieces) == 1 and pieces[0].change == ADDED
+
+
+def changed_words(old: str, new: str, *, removed: bool) -> tuple[list[S], bool]:
+    """The new text with what is new underlined, with `removed` also what is gone; and whether it was rewritten."""
+    pieces = word_diff(old, new)
+    if is_rewritten(pieces):
+        return [S(new, "gap")], True
+    spans: list[S] = []
+    for piece in pieces:
+        bare = piece.text.lstrip()
+        space = S(piece.text[: len(piece.text) - len(bare)] or (" " if spans and spans[-1].look == "s" else ""))
+        if piece.change == REMOVED and removed:
+            spans += [S(" ") if spans else S(""), S(bare, "muted", "s")]
+        elif piece.change == ADDED:
+            spans += [space, S(bare, "gap", "bu")]
+        elif piece.change != REMOVED:
+            spans += [space, S(bare)]
+    return [span for span in spans if span.text], False

@@ -22,7 +22,7 @@ async def test_the_check_screen_tells_of_rows_their_mask_and_what_was_set() -> N
         assert "dropped 3: prompt over 512 tokens (rows 17, 204, 399)" in text
         assert "row 1 of 3" in text
         assert "Red, yellow and blue." in await press(app, pilot, "down", "pagedown")
-        assert "no end token" in text_of(app)
+        assert "teaches nothing about stopping" in text_of(app)
         assert "row 1 of 3" in await press(app, pilot, "up", "pageup")
         text = await press(app, pilot, "tab")
         assert "531 rows" not in text

@@ -6,12 +6,12 @@ import asyncio
 from pathlib import Path
 
 from dashboard.conftest import dashboard, on, press, running, text_of
-from rich.text import Text
 
 from irltui.dashboard.screens.new_run import NewRunScreen
 from irltui.dashboard.screens.run import RunScreen
 from irltui.dashboard.screens.runs import RunsScreen
 from irltui.errors import DataError
+from irltui.views.spans import Row, S
 
 
 @on
@@ -118,17 +118,17 @@ async def test_a_failed_run_is_edited_and_started_again() -> None:
 async def test_a_form_is_checked_before_it_is_started_and_leaving_ends_the_looking() -> None:
     looked, ended = [], []
 
-    async def check(study: object, width: int) -> Text:
+    async def check(study: object, width: int) -> list[Row]:
         looked.append(width)
         if len(looked) == 1:
-            return Text("600 rows, [b]none[/b] cut")
+            return [[S("600 rows, [b]none[/b] cut")]]
         if len(looked) == 2:
             raise DataError("row 3: no prompt", "Give it one.")
         try:
             await asyncio.Event().wait()
         finally:
             ended.append(True)
-        return Text()
+        return []
 
     app = dashboard(launch=lambda loaded, name: None, check=check)
     async with running(app) as pilot:

@@ -90,15 +90,17 @@ async def fill_in(runs: Path) -> None:
         await settle(pilot)
         await press("n", *"quickstart", "tab", *"quickstart")
         await found("reward.kind")
-        text = await until(lambda text: "reward.kind" in text)
+        text = await until(lambda text: "plugin 'broken' (irltui-broken 0.1" in text)
+        assert "reward.kind" in text
         for _ in range(8):
             if app.draft.typed.get("reward.kind") != "template/bounded":
                 text = await press("space")
-        assert app.draft.typed["reward.kind"] == "template/bounded"
+        assert "template/bounded" in text
+        assert "r = limit tanh(" in text
         text = await found("reward.limit")
         assert "No reward is larger than this." in " ".join(text.split())
         await found("benchmarks.distinct")
-        await press("space")
+        assert "benchmarks.distinct.prompts" in await press("space")
         await press("ctrl+s")
     (config,) = started
     assert (config.reward.kind, config.reward.limit) == ("template/bounded", 2.0)

@@ -95,8 +95,13 @@ def test_a_plugin_written_from_the_documentation_is_installed_run_killed_continu
 
 
 async def look_at(runs: Path) -> None:
-    """The run on the dashboard."""
+    """The run on the dashboard: its charts, what it was configured with, what its benchmark says."""
     app = Dashboard(runs, runs / "killed")
     async with app.run_test(size=(140, 45)) as pilot:
         await settle(pilot)
         assert "finished" in text_of(app)
+        assert "Policy reward" in text_of(app)
+        for keys, words in (("5",), "sampler.kind = harbour/cached"), (("1", "space", "4"), "manners: good"):
+            await pilot.press(*keys)
+            await settle(pilot)
+            assert words in text_of(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
@@ -13,8 +14,9 @@ from textual.screen import Screen
 from irltui.dashboard.keymap import ENGINE, EVERYWHERE, Key, keys_of
 from irltui.dashboard.reply import reply
 from irltui.dashboard.store import Store
+from irltui.dashboard.widgets.filter_line import FilterLine
 from irltui.dashboard.widgets.lines import Lines
-from irltui.dashboard.widgets.spans import Row, S, length, spread
+from irltui.views.spans import Row, S, length, spread
 
 if TYPE_CHECKING:
     from irltui.dashboard.app import Dashboard
@@ -33,6 +35,8 @@ class MainScreen(Screen[None]):
     """
 
     AUTO_FOCUS = ""
+    KEYS_GO_TO: ClassVar[str] = ""
+    """The widget that has the keys when no line is typed, "" for none."""
     TAB: ClassVar[int] = 0
     SCOPES: ClassVar[tuple[str, ...]] = (EVERYWHERE,)
     _is_composed = False
@@ -41,33 +45,29 @@ class MainScreen(Screen[None]):
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (NARROW, "-small"), (100, "-medium"), (160, "-large")]
         self.VERTICAL_BREAKPOINTS = [(0, "-flat"), (20, "-low"), (32, "-mid"), (48, "-tall")]
+        self.wanted = ""
         self._said: Row = []
         self._said_at = 0.0
         self._places: list[tuple[int, int, str]] = []  # of the footer: columns and the action they mean
 
     def compose(self) -> ComposeResult:
-        """The rows that never move, and what is between them."""
         yield Lines("tabs", classes="one")
         yield from self.body()
         yield Lines("reply", classes="one")
         yield Lines("keys", ground="surface", classes="one")
 
     def body(self) -> ComposeResult:
-        """What is between tabs and reply."""
         yield from ()
 
     @property
     def dashboard(self) -> Dashboard:
-        """The app."""
         return cast("Dashboard", self.app)
 
     @property
     def store(self) -> Store:
-        """What the dashboard knows."""
         return self.dashboard.store
 
     def on_mount(self) -> None:
-        """From now on there are widgets to draw in."""
         self._is_composed = True
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -75,7 +75,6 @@ class MainScreen(Screen[None]):
         return self._is_composed
 
     def redraw(self) -> None:
-        """Show the store as it is."""
         if self._is_composed and self.size:
             self.draw_edges()
             self.draw()
@@ -96,12 +95,26 @@ class MainScreen(Screen[None]):
         self.draw_reply()
 
     def corner(self) -> Row:
-        """What stands at the right of the tabs."""
         return []
 
     def say(self, name: str, *rows: Row) -> None:
-        """Fill the lines of that id."""
         self.query_one(f"#{name}", Lines).say(*rows)
+
+    # -- filtering ------------------------------------------------------------------------------
+
+    def holds(self, text: str) -> bool:
+        """Whether a text has all the words that were typed into the filter."""
+        return all(word in text.casefold() for word in self.wanted.casefold().split())
+
+    def action_filter(self) -> None:
+        self.query_one(FilterLine).begin()
+
+    def on_filter_line_entered(self, event: FilterLine.Entered) -> None:
+        self.wanted = event.text
+        self.redraw()
+
+    def on_filter_line_left(self) -> None:
+        self.set_focus(self.query_one(f"#{self.KEYS_GO_TO}") if self.KEYS_GO_TO else None)
 
     # -- the line that answers ------------------------------------------------------------------
 
@@ -124,7 +137,6 @@ class MainScreen(Screen[None]):
     # -- keys -----------------------------------------------------------------------------------
 
     def keys(self) -> Iterable[Key]:
-        """What the footer offers."""
         offers = self.dashboard.check_action("command", ())
         return [key for key in keys_of(*self.SCOPES) if key.label and (key.scope != ENGINE or offers)]
 
@@ -154,36 +166,34 @@ class MainScreen(Screen[None]):
         if widget.id == "tabs":
             wide = self.size.width >= NARROW
             names = [f" {i} {n} " if wide or i == self.TAB else f" {i} " for i, n in enumerate(TABS, 1)]
-            starts = [sum(len(n) + 1 for n in names[:i]) + (8 if wide else 0) for i in range(len(names))]
-            modes = ("runs", "run", "samples", "compare", "check")
+            ends = list(accumulate((len(name) + 1 for name in names), initial=8 if wide else 0))
             places = [
-                (start, start + len(n), f"app.show_mode('{mode}')")
-                for start, n, mode in zip(starts, names, modes, strict=True)
+                (*pair, f"app.show_mode('{name.lower()}')") for pair, name in zip(pairwise(ends), TABS, strict=True)
             ]
-        for first, last, action in places:
-            if first <= event.x < last:
-                self.run_worker(self.run_action(action), name="click")
+        action = next((action for first, last, action in places if first <= event.x < last), "")
+        if action:
+            self.run_worker(self.run_action(action), name="click")
 
     def on_screen_resume(self) -> None:
-        """Catch up with what happened meanwhile."""
         self.call_after_refresh(self.redraw)
 
     def on_resize(self) -> None:
-        """Fit the new size."""
         self.call_after_refresh(self.redraw)
 
 
 def _pairs(keys: Iterable[Key]) -> Row:
     spans: Row = []
     for key in keys:
-        spans += [S(key.footer or key.shown, "gap", "b"), S(f" {key.label}", "muted"), S(_BETWEEN)]
+        spans += [S(key.shown, "gap", "b"), S(f" {key.label}", "muted"), S(_BETWEEN)]
     return spans
 
 
 def _places(keys: Iterable[Key], x: int) -> list[tuple[int, int, str]]:
-    found = []
+    found: list[tuple[int, int, str]] = []
     for key in keys:
         size = length(_pairs([key])) - len(_BETWEEN)
-        found.append((x, x + size, key.action))
+        *first, (_, action) = key.actions
+        found += [(x, x + 1, other) for _, other in first]  # of a pair, the left character
+        found.append((x, x + size, action))
         x += size + len(_BETWEEN)
     return found

@@ -6,25 +6,21 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, VerticalScroll
-from textual.content import Content
-from textual.widgets import Static
+from textual.containers import Horizontal
 
 from irltui.dashboard.head import head
 from irltui.dashboard.keymap import CHECK, ENGINE, EVERYWHERE, bindings
 from irltui.dashboard.screens.base import NARROW, MainScreen
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.widgets.check_text import config_lines, cost_line, mask_lines, report_lines, without_report
 from irltui.dashboard.widgets.lines import Lines
+from irltui.views.check import config_rows, data_rows, mask_rows, spent_row, unread_rows
 from irltui.views.replay import Moment
+from irltui.views.spans import Row, S, wrapped
 
 _BOTH_FROM, _ALL_ROWS_FROM = 120, 30
 
 
 class CheckScreen(MainScreen):
-    """Data and configuration of the open run."""
-
-    CSS_PATH = "check.tcss"
     TAB = 5
     SCOPES = (CHECK, ENGINE, EVERYWHERE)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
@@ -36,69 +32,58 @@ class CheckScreen(MainScreen):
         self._everything = False
 
     def body(self) -> ComposeResult:
-        """Status, data, configuration."""
         yield Lines("head", classes="one")
-        with Horizontal():
-            with VerticalScroll(id="data", can_focus=False):
-                yield Static(id="report")
-                yield Static(id="mask")
-            with VerticalScroll(id="configuration", can_focus=False):
-                yield Static(id="values")
+        with Horizontal(id="both"):
+            yield Lines("data")
+            yield Lines("values")
 
     def draw(self) -> None:
-        """Show the open run."""
         run = self.store.current
         if run is None:
             return
         width = self.size.width
         self.say("head", head(run, Moment(run.history), width, narrow=width < NARROW))
-        both = self.size.width >= _BOTH_FROM
-        self.query_one("#data").display = both or not self._configuration
-        self.query_one("#configuration").display = both or self._configuration
-        self._draw_data(run)
-        heading = "Configuration, every value" if self._everything else "Configuration, what was set (a shows all)"
-        lines = config_lines(run.config, run.origins, everything=self._everything)
-        self.query_one("#values", Static).update(Content("\n").join([Content.styled(heading, "bold"), *lines]))
+        both = width >= _BOTH_FROM
+        data, values = self.query_one("#data", Lines), self.query_one("#values", Lines)
+        data.display, values.display = both or not self._configuration, both or self._configuration
+        room = (data.room or width) - 1
+        data.say(*(row for line in self._data(run, room) for row in wrapped(line, room)))
+        rows = config_rows(run.config, run.origins, everything=self._everything)
+        words = "every value" if self._everything else "what was set (a shows all)"
+        room = (values.room or width) - 1
+        values.say([S("Configuration", "foreground", "b"), S(f"  {words}", "muted")], [],
+                   *(row for line in rows for row in wrapped(line, room)))  # fmt: skip
 
-    def _draw_data(self, run: OpenRun) -> None:
-        data, mask = run.history.data, self.query_one("#mask", Static)
+    def _data(self, run: OpenRun, width: int) -> list[Row]:
+        data = run.history.data
         if data is None:
-            lines = without_report([line.text for line in run.history.log])
-        else:
-            lines = [
-                *report_lines(data.report, run.config, narrow=self.size.width < NARROW),
-                cost_line(Moment(run.history)),
-            ]
-        self.query_one("#report", Static).update(Content("\n").join(line for line in lines if len(line)))
-        mask.display = data is not None and bool(data.masked)
-        if data is not None and data.masked:
+            return unread_rows([line.text for line in run.history.log])
+        rows: list[Row] = [*data_rows(data.report, run.config, width), spent_row(Moment(run.history)), []]
+        if data.masked:
+            rows.append([S("Loss mask", "foreground", "b"), S("  shaded tokens are trained on", "muted")])
             self._row %= len(data.masked)
-            rows = range(self._row, len(data.masked) if self.size.height >= _ALL_ROWS_FROM else self._row + 1)
-            blocks = [Content("\n").join(mask_lines(data.masked[row], row, len(data.masked))) for row in rows]
-            mask.update(Content("\n\n").join(blocks))
+            last = len(data.masked) if self.size.height >= _ALL_ROWS_FROM else self._row + 1
+            for at in range(self._row, last):
+                rows += mask_rows(data.masked[at], at, len(data.masked), width)
+        return rows
 
     # -- keys ------------------------------------------------------------------------------------
 
     def action_row(self, direction: int) -> None:
-        """Another row of the data."""
         self._row += direction
         self.redraw()
 
     def action_other_side(self) -> None:
-        """Data or configuration."""
         self._configuration = not self._configuration
         self.redraw()
 
     def action_all_values(self) -> None:
-        """Every value, or those that somebody set."""
         self._everything = not self._everything
         self.redraw()
 
     def action_scroll_page(self, direction: int) -> None:
-        """Scroll what is looked at."""
-        side = self.query_one("#configuration" if self._configuration else "#data", VerticalScroll)
+        side = self.query_one("#values" if self._configuration else "#data", Lines)
         side.scroll_relative(y=direction * max(1, side.size.height - 2), animate=False)
 
     def action_back(self) -> None:
-        """To the curves."""
         self.dashboard.action_show_mode("run")

@@ -11,10 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 
-from irltui.dashboard.compare_rows import WIDE, answer_rows, effect_rows, head_row, headline, rests, setting_rows
-from irltui.dashboard.effects import Effect, Pair, compared, curves, mean_curve, planned
 from irltui.dashboard.keymap import COMPARE, EVERYWHERE, bindings
-from irltui.dashboard.messages import LineEntered, LineLeft
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.chart import Chart
@@ -22,11 +19,13 @@ from irltui.dashboard.widgets.filter_line import FilterLine
 from irltui.dashboard.widgets.lens import Lens
 from irltui.dashboard.widgets.lines import Lines
 from irltui.dashboard.widgets.plotted import Frame, Plotted
-from irltui.dashboard.widgets.spans import Row, S, tail
 from irltui.errors import IrltuiError
 from irltui.views.answers import answers
 from irltui.views.arms import side_differences, sides_of
+from irltui.views.comparison import WIDE, answer_rows, effect_rows, head_row, headline, rests, setting_rows
+from irltui.views.effects import Effect, Pair, compared, curves, mean_curve, planned, since_start
 from irltui.views.loaded_runs import ComparedRun, short_names
+from irltui.views.spans import Row, S, tail
 
 FIGURES, SAMPLES, SETTINGS = "figures", "samples", "settings"
 PANES = (FIGURES, SAMPLES, SETTINGS)
@@ -34,9 +33,8 @@ _LENS = Lens(smoothing=1)
 
 
 class CompareScreen(MainScreen):
-    """The marked runs: arms, of which two are compared."""
-
     TAB = 4
+    KEYS_GO_TO = "table"
     SCOPES = (COMPARE, EVERYWHERE)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
@@ -45,11 +43,10 @@ class CompareScreen(MainScreen):
         self._pair = Pair()
         self._version: tuple[object, ...] = ()
         self._chosen: tuple[str, str] | None = None  # names of base and other arm, None for those of the study
-        self._pane, self._prompt, self._wanted = FIGURES, 0, ""
+        self._pane, self._prompt = FIGURES, 0
         self._shown: list[Effect] = []
 
     def body(self) -> ComposeResult:
-        """The verdict, the table, the curves of the chosen metric; behind tab what is said and set."""
         with Vertical(id="figures"):
             yield Lines("headline")
             yield Lines("heads", classes="one")
@@ -60,29 +57,24 @@ class CompareScreen(MainScreen):
 
     @property
     def runs(self) -> list[OpenRun]:
-        """The marked runs, or the open one."""
         store = self.store
         marked = [store.open[path] for path in store.marked if path in store.open]
         return marked or ([store.current] if store.current else [])
 
     def corner(self) -> Row:
-        """Which arms there are."""
         names = [side.name.rpartition("/")[2] or side.name for side in self._pair.sides]
         return [S(tail("  ".join(names), max(self.size.width - 62, 0)), "muted")]
 
     # -- comparing -------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        """Show the marked runs; compare them again where one has changed."""
         for path in self.store.marked:
             self.dashboard.follow(path)
         runs = self.runs
         version = (*((run.run.path, run.version) for run in runs), self._chosen)
-        if version != self._version and len(runs) > 1 and all(run.loaded for run in runs):
+        if version != self._version and runs and all(run.loaded for run in runs):
             self._version = version
             self.run_worker(self._compare(runs), name="compare", exclusive=True)
-        elif len(runs) < 2:
-            self._pair, self._version = Pair(), version
         self._draw()
 
     async def _compare(self, runs: list[OpenRun]) -> None:
@@ -93,7 +85,7 @@ class CompareScreen(MainScreen):
         ]
         sides = sides_of(told)
         if len(sides) < 2:
-            self._pair = Pair(tuple(sides))
+            self._pair = await asyncio.to_thread(since_start, sides[0])
         else:
             base, other, wanted = await asyncio.to_thread(planned, sides)
             if self._chosen is not None:
@@ -113,22 +105,22 @@ class CompareScreen(MainScreen):
             self._draw_nothing()
             return
         if not figures:
-            base, other = pair.sides[pair.base], pair.sides[pair.other]
+            arms = [pair.sides[pair.base], pair.sides[pair.other]]
+            arms = arms if arms[0].runs != arms[1].runs else arms[1:]
+            names = [arm.name for arm in arms]
             if self._pane == SAMPLES:
-                rows = answers([side.runs[0].history for side in (base, other)])
+                rows = answers([arm.runs[0].history for arm in arms])
                 self._prompt %= max(len(rows), 1)
-                self.say("other", *answer_rows(rows, self._prompt, base.name, other.name, width - 2))
+                self.say("other", *answer_rows(rows, self._prompt, names, width - 2))
             else:
-                found = side_differences((base, other))
-                self.say("other", *setting_rows(found, base.name, other.name, width - 2))
+                self.say("other", *setting_rows(side_differences(arms), names, width - 2))
             return
         rows = headline(pair, width - 1)
         head, table = self.query_one("#headline", Lines), self.query_one("#table", Lines)
         roomy = self.size.height >= 20
         head.styles.height = len(rows) + (2 if roomy else 0)
         head.say(*([[S("")], *rows] if roomy else rows))
-        words = self._wanted.casefold().split()
-        self._shown = [one for one in pair.effects if all(w in f"{one.label} {one.name}".casefold() for w in words)]
+        self._shown = [one for one in pair.effects if self.holds(f"{one.label} {one.name}")]
         self.say("heads", head_row(pair, width))
         table.tall = 2 if width >= WIDE and any(rests(effect) for effect in self._shown) else 1
         table.say(*(row for effect in self._shown for row in effect_rows(effect, width, table.tall)))
@@ -138,10 +130,14 @@ class CompareScreen(MainScreen):
 
     def _draw_nothing(self) -> None:
         self.remove_class("told")
-        reading = any(not run.loaded for run in self.runs) and len(self.runs) > 1
-        same = len(self.runs) > 1 and not reading and len(self._pair.sides) == 1
-        words = "reading the runs" if reading else "These runs differ in nothing but the seed." if same else ""
-        mark = [S(" Mark runs on "), S("1", "gap", "b"), S(" with "), S("space", "gap", "b"), S(": two, or a study.")]
+        words = "reading the runs" if self.runs else ""
+        mark = [
+            S(" Mark runs on "),
+            S("1", "gap", "b"),
+            S(" with "),
+            S("space", "gap", "b"),
+            S(": two, or a study; one alone is compared with its start."),
+        ]
         head = self.query_one("#headline", Lines)
         head.styles.height = 3
         head.say([S("")], [S(f" {words}", "muted")] if words else mark, [S("")])
@@ -150,7 +146,6 @@ class CompareScreen(MainScreen):
 
     @on(Lines.Moved, "#table")
     def moved(self) -> None:
-        """The curves follow the row."""
         self._draw_curves()
 
     def _draw_curves(self) -> None:
@@ -161,6 +156,8 @@ class CompareScreen(MainScreen):
         drawn: list[Plotted] = []
         for index, ink in ((pair.base, "muted"), (pair.other, "gap")):
             side = pair.sides[index]
+            if ink == "muted" and side.runs == pair.sides[pair.other].runs:
+                continue
             found = curves(effect.name, side)
             if len(found) > 1:
                 drawn += [Plotted("", f"{ink}~22", one) for one in found]
@@ -177,7 +174,6 @@ class CompareScreen(MainScreen):
     # -- keys ------------------------------------------------------------------------------------
 
     def action_metric(self, direction: int) -> None:
-        """Another metric; in samples another prompt, in settings a line."""
         if self._pane == FIGURES:
             self.query_one("#table", Lines).action_move(direction)
         elif self._pane == SAMPLES:
@@ -187,16 +183,13 @@ class CompareScreen(MainScreen):
             self.query_one("#other", Lines).scroll_relative(y=direction, animate=False)
 
     def action_pane(self) -> None:
-        """Figures, samples, settings."""
         self._pane = PANES[(PANES.index(self._pane) + 1) % len(PANES)]
         self.redraw()
 
     def action_base(self) -> None:
-        """Compare with another arm."""
         self._choose(1, 0)
 
     def action_arm(self) -> None:
-        """Look at another arm."""
         self._choose(0, 1)
 
     def _choose(self, base: int, other: int) -> None:
@@ -210,21 +203,7 @@ class CompareScreen(MainScreen):
         self._chosen = (names[at[0]], names[at[1]])
         self.redraw()
 
-    def action_filter(self) -> None:
-        """Type what a metric must hold."""
-        self.query_one(FilterLine).begin()
-
-    def on_line_entered(self, event: LineEntered) -> None:
-        """Filter while it is typed."""
-        self._wanted = event.text
-        self._draw()
-
-    def on_line_left(self, event: LineLeft) -> None:
-        """Back to the table."""
-        self.query_one("#table").focus()
-
     def action_report(self) -> None:
-        """Save the comparison as a page."""
         save = self.dashboard.save_report
         if save is None or len(self.runs) < 1:
             self.answer("e", "save a report with irltui report", "warn")
@@ -243,5 +222,4 @@ class CompareScreen(MainScreen):
         self.answer("e", f"saved: {place}", "good", "✓")
 
     def action_back(self) -> None:
-        """To the runs."""
         self.dashboard.action_show_mode("runs")

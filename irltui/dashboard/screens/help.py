@@ -18,20 +18,16 @@ _KEY = 10
 
 
 class HelpScreen(ModalScreen[None]):
-    """Keys and charts."""
-
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark", "dismiss", "close"),
     ]
 
     def compose(self) -> ComposeResult:
-        """One scrolling page."""
         with VerticalScroll(id="page"):
             yield Static(_page())
 
     def on_mount(self) -> None:
-        """Arrows scroll."""
         self.query_one("#page").focus()
 
 

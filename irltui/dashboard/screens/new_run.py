@@ -38,9 +38,9 @@ from irltui.dashboard.verdicts import (
     verdicts,
 )
 from irltui.dashboard.widgets.lines import Lines
-from irltui.dashboard.widgets.spans import S, fit
 from irltui.errors import IrltuiError
 from irltui.experiments.study import Study
+from irltui.views.spans import S, fit
 
 Launch = Callable[[Loaded | Study, str], Path]
 """Makes the folder of a run, or of all runs of a study, starts the work and returns the (first) run's folder; the name
@@ -86,7 +86,6 @@ class NewRunScreen(MainScreen):
         self._found = Peek()
 
     def body(self) -> ComposeResult:
-        """Fields with their verdicts, the rest folded; beside them the data."""
         with Horizontal(id="both"):
             with VerticalScroll(id="fields", can_focus=False):
                 for field in FIELDS:
@@ -111,7 +110,6 @@ class NewRunScreen(MainScreen):
 
     @property
     def form(self) -> Form:
-        """What was typed so far, kept by the dashboard."""
         return self.dashboard.draft
 
     @form.setter
@@ -121,12 +119,10 @@ class NewRunScreen(MainScreen):
 
     @property
     def name(self) -> str:
-        """Of the run to be."""
         typed = self.query_one("#in-name", Input).value if self._is_composed else ""
         return typed or (self.form.preset if self.form.preset in self._presets else AGAIN)
 
     def on_mount(self) -> None:
-        """Show what was typed before."""
         self.query_one("#in-model").focus()
         self._fill()
         if self.dashboard.look_at_plugins is not None:
@@ -137,7 +133,6 @@ class NewRunScreen(MainScreen):
         self._look_at_form()
 
     def _fill(self) -> None:
-        """Put the draft into the fields."""
         for id_, key in _KEYS.items():
             if key:
                 with self.prevent(Input.Changed):
@@ -163,7 +158,6 @@ class NewRunScreen(MainScreen):
     # -- drawing ---------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        """Show fields, verdicts, options and data."""
         values = {option.key: option.value for option in self._options}
         said = verdicts(self.form, values, self._problems, self._found, self.name)
         for field in FIELDS:
@@ -186,6 +180,8 @@ class NewRunScreen(MainScreen):
         wanted = self.query_one("#in-search", Input).value
         rows, self._rows = option_rows(self._options, wanted, self._open, self.query_one("#more", Lines).room)
         self.say("more", *rows)
+        more = self.query_one("#more", Lines)
+        more.styles.height = min(max(len(rows), 1), 24 if self.size.height >= 48 else 11)
         self._explain()
         columns = self._with_columns().typed
         names = [columns.get(_KEYS[id_], "").strip('"') for id_ in (PROMPT, ANSWER)]
@@ -194,13 +190,12 @@ class NewRunScreen(MainScreen):
 
     @on(Lines.Moved, "#more")
     def moved(self) -> None:
-        """Explain another option."""
         self._explain()
 
     def _explain(self) -> None:
         option = self._edited or self._option()
         room = self.query_one("#explained", Lines).room - 1
-        self.say("explained", *explained(option, room) if isinstance(option, Option) else [])
+        self.say("explained", *explained(option, self._offers.problems, room))
 
     def _draw_placeholders(self, values: dict[str, str]) -> None:
         found = dict(zip((PROMPT, ANSWER), guessed(self._found), strict=True))
@@ -211,7 +206,6 @@ class NewRunScreen(MainScreen):
         self.query_one(f"#in-{NAME}", Input).placeholder = self.name
 
     def keys(self) -> list[Key]:
-        """In a form letters are letters: there is no help and no quit."""
         return [key for key in keys_of(NEW) if key.label]
 
     # -- typing ----------------------------------------------------------------------------------
@@ -249,12 +243,10 @@ class NewRunScreen(MainScreen):
         self.redraw()
 
     def on_descendant_focus(self) -> None:
-        """Mark the field."""
         if self._is_composed:
             self.redraw()
 
     def on_key(self, event: events.Key) -> None:
-        """Keys of the lists in the form, which are letters elsewhere."""
         focused = self.focused.id if self.focused is not None else ""
         if focused == "more":
             actions = {"enter": self._enter_option, "space": self._next_choice, "backspace": self._take_back}
@@ -308,26 +300,22 @@ class NewRunScreen(MainScreen):
     # -- keys ------------------------------------------------------------------------------------
 
     def action_search(self) -> None:
-        """Search all options."""
         self.query_one("#in-search").focus()
         self.query_one("#more").scroll_visible(animate=False)
 
     def action_move_focus(self, by: int) -> None:
-        """The next field, or the one before."""
         if by > 0:
             self.app.action_focus_next()
         else:
             self.app.action_focus_previous()
 
     def action_leave(self) -> None:
-        """Out of an option, then out of the form; what was typed stays."""
         if self._edited is not None:
             self._close_editor()
             return
         self.dashboard.action_show_mode("runs")
 
     def action_check(self) -> None:
-        """Look at data and model first, if nothing is wrong with the form."""
         if self.dashboard.check is None:
             self.answer("ctrl+l", "check with irltui check", "warn")
             return
@@ -337,6 +325,5 @@ class NewRunScreen(MainScreen):
             self.answer("ctrl+l", str(error).splitlines()[0], "bad", WRONG)
 
     def action_start(self) -> None:
-        """Start the run, if nothing is wrong."""
         if problem := self.dashboard.start(self._with_columns(), self.name):
             self.answer("ctrl+s", problem, "bad", WRONG)

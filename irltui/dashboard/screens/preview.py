@@ -6,22 +6,20 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from irltui.config.load import Loaded
-from irltui.dashboard.content import shown
+from irltui.dashboard.widgets.lines import Lines
 from irltui.errors import IrltuiError
 from irltui.experiments.study import Study
+from irltui.text import safe
 from irltui.views.numbers import duration
+from irltui.views.spans import Row, S, flow
 
-Check = Callable[[Loaded | Study, int], Awaitable[Text]]
-"""Looks at a configuration and tells in lines of so many columns what it found; cancelled, it stops looking."""
+Check = Callable[[Loaded | Study, int], Awaitable[list[Row]]]
+"""Looks at a configuration and tells in rows of so many columns what it found; cancelled, it stops looking."""
 
 
 class PreviewScreen(ModalScreen[None]):
@@ -33,38 +31,41 @@ class PreviewScreen(ModalScreen[None]):
     """
 
     CSS_PATH = "preview.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", "close"),
+        Binding("up", "scroll_rows(-1)"),
+        Binding("down", "scroll_rows(1)"),
+        Binding("pageup", "scroll_rows(-10)"),
+        Binding("pagedown,space", "scroll_rows(10)"),
+    ]
 
     def __init__(self, check: Check, loaded: Loaded | Study) -> None:
         super().__init__()
         self._check, self._loaded = check, loaded
         self._began = time.monotonic()
-        self._done = False
+        self._found: list[Row] = []
 
     def compose(self) -> ComposeResult:
-        """One scrolling page."""
-        with VerticalScroll(id="page"):
-            yield Static(id="found")
+        yield Lines("page", ground="surface")
 
     def on_mount(self) -> None:
-        """Begin to look."""
-        self.query_one("#page").focus()
         self.run_worker(self._look(), name="check")
-        self.set_interval(1.0, self._tell)
-        self._tell()
+        self.set_interval(1.0, self._show)
+        self.call_after_refresh(self._show)
 
     async def _look(self) -> None:
-        width = max(40, self.query_one("#page").content_size.width - 2)
+        width = max(40, self.size.width - 8)
         try:
-            found: Text | Content = await self._check(self._loaded, width)
+            self._found = await self._check(self._loaded, width)
         except IrltuiError as error:
-            found = shown(f"{error.message}\n{error.hint}".strip(), "$error", lines=True)
-        self._done = True
-        self.query_one("#found", Static).update(found)
+            text = safe(f"{error.message}\n{error.hint}".strip(), lines=True)
+            self._found = flow([S(text, "bad")], width)
+        self._show()
 
-    def _tell(self) -> None:
-        if not self._done:
-            waited = duration(time.monotonic() - self._began)
-            self.query_one("#found", Static).update(
-                Content(f"Looking at the data and trying the model for a moment: {waited}. esc gives up.")
-            )
+    def _show(self) -> None:
+        waited = duration(time.monotonic() - self._began)
+        words = f"Looking at the data and trying the model for a moment: {waited}. esc gives up."
+        self.query_one("#page", Lines).say(*(self._found or [[S(words)]]))
+
+    def action_scroll_rows(self, by: int) -> None:
+        self.query_one("#page", Lines).scroll_relative(y=by, animate=False)

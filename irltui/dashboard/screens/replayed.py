@@ -17,17 +17,14 @@ class Replayed(MainScreen):
     _ticked = 0.0
 
     def on_mount(self) -> None:
-        """A replay moves by its own clock."""
         self.set_interval(TICK, self._tick)
 
     @property
     def replay(self) -> Replay | None:
-        """Of the open run."""
         return self.store.current.replay if self.store.current is not None else None
 
     @property
     def moment(self) -> Moment | None:
-        """What is looked at."""
         run = self.store.current
         if run is None:
             return None
@@ -41,7 +38,6 @@ class Replayed(MainScreen):
             self.say("progress", progress(run, moment, self.replay, self.size.width, narrow=narrow))
 
     def action_replay(self) -> None:
-        """Begin or leave a replay."""
         run = self.store.current
         if run is None:
             return
@@ -53,7 +49,6 @@ class Replayed(MainScreen):
         self.redraw()
 
     def action_play(self) -> None:
-        """Hold, or go on; at the end, from the beginning."""
         if replay := self.replay:
             if not replay.playing and replay.position >= replay.length:
                 replay.position = 0.0
@@ -61,13 +56,11 @@ class Replayed(MainScreen):
             self.redraw()
 
     def action_scrub(self, direction: int) -> None:
-        """A twentieth of the run back or on."""
         if self.replay:
             self.replay.scrub(direction / 20)
             self.redraw()
 
     def action_faster(self, factor: float) -> None:
-        """Change the speed."""
         if self.replay:
             self.replay.speed = min(1e6, max(0.25, self.replay.speed * factor))
             self.redraw()

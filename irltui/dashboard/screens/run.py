@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -9,27 +10,26 @@ from textual.binding import BindingType
 from textual.containers import Grid, Horizontal, Vertical
 
 from irltui.dashboard.charts import frame, is_measured, plotted
-from irltui.dashboard.figures import number
 from irltui.dashboard.head import head
 from irltui.dashboard.keymap import CHARTS, ENGINE, EVERYWHERE, REPLAY, RUN, bindings
-from irltui.dashboard.messages import LineEntered, LineLeft
 from irltui.dashboard.screens.base import NARROW
-from irltui.dashboard.screens.charted import ChartedScreen
 from irltui.dashboard.screens.replayed import Replayed
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.story import story
 from irltui.dashboard.widgets.chart import Chart
 from irltui.dashboard.widgets.filter_line import FilterLine
+from irltui.dashboard.widgets.lens import SMOOTHINGS, Lens
 from irltui.dashboard.widgets.lines import Lines
-from irltui.dashboard.widgets.marks import spark
 from irltui.dashboard.widgets.messages_list import console_rows, message_rows
 from irltui.dashboard.widgets.plotted import Frame
-from irltui.dashboard.widgets.spans import Row, S, fit, flow, length, spread
 from irltui.dashboard.widgets.timeline import newest, timeline
 from irltui.runs.status import State
+from irltui.views.answers import answer_histories
 from irltui.views.charts import Spec, charts_of
-from irltui.views.replay import Moment
-from irltui.views.told import told
+from irltui.views.marks import spark
+from irltui.views.numbers import number
+from irltui.views.replay import X_AXES, Moment
+from irltui.views.spans import Row, S, fit, flow, length, spread
 
 MOST_CHARTS = 8
 _SPARK_SPECS = ("gap", "nll", "loss", "auc", "kl", "length", "both-down", "distinct", "pairs")
@@ -37,24 +37,21 @@ ENDED_BADLY = frozenset({State.FAILED, State.CRASHED, State.STOPPED, State.PREEM
 MESSAGES, CONSOLE = "messages", "console"
 
 
-class RunScreen(Replayed, ChartedScreen):
-    """The open run."""
-
+class RunScreen(Replayed):
     TAB = 2
     SCOPES = (RUN, CHARTS, REPLAY, ENGINE, EVERYWHERE)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
+    lens = Lens()
 
     def __init__(self) -> None:
         super().__init__()
         self._run: OpenRun | None = None
         self._first = 0  # of the small charts, the first that is shown
         self._prompt = 0
-        self._wanted = ""
         self._large: str = ""  # the chart that fills the screen
         self._telling = ""
 
     def body(self) -> ComposeResult:
-        """Head, progress, story; charts with samples beside or below them."""
         yield Lines("head", classes="one")
         yield Lines("progress", classes="one")
         yield Lines("story", classes="one")
@@ -73,7 +70,6 @@ class RunScreen(Replayed, ChartedScreen):
     # -- drawing ---------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        """Show the open run."""
         if self.store.current is not self._run:
             self._run, self._first, self._prompt, self._large = self.store.current, 0, 0, ""
         run, moment = self._run, self.moment
@@ -99,14 +95,12 @@ class RunScreen(Replayed, ChartedScreen):
         self._draw_samples(moment)
 
     def _draw_charts(self, moment: Moment, *, short: bool) -> None:
-        specs = charts_of(moment.metrics(), self._wanted)
+        specs = charts_of(moment.metrics(), self.wanted)
         large = next((one for one in specs if one.id == self._large), None)
         hero = large or next(iter(specs), None)
         if hero is None:
             words = (
-                "No chart has this text. / changes it."
-                if self._wanted
-                else "The first values come with the first step."
+                "No chart has this text. / changes it." if self.wanted else "The first values come with the first step."
             )
             self.query_one("#hero", Chart).show([], Frame("", direct=True, help=words), self.lens)
         else:
@@ -130,7 +124,7 @@ class RunScreen(Replayed, ChartedScreen):
     def _sparks(self, moment: Moment, width: int) -> list[Row]:
         """A line a metric: name, value, change, curve; in two columns where there is room."""
         narrow = width < NARROW
-        specs = [one for one in charts_of(moment.metrics(), self._wanted) if narrow or one.id != "gap"]
+        specs = [one for one in charts_of(moment.metrics(), self.wanted) if narrow or one.id != "gap"]
         specs.sort(key=lambda one: _SPARK_SPECS.index(one.id) if one.id in _SPARK_SPECS else len(_SPARK_SPECS))
         room = width if narrow else width // 2 - 1
         cells = [_spark_row(moment, one, room) for one in specs[self._first :]]
@@ -141,7 +135,7 @@ class RunScreen(Replayed, ChartedScreen):
         return [[*left, S("  "), *right] for left, right in pairs]
 
     def _draw_samples(self, moment: Moment) -> None:
-        prompts = told(moment)
+        prompts = answer_histories(moment)
         side, last = self.query_one("#side", Lines), self.query_one("#last", Lines)
         if not prompts:
             words = [
@@ -169,22 +163,49 @@ class RunScreen(Replayed, ChartedScreen):
             answer = newest(prompts[at], width - 1, 1)[1:]
             last.say(spread(first, [*count, S(" ")], width), *([S(" "), *row] for row in answer))
 
+    # -- one lens for all charts, moved by keys, wheel and pointer ----------------------------------
+
+    def look_through(self, lens: Lens) -> None:
+        self.lens = lens
+        self.redraw()
+
+    def on_chart_zoom(self, event: Chart.Zoom) -> None:
+        self.look_through(self.lens.zoomed(event.direction, event.share))
+
+    def on_chart_pointed(self, event: Chart.Pointed) -> None:
+        self.look_through(self.lens.at(event.share))
+
+    def action_smoothing(self) -> None:
+        at = SMOOTHINGS.index(self.lens.smoothing)
+        self.look_through(replace(self.lens, smoothing=SMOOTHINGS[(at + 1) % len(SMOOTHINGS)]))
+
+    def action_log(self) -> None:
+        self.look_through(replace(self.lens, log=not self.lens.log))
+
+    def action_x_axis(self) -> None:
+        at = X_AXES.index(self.lens.x_axis)
+        self.look_through(replace(self.lens, x_axis=X_AXES[(at + 1) % len(X_AXES)]))
+
+    def action_cursor(self, direction: int) -> None:
+        chart = self.focused if isinstance(self.focused, Chart) and self.focused.curves else None
+        chart = chart or next((one for one in self.query(Chart) if one.display and one.curves), None)
+        if chart is not None:
+            self.look_through(self.lens.at(chart.step_of(direction)))
+
+    def action_zoom(self, direction: int) -> None:
+        self.look_through(self.lens.zoomed(direction))
+
+    def action_reset_view(self) -> None:
+        self.look_through(replace(self.lens, low=0.0, high=1.0, cursor=None))
+
     # -- keys ------------------------------------------------------------------------------------
 
     def _visible(self) -> list[Chart]:
         return [chart for chart in self.query(Chart) if chart.display and chart.size]
 
-    def action_next_panel(self) -> None:
-        """Focus the next chart."""
-        self._step_panel(1)
-
-    def action_previous_panel(self) -> None:
-        """Focus the chart before."""
-        self._step_panel(-1)
-
-    def _step_panel(self, direction: int) -> None:
+    def action_next_panel(self, direction: int) -> None:
         if self._large and (moment := self.moment):
-            names = [one.id for one in charts_of(moment.metrics(), self._wanted)]
+            names = [one.id for one in charts_of(moment.metrics(), self.wanted)]
             at = names.index(self._large) if self._large in names else 0
             self._large = names[(at + direction) % len(names)] if names else ""
             self.redraw()
@@ -194,11 +215,10 @@ class RunScreen(Replayed, ChartedScreen):
             charts[at % len(charts)].focus()
 
     def action_enlarge(self) -> None:
-        """One chart alone, and back."""
         moment = self.moment
         if moment is None:
             return
-        specs = charts_of(moment.metrics(), self._wanted)
+        specs = charts_of(moment.metrics(), self.wanted)
         focused = self.focused if isinstance(self.focused, Chart) else self.query_one("#hero", Chart)
         titles = {one.title: one.id for one in specs}
         self._large = "" if self._large else titles.get(focused.frame.title, "")
@@ -208,11 +228,10 @@ class RunScreen(Replayed, ChartedScreen):
         self.call_after_refresh(self.redraw)
 
     def action_page(self, direction: int) -> None:
-        """Other small charts."""
         moment = self.moment
         if moment is None:
             return
-        count = len(charts_of(moment.metrics(), self._wanted)) - 1
+        count = len(charts_of(moment.metrics(), self.wanted)) - 1
         step = self._fit() if self.query_one("#grid").display else 8
         first = self._first + direction * step
         if first < count:
@@ -220,33 +239,21 @@ class RunScreen(Replayed, ChartedScreen):
             self.redraw()
 
     def action_prompt(self, direction: int) -> None:
-        """Another prompt, or a line of the messages."""
         if self._telling:
             self.query_one("#messages", Lines).scroll_relative(y=direction, animate=False)
             return
         self._prompt += direction
         self.redraw()
 
-    def action_filter(self) -> None:
-        """Type what charts must hold."""
-        self.query_one(FilterLine).begin()
-
-    def on_line_entered(self, event: LineEntered) -> None:
-        """Filter while it is typed."""
-        self._wanted, self._first = event.text, 0
-        self.redraw()
-
-    def on_line_left(self, event: LineLeft) -> None:
-        """Keys are the screen's again."""
-        self.set_focus(None)
+    def on_filter_line_entered(self, event: FilterLine.Entered) -> None:
+        self._first = 0
+        super().on_filter_line_entered(event)
 
     def action_edit(self) -> None:
-        """Start again with another configuration."""
         if self._run is not None:
             self.dashboard.new_run(str(self._run.run.manifest))
 
     def action_back(self) -> None:
-        """From messages, replay or one chart to all, then to the runs."""
         if self._telling:
             self._telling = ""
         elif self._large:
@@ -254,8 +261,8 @@ class RunScreen(Replayed, ChartedScreen):
         elif self.replay:
             self.action_replay()
             return
-        elif self._wanted:
-            self._wanted = ""
+        elif self.wanted:
+            self.wanted = ""
             self.query_one(FilterLine).value = ""
         else:
             self.dashboard.action_show_mode("runs")
@@ -263,7 +270,6 @@ class RunScreen(Replayed, ChartedScreen):
         self.redraw()
 
     def action_messages(self) -> None:
-        """All messages, then the engine's console, then the charts again."""
         self._telling = {"": MESSAGES, MESSAGES: CONSOLE}.get(self._telling, "")
         if self._run is not None:
             self._run.wants_console = self._telling == CONSOLE

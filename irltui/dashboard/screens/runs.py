@@ -13,7 +13,6 @@ from textual.timer import Timer
 
 from irltui.dashboard.charts import frame, plotted
 from irltui.dashboard.keymap import EVERYWHERE, RUNS, Key, bindings
-from irltui.dashboard.messages import LineEntered, LineLeft
 from irltui.dashboard.run_rows import about_rows, heading_row, item_row, newest_rows
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.screens.dialogs import TextDialog
@@ -25,21 +24,20 @@ from irltui.dashboard.widgets.filter_line import FilterLine
 from irltui.dashboard.widgets.lens import Lens
 from irltui.dashboard.widgets.lines import Lines
 from irltui.dashboard.widgets.plotted import Frame
-from irltui.dashboard.widgets.spans import Row, S
 from irltui.runs.folder import is_run
 from irltui.runs.status import WORKING
 from irltui.views.charts import charts_of
 from irltui.views.replay import Moment
 from irltui.views.run_query import matches
+from irltui.views.spans import Row, S
 
 PREVIEW_AFTER = 0.15  # seconds that the cursor rests on a row before its run is read
 LENS, UNSMOOTHED = Lens(), Lens(smoothing=1)
 
 
 class RunsScreen(MainScreen):
-    """All runs of the folder."""
-
     TAB = 1
+    KEYS_GO_TO = "list"
     SCOPES = (RUNS, EVERYWHERE)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
@@ -47,11 +45,10 @@ class RunsScreen(MainScreen):
         super().__init__()
         self._items: list[Item] = []
         self._folded: frozenset[tuple[str, ...]] = frozenset()
-        self._query, self._order, self._group = "", NAME, STUDY
+        self._order, self._group = NAME, STUDY
         self._timer: Timer | None = None
 
     def body(self) -> ComposeResult:
-        """Three ways to begin, or list and preview; a line to filter by."""
         with Vertical(id="first"):
             yield Lines("welcome", selectable=True)
             yield Chart("example", still=True)
@@ -72,7 +69,6 @@ class RunsScreen(MainScreen):
         return self.store.listed and not self.store.lines
 
     def draw(self) -> None:
-        """Show the list, the cursor on the row it was on."""
         self.set_class(self._is_empty, "empty")
         self.set_class(not self.store.listed, "unread")
         if self._is_empty:
@@ -82,7 +78,6 @@ class RunsScreen(MainScreen):
         self._draw_preview()
 
     def corner(self) -> Row:
-        """How many runs there are, and how many work."""
         lines = self.store.lines
         if not lines:
             return [S("no runs yet" if self.store.listed else "reading", "muted")]
@@ -90,7 +85,6 @@ class RunsScreen(MainScreen):
         return [S(f"{len(lines)} runs", "muted"), S(f"   ● {alive} running" if alive else "", "good")]
 
     def keys(self) -> list[Key]:
-        """Of an empty folder only those that begin something."""
         found = list(super().keys())
         if not self._is_empty:
             return found
@@ -109,7 +103,7 @@ class RunsScreen(MainScreen):
     def _draw_list(self) -> None:
         listing = self.query_one("#list", Lines)
         chosen = self._chosen
-        shown = [line for line in self.store.lines if matches(self._query, _known(line), line.config)]
+        shown = [line for line in self.store.lines if matches(self.wanted, _known(line), line.config)]
         self._items = items(shown, self._order, self._group, self._folded)
         width = listing.room
         rows = [item_row(one, self.store, width, is_folded=one.key in self._folded) for one in self._items]
@@ -169,12 +163,10 @@ class RunsScreen(MainScreen):
 
     @property
     def chosen(self) -> Line | None:
-        """The run under the cursor."""
         return self._chosen.line if self._chosen is not None else None
 
     @on(Lines.Moved, "#list")
     def moved(self) -> None:
-        """Tell about another run."""
         self._draw_preview()
 
     @on(Lines.Chosen)
@@ -182,17 +174,7 @@ class RunsScreen(MainScreen):
         """A second click opens."""
         self.action_open()
 
-    def on_line_entered(self, event: LineEntered) -> None:
-        """Filter while it is typed."""
-        self._query = event.text
-        self.redraw()
-
-    def on_line_left(self, event: LineLeft) -> None:
-        """Back to the list."""
-        self.query_one("#list").focus()
-
     def action_open(self) -> None:
-        """Open a run; of a study or of several seeds show or hide what is in it."""
         if self._is_empty:
             self._begin(WAYS[self.query_one("#welcome", Lines).index // self.query_one("#welcome", Lines).tall].action)
             return
@@ -231,7 +213,6 @@ class RunsScreen(MainScreen):
             self.answer("o", f"{text}: no such folder", "bad", "×")
 
     def action_mark(self) -> None:
-        """Mark the runs of a row, and go to the next."""
         if (item := self._chosen) is None:
             return
         known = set(self.store.marked)
@@ -243,7 +224,6 @@ class RunsScreen(MainScreen):
         self.query_one("#list", Lines).action_move(1)
 
     def action_mark_shown(self) -> None:
-        """Mark every run that is shown, or take all marks away."""
         shown = [line.path for one in self._items if one.level == 0 for line in one.lines]
         every = set(shown) <= set(self.store.marked)
         for path in shown:
@@ -256,12 +236,10 @@ class RunsScreen(MainScreen):
         self.answer(key, f"{len(self.store.marked)} marked: 4 compares them", "foreground", "◆")
 
     def action_filter(self) -> None:
-        """Type a filter."""
         if not self._is_empty:
-            self.query_one(FilterLine).begin()
+            super().action_filter()
 
     def action_sort(self) -> None:
-        """The next order; in an empty folder, open another one."""
         if self._is_empty:
             self._ask_for_folder()
             return
@@ -271,13 +249,11 @@ class RunsScreen(MainScreen):
         self.answer("o", f"ordered by {self._order}", "foreground")
 
     def action_group(self) -> None:
-        """The next way to group."""
         self._group = GROUPS[(GROUPS.index(self._group) + 1) % len(GROUPS)]
         self.redraw()
         self.answer("g", f"grouped by {self._group}", "foreground")
 
     def action_new_run(self) -> None:
-        """Fill in a new run."""
         self.dashboard.new_run()
 
 

@@ -10,19 +10,18 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
-from irltui.dashboard.figures import number
 from irltui.dashboard.keymap import ENGINE, EVERYWHERE, REPLAY, SAMPLES, bindings
-from irltui.dashboard.messages import LineEntered, LineLeft
 from irltui.dashboard.screens.replayed import Replayed
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.filter_line import FilterLine
 from irltui.dashboard.widgets.lines import Lines
-from irltui.dashboard.widgets.marks import state_mark
-from irltui.dashboard.widgets.spans import Row, S, fit, flow, tail
 from irltui.dashboard.widgets.timeline import STEPS, Mode, timeline
 from irltui.runs.events import ASKED, BEFORE_TRAINING, Sample
 from irltui.text import safe
-from irltui.views.told import Told, told
+from irltui.views.answers import AnswerHistory, answer_histories
+from irltui.views.marks import state_mark
+from irltui.views.numbers import number
+from irltui.views.spans import Row, S, fit, flow, tail
 
 _WIDEST = 100  # columns of text that are comfortable to read
 _CELL = 7  # columns of an iteration in the strip
@@ -34,21 +33,20 @@ class SamplesScreen(Replayed):
     """The prompts of the open run, and how each answer became what it is."""
 
     TAB = 3
+    KEYS_GO_TO = "prompts"
     SCOPES = (SAMPLES, REPLAY, ENGINE, EVERYWHERE)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
     def __init__(self) -> None:
         super().__init__()
         self._run: OpenRun | None = None
-        self._prompts: list[Told] = []
+        self._prompts: list[AnswerHistory] = []
         self._mode = Mode.SINCE
         self._chosen: int | None = None  # the outer iteration; None follows the newest
         self._token = 0
-        self._wanted = ""
         self._shown: tuple[object, ...] = ()
 
     def body(self) -> ComposeResult:
-        """Prompts, and beside or below them the chosen one."""
         yield Lines("progress", classes="one")
         with Horizontal(id="both"):
             yield Lines("prompts", selectable=True)
@@ -59,14 +57,12 @@ class SamplesScreen(Replayed):
         yield FilterLine()
 
     def corner(self) -> Row:
-        """The run, and how it is doing."""
         run = self.store.current
         return [S(tail(run.name, 40), "muted"), S("  "), *state_mark(run.state, word=False)] if run else []
 
     # -- drawing ---------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        """Show the open run."""
         run, moment = self.store.current, self.moment
         if run is not self._run:
             self._run, self._chosen, self._token = run, None, 0
@@ -75,8 +71,7 @@ class SamplesScreen(Replayed):
         self.set_class(self.replay is not None, "replaying")
         if self.replay is not None:
             self.draw_progress()
-        words = self._wanted.casefold().split()
-        self._prompts = [one for one in told(moment) if all(word in one.prompt.casefold() for word in words)]
+        self._prompts = [one for one in answer_histories(moment) if self.holds(one.prompt)]
         listing = self.query_one("#prompts", Lines)
         listing.say(*(_prompt_row(one, listing.room) for one in self._prompts))
         if self.focused is None:
@@ -84,22 +79,13 @@ class SamplesScreen(Replayed):
         if self._prompts:
             self._draw_answer(self._prompts[min(listing.index, len(self._prompts) - 1)])
             return
-        words = (
-            "No prompt has this text. / changes it." if self._wanted else "Answers to the fixed prompts come when the"
-        )
-        rest = "" if self._wanted else "first outer iteration ends. S asks a prompt of yours."
-        self.say("strip"), self.say("mode")
-        self.say("history", [], [S(words, "muted")], [S(rest, "muted")])
-
-    def _draw_nothing(self) -> None:
         words = ["Answers to the fixed prompts come when the", "first outer iteration ends. S asks a prompt of yours."]
-        if self._wanted:
-            words = ["No prompt has this text. / changes it."]
+        words = ["No prompt has this text. / changes it."] if self.wanted else words
         self.say("strip")
         self.say("mode")
         self.say("history", [], *([S(line, "muted")] for line in words))
 
-    def _draw_answer(self, one: Told) -> None:
+    def _draw_answer(self, one: AnswerHistory) -> None:
         outers = [answer.outer_iteration for answer in one.answers]
         chosen = self._chosen if self._chosen in outers else outers[-1]
         strip, history = self.query_one("#strip", Lines), self.query_one("#history", Lines)
@@ -122,7 +108,7 @@ class SamplesScreen(Replayed):
             y = max(0, top - max(history.size.height - _ABOVE, 1))
             self.call_after_refresh(history.scroll_to, y=y, animate=False)
 
-    def _legend(self, one: Told, answer: Sample) -> Row:
+    def _legend(self, one: AnswerHistory, answer: Sample) -> Row:
         if self._mode is not Mode.TOKENS:
             marks = [S("   "), S("new", "gap", "bu"), S("  "), S("gone", "muted", "s")]
             return [S(self._mode), *(marks if self._mode is not Mode.PLAIN else [])]
@@ -144,7 +130,7 @@ class SamplesScreen(Replayed):
 
     def show_asked(self) -> None:
         """The newest answer to a prompt that somebody typed."""
-        self._wanted, self._chosen = "", None
+        self.wanted, self._chosen = "", None
         self.redraw()
         at = next((i for i, one in enumerate(self._prompts) if one.newest.prompt_id == ASKED), None)
         if at is not None:
@@ -153,15 +139,12 @@ class SamplesScreen(Replayed):
 
     @on(Lines.Moved, "#prompts")
     def moved(self) -> None:
-        """Another prompt."""
         self.redraw()
 
     def action_prompt(self, direction: int) -> None:
-        """Another prompt."""
         self.query_one("#prompts", Lines).action_move(direction)
 
     def action_iteration(self, direction: int) -> None:
-        """Another outer iteration."""
         if not self._prompts:
             return
         one = self._prompts[min(self.query_one("#prompts", Lines).index, len(self._prompts) - 1)]
@@ -172,55 +155,37 @@ class SamplesScreen(Replayed):
         self.redraw()
 
     def action_diff(self) -> None:
-        """What changes are shown against."""
         self._mode = _MODES.get(self._mode, Mode.SINCE)
         self.redraw()
 
     def action_colour(self) -> None:
-        """Tokens by reward, or words."""
         self._mode = Mode.SINCE if self._mode is Mode.TOKENS else Mode.TOKENS
         self.redraw()
 
     def action_token(self, direction: int) -> None:
-        """Read another token's reward."""
         self._mode = Mode.TOKENS
         self._token += direction
         self.redraw()
 
     def action_scroll_page(self, direction: int) -> None:
-        """Scroll the history."""
         history = self.query_one("#history", Lines)
         history.scroll_relative(y=direction * max(1, history.size.height - 2), animate=False)
 
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self.query_one(FilterLine).begin()
-
-    def on_line_entered(self, event: LineEntered) -> None:
-        """Filter while it is typed."""
-        self._wanted = event.text
-        self.redraw()
-
-    def on_line_left(self, event: LineLeft) -> None:
-        """Keys are the list's again."""
-        self.query_one("#prompts").focus()
-
     def action_back(self) -> None:
-        """From the replay to now, then to the curves."""
         if self.replay:
             self.action_replay()
             return
         self.dashboard.action_show_mode("run")
 
 
-def _prompt_row(one: Told, room: int) -> Row:
+def _prompt_row(one: AnswerHistory, room: int) -> Row:
     """A prompt and the reward of its newest answer; a dot if the last iteration changed that."""
     reward = "" if one.newest.reward is None else number(one.newest.reward, sign=True)
     text = [S("• " if one.changed else "  ", "gap", "b"), S(fit(one.prompt, max(room - 11, 8)))]
     return [*text, S(" "), S(f"{reward:>7} ", "muted")]
 
 
-def _strip_rows(one: Told, outers: list[int], chosen: int, room: int) -> list[Row]:
+def _strip_rows(one: AnswerHistory, outers: list[int], chosen: int, room: int) -> list[Row]:
     """A cell for each outer iteration, its reward above its number; it follows the chosen one."""
     many = max((room - 4) // _CELL, 1)
     first = max(0, min(outers.index(chosen) - many // 2, len(outers) - many))

@@ -52,11 +52,9 @@ class Chart(Widget, can_focus=True):
 
     @property
     def palette(self) -> Palette:
-        """The styles of the theme."""
         return cast("Dashboard", self.app).palette
 
     def show(self, curves: Sequence[Plotted], frame: Frame, lens: Lens | None = None) -> None:
-        """Show these curves."""
         self.curves, self.frame, self.lens = curves, frame, lens or self.lens
         self.redraw()
 
@@ -80,7 +78,6 @@ class Chart(Widget, can_focus=True):
         return float((x[min(max(at, 0), len(x) - 1)] - low) / span)
 
     def redraw(self) -> None:
-        """Draw into cells, and paint the spans that changed."""
         width, height = self.size
         if width < NARROWEST or height < LOWEST:
             return
@@ -98,12 +95,10 @@ class Chart(Widget, can_focus=True):
             self.refresh(*dirty)
 
     def repaint(self) -> None:
-        """The same cells in the colours of another theme."""
         self._strips.clear()
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One row of cells."""
         palette = self.palette
         if y >= len(self._cells):
             return Strip.blank(self.size.width, palette.style())
@@ -122,29 +117,24 @@ class Chart(Widget, can_focus=True):
     # -- what happens to it --------------------------------------------------------------------
 
     def on_resize(self) -> None:
-        """Fit the new size at once."""
         self._cells.clear()
         self._strips.clear()
         self.redraw()
 
     def on_focus(self) -> None:
-        """The title takes the accent."""
         self.redraw()
 
     def on_blur(self) -> None:
-        """The title gives the accent back."""
         self.redraw()
 
     def _share(self, event: events.MouseEvent) -> float:
         return min(1.0, max(0.0, event.x / max(1, self.size.width - 1)))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Zoom out."""
         if not self._still:
             self.post_message(self.Zoom(-1, self._share(event)))
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Zoom in."""
         if not self._still:
             self.post_message(self.Zoom(1, self._share(event)))
 

@@ -12,13 +12,12 @@ from itertools import pairwise
 import numpy as np
 from rich.cells import cell_len
 
-from irltui.dashboard.figures import EXPONENT, decimals, number, ticks
 from irltui.dashboard.widgets.lens import Lens
 from irltui.dashboard.widgets.plotted import Frame, Plotted, on_log, y_range
-from irltui.dashboard.widgets.spans import clean
 from irltui.views import braille
 from irltui.views.curves import Curve, between, pieces, smooth, thin, value_at
-from irltui.views.numbers import duration
+from irltui.views.numbers import EXPONENT, decimals, duration, number, ticks
+from irltui.views.spans import clean
 
 Cell = tuple[str, str, str, bool]
 """Character, ink, ground, bold."""
@@ -76,7 +75,6 @@ class End:
 def draw(
     curves: Sequence[Plotted], frame: Frame, lens: Lens, size: tuple[int, int], glyphs: Sequence[str], focused: bool
 ) -> Cells:
-    """The whole chart in cells; `size` is (columns, rows), at least NARROWEST by LOWEST."""
     width, height = size
     cells = [[BLANK] * width for _ in range(height)]
     if lens.log:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import Input
-
-from irltui.dashboard.messages import LineEntered, LineLeft
 
 
 class FilterLine(Input):
@@ -19,27 +18,33 @@ class FilterLine(Input):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "clear", show=False)]
 
+    class Entered(Message):
+        """The text has changed."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Left(Message):
+        """The line was left."""
+
     def __init__(self, hint: str = "words to show; enter keeps them, esc clears") -> None:
         super().__init__(placeholder=hint, disabled=True, compact=True)
 
     def begin(self) -> None:
-        """Show the line and type into it."""
         self.display, self.disabled = True, False
         self.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter as it is typed."""
         event.stop()
-        self.post_message(LineEntered(event.value))
+        self.post_message(self.Entered(event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the filter."""
         event.stop()
         self.display, self.disabled = bool(self.value), True
-        self.post_message(LineLeft(kept=True))
+        self.post_message(self.Left())
 
     def action_drop(self) -> None:
-        """Drop the filter."""
         self.value = ""
         self.display, self.disabled = False, True
-        self.post_message(LineLeft(kept=False))
+        self.post_message(self.Left())

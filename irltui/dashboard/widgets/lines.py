@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from irltui.dashboard.theme import Palette
-from irltui.dashboard.widgets.spans import Row, clean
+from irltui.views.spans import Row, clean
 
 if TYPE_CHECKING:
     from irltui.dashboard.app import Dashboard
@@ -64,16 +64,13 @@ class Lines(ScrollView):
 
     @property
     def palette(self) -> Palette:
-        """The styles of the theme."""
         return cast("Dashboard", self.app).palette
 
     @property
     def room(self) -> int:
-        """Columns for text."""
         return max(0, self.scrollable_content_region.width - self.can_focus)
 
     def say(self, *rows: Row) -> None:
-        """Show these rows; rows that stand there already are left alone."""
         old, self.rows = self.rows, list(rows)
         last = max(len(rows) - self.tall, 0)
         self.index = min(self.index, last)
@@ -94,7 +91,6 @@ class Lines(ScrollView):
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One row, its spans in the colours of the theme."""
         palette, at = self.palette, y + round(self.scroll_y)
         width = self.scrollable_content_region.width
         here = self.can_focus and at < len(self.rows) and at // self.tall == self.index // self.tall
@@ -113,7 +109,6 @@ class Lines(ScrollView):
         return Strip(parts).adjust_cell_length(width, blank).simplify()
 
     def action_move(self, by: int) -> None:
-        """Move the cursor, or scroll where there is none."""
         if not self.can_focus:
             self.scroll_relative(y=by, animate=False)
             return
@@ -134,9 +129,7 @@ class Lines(ScrollView):
             self.action_move(at // self.tall - self.index // self.tall)
 
     def on_focus(self) -> None:
-        """The cursor takes the accent."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """The cursor keeps a grey bar."""
         self.refresh()

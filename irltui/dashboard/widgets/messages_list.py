@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from irltui.dashboard.store import OpenRun
-from irltui.dashboard.widgets.spans import Row, S
 from irltui.runs.status import State
 from irltui.text import safe
 from irltui.views.numbers import bytes_
 from irltui.views.replay import Moment
+from irltui.views.spans import Row, S
 
 _LEVELS = {
     "critical": ("!!", "bad"),
@@ -36,8 +36,8 @@ def message_rows(run: OpenRun, moment: Moment) -> list[Row]:
     found += [(line.time, _marked(_LEVELS.get(line.level), safe(line.text))) for line in history.log]
     found.sort(key=lambda item: item[0])
     rows = [[S(_clock(at), "muted"), S("  "), *row] for at, row in found if at <= moment.time]
-    if run.malformed:
-        rows.append([S(f"! {run.malformed} damaged lines in events.jsonl were left out", "warn")])
+    if history.damaged:
+        rows.append([S(f"! {history.damaged} damaged lines in events.jsonl were left out", "warn")])
     head: list[Row] = [[S("Messages", "foreground", "b"), S(f"   {_HINT}", "muted")], []]
     tail = [[], *console_rows(run)] if run.state in {State.CRASHED, State.FAILED} and run.console else []
     return [*head, *(rows or [[S("No messages yet.", "muted")]]), *tail]

@@ -53,7 +53,6 @@ class Frame:
 
 
 def on_log(curves: Sequence[Plotted], frame: Frame) -> tuple[list[Plotted], Frame]:
-    """The same with log10 of y; what lies at or below zero has no place."""
     band, level = frame.band, frame.level
     band = Band(math.log10(band.low), math.log10(band.high), band.name) if band and band.low > 0 else None
     level = Level(math.log10(level.value), level.name) if level and level.value > 0 else None

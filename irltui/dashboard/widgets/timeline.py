@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from irltui.dashboard.figures import number
-from irltui.dashboard.widgets.marks import meter
-from irltui.dashboard.widgets.spans import Row, S, fit, flow
 from irltui.runs.events import ASKED, BEFORE_TRAINING, Sample
 from irltui.text import safe
-from irltui.views.told import Told, iteration_name
-from irltui.views.word_diff import ADDED, REMOVED, is_rewritten, word_diff
+from irltui.views.answers import AnswerHistory, iteration_name
+from irltui.views.marks import meter
+from irltui.views.numbers import number
+from irltui.views.spans import Row, S, fit, flow
+from irltui.views.word_diff import changed_words
 
 LONGEST = 8_000
 STEPS = (0, 22, 42, 62)
@@ -20,8 +20,6 @@ _METER_COLUMNS = 17
 
 
 class Mode(StrEnum):
-    """How the chosen answer is shown."""
-
     NEW = "new words"
     SINCE = "changes since the iteration before"
     AGAINST = "changes against the demonstration"
@@ -38,7 +36,7 @@ class Timeline:
 
 
 def timeline(
-    one: Told, width: int, chosen: int | None = None, mode: Mode = Mode.NEW, token: int | None = None
+    one: AnswerHistory, width: int, chosen: int | None = None, mode: Mode = Mode.NEW, token: int | None = None
 ) -> Timeline:
     """All answers to a prompt; the chosen outer iteration (None: the newest) in full."""
     rows: list[Row] = []
@@ -57,7 +55,7 @@ def timeline(
 
 
 def _answer(
-    one: Told, answer: Sample, before: Sample | None, width: int, mode: Mode, here: bool, token: int | None
+    one: AnswerHistory, answer: Sample, before: Sample | None, width: int, mode: Mode, here: bool, token: int | None
 ) -> list[Row]:
     same = before is not None and before.generation == answer.generation
     head = [*_mark(answer, here), *_reward(answer, one.scale)]
@@ -95,36 +93,18 @@ def _facts(answer: Sample, *, same: bool, here: bool, room: int, rewritten: bool
 
 
 def _spans(
-    one: Told, answer: Sample, before: Sample | None, mode: Mode, here: bool, token: int | None
+    one: AnswerHistory, answer: Sample, before: Sample | None, mode: Mode, here: bool, token: int | None
 ) -> tuple[list[S], bool]:
     text, ink = _text(answer.generation), "gap" if here else "foreground"
     if mode is Mode.TOKENS:
         return tokens(answer, one.token_scale, token), False
     if mode is Mode.AGAINST and one.demonstration:
-        return compared(_text(one.demonstration), text, removed=True)
+        return changed_words(_text(one.demonstration), text, removed=True)
     if mode is Mode.PLAIN or before is None:
         return [S(text, ink)], False
     if before.generation == answer.generation:
         return [S(text, ink)], False
-    return compared(_text(before.generation), text, removed=mode is Mode.SINCE)
-
-
-def compared(old: str, new: str, *, removed: bool) -> tuple[list[S], bool]:
-    """The new text with what is new underlined, with `removed` also what is gone; and whether it was rewritten."""
-    pieces = word_diff(old, new)
-    if is_rewritten(pieces):
-        return [S(new, "gap")], True
-    spans: list[S] = []
-    for piece in pieces:
-        bare = piece.text.lstrip()
-        space = S(piece.text[: len(piece.text) - len(bare)] or (" " if spans and spans[-1].look == "s" else ""))
-        if piece.change == REMOVED and removed:
-            spans += [S(" ") if spans else S(""), S(bare, "muted", "s")]
-        elif piece.change == ADDED:
-            spans += [space, S(bare, "gap", "bu")]
-        elif piece.change != REMOVED:
-            spans += [space, S(bare)]
-    return [span for span in spans if span.text], False
+    return changed_words(_text(before.generation), text, removed=mode is Mode.SINCE)
 
 
 def tokens(answer: Sample, scale: float, chosen: int | None = None) -> list[S]:
@@ -143,7 +123,7 @@ def tokens(answer: Sample, scale: float, chosen: int | None = None) -> list[S]:
     return spans
 
 
-def newest(one: Told, width: int, lines: int = 2) -> list[Row]:
+def newest(one: AnswerHistory, width: int, lines: int = 2) -> list[Row]:
     """The prompt in one line, and its newest answer in a few."""
     told = timeline(one, width - 2)  # room for the ellipsis
     shown = told.rows[told.at : told.at + 1 + lines]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from irltui.dashboard.keymap import (
@@ -31,7 +32,7 @@ SCREENS = {
 
 def test_no_key_means_two_things_on_one_screen() -> None:
     for name, used in SCREENS.items():
-        keys = Counter(key for entry in KEYS if entry.scope in used for key in entry.keys.split(","))
+        keys = Counter(key for entry in KEYS if entry.scope in used for key in re.split("[,/]", entry.keys))
         assert [key for key, count in keys.items() if count > 1] == [], name
 
 

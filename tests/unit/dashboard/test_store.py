@@ -47,7 +47,7 @@ def test_a_torn_last_line_waits_and_damaged_lines_are_counted(tmp_path: Path) ->
     with run.events.open("ab") as file:
         file.write(b"garbage\n\xff\xfe\n[1]\n" + b'{"seq":999,"time":1.0,"kind":"log","te')
     found = opened(Store(tmp_path), run)
-    assert found.malformed == 3
+    assert found.history.damaged == 3
     assert found.history.step == 3
     with run.events.open("ab") as file:
         file.write(b'xt":"whole now","level":"info"}\n')

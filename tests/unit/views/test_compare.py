@@ -157,9 +157,9 @@ def test_compare_prints_configuration_figures_curves_and_samples(study: Path) ->
         "╺╸ b",
         "reward.beta",
         "seeds 0, 1, 2",
-        "gold: quality",
-        "over items or over seeds",
-        "higher",
+        "Higher: better: b against a, gold: quality +0.100",
+        "95 % over 20 items",
+        "±0.",
     ):
         assert words in done.output, words
     assert "Why is the sky blue?" in done.output
@@ -167,9 +167,9 @@ def test_compare_prints_configuration_figures_curves_and_samples(study: Path) ->
     assert max(map(len, done.output.splitlines())) <= 140
 
 
-def test_compare_of_a_narrow_terminal_puts_a_value_on_a_line_of_its_own(study: Path) -> None:
+def test_compare_of_a_narrow_terminal_says_the_difference_alone(study: Path) -> None:
     done = CliRunner().invoke(app, ["compare", str(study)], env={"COLUMNS": "40"}, catch_exceptions=False)
-    assert re.search(r"^gold: quality\n  ━━ 0\.\d+ \[", done.output, re.MULTILINE)
+    assert re.search(r"^ gold: quality +↑ +\+0\.100 ▲ higher$", done.output, re.MULTILINE)
 
 
 def test_compare_as_json_holds_estimates_differences_and_curves(study: Path) -> None:

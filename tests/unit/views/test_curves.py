@@ -1,4 +1,4 @@
-"""Smoothing, thinning, ticks and dots: what is drawn is what was measured."""
+"""Smoothing, thinning and dots: what is drawn is what was measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from irltui.views import braille as dots
 from irltui.views.curves import (
-    GAP,
     Curve,
     Floats,
     ascending,
@@ -19,9 +18,7 @@ from irltui.views.curves import (
     logarithmic,
     pieces,
     smooth,
-    spark,
     thin,
-    ticks,
     value_at,
 )
 
@@ -102,14 +99,6 @@ def test_points_out_of_order_are_put_in_order() -> None:
     assert sorted_.y.tolist() == [10, 20, 30]
 
 
-@given(st.floats(), st.floats(), st.integers(0, 9))
-def test_ticks_are_round_few_and_inside_for_any_range(low: float, high: float, most: int) -> None:
-    found = ticks(low, high, most)
-    assert len(found) <= most
-    slack = abs(high - low) * 1e-6 if found else 0
-    assert all(low - slack <= tick <= high + slack for tick in found)
-
-
 @given(values)
 def test_limits_hold_every_finite_value(y: list[float]) -> None:
     low, high = limits([np.array(y)])
@@ -122,11 +111,6 @@ def test_the_value_at_a_place_is_the_last_one_before_it() -> None:
     assert value_at(made, 1.9) == 6
     assert value_at(made, math.inf) == 7
     assert math.isnan(value_at(made, -1))
-
-
-def test_a_sparkline_rises_and_marks_gaps() -> None:
-    assert spark(np.array([0.0, 1.0, 2.0, math.nan]), 4) == f"▁▅█{GAP}"
-    assert spark(np.empty(0), 4) == ""
 
 
 @settings(max_examples=200)

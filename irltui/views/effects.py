@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Effect:
         seeds: the difference of each seed that both arms have.
         low: end of the 95 % interval over items, or the lowest seed.
         items: how many items the interval is over, 0 if only seeds are known.
+        alone: what is said of a difference that nothing can judge.
+        spreads: half the 95 % interval of base and other, NaN where there is none.
     """
 
     name: str
@@ -45,10 +47,11 @@ class Effect:
     low: float = 0.0
     high: float = 0.0
     items: int = 0
+    spreads: tuple[float, float] = (math.nan, math.nan)
+    alone: str = "one run each"
 
     @property
     def difference(self) -> float:
-        """Other minus base."""
         return self.other - self.base
 
     @property
@@ -79,7 +82,7 @@ def verdict(effect: Effect) -> Verdict:
     if not math.isfinite(effect.difference):
         return Verdict("×", "not finite", "bad")
     if not effect.items and len(effect.seeds) < 2:
-        return Verdict("·", "one run each", "muted")
+        return Verdict("·", effect.alone, "muted")
     if not effect.is_found:
         return Verdict("≈", "no effect found" if effect.items else "seeds disagree", "muted")
     up = effect.difference > 0
@@ -94,8 +97,6 @@ def verdict(effect: Effect) -> Verdict:
 
 @dataclass(frozen=True)
 class Pair:
-    """The two arms that are compared, and what came of it."""
-
     sides: tuple[Side, ...] = ()
     base: int = 0
     other: int = 1
@@ -113,10 +114,27 @@ class Pair:
 def compared(sides: Sequence[Side], base: int, other: int, wanted: str) -> Pair:
     """Compare two arms; reads the stored items of benchmarks, so not on the event loop."""
     pair = (sides[base], sides[other])
-    rows = final_rows(pair, read_stored)
-    rows.sort(key=lambda row: row.name in METRICS)  # benchmarks first: they are what training is for
-    effects = tuple(made for row in rows if (made := _effect(row, pair)) is not None)
-    return Pair(tuple(sides), base, other, effects, wanted)
+    return Pair(tuple(sides), base, other, effects_of(final_rows(pair, read_stored), pair, 1), wanted)
+
+
+def effects_of(rows: Sequence[FinalRow], sides: Sequence[Side], other: int) -> tuple[Effect, ...]:
+    """What another arm has more than the first, benchmarks first: they are what training is for."""
+    ordered = sorted(rows, key=lambda row: row.name in METRICS)
+    return tuple(made for row in ordered if (made := _effect(row, sides, other)) is not None)
+
+
+def since_start(side: Side) -> Pair:
+    """An arm against itself before training."""
+    effects = []
+    for row in sorted(final_rows([side]), key=lambda row: row.name in METRICS):
+        pairs = [(_value(row.name, run.history, 0), _value(row.name, run.history, -1)) for run in side.runs]
+        known = [(a, b) for a, b in pairs if a is not None and b is not None and math.isfinite(b - a)]
+        if known:
+            seeds = tuple(b - a for a, b in known)
+            base, other = (sum(values) / len(known) for values in zip(*known, strict=True))
+            ends = min(seeds), max(seeds)
+            effects.append(Effect(row.name, _label(row), _better(row.name), base, other, seeds, *ends, alone="one run"))
+    return Pair((replace(side, name="start"), side), 0, 1, tuple(effects))
 
 
 def planned(sides: Sequence[Side]) -> tuple[int, int, str]:
@@ -137,22 +155,22 @@ def planned(sides: Sequence[Side]) -> tuple[int, int, str]:
     return 0, 1, plan.metric
 
 
-def _effect(row: FinalRow, pair: tuple[Side, Side]) -> Effect | None:
-    first, second = row.estimates
-    if first is None or second is None:
+def _effect(row: FinalRow, sides: Sequence[Side], at: int) -> Effect | None:
+    base, other = row.estimates[0], row.estimates[at]
+    if base is None or other is None:
         return None
-    seeds = _seeds(row.name, pair)
-    low, high, items = (min(seeds), max(seeds), 0) if seeds else (second.mean - first.mean,) * 2 + (0,)
-    if (found := row.against_first[1]) is not None:
+    seeds = _seeds(row.name, (sides[0], sides[at]))
+    low, high, items = (min(seeds), max(seeds), 0) if seeds else (other.mean - base.mean,) * 2 + (0,)
+    if (found := row.against_first[at]) is not None:
         interval = found.interval
         low, high, items, seeds = interval.low, interval.high, interval.n, found.by_seed
-    return Effect(row.name, _label(row), _better(row.name), first.mean, second.mean, tuple(seeds), low, high, items)
+    spreads = ((base.high - base.low) / 2, (other.high - other.low) / 2)
+    label, better = _label(row), _better(row.name)
+    return Effect(row.name, label, better, base.mean, other.mean, tuple(seeds), low, high, items, spreads)
 
 
 def _label(row: FinalRow) -> str:
-    benchmark, _, figure = row.name.partition("/")
-    text = metric(row.name).label if row.name in METRICS else f"{figure.replace('_', '-')} ({benchmark})"
-    return text[:1].upper() + text[1:]
+    return row.label if row.is_benchmark else row.label[:1].upper() + row.label[1:]
 
 
 def _better(name: str) -> int:
@@ -162,7 +180,7 @@ def _better(name: str) -> int:
 
 def _seeds(name: str, pair: tuple[Side, Side]) -> list[float]:
     """The difference of each seed that both arms have; of one run each, theirs."""
-    ends = [{run.seed: _end(name, run.history) for run in side.runs} for side in pair]
+    ends = [{run.seed: _value(name, run.history, -1) for run in side.runs} for side in pair]
     common = [seed for seed in ends[1] if seed in ends[0]]
     if not common and all(len(side) == 1 for side in ends):
         pairs = [(*ends[0].values(), *ends[1].values())]
@@ -171,17 +189,16 @@ def _seeds(name: str, pair: tuple[Side, Side]) -> list[float]:
     return [b - a for a, b in pairs if a is not None and b is not None and math.isfinite(b - a)]
 
 
-def _end(name: str, history: RunHistory) -> float | None:
-    series = history.metrics.get(name)
-    if series:
-        return float(series.last())
+def _value(name: str, history: RunHistory, at: int) -> float | None:
+    """The first (0) or the last (-1) value of a metric or of a benchmark's figure."""
+    if history.metrics.get(name):
+        return history.first(name) if at == 0 else history.last(name)
     benchmark, _, figure = name.partition("/")
     values = [e.values[figure].mean for e in history.evaluations if e.benchmark == benchmark and figure in e.values]
-    return values[-1] if values else None
+    return values[at] if values else None
 
 
 def curves(name: str, side: Side) -> list[Curve]:
-    """The curve of each run of an arm: of a metric, or of a benchmark's figure."""
     found = []
     for run in side.runs:
         if name in run.history.metrics:

@@ -1,4 +1,4 @@
-"""Figures, durations, and text that is only ever drawn."""
+"""Figures, durations, differences of words, and text that is only ever drawn."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irltui.dashboard.content import cell, shown, tail
-from irltui.views.numbers import age, bytes_, compact, duration, figure
+from irltui.views.numbers import age, bytes_, compact, duration, figure, number, ticks
+from irltui.views.spans import S, as_text, tail
 from irltui.views.word_diff import ADDED, KEPT, REMOVED, is_rewritten, word_diff
 
 
@@ -40,6 +40,25 @@ def test_a_duration_of_anything_is_short(seconds: float) -> None:
 )  # fmt: skip
 def test_figures_have_three_digits(value: float | None, text: str) -> None:
     assert figure(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"), (math.nan, "×"), (0, "0.000"), (-0.0351, "−0.035"), (0.0001, "0.000"), (1.184, "1.18"),
+        (19_230, "19.2k"), (37.0, "37"), (12.345, "12.3"),
+    ],
+)  # fmt: skip
+def test_screens_have_three_digits_and_at_most_three_decimals(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.integers(2, 6))
+def test_labels_of_an_axis_are_few_and_differ(low: float, span: float, most: int) -> None:
+    marks, places = ticks(low, low + span, most)
+    assert len(marks) <= most
+    if span > abs(low) * 0.1:
+        assert len({number(mark, places) for mark in marks}) == len(marks)
 
 
 @given(st.floats())
@@ -74,8 +93,8 @@ def test_very_long_texts_are_not_compared_word_by_word() -> None:
 
 
 @given(st.text(max_size=60))
-def test_shown_text_has_no_control_and_no_markup(text: str) -> None:
-    for made in (shown(text), shown(text, lines=True), cell(text)):
-        assert not any((ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0 for c in made.plain)
+def test_a_row_on_a_terminal_has_no_control_and_no_markup(text: str) -> None:
+    made = as_text([S(text)]).plain
+    assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in made)
     if text.isascii() and text.isprintable():
-        assert shown(text).plain == text
+        assert made == text

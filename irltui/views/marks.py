@@ -6,15 +6,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from irltui.dashboard.theme import STATES
-from irltui.dashboard.widgets.spans import Row, S
 from irltui.runs.status import State
 from irltui.views import braille
 from irltui.views.curves import Curve
+from irltui.views.spans import Row, S
+
+STATES = {  # a mark and an ink; the word stands beside them
+    State.WAITING: ("·", "muted"),
+    State.STARTING: ("◌", "muted"),
+    State.RUNNING: ("●", "good"),
+    State.PAUSED: ("‖", "warn"),
+    State.FINISHED: ("✓", "foreground"),
+    State.STOPPED: ("■", "warn"),
+    State.PREEMPTED: ("■", "warn"),
+    State.FAILED: ("✗", "bad"),
+    State.CRASHED: ("✗", "bad"),
+}
 
 
 def state_mark(state: State, *, word: bool = True) -> Row:
-    """A state as mark and word."""
     mark, ink = STATES.get(state, ("?", "muted"))
     return [S(mark, ink, "b"), S(f" {state}" if word else "", ink)]
 

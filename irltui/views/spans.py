@@ -1,4 +1,6 @@
-"""Text in spans, each with its ink: what all lines of the dashboard are made of. Knows no widget."""
+"""Text in spans, each with its ink: rows that the dashboard shows in the colours of its theme, and the command line
+in those of the terminal. Knows no widget.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from rich.text import Text
 
 from irltui.text import safe
 
@@ -21,6 +25,10 @@ class S(NamedTuple):
 
 
 Row = list[S]
+_TERMINAL = {
+    "good": "green", "warn": "yellow", "bad": "red", "muted": "bright_black", "faint": "bright_black",
+    "demonstration": "bright_blue", "generation": "yellow", "held-out": "magenta", "accent": "cyan",
+}  # fmt: skip
 
 
 def clean(text: str) -> str:
@@ -29,7 +37,6 @@ def clean(text: str) -> str:
 
 
 def length(row: Iterable[S]) -> int:
-    """Columns that a row takes."""
     return sum(cell_len(span.text) for span in row)
 
 
@@ -75,6 +82,12 @@ def flow(spans: Iterable[S], width: int, indent: int = 0) -> list[Row]:
     return rows
 
 
+def wrapped(row: Row, width: int) -> list[Row]:
+    """The row as it is if it fits, else in several, each as far in as the first."""
+    text = "".join(span.text for span in row)
+    return [row] if cell_len(text) <= width else flow(row, width, len(text) - len(text.lstrip(" ")))
+
+
 def _trim(row: Row) -> None:
     """Drop the spaces at the end of a row: nobody sees them but where they are underlined."""
     while len(row) > 1 and row[-1].text.isspace():
@@ -86,3 +99,19 @@ def _parts(word: str, room: int) -> Sequence[str]:
         return [word]
     size = max(1, room // (2 if cell_len(word) > len(word) else 1))
     return [word[i : i + size] for i in range(0, len(word), size)]
+
+
+def as_text(row: Iterable[S]) -> Text:
+    """The row in the 16 colours of a terminal."""
+    text = Text()
+    for span in row:
+        ground = _TERMINAL.get(span.ground.partition("~")[0])
+        style = Style(
+            color="black" if ground else _TERMINAL.get(span.ink.partition("~")[0]),
+            bgcolor=ground,
+            bold="b" in span.look or None,
+            underline="u" in span.look or None,
+            strike="s" in span.look or None,
+        )
+        text.append(clean(span.text), style)
+    return text
