@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from irltui.cli.learned import DATA, DECODING, finished_run, reading
-from irltui.cli.run import new_folder
 from irltui.cli.worker import handed_over
 from irltui.config.requests import OnRows, SampleRequest, ScoreRequest
 from irltui.config.sources import Sources
 from irltui.config.toml import value as toml
 from irltui.errors import EXIT_OK, ConfigError, IrltuiError
+from irltui.experiments.plan import create_run
 from irltui.experiments.process import start_engine
 from irltui.experiments.study import study_of
 from irltui.runs.control import Command, send
 from irltui.runs.events import Damaged, Event
-from irltui.runs.folder import RunFolder, create_run_folder, open_run_folder
+from irltui.runs.folder import RunFolder, new_folder, open_run_folder
 from irltui.runs.lock import refuse_if_held
-from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
+from irltui.runs.manifest import read_manifest
 from irltui.runs.reader import EventReader, read_history
 from irltui.runs.status import WORKING, State, read_status
 
@@ -73,9 +73,7 @@ def run(  # noqa: PLR0913 - an option each, as on the command line
     if study_of(target, assignments) is not None:
         raise ConfigError(f"{target} is a study of several runs", f"Start it in a terminal: irltui run {target}")
     loaded = sources.load()
-    folder = create_run_folder(Path(out) if out is not None else new_folder(sources.name))
-    write_manifest(folder, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
-    started = Run(folder)
+    started = Run(create_run(Path(out) if out is not None else new_folder(sources.name), loaded))
     started.resume()
     return started
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Seed, Target, TrustCode
 from irltui.console import out, out_json
 from irltui.text import safe
 
 if TYPE_CHECKING:
+    from irltui.config.load import Loaded
     from irltui.config.sources import Sources
     from irltui.experiments.study import Study
 
@@ -43,7 +44,7 @@ def show(  # noqa: PLR0913 - an option each
         return
     loaded = sources.load()
     if as_json:
-        out_json({"config": loaded.config.model_dump(mode="json"), "origins": dict(loaded.origins)})
+        out_json(_as_json(loaded))
     else:
         out(render(loaded).rstrip("\n"))
 
@@ -52,29 +53,19 @@ def _show_study(study: Study, sources: Sources, *, as_json: bool) -> None:
     from irltui.config.render import render
 
     seed = study.section.seeds[0]
-    loaded = {
-        arm.name: study.load(
-            arm,
-            seed,
-            Path(f"RUN/seed-{seed}"),
-            sources.flag_layers(),
-        )
-        for arm in study.arms
-    }
+    folder, flags = Path(f"RUN/seed-{seed}"), sources.flag_layers()
+    loaded = {arm.name: study.load(arm, seed, folder, flags) for arm in study.arms}
     if as_json:
-        out_json(
-            {
-                "study": study.section.model_dump(mode="json"),
-                "arms": {
-                    name: {"config": arm.config.model_dump(mode="json"), "origins": dict(arm.origins)}
-                    for name, arm in loaded.items()
-                },
-            }
-        )
+        arms = {name: _as_json(arm) for name, arm in loaded.items()}
+        out_json({"study": study.section.model_dump(mode="json"), "arms": arms})
         return
     for name, arm in loaded.items():
         out(f"# arm {safe(name)}, seed {seed} of {', '.join(map(str, study.section.seeds))}")
         out(render(arm))
+
+
+def _as_json(loaded: Loaded) -> dict[str, Any]:
+    return {"config": loaded.config.model_dump(mode="json"), "origins": dict(loaded.origins)}
 
 
 def schema() -> None:

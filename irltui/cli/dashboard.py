@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from irltui.experiments.process import start_engine
-from irltui.runs.folder import create_run_folder
-from irltui.runs.manifest import new_manifest, write_manifest
+from irltui.runs.folder import new_folder
 
 if TYPE_CHECKING:
     from irltui.config.load import Loaded
@@ -21,22 +18,15 @@ if TYPE_CHECKING:
     from irltui.experiments.study import Study
     from irltui.views.spans import Row
 
-_APP = "irltui.dashboard.app"
 RUNS = Path("runs")
 
 
-def has_dashboard() -> bool:
-    """Whether the dashboard is installed."""
-    return importlib.util.find_spec("irltui.dashboard") is not None
+def open_dashboard(run: Path | None, folder: Path | None = None) -> None:
+    """Show the dashboard on a run or on all runs of a folder."""
+    from irltui.dashboard.app import open_dashboard
 
-
-def open_dashboard(run: Path | None, folder: Path | None = None) -> bool:
-    """Show the dashboard on a run or on all runs of a folder; False if it is not installed."""
-    if not has_dashboard():
-        return False
     folder = folder or (run.parent if run is not None and run.parent != Path() else RUNS)
-    importlib.import_module(_APP).open_dashboard(folder, run, launch, look, check, report)
-    return True
+    open_dashboard(folder, run, launch, look, check, report)
 
 
 def look() -> Offers:
@@ -88,13 +78,12 @@ def launch(loaded: Loaded | Study, name: str) -> Path:
     Raises:
         IrltuiError: a folder cannot be made.
     """
-    from irltui.cli.run import new_folder
+    from irltui.experiments.plan import create_run
     from irltui.experiments.study import Study
 
     if isinstance(loaded, Study):
         return _launch_study(loaded, new_folder(name))
-    run = create_run_folder(new_folder(name))
-    write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
+    run = create_run(new_folder(name), loaded)
     start_engine(run)
     return run.path
 

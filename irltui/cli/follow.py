@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from subprocess import Popen, TimeoutExpired
-from typing import Protocol
+from textwrap import indent
 
 from irltui.cli import dashboard
-from irltui.cli.lines import Lines
+from irltui.cli.event_text import Lines
 from irltui.cli.summary import summary
 from irltui.console import complain, out, out_json, talk
 from irltui.errors import EXIT_INTERRUPTED, EXIT_OK, OutputError
@@ -25,30 +25,25 @@ from irltui.views.terminal import can_draw, has_screen
 POLL = 0.2  # seconds between looks at events.jsonl
 
 
-class Show(Protocol):
-    def __call__(self, event: Event, /) -> None:
-        """Show it."""
-        ...
+Show = Callable[[Event], None]
 
 
 def train(run: RunFolder, *, headless: bool, as_json: bool) -> int:
-    """Start or continue a run and follow it to its end; the exit code.
-
-    Raises:
-        RunFolderError: its folder cannot be written.
-    """
+    """Start or continue a run and follow it to its end; the exit code."""
     history, reader = RunHistory(), EventReader(run.events)
     while events := reader.poll():  # of earlier attempts
         history.take(events)
     history.end = None
     engine = start_engine(run)
     with signals_to(lambda: [(engine, run)]) as asked:
-        if not as_json and not headless and _has_dashboard():
+        if not as_json and not headless and has_screen():
             dashboard.open_dashboard(run.path)
             if engine.poll() is None:
                 talk(f"detached; the run continues: irltui show {safe(run.path)}")
                 return EXIT_OK
         else:
+            if not as_json and not headless:
+                talk("no terminal for the dashboard: running headless")
             talk(f"run folder: {safe(run.path)}")
         with _display(history, as_json=as_json) as show:
             returned = follow(engine, reader, history, show)
@@ -74,11 +69,8 @@ def follow(engine: Popen[bytes], reader: EventReader, history: RunHistory, show:
         if returned is not None and not events:
             return returned
         if returned is None:
-            _rest(engine)
-
-
-def json_lines(event: Event) -> None:
-    json_line(event)
+            with suppress(TimeoutExpired):
+                engine.wait(POLL)
 
 
 def json_line(event: Event, **above: str) -> None:
@@ -113,26 +105,9 @@ def _nothing(event: Event) -> None:
     """The display reads the history by itself."""
 
 
-def _rest(engine: Popen[bytes]) -> None:
-    try:
-        engine.wait(POLL)
-    except TimeoutExpired:
-        return
-
-
-def _has_dashboard() -> bool:
-    if not has_screen():
-        talk("no terminal for the dashboard: running headless")
-        return False
-    if not dashboard.has_dashboard():
-        talk("no dashboard in this installation: running headless")
-        return False
-    return True
-
-
 def _display(history: RunHistory, *, as_json: bool) -> AbstractContextManager[Show]:
     if as_json:
-        return nullcontext(json_lines)
+        return nullcontext(json_line)
     return live(history) if can_draw() else nullcontext(text_lines())
 
 
@@ -158,11 +133,7 @@ def _complain(run: RunFolder, history: RunHistory, returned: int) -> None:
     if history.end is not None:
         reason, hint = history.end.reason, history.end.hint
     if tail := console_tail(run):
-        complain(f"last lines of {safe(run.console)}:\n{_indented(tail)}")
+        complain(f"last lines of {safe(run.console)}:\n{indent(tail, '  ')}")
     complain(f"error: {safe(reason, lines=True)}")
     if hint:
         complain(f"hint: {safe(hint, lines=True)}")
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())

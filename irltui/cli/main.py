@@ -114,8 +114,9 @@ def _look_into(folder: Path) -> None:
     from irltui.runs.folder import is_run
     from irltui.views.terminal import has_screen
 
-    opened = has_screen() and (open_dashboard(folder) if is_run(folder) else open_dashboard(None, folder))
-    if not opened:
+    if has_screen():
+        open_dashboard(*((folder,) if is_run(folder) else (None, folder)))
+    else:
         app(["show" if is_run(folder) else "runs", str(folder)], prog_name="irltui")
 
 
@@ -154,5 +155,7 @@ def irltui(
         from irltui.console import out
         from irltui.views.terminal import has_screen
 
-        if not (has_screen() and open_dashboard(None)):
+        if has_screen():
+            open_dashboard(None)
+        else:
             out(context.get_help())

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import queue
     import subprocess
 
-if TYPE_CHECKING:
     from irltui.api.registry import Registry
     from irltui.config.requests import PluginRequest
 
@@ -247,7 +246,6 @@ def _lines_of(child: subprocess.Popen[str], plugin: str, looked: Looked, limit: 
 
 
 def _read(stream: Any, lines: queue.Queue[str | None]) -> None:
-
     for line in stream:
         lines.put(line)
     lines.put(None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -38,8 +39,10 @@ def runs(
     """
     import shutil
 
+    from irltui.runs.status import read_status
+
     found = _find(folder)
-    rows = [_Row(run) for run in found]
+    rows = [_Row(run, read_status(run), _algorithm(run)) for run in found]
     rows.sort(key=lambda row: row.status.time, reverse=True)
     if as_json:
         out_json([row.as_json() for row in rows])
@@ -74,44 +77,28 @@ def _find(folder: Path) -> Found:
         raise NoRunError(f"{safe(folder)}: {safe(error.strerror or error)}", "Name a folder with runs.") from None
 
 
-class _Row:
-    def __init__(self, run: RunFolder) -> None:
-        from irltui.runs.status import read_status
-
-        self._run = run
-        self.status: Status = read_status(run)
-        self._algorithm = _algorithm(run)
+class _Row(NamedTuple):
+    run: RunFolder
+    status: Status
+    algorithm: str
 
     def as_text(self) -> list[str]:
         from irltui.runs.event_lines import number
 
         status = self.status
-        values = [status.values.get(name) for name in COLUMNS]
         return [
-            safe(self._run.path),
+            safe(self.run.path),
             status.state.value,
-            safe(self._algorithm, limit=12),
+            safe(self.algorithm, limit=12),
             f"{min(status.outer_iteration + 1, status.outer_iterations)}/{status.outer_iterations}",
             f"{status.step}/{status.total_steps}",
-            *(figure(number(value)) for value in values),
+            *(figure(number(status.values.get(name))) for name in COLUMNS),
             f"{age(time.time() - status.time)} ago",
         ]
 
     def as_json(self) -> dict[str, Any]:
-        status = self.status
-        return {
-            "run": str(self._run.path),
-            "state": status.state,
-            "phase": status.phase,
-            "algorithm": self._algorithm,
-            "outer_iteration": status.outer_iteration,
-            "outer_iterations": status.outer_iterations,
-            "step": status.step,
-            "total_steps": status.total_steps,
-            "time": status.time,
-            "host": status.host,
-            "values": status.values,
-        }
+        known = {name: value for name, value in asdict(self.status).items() if name != "reason"}
+        return {"run": str(self.run.path), "algorithm": self.algorithm, **known}
 
 
 def _algorithm(run: RunFolder) -> str:

@@ -38,7 +38,7 @@ def show(run: Run, as_json: Json = False) -> None:
         out_json(_as_json(folder, manifest, state, history))
         return
     lines = [*_about(manifest), *_charts(history), summary(folder, history, state)]
-    lines += [*_earlier_advice(history), *_alerts(history), *_reason(history), *_passed_over(history)]
+    lines += [*_messages(history), *_reason(history), *_passed_over(history)]
     out("\n".join(lines))
 
 
@@ -67,18 +67,13 @@ def _at(config: Any, table: str, key: str) -> Any:
         return "?"
 
 
-def _earlier_advice(history: RunHistory) -> Iterator[str]:
-    """Advice on all iterations but the last, which the summary prints."""
-    from irltui.cli.summary import ALERTS
-
-    for advice in history.advice[-ALERTS:-1]:
-        yield f"after outer iteration {advice.outer_iteration + 1}: {safe(advice.text, limit=400)}"
-
-
-def _alerts(history: RunHistory) -> Iterator[str]:
+def _messages(history: RunHistory) -> Iterator[str]:
+    """Alerts, and advice on all iterations but the last, which the summary prints."""
     from irltui.cli.summary import ALERTS
     from irltui.views.alerts import counted, times
 
+    for advice in history.advice[-ALERTS:-1]:
+        yield f"after outer iteration {advice.outer_iteration + 1}: {safe(advice.text, limit=400)}"
     alerts = counted(history.alerts)
     for alert, count in alerts[-ALERTS:]:
         yield f"{safe(alert.level)} at step {alert.step}: {safe(alert.text, limit=400)}{times(count)}"

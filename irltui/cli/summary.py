@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from irltui.cli.lines import interval
+from irltui.cli.event_text import interval
 from irltui.console import columns
 from irltui.errors import EXIT_USAGE
 from irltui.runs.folder import RunFolder

@@ -28,7 +28,7 @@ def watch(
     import time
 
     from irltui.cli.dashboard import open_dashboard
-    from irltui.cli.follow import json_lines, text_lines
+    from irltui.cli.follow import json_line, text_lines
     from irltui.cli.summary import summary
     from irltui.runs.events import Event
     from irltui.runs.folder import open_run_folder
@@ -38,10 +38,11 @@ def watch(
     from irltui.views.terminal import has_screen
 
     folder = open_run_folder(run)
-    if not headless and not as_json and has_screen() and open_dashboard(folder.path):
+    if not headless and not as_json and has_screen():
+        open_dashboard(folder.path)
         return
     history, reader = RunHistory(), EventReader(folder.events)
-    show = json_lines if as_json else text_lines()
+    show = json_line if as_json else text_lines()
     past: list[Event] = []
     while events := reader.poll():
         past += events

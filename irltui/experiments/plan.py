@@ -122,6 +122,17 @@ def grid_plan(
     return Plan(folder, tuple(loaded)), loaded
 
 
+def create_run(path: Path, loaded: Loaded) -> RunFolder:
+    """A new run, with its configuration.
+
+    Raises:
+        RunFolderError: its folder cannot be made.
+    """
+    run = create_run_folder(path)
+    write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
+    return run
+
+
 def make(plan: Plan, loaded: Mapping[PlannedRun, Loaded]) -> None:
     """Make the folder of every run that is not there yet, and write plan.json; runs that an earlier plan names stay.
 
@@ -195,8 +206,7 @@ def _seeds(sources: Sources, count: int | None) -> Sequence[int | None]:
 def _make_run(run: RunFolder, loaded: Loaded) -> None:
     wanted = loaded.config.model_dump(mode="json")
     if not is_run(run.path):
-        made = create_run_folder(run.path)
-        write_manifest(made, new_manifest(wanted, dict(loaded.origins)))
+        create_run(run.path, loaded)
         return
     there = read_manifest(run).config
     if there != wanted:

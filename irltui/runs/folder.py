@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,21 @@ class RunFolder:
     """What `irltui score`, `sample` and `triage` make of the result."""
     adapter = _Entry("adapter")
     """The result of a LoRA run as a peft folder."""
+
+
+def new_folder(name: str) -> Path:
+    """`runs/NAME-TIME`, created at once so that two runs started in one second do not share it."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for suffix in ("", *(f"-{n}" for n in range(2, 1_000))):
+        folder = Path("runs") / f"{name}-{stamp}{suffix}"
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+        except FileExistsError:
+            continue
+        except OSError:
+            return folder  # reported by create_run_folder
+        return folder
+    return Path("runs") / f"{name}-{stamp}"
 
 
 def create_run_folder(path: Path) -> RunFolder:

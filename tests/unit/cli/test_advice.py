@@ -2,7 +2,7 @@
 
 import json
 
-from irltui.cli.lines import Lines
+from irltui.cli.event_text import Lines
 from irltui.runs.events import Advice, Evaluation
 from irltui.runs.history import RunHistory
 from irltui.runs.writer import RunWriter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
+from dataclasses import replace
 
 from rich.console import Console
 from rich.live import Live
@@ -25,7 +25,7 @@ from irltui.runs.folder import RunFolder
 from irltui.runs.manifest import read_manifest
 from irltui.runs.metrics import COLUMNS, metric
 from irltui.runs.reader import EventReader
-from irltui.runs.status import WORKING, State, read_status
+from irltui.runs.status import WORKING, State, Status, read_status
 from irltui.text import safe
 from irltui.views.numbers import figure
 from irltui.views.study import study_result
@@ -35,12 +35,7 @@ _HEAD = ("run", "state", "phase", "step", *(metric(name).label for name in COLUM
 
 
 def work_off(plan: Plan, *, as_json: bool) -> int:
-    """Run what is not finished yet and say what came of it; the exit code.
-
-    Raises:
-        BusyError: the runs are being worked on.
-        RunFolderError: a folder cannot be written or read.
-    """
+    """Run what is not finished yet and say what came of it; the exit code."""
     folder = safe(plan.folder)
     is_drawn = can_draw() and not as_json
     talk(f"{len(plan.runs)} runs in {folder}, {plan.jobs} at a time")
@@ -49,7 +44,8 @@ def work_off(plan: Plan, *, as_json: bool) -> int:
     for job in workers.jobs:
         if job.state is State.FINISHED:
             talk(f"{job.run.name}: already finished")
-    with _drawn(workers.jobs) if is_drawn else nullcontext():
+    drawn = Live(console=Console(stderr=True), get_renderable=lambda: _table(workers.jobs), refresh_per_second=4)
+    with drawn if is_drawn else nullcontext():
         code = workers.work()
     unfinished = [job for job in workers.jobs if job.state is not State.FINISHED]
     for job in unfinished:
@@ -64,12 +60,7 @@ def work_off(plan: Plan, *, as_json: bool) -> int:
 
 
 def submit_all(plan: Plan, make: Callable[[], None], options: Sequence[str], *, as_json: bool) -> int:
-    """Submit what is neither finished nor under way, and list all; the exit code.
-
-    Raises:
-        ConfigError: an option has problems.
-        SubmitError: nothing can be submitted here.
-    """
+    """Submit what is neither finished nor under way, and list all; the exit code."""
     job = read_job(options)
     executors = executors_of(job)
     make()
@@ -98,7 +89,7 @@ def _tell_results(plan: Plan, *, as_json: bool) -> None:
         runs = [{"name": run.name, "run": str(plan.run_folder(run).path)} for run in plan.runs]
         out_json({"kind": "runs", "runs": runs}, indent=None)
     else:
-        out(columns([_HEAD, *(_cells(run, plan) for run in plan.runs)]))
+        out(columns([_HEAD, *(_row(run, read_status(plan.run_folder(run))) for run in plan.runs)]))
     talk(f"{len(plan.runs)} runs are finished: irltui compare {safe(plan.folder)}")
 
 
@@ -124,27 +115,18 @@ def _complain(job: Job) -> None:
         complain(tail)
 
 
-def _drawn(jobs: Sequence[Job]) -> Live:
-    """A live table of the jobs; its last state stays on the screen."""
-    return Live(console=Console(stderr=True), get_renderable=lambda: _table(jobs), refresh_per_second=4)
-
-
 def _table(jobs: Sequence[Job]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for head in _HEAD:
         table.add_column(head)
     for job in jobs:
-        cells = _row(job.run, job.state, read_status(job.folder))
+        cells = _row(job.run, replace(read_status(job.folder), state=job.state))
         table.add_row(*(Text(safe(cell, limit=60), no_wrap=True) for cell in cells))
     return table
 
 
-def _cells(run: PlannedRun, plan: Plan) -> list[str]:
-    status = read_status(plan.run_folder(run))
-    return _row(run, status.state, status)
-
-
-def _row(run: PlannedRun, state: State, status: Any) -> list[str]:
+def _row(run: PlannedRun, status: Status) -> list[str]:
+    state = status.state
     return [
         run.name,
         str(state),
