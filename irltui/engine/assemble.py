@@ -43,7 +43,7 @@ from irltui.lm.limits import model_limits
 from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
 from irltui.lm.pairs import SharedPrompts
 from irltui.lm.policy import LanguageModelPolicy
-from irltui.lm.precision import compute_precision
+from irltui.lm.precision import compute_precision, widths_of
 from irltui.lm.quantized import check_trainable
 from irltui.rewards.per_token import PerTokenReward
 from irltui.samplers.guided import Guidance, GuidedSampler
@@ -348,10 +348,12 @@ def make_policy(
     load = partial(load_model, config.model)
     model = read_by_first(load) if together else load()
     load_initial = initial_loader(config.model, model)
-    size = model.num_parameters()
+    size, widths = model.num_parameters(), widths_of(model)
     if config.adapter.kind == "lora":
         model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
-    accelerator = Accelerator(mixed_precision=compute_precision(config.model, size, device))
+    # The first rank chooses for all.
+    precision = ranks.from_first(lambda: compute_precision(config.model, size, widths, device, notice))
+    accelerator = Accelerator(mixed_precision=precision)
     shared = SharedPrompts(notice) if config.loop.share_prefix else None
     sharding = _sharding(accelerator, notice) if shard else None
     if sharding is None:

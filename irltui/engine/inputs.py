@@ -1,4 +1,5 @@
-"""What a run began with: digests of its model and of its rows, so that one that goes on notices when they are others.
+"""What a run began with: digests of its model and of its rows, so that one that goes on notices when they are others;
+and the precision that was chosen, which stays.
 
 Checkpoints and stored generations would fit them all the same: adapters any base, generations any row of that number.
 """
@@ -27,7 +28,15 @@ _SHARED = {
 """What all ranks must agree on: where it is said, what one that differs sees, and the error."""
 
 
-def check_inputs(run: RunFolder, config: RunConfig, data: DemonstrationData) -> None:
+def with_chosen_precision(run: RunFolder, config: RunConfig) -> RunConfig:
+    """The configuration with the precision that the run began with, whatever this machine would choose."""
+    chosen = read_inputs(run).get("precision")
+    if chosen not in {"float32", "bfloat16"}:
+        return config
+    return config.model_copy(update={"model": config.model.model_copy(update={"precision": chosen})})
+
+
+def check_inputs(run: RunFolder, config: RunConfig, data: DemonstrationData, precision: str) -> None:
     """Remember a run's inputs at its first start, compare them later, and with what the other ranks see. Collective.
 
     Raises:
@@ -39,7 +48,7 @@ def check_inputs(run: RunFolder, config: RunConfig, data: DemonstrationData) -> 
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
     shared = {"configuration": hashlib.sha256(text.encode()).hexdigest(), "version": __version__}
     _require_agreement(found | shared)
-    ranks.from_first(lambda: _check(run, config, found))
+    ranks.from_first(lambda: _check(run, config, {**found, "precision": precision}))
 
 
 def _require_agreement(mine: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from irltui.distributed import ranks
 from irltui.engine import checkpoint
 from irltui.engine.assemble import Parts, build, derived_seed
 from irltui.engine.concerns import concerns
-from irltui.engine.inputs import check_inputs
+from irltui.engine.inputs import check_inputs, with_chosen_precision
 from irltui.engine.journal import Journal
 from irltui.engine.position import Position
 from irltui.engine.preparation import Preparation
@@ -43,7 +43,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
             f"{run.manifest}: has changed since the run began",
             f"Undo the change; or start a new run from it: irltui run {run.manifest} --out NEW.",
         )
-    config = recorded(manifest.config)
+    config = with_chosen_precision(run, recorded(manifest.config))
     quiet_transformers()
     require_trackers(config.tracking)
     check_kernels(config.model)
@@ -53,7 +53,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
     parts = build(
         config, run.samples, safepoint.poll, lambda text: writer.write(Log(text=text)), begun=manifest.created
     )
-    check_inputs(run, config, parts.data)
+    check_inputs(run, config, parts.data, "bfloat16" if parts.policy.cast else "float32")
     if not ranks.is_first():  # dropout is a rank's own; what all do alike draws nothing from here on
         torch.manual_seed(derived_seed(config.seed, f"torch of rank {ranks.index()}"))
     position, skipped = checkpoint.restore(run, parts.trained())

@@ -64,6 +64,13 @@ class LanguageModelPolicy:
         self._train(on=False)
 
     @property
+    def cast(self) -> torch.dtype | None:
+        """The type that products compute in where it is not the weights' own."""
+        kind = self.device.type
+        with self.autocast():
+            return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+
+    @property
     def device(self) -> torch.device:
         return next(iter(self.model.parameters()) if self._shards is None else self._shards.everything()).device
 

@@ -86,7 +86,7 @@ def _estimate(
     generation = tried.generation if tried else min(float(config.max_new_tokens), data.report.responses.mean)
     job = work(config, data.report, plan, generation)
     kind = "cuda" if wanted or torch.cuda.is_available() else "cpu"
-    low = compute_precision(config.model, shape.parameters, torch.device(kind)) == "bf16"
+    low = compute_precision(config.model, shape.parameters, (shape.hidden, shape.inner), torch.device(kind)) == "bf16"
     if wanted:
         low = config.model.precision != "float32" and config.model.dtype == "float32"
     count = wanted[0] if wanted else 1

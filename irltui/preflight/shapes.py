@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from irltui.config.schema import AdapterSection, ModelSection
 from irltui.lm.load import add_adapter, empty_model
+from irltui.lm.precision import linear_weights, widths_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def shapes(section: ModelSection, adapter: AdapterSection) -> Shapes:
     model = empty_model(section)
     config: Any = model.config.get_text_config()
     parameters, head = model.num_parameters(), model.get_output_embeddings()
-    linear = [module.weight for module in model.modules() if _is_linear(module) and module is not head]
+    linear, (hidden, inner) = linear_weights(model), widths_of(model)
     trained = parameters
     if adapter.kind == "lora":
         with torch.device("meta"):
@@ -61,22 +61,16 @@ def shapes(section: ModelSection, adapter: AdapterSection) -> Shapes:
     heads = getattr(config, "num_attention_heads", 1)  # recurrent models have none
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     fewer = getattr(config, "num_key_value_heads", None) or heads
-    inner = max((max(weight.shape) for weight in linear), default=config.hidden_size)
     return Shapes(
         parameters=parameters,
         trained=trained,
         body=sum(weight.numel() for weight in linear),
         head=head.weight.numel(),
         layers=config.num_hidden_layers,
-        hidden=config.hidden_size,
+        hidden=hidden,
         inner=inner,
         attended=heads * width,
         cached=2 * fewer * width,
         vocabulary=head.weight.shape[0],
         widths=sum(sum(weight.shape) for weight in linear) // config.num_hidden_layers,
     )
-
-
-def _is_linear(module: nn.Module) -> bool:
-    weight = getattr(module, "weight", None)
-    return isinstance(weight, nn.Parameter) and weight.dim() == 2 and not isinstance(module, nn.Embedding)

@@ -71,9 +71,7 @@ class SlotSampler(Sampler):
             yield from _Decode(source, some, self._slots, decoding, seed, self._poll)
 
     def _computing(self) -> Any:
-        kind = self._policy.device.type
-        with self._policy.autocast():
-            lower = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        lower = self._policy.cast
         return self._policy.model if lower is None else low_precision_copy(self._policy.model, lower)
 
     def _find_way(self) -> MaskForm | TransformersSampler:
@@ -138,10 +136,7 @@ class _Decode:
         self._waiting = deque(prompts)
         longest = max(len(prompt.tokens) for prompt in prompts)
         slots = min(slots, len(prompts))
-        kind = policy.device.type
-        with policy.autocast():
-            dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-        place = Place(slots, longest + self._most + SPARE, dtype, column=longest)
+        place = Place(slots, longest + self._most + SPARE, policy.cast, column=longest)
         self._longest, self._place = longest, place
         self._cache = SlotCache(place, policy.model.config.get_text_config().num_hidden_layers)
         self._begins = torch.zeros(slots, dtype=torch.long, device=policy.device)  # first column of each row

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from irltui.engine.safepoint import SafePoint, Stop
 from irltui.engine.stepper import Stepper
 from irltui.errors import EXIT_OK, EXIT_USAGE, CheckpointError
+from irltui.lm import precision
 from irltui.rewards import Explicit
 from irltui.rewards.explicit import ExplicitReward
 from irltui.runs.checkpoints import go_back, newest_first, newest_usable
@@ -290,6 +291,25 @@ def test_a_run_does_not_go_on_with_another_model_or_other_rows(
     assert work(run) == EXIT_USAGE
     assert "changed since the run began" in events(run, Kind.RUN_END)[-1].reason
     file.write_bytes(before)
+    assert work(run) == EXIT_OK
+    assert_same(run, expected)
+
+
+def test_a_run_keeps_the_precision_that_it_began_with_where_the_machine_would_choose_another(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def machine(prefers: str) -> None:
+        monkeypatch.setattr(precision, "SMALL", 0)
+        monkeypatch.setattr(precision, "_native_bf16", lambda: True)
+        monkeypatch.setattr(precision, "_ratio", lambda widths: 0.5 if prefers == "bfloat16" else 2.0)
+
+    machine("bfloat16")
+    expected = finish(tmp_path / "whole", config(*inputs))
+    run = prepare(tmp_path / "run", config(*inputs))
+    stop_behind(monkeypatch, 2)
+    assert work(run) == EXIT_OK
+    count_polls(monkeypatch)
+    machine("float32")
     assert work(run) == EXIT_OK
     assert_same(run, expected)
 
