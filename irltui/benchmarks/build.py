@@ -9,11 +9,7 @@ from irltui.errors import IrltuiError, TrainingError
 
 
 def build_benchmarks(specs: Mapping[str, BenchmarkSpec], context: BuildContext) -> dict[str, Benchmark]:
-    """Every benchmark, by name.
-
-    Raises:
-        IrltuiError: one cannot be built; the message begins with its table.
-    """
+    """Every benchmark, by name."""
     return {name: _build(name, spec, context) for name, spec in specs.items()}
 
 

@@ -29,11 +29,7 @@ class PlantedBenchmark(Benchmark):
     """`auc`: probability that a good demonstration has a higher reward than a planted bad one; 0.5 is chance.
 
     `auc_per_token` uses rewards divided by length, since an implicit reward is a sum over tokens. An item's value of
-    both is the figure plus its influence; `good` and `bad` are the rewards themselves.
-
-    Args:
-        items: the demonstrations.
-        marks: which of them are bad: at least one, and not all.
+    both is the figure plus its influence; `good` and `bad` are the rewards themselves. Some marks are bad, not all.
     """
 
     def __init__(self, items: Sequence[Answered], marks: Sequence[bool]) -> None:

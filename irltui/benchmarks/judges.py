@@ -24,12 +24,7 @@ Judge: TypeAlias = Callable[[Sequence[PromptText], Sequence[str]], Sequence[floa
 
 
 def build_judge(spec: WinRate, prompts: Sequence[PromptText], context: BuildContext) -> Judge:
-    """The judge that the options name, for these prompts.
-
-    Raises:
-        DataError: the embedded world's rules cannot judge a prompt.
-        ModelError: the model cannot be loaded, or has no trained head.
-    """
+    """The judge that the options name, for these prompts."""
     if spec.judge == quickstart.NAME:
         _check_prompts(prompts)
         return quickstart_judge
@@ -54,18 +49,8 @@ def quickstart_judge(prompts: Sequence[PromptText], answers: Sequence[str]) -> l
 class ClassifierJudge:
     """The output of a transformers sequence-classification model, or the log-odds of its good class.
 
-    One text per forward pass, since model families treat padding differently.
-
-    Args:
-        model: on its device.
-        tokenizer: the model's.
-        label: of several classes, the one that means good; negative numbers count from the end.
-        answer_only: leave out the prompt.
-        longest: most tokens read.
-        poll: called between texts.
-
-    Raises:
-        ModelError: there is no such class.
+    One text per forward pass, since model families treat padding differently. A negative `label` counts from the end;
+    `longest` is the most tokens read; `poll` is called between texts.
     """
 
     def __init__(

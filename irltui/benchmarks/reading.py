@@ -59,11 +59,7 @@ class _Table:
 
 
 def read_answers(spec: AnswerSpec) -> list[Answered]:
-    """The rows as prompts with answers, without duplicates.
-
-    Raises:
-        DataError: the file, a column or a row cannot be used.
-    """
+    """The rows as prompts with answers, without duplicates."""
     found: dict[str, Answered] = {}
     for _, row in _answered(spec, _table(spec)):
         item = _item(_prompt(row), row.completion)
@@ -72,11 +68,7 @@ def read_answers(spec: AnswerSpec) -> list[Answered]:
 
 
 def read_marked(spec: Planted) -> tuple[list[Answered], list[bool]]:
-    """The rows as demonstrations, and which of them are marked as bad.
-
-    Raises:
-        DataError: the file, a column or a row cannot be used, or all rows have the same mark.
-    """
+    """The rows as demonstrations, and which of them are marked as bad."""
     table = _table(spec, planted=True)
     _check_column("bad", spec.bad, table)
     found: dict[str, tuple[Answered, bool]] = {}
@@ -95,11 +87,7 @@ def read_marked(spec: Planted) -> tuple[list[Answered], list[bool]]:
 
 
 def read_preferences(spec: PairSpec) -> list[Preference]:
-    """The rows as pairs, without duplicates.
-
-    Raises:
-        DataError: the file, a column or a row cannot be used.
-    """
+    """The rows as pairs, without duplicates."""
     table = _table(spec)
     _check_column("chosen", spec.chosen, table)
     _check_column("rejected", spec.rejected, table)

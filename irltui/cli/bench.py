@@ -80,11 +80,7 @@ def bench(  # noqa: PLR0913 - an option each
 
 
 def _strengths(given: str, config: RunConfig, target: str, *, from_run: bool) -> tuple[float, ...]:
-    """The strengths.
-
-    Raises:
-        ConfigError: no numbers, or there is no model that the target started from.
-    """
+    """The strengths."""
     found = _numbers("--strength", given, config.decoding.changed)
     own = [config.decoding.strength, *(spec.decoding.get("strength", 1.0) for spec in config.benchmarks.values())]
     if not from_run and any(value != 1 for value in (*found, *own)):
@@ -96,11 +92,7 @@ def _strengths(given: str, config: RunConfig, target: str, *, from_run: bool) ->
 
 
 def _numbers(option: str, given: str, check: Callable[[Mapping[str, float]], object]) -> tuple[float, ...]:
-    """A comma-separated list of values, each valid in [decoding].
-
-    Raises:
-        ConfigError: it is no list of such numbers.
-    """
+    """A comma-separated list of values, each valid in [decoding]."""
     try:
         values = tuple(float(value) for value in given.split(",")) if given else ()
         for value in values:

@@ -78,11 +78,7 @@ def _show(found: dict[str, Any], loaded: Loaded) -> None:
 
 
 async def look_at(filled_in: Loaded | Study) -> tuple[Loaded, dict[str, Any]]:
-    """What there is to know about a run, or a study's first arm; cancelled, it ends the checking process.
-
-    Raises:
-        IrltuiError: data or model cannot be used.
-    """
+    """What there is to know about a run, or a study's first arm; cancelled, it ends the checking process."""
     import asyncio
 
     from irltui.cli.worker import handed_over

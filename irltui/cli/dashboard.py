@@ -45,11 +45,7 @@ def look() -> Offers:
 
 
 def report(paths: Sequence[Path]) -> Path:
-    """Write report.html beside the runs, or beside what they have in common.
-
-    Raises:
-        IrltuiError: a run cannot be read, or the page cannot be written.
-    """
+    """Write report.html beside the runs, or beside what they have in common."""
     from irltui.cli.report import write_report
 
     folder = paths[0] if len(paths) == 1 else Path(commonpath([path.absolute().parent for path in paths]))
@@ -58,11 +54,7 @@ def report(paths: Sequence[Path]) -> Path:
 
 
 async def check(loaded: Loaded | Study, width: int) -> list[Row]:
-    """The findings of `irltui check`. Cancelling it ends the checking process.
-
-    Raises:
-        IrltuiError: data or model cannot be used.
-    """
+    """The findings of `irltui check`. Cancelling it ends the checking process."""
     from irltui.cli.check import look_at
     from irltui.views.check import check_rows
 
@@ -74,9 +66,6 @@ def launch(loaded: Loaded | Study, name: str) -> Path:
     """Make the folder of a new run, or of a study's runs, start the work, and return the (first) run's folder.
 
     A separate `irltui run` works through a study and, like an engine, outlives the dashboard.
-
-    Raises:
-        IrltuiError: a folder cannot be made.
     """
     from irltui.experiments.plan import create_run
     from irltui.experiments.study import Study

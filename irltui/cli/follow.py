@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from subprocess import Popen, TimeoutExpired
 from textwrap import indent
 
@@ -46,18 +47,21 @@ def train(run: RunFolder, *, headless: bool, as_json: bool) -> int:
                 talk("no terminal for the dashboard: running headless")
             talk(f"run folder: {safe(run.path)}")
         with _display(history, as_json=as_json) as show:
-            returned = follow(engine, reader, history, show)
-    return _report(run, history, returned, asked, as_json=as_json)
+            follow(reader, history, show, lambda: engine.poll() is not None, partial(_rest, engine))
+    return _report(run, history, engine.returncode, asked, as_json=as_json)
 
 
-def follow(engine: Popen[bytes], reader: EventReader, history: RunHistory, show: Show) -> int:
-    """Show every event until the engine has ended; a console that cannot be written does not end the run.
+def _rest(engine: Popen[bytes]) -> None:
+    with suppress(TimeoutExpired):
+        engine.wait(POLL)
 
-    Returns:
-        What the engine's process returned, negative for a signal.
-    """
+
+def follow(
+    reader: EventReader, history: RunHistory, show: Show, has_ended: Callable[[], bool], rest: Callable[[], object]
+) -> None:
+    """Show every event until the run has ended; a console that cannot be written does not end it."""
     while True:
-        returned = engine.poll()  # before reading: its last events are read too
+        ended = has_ended()  # before reading: the last events are read too
         events = reader.poll()
         history.take(events)
         for event in events:
@@ -66,11 +70,10 @@ def follow(engine: Popen[bytes], reader: EventReader, history: RunHistory, show:
             except (OutputError, BrokenPipeError):
                 talk("standard output cannot be written; the run continues, and its events are in its folder")
                 show = _nothing
-        if returned is not None and not events:
-            return returned
-        if returned is None:
-            with suppress(TimeoutExpired):
-                engine.wait(POLL)
+        if ended and not events:
+            return
+        if not events:
+            rest()
 
 
 def json_line(event: Event, **above: str) -> None:

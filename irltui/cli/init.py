@@ -61,12 +61,7 @@ class _Asked:
 
 
 def _init(request: _Asked) -> int:
-    """Ask, look, write; the exit code.
-
-    Raises:
-        ConfigError: the file is there already or cannot be written, or there is no terminal to ask on.
-        DataError: nobody said which columns are meant.
-    """
+    """Ask, look, write; the exit code."""
     from irltui.cli.init_text import config_text
     from irltui.runs.durable import replace_file
 

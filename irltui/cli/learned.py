@@ -37,12 +37,7 @@ def work_on(request: OnRows, view: Callable[[Path], Any], *, as_json: bool) -> i
 
 
 def finished_run(path: Path) -> RunFolder:
-    """A run that has a result.
-
-    Raises:
-        NoRunError: there is no run.
-        RunFolderError: it has no result yet.
-    """
+    """A run that has a result."""
     run = open_run_folder(path)
     read_manifest(run)  # report a damaged one before any work
     if not run.model.is_dir():
@@ -56,11 +51,7 @@ def finished_run(path: Path) -> RunFolder:
 
 
 def reading(run: RunFolder, source: str, assignments: Sequence[str], allowed: Sequence[str]) -> dict[str, Any]:
-    """Options for reading the data: those of the run, overridden by `--set`.
-
-    Raises:
-        ConfigError: an assignment is invalid, or changes an option that the run has fixed.
-    """
+    """Options for reading the data: those of the run, overridden by `--set`."""
     given = _checked(assignments, allowed)
     own = read_manifest(run).config["data"]["source"]
     layers = [value_layer("--data", ("data", "source"), source)]
@@ -79,11 +70,7 @@ def place(run: RunFolder, command: str, source: str) -> Path:
 
 
 def _checked(assignments: Sequence[str], allowed: Sequence[str]) -> list[Layer]:
-    """The `--set` assignments, which may change how data is read and answers are sampled.
-
-    Raises:
-        ConfigError: it changes an option that the run has fixed.
-    """
+    """The `--set` assignments, which may change how data is read and answers are sampled."""
     for assignment in assignments:
         keys = split_key(assignment.partition("=")[0]) or ("",)
         settable = keys[0] == DECODING and DECODING in allowed

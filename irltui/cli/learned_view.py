@@ -81,7 +81,7 @@ def _heaps(summary: Line, kept: Path | None) -> Iterator[str]:
     heaps = summary["heaps"]
     count = summary["scored"] if heaps is None else heaps["above"]
     if heaps is None:
-        yield "rewards: one heap, so that no border is to be drawn"
+        yield "rewards: one heap, so there is no border"
     else:
         yield (
             f"rewards: two heaps, {heaps['below']} rows around {_shown(heaps['low'])} and {heaps['above']} around "

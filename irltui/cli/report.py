@@ -53,12 +53,7 @@ def report(
 def write_report(
     runs: Sequence[Path], to: Path, figures: Path | None, samples: int, *, machine: bool = False
 ) -> tuple[int, list[Path]]:
-    """Write the page, and figures if there is a folder for them; returns the page's bytes and the figures.
-
-    Raises:
-        NoRunError: there is no run at one of the places.
-        RunFolderError: a run.json is damaged, or a file cannot be written.
-    """
+    """Write the page, and figures if there is a folder for them; returns the page's bytes and the figures."""
     from irltui.report.page import page
     from irltui.runs.durable import replace_file
     from irltui.runs.manifest import read_manifest

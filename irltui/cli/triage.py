@@ -47,7 +47,7 @@ def triage(  # noqa: PLR0913 - an option each
 
     folder = finished_run(run)
     if keep is not None and keep.exists() and not overwrite:
-        raise RunFolderError(f"--keep {safe(keep)}: is there already", "Choose another file, or add --overwrite.")
+        raise RunFolderError(f"--keep {safe(keep)}: already exists", "Choose another file, or add --overwrite.")
     request = TriageRequest(
         run=folder.path,
         values=read_manifest(folder).config,

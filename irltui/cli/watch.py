@@ -28,7 +28,7 @@ def watch(
     import time
 
     from irltui.cli.dashboard import open_dashboard
-    from irltui.cli.follow import json_line, text_lines
+    from irltui.cli.follow import follow, json_line, text_lines
     from irltui.cli.summary import summary
     from irltui.runs.events import Event
     from irltui.runs.folder import open_run_folder
@@ -49,15 +49,8 @@ def watch(
     for event in that_count(past):  # only now is known what a resume made void
         show(event)
     history.take(past)
-    while True:
-        state = read_status(folder).state
-        events = reader.poll()
-        history.take(events)
-        for event in events:
-            show(event)
-        if not events and (state in ENDED or state is State.CRASHED):
-            break
-        if not events:
-            time.sleep(POLL)
+    follow(
+        reader, history, show, lambda: read_status(folder).state in {*ENDED, State.CRASHED}, lambda: time.sleep(POLL)
+    )
     if not as_json:
-        out(summary(folder, history, state))
+        out(summary(folder, history, read_status(folder).state))

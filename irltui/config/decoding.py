@@ -1,4 +1,4 @@
-"""[decoding]: how answers are drawn."""
+"""[decoding]: how answers are sampled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from irltui.config.section import Section
 
 
 class DecodingSection(Section):
-    """How generations are drawn; the method means y~ ~ pi, so changes are reported."""
+    """How generations are sampled; the method means y~ ~ pi, so changes are reported."""
 
     temperature: float = Field(default=1.0, ge=0)
     """1 samples the policy itself; 0 is greedy."""
@@ -20,10 +20,10 @@ class DecodingSection(Section):
     top_k: int = Field(default=0, ge=0)
     """Keep the k likeliest tokens; 0 keeps every token."""
     strength: float = Field(default=1.0, ge=0)
-    """w: tokens are drawn by log pi_0 + w (log pi - log pi_0), pi_0 being the model that the run started from; 1 is the
-    policy itself. For what a run has learned: samples that train (irft, rft) keep 1."""
+    """w: tokens are sampled from log pi_0 + w (log pi - log pi_0), pi_0 being the model that the run started from; 1 is
+    the policy itself. For what a run has learned: samples that train (irft, rft) keep 1."""
     plausibility: float = Field(default=0.05, ge=0, le=1)
-    """With another strength than 1: only tokens within this factor of the policy's likeliest are drawn."""
+    """With another strength than 1: only tokens within this factor of the policy's likeliest are sampled."""
     max_new_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """Length cap of a generation; auto is data.max_response_tokens, less where prompts leave less of the context."""
 

@@ -34,13 +34,7 @@ def component_at(keys: Keys) -> str:
 
 
 def known_keys(keys: Keys, values: Mapping[str, Any], registry: Registry) -> list[str]:
-    """The keys that may stand in the table at `keys`, [] if that cannot be known.
-
-    Args:
-        keys: the table; () is the top.
-        values: the configuration, for the kinds that it names.
-        registry: where kinds are looked up.
-    """
+    """The keys that may stand in the table at `keys` (() is the top), [] if that cannot be known."""
     if component := component_at(keys):
         return _options(component, value_at(values, (*keys, "kind")), registry)
     return next((list(model.model_fields) for place, model in tables() if place == keys), [])

@@ -70,11 +70,7 @@ def file_layer(origin: str, text: str) -> Layer:
 
 
 def set_layers(assignments: Iterable[str]) -> list[Layer]:
-    """`--set path.to.key=value`, each a layer; kinds come first, because a new kind of a part empties its table.
-
-    Raises:
-        ConfigError: assignments without a path or a value, all of them.
-    """
+    """`--set path.to.key=value`, each a layer; kinds come first, because a new kind of a part empties its table."""
     layers: list[tuple[bool, Layer]] = []
     problems = []
     for assignment in assignments:

@@ -75,11 +75,7 @@ def load_layers(layers: Sequence[Layer], registry: Registry | None = None) -> Lo
 
 
 def recorded(values: Mapping[str, Any], registry: Registry | None = None) -> RunConfig:
-    """The configuration that run.json holds, checked anew: plugins may have gone, files may have changed.
-
-    Raises:
-        ConfigError: every problem at once.
-    """
+    """The configuration that run.json holds, checked anew: plugins may have gone, files may have changed."""
     return load_layers([Layer("run.json", values)], registry).config
 
 
@@ -122,11 +118,7 @@ def _trust_typed_files(merged: Merged) -> None:
 
 
 def _check_model_code(merged: Merged, config: RunConfig) -> None:
-    """Code of the model is trusted if the user allows it in this command, or did so before.
-
-    Raises:
-        ConfigError: it is a file that allows it.
-    """
+    """Code of the model is trusted if the user allows it in this command, or did so before."""
     model = config.model
     if not model.trust_remote_code:
         return

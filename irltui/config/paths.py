@@ -22,11 +22,7 @@ NO_PATHS = {*quickstart.DATA, *quickstart.MODELS, "policy"}
 
 
 def localise(loaded: Loaded) -> Loaded:
-    """Files and folders that exist become absolute, a run's folder its model/; everything else is a hub name.
-
-    Raises:
-        ConfigError: the model is the folder of a run that has no result yet.
-    """
+    """Files and folders that exist become absolute, a run's folder its model/; everything else is a hub name."""
     config = loaded.config
     model = config.model.model_copy(update={"name": _model(config.model.name, loaded)})
     template = config.data.template

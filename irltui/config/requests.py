@@ -1,4 +1,4 @@
-"""Requests to a worker process (`python -m irltui.use`): one model per command."""
+"""Requests to a worker process (`python -m irltui.use`): one model per command, whose help explains the fields."""
 
 from __future__ import annotations
 
@@ -30,19 +30,13 @@ class OnRows(Request):
     """The run's configuration with the data to work on."""
     out: Path
     batch: int = 8
-    """Responses per forward pass."""
     named: bool = True
     """Whether the columns were named for this data."""
     overwrite: bool = False
-    """Start afresh, whatever the file holds."""
 
     @cached_property
     def folder(self) -> RunFolder:
-        """The run.
-
-        Raises:
-            NoRunError: there is none.
-        """
+        """The run."""
         return open_run_folder(self.run)
 
     @cached_property
@@ -57,22 +51,17 @@ class OnRows(Request):
 
 class ScoreRequest(OnRows):
     tokens: bool = False
-    """The reward of each token, too."""
     rank: bool = False
-    """Highest reward first."""
     best: bool = False
-    """The best response to each prompt alone."""
 
 
 class SampleRequest(OnRows):
     count: int = 8
-    """Generations per prompt."""
     seed: int = 0
 
 
 class TriageRequest(OnRows):
     keep: Path | None = None
-    """File for the rows worth keeping, as they were."""
 
 
 class BenchRequest(Request):
@@ -84,14 +73,12 @@ class BenchRequest(Request):
     """Each in turn; () for that of the configuration."""
     temperatures: tuple[float, ...] = ()
     items: Path | None = None
-    """File for the values item by item."""
     as_json: bool = False
 
 
 class ExportRequest(Request):
     run: Path
     out: Path
-    """A folder that is not there yet."""
     iteration: str = "result"
     """result, best, last, after how many outer iterations, or a checkpoint's name."""
     merge: bool = True
@@ -99,7 +86,6 @@ class ExportRequest(Request):
     dtype: str = ""
     """float32, bfloat16 or float16; "" keeps what there is."""
     hub: str = ""
-    """OWNER/NAME to upload it to."""
     public: bool = False
     as_json: bool = False
 
@@ -109,7 +95,6 @@ class CheckRequest(Request):
     devices: str = ""
     """Size the run for these, "8xH100"; "" for this machine."""
     probe: bool = True
-    """Load the model and time it."""
 
 
 class InspectRequest(Request):
@@ -125,12 +110,10 @@ class PluginRequest(Request):
     options: Mapping[str, Mapping[str, Any]] = {}
     """Of kinds by their short names, for the checks."""
     check: bool = False
-    """Try its parts, too."""
 
 
 class DebugRequest(Request):
     folder: Path
-    """RUN/faults/NAME."""
     as_json: bool = False
 
 

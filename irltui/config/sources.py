@@ -38,11 +38,7 @@ class Sources:
         return re.sub(r"[^A-Za-z0-9._-]", "-", stem).strip(".-") or "run"
 
     def load(self) -> Loaded:
-        """The configuration, its local names made absolute.
-
-        Raises:
-            ConfigError: every problem at once.
-        """
+        """The configuration, its local names made absolute."""
         loaded = localise(load(self.target, self.assignments, flags=self.flag_layers(), preset=self.preset))
         refuse_strength(loaded.config)
         return loaded

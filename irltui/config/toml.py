@@ -19,8 +19,7 @@ _SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 def key_lines(text: str) -> dict[Keys, int]:
     """Lines, from 1, of all tables and keys; keys of an inline table stand where their statement begins.
 
-    Args:
-        text: a document that tomllib accepts. It is read statement by statement: lines are added until they parse.
+    A document that tomllib accepts is read statement by statement: lines are added until they parse.
     """
     found: dict[Keys, int] = {}
     table: Keys = ()

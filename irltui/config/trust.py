@@ -66,11 +66,7 @@ def trust_model(name: str, revision: str) -> None:
 
 
 def refuse_untrusted_model(name: str, revision: str) -> None:
-    """Refuse to run the code that a model brings.
-
-    Raises:
-        ModelError: nobody on this machine has trusted it, or it lies outside of the model's folder.
-    """
+    """Refuse to run the code that a model brings."""
     for what, mark in _model_code(name, revision):
         if not is_trusted(mark):
             raise ModelError(

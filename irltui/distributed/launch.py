@@ -46,11 +46,7 @@ def under_launcher() -> bool:
 
 
 def refuse_sharding(environment: Mapping[str, str] = os.environ) -> None:
-    """Refuse options of accelerate that irltui does not support: it would silently train whole copies.
-
-    Raises:
-        ConfigError: DeepSpeed, Megatron-LM, the first FSDP, or another split of the model was asked for.
-    """
+    """Refuse options of accelerate that irltui does not support: it would silently train whole copies."""
     for name, what in _REFUSED.items():
         if _is_on(environment, name):
             raise ConfigError(

@@ -95,17 +95,9 @@ def kept_rows(run: RunFolder) -> Path:
 def grid_plan(
     sources: Sources, grid: Sequence[str], seeds: int | None, folder: Path
 ) -> tuple[Plan, dict[PlannedRun, Loaded]]:
-    """Every point of a grid from every seed, with the configuration of each run.
+    """Every point of a grid from every seed, in seed-S, KEY=A or KEY=A/seed-S, with the configuration of each run.
 
-    Args:
-        sources: of all; the first seed is theirs, the others follow it.
-        grid: `KEY=A,B,...`, each a dimension; none for a single point.
-        seeds: how many seeds, None for theirs alone.
-        folder: where the runs are to lie: seed-S, KEY=A or KEY=A/seed-S.
-
-    Raises:
-        ConfigError: a dimension has no key or no values, two points would share a folder, or a configuration has
-            problems.
+    `grid` has a dimension KEY=A,B,... each; `seeds` is how many seeds, beginning with that of `sources`, or None.
     """
     loaded: dict[PlannedRun, Loaded] = {}
     for point in product(*map(_dimension, grid)):
@@ -123,22 +115,14 @@ def grid_plan(
 
 
 def create_run(path: Path, loaded: Loaded) -> RunFolder:
-    """A new run, with its configuration.
-
-    Raises:
-        RunFolderError: its folder cannot be made.
-    """
+    """A new run, with its configuration."""
     run = create_run_folder(path)
     write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
     return run
 
 
 def make(plan: Plan, loaded: Mapping[PlannedRun, Loaded]) -> None:
-    """Make the folder of every run that is not there yet, and write plan.json; runs that an earlier plan names stay.
-
-    Raises:
-        RunFolderError: a run that is there was configured otherwise, or a folder cannot be made.
-    """
+    """Make the folder of every run that is not there yet, and write plan.json; runs that an earlier plan names stay."""
     for run in plan.runs:
         _make_run(plan.run_folder(run), loaded[run])
     if plan.runs == (PlannedRun(""),):  # a single run, in the folder itself
@@ -175,11 +159,7 @@ def read_plan(folder: Path) -> Plan:
 
 
 def runs_of(folder: Path) -> list[RunFolder]:
-    """All runs of a folder: itself, those of its plan in their order, or whatever runs lie below it.
-
-    Raises:
-        RunFolderError: its plan is damaged.
-    """
+    """All runs of a folder: itself, those of its plan in their order, or whatever runs lie below it."""
     if has_plan(folder) and not is_run(folder):
         plan = read_plan(folder)
         return [plan.run_folder(run) for run in plan.runs]

@@ -84,11 +84,7 @@ class Job(BaseModel):
 
 
 def read_job(options: Sequence[str]) -> Job:
-    """The job that `--submit` options describe.
-
-    Raises:
-        ConfigError: every problem at once.
-    """
+    """The job that `--submit` options describe."""
     pairs = [(_own(key), equals, value) for key, equals, value in (option.partition("=") for option in options)]
     problems = [_problem(option, key, equals) for option, (key, equals, _) in zip(options, pairs, strict=True)]
     problems += _problems_of_values({key: value for key, _, value in pairs})
@@ -184,16 +180,7 @@ class SubmittedRun:
 
 
 def submit(plan: Plan, job: Job, executors: Any) -> list[tuple[PlannedRun, str]]:
-    """Submit runs that are neither finished nor under way; returns the state of each, in the plan's order.
-
-    Args:
-        plan: its runs have their folders.
-        job: what every job is given.
-        executors: `executors_of(job)`.
-
-    Raises:
-        SubmitError: the cluster takes no job, or cannot say what waits.
-    """
+    """Submit runs that are neither finished nor under way; returns the state of each, in the plan's order."""
     under_way = _under_way(plan)
     to_do = [run for run in plan.runs if run not in under_way]
     ids: list[str] = []
@@ -206,11 +193,7 @@ def submit(plan: Plan, job: Job, executors: Any) -> list[tuple[PlannedRun, str]]
 
 
 def _remember(cluster: str, runs: Mapping[str, RunFolder]) -> None:
-    """Note each run's job in its folder, so that none is submitted twice.
-
-    Raises:
-        SubmitError: it cannot be noted; the jobs are there.
-    """
+    """Note each run's job in its folder, so that none is submitted twice."""
     for number, run in runs.items():
         try:
             replace_json(run.job, {"cluster": cluster, "id": number})
@@ -222,11 +205,7 @@ def _remember(cluster: str, runs: Mapping[str, RunFolder]) -> None:
 
 
 def executors_of(job: Job) -> Any:
-    """The class of submitit for the cluster.
-
-    Raises:
-        SubmitError: there is no submitit, or no Slurm.
-    """
+    """The class of submitit for the cluster."""
     try:
         import submitit
     except ImportError:

@@ -64,17 +64,7 @@ class Study:
     sets: tuple[Layer, ...]
 
     def load(self, arm: Arm, seed: int, folder: Path | None, flags: Sequence[Layer]) -> Loaded:
-        """The configuration of one run.
-
-        Args:
-            arm: one of `arms`.
-            seed: one of the seeds.
-            folder: of the seed's runs, which need not exist yet; None leaves out what the arm has from another one.
-            flags: layers of the command line's own options.
-
-        Raises:
-            ConfigError: every problem at once.
-        """
+        """The configuration of one run; what an arm has from another one lies in `folder`, of the seed's runs."""
         own = [value_layer(f"seed of arm {arm.name}", ("seed",), seed)]
         if arm.start and folder is not None:
             own.append(value_layer(f"start of arm {arm.name}", ("model", "name"), str(folder / arm.start / "model")))
@@ -87,11 +77,7 @@ class Study:
 
 
 def study_plan(study: Study, flags: Sequence[Layer], folder: Path) -> tuple[Plan, dict[PlannedRun, Loaded]]:
-    """The runs of a study in FOLDER/seed-S/ARM, with the configuration of each.
-
-    Raises:
-        ConfigError: every problem of the first configuration that has some.
-    """
+    """The runs of a study in FOLDER/seed-S/ARM, with the configuration of each."""
     root = folder.absolute()
     loaded: dict[PlannedRun, Loaded] = {}
     for seed in study.section.seeds:
@@ -108,12 +94,7 @@ def study_plan(study: Study, flags: Sequence[Layer], folder: Path) -> tuple[Plan
 def study_of(target: str, assignments: Sequence[str] = ()) -> Study | None:
     """The study that a target describes, None if it describes a run.
 
-    Args:
-        target: as for a run.
-        assignments: `--set` values; those of `study.` change the study, the others every run.
-
-    Raises:
-        ConfigError: a target that is none, or a study with problems.
+    Assignments to `study.` change the study, the others every run.
     """
     layers = target_layers(target) if target else []
     if not any("study" in layer.values for layer in layers):

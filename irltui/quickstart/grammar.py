@@ -196,11 +196,7 @@ def expert(prompt: str) -> Derivation:
 
 
 def answers_of(prompt: str, kind: str) -> Derivation:
-    """The answers of one kind, a key of BASE_MIXTURE; "good" is the expert.
-
-    Raises:
-        ValueError: not a prompt of the grammar.
-    """
+    """The answers of one kind, a key of BASE_MIXTURE; "good" is the expert."""
     request = parse_prompt(prompt)
     body = _body(request, request.fact)
     if kind == "good":
@@ -227,9 +223,6 @@ def expert_log_prob(prompt: str, answer: str) -> float:
 
     The tokenizer maps the grammar's texts to ids one to one, so this is comparable with a policy's log-probability of
     the answer's ids and the end-of-sequence token.
-
-    Raises:
-        ValueError: not a prompt of the grammar.
     """
     probability = expert_distribution(prompt).get(answer, 0.0)
     return math.log(probability) if probability else -math.inf
@@ -281,11 +274,7 @@ class Quality:
 
 
 def check(prompt: str, answer: str) -> Quality:
-    """Check any text as an answer.
-
-    Raises:
-        ValueError: not a prompt of the grammar.
-    """
+    """Check any text as an answer."""
     request = parse_prompt(prompt)
     sentences = [sentence.strip() for sentence in _SENTENCE.findall(answer)]
     words = set(_WORD.findall(answer))
@@ -302,11 +291,7 @@ def check(prompt: str, answer: str) -> Quality:
 
 
 def quality(prompt: str, answer: str) -> float:
-    """The quality of any text as an answer, 0 to 1; the expert's answers have 1.
-
-    Raises:
-        ValueError: not a prompt of the grammar.
-    """
+    """The quality of any text as an answer, 0 to 1; the expert's answers have 1."""
     return check(prompt, answer).value
 
 

@@ -38,12 +38,7 @@ def set_deadline(text: str) -> None:
 
 
 class Deadline:
-    """The time that is left, and what must fit into it: a checkpoint, and the work between two safe points.
-
-    Args:
-        left: seconds from now.
-        what: what ends then.
-    """
+    """Seconds that are left until `what` ends, and what must fit: a checkpoint, and the work between safe points."""
 
     def __init__(self, left: float, what: str) -> None:
         self.what = what

@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from irltui.errors import RunFolderError
+
 
 def replace_file(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Put `content` at `path`, atomically and durably, with at most the permissions of `mode`.
@@ -26,6 +28,19 @@ def replace_file(path: Path, content: bytes, mode: int = 0o666) -> None:
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def write_named(option: str, path: Path, content: bytes) -> None:
+    """Put `content` at the path that an option of the command line names, and make its folder.
+
+    Raises:
+        RunFolderError: the disk refuses.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content)
+    except OSError as error:
+        raise RunFolderError(f"{option} {path}: cannot be written: {error}", f"Choose another {option}.") from error
 
 
 def replace_json(path: Path, value: Any, mode: int = 0o666) -> None:

@@ -79,7 +79,7 @@ class Lease:
 
 @contextmanager
 def hold(run: RunFolder) -> Generator[str]:
-    """Hold the run for this process; yields what its user should be told once, or "".
+    """Hold the run for this process; yields a notice for its user, or "".
 
     Raises:
         BusyError: another engine holds it.

@@ -19,9 +19,9 @@ from irltui.console import columns, out, out_json, talk
 from irltui.engine.assemble import Assembly
 from irltui.engine.benchmarked_model import ModelUnderTest, Rewards
 from irltui.engine.evaluate import summarise
-from irltui.errors import IrltuiError, RunFolderError, TrainingError
+from irltui.errors import IrltuiError, TrainingError
 from irltui.lm.load import quiet_transformers
-from irltui.runs.durable import replace_file
+from irltui.runs.durable import write_named
 from irltui.runs.event_lines import plain
 from irltui.runs.folder import RunFolder
 from irltui.use.learned import Learned, load_learned, load_model_of, reads_start
@@ -37,11 +37,7 @@ class _Cell:
 
 
 def main(request: BenchRequest) -> None:
-    """Run the benchmarks, and print each metric with its interval.
-
-    Raises:
-        IrltuiError: the model or a benchmark's file cannot be used, or a benchmark fails.
-    """
+    """Run the benchmarks, and print each metric with its interval."""
     quiet_transformers()
     checked = recorded(request.config)
     cells = [_Cell(changes, {}) for changes in _ways(request)]
@@ -58,7 +54,7 @@ def main(request: BenchRequest) -> None:
             cell.results[name] = summarise(scores)
             lines += [_item(name, cell, score) for score in scores]
     if request.items is not None:
-        _store(request.items, lines)
+        write_named("--items", request.items, "\n".join([*lines, ""]).encode())
     if request.as_json:
         out_json(_as_json(checked, str(request.run or ""), cells))
     else:
@@ -114,14 +110,6 @@ def _scores(name: str, kind: str, benchmark: Benchmark, model: ModelUnderTest) -
     return scores
 
 
-def _store(file: Path, lines: list[str]) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, "\n".join([*lines, ""]).encode())
-    except OSError as error:
-        raise RunFolderError(f"--items {file}: cannot be written: {error}", "Choose another file.") from error
-
-
 def _item(name: str, cell: _Cell, score: Score) -> str:
     value = {"item": score.item, "metric": score.metric, "value": score.value}
     return json.dumps({"benchmark": name, **cell.decoding, **value})
@@ -146,7 +134,7 @@ def _as_text(cells: Sequence[_Cell]) -> str:
 
 
 def _as_json(config: RunConfig, run: str, cells: Sequence[_Cell]) -> dict[str, Any]:
-    """A sweep has a list, whose entries say how they were drawn."""
+    """A sweep has a list, whose entries say how they were sampled."""
     found = [{**cell.decoding, "benchmarks": _plain(config, cell.results)} for cell in cells]
     measured = {"sweep": found} if cells[0].decoding else found[0]
     return {"model": run or config.model.name, **measured}

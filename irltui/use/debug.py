@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from irltui.errors import RunFolderError
 from irltui.lm.load import quiet_transformers
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.objectives.sft import NegativeLogLikelihood
+from irltui.runs.event_lines import plain
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.manifest import read_manifest
 from irltui.text import safe
@@ -48,18 +49,14 @@ class Replay:
 
 
 def main(request: DebugRequest) -> None:
-    """Recompute a stored step.
-
-    Raises:
-        IrltuiError: it does not exist, or what it needs cannot be loaded.
-    """
+    """Recompute a stored step."""
     quiet_transformers()
     kept = request.folder
     about = read_fault(kept)
     run = open_run_folder(kept.absolute().parent.parent)
     replay = _replay(run, kept, is_policy_step=about.get("policy_step") is not None)
     if request.as_json:
-        out_json({"fault": about, **_plain(asdict(replay))})
+        out_json({"fault": about, **plain(replay)})
     else:
         _tell(about, replay)
 
@@ -140,12 +137,3 @@ def _some(names: Sequence[str]) -> str:
 
 def _is_finite(value: float | None) -> bool:
     return value is None or abs(value) < float("inf")
-
-
-def _plain(value: Any) -> Any:
-    """NaN and infinity as text, since JSON has neither."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, float) and not _is_finite(value) else value

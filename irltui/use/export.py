@@ -40,11 +40,7 @@ _PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}  # loading one ca
 
 
 def main(request: ExportRequest) -> None:
-    """Write a transformers folder with tokenizer and card, and adapter/ and reward/ where the run has them.
-
-    Raises:
-        IrltuiError: there is no such checkpoint, it cannot be loaded or written, or the hub refuses.
-    """
+    """Write a transformers folder with tokenizer and card, and adapter/ and reward/ where the run has them."""
     quiet_transformers()
     folder, target = open_run_folder(request.run), request.out
     if target.exists():
@@ -95,12 +91,7 @@ def _export(run: RunFolder, config: RunConfig, request: ExportRequest) -> Export
 
 
 def find_checkpoint(run: RunFolder, iteration: str) -> str:
-    """The name of the requested checkpoint, verified.
-
-    Raises:
-        CheckpointError: it does not exist, or is damaged.
-        OptionError: `iteration` is malformed.
-    """
+    """The name of the requested checkpoint, verified."""
     names = newest_first(run) if run.checkpoints.is_dir() else []
     good = [name for name in names if not damage(run.checkpoints / name)]
     if not good:
@@ -153,11 +144,7 @@ def _copy_result(run: RunFolder, folder: Path, request: ExportRequest) -> Export
 
 
 def _copy(source: Path, target: Path) -> None:
-    """The sealed files of a result, without pickled weights and model cards.
-
-    Raises:
-        ExportError: one is damaged.
-    """
+    """The sealed files of a result, without pickled weights and model cards."""
     for name, reason in damage_of(source).items():
         raise ExportError(
             f"{source / name}: {reason}", "Export the newest checkpoint, which has its own seal: --iteration last."
@@ -187,11 +174,7 @@ def _write_checkpoint(folder: Path, config: RunConfig, checkpoint: Path, request
 
 
 def _cast(folder: Path, dtype: str) -> None:
-    """Convert all weights of the folder, and the configurations that name their type.
-
-    Raises:
-        ExportError: a weight overflows in that type.
-    """
+    """Convert all weights of the folder, and the configurations that name their type."""
     wanted: torch.dtype = getattr(torch, dtype)
     for file in folder.rglob("*.safetensors"):
         tensors = {n: t.to(wanted) if t.is_floating_point() else t for n, t in load_file(file).items()}

@@ -22,11 +22,7 @@ _REASONS = {
 
 
 def check_name(name: str) -> None:
-    """Refuse what is not a model's name.
-
-    Raises:
-        HubError: it cannot.
-    """
+    """Refuse what is not a model's name."""
     try:
         validate_repo_id(name)
         is_name = name.count("/") == 1
@@ -37,20 +33,7 @@ def check_name(name: str) -> None:
 
 
 def push(folder: Path, name: str, *, private: bool, api: HfApi | None = None) -> str:
-    """Upload a folder as a new model, or into an empty one.
-
-    Args:
-        folder: what to upload.
-        name: OWNER/NAME.
-        private: whether only its owner may see it.
-        api: the hub; by default that of HF_ENDPOINT, with the token of HF_TOKEN or `hf auth login`.
-
-    Returns:
-        The model's address.
-
-    Raises:
-        HubError: the hub refuses or cannot be reached; the folder stays.
-    """
+    """Upload a folder as a new private (or public) model, or into an empty one, and return its address."""
     api = api or HfApi()
     again = f"The folder is complete: you can push it with `hf upload {name} {folder}`."
     try:

@@ -44,13 +44,7 @@ class Learned:
     def rewards(
         self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], *, batch: int
     ) -> list[RewardScore]:
-        """R(x, y) of each response and its tokens, in order; `batch` responses per forward pass.
-
-        Raises:
-            RunFolderError: the reward is missing.
-            ModelError: the reward or the model that the run began with cannot be loaded, or their tokens differ.
-            CheckpointError: the checkpoint of a plugin's reward cannot be read.
-        """
+        """R(x, y) of each response and its tokens, in order; `batch` responses per forward pass."""
         reward, policy, reference = self._reward, self.parts.policy, None
         if reads_start(self.parts.config):
             with policy.initial() as initial:
@@ -82,16 +76,9 @@ def reads_start(config: RunConfig) -> bool:
 
 
 def load_learned(run: RunFolder, config: RunConfig | None = None, *, beside_start: bool = False) -> Learned:
-    """Load the result of a finished run.
+    """Load the result of a finished run, with its configuration or with `config`.
 
-    Args:
-        run: its folder.
-        config: options other than the run's (decoding, benchmarks ...).
-        beside_start: pi_0 is needed, too: an adapter then stays separate, so that one model serves both.
-
-    Raises:
-        RunFolderError: there is no result yet.
-        ModelError: its model cannot be loaded.
+    If pi_0 is needed beside it, an adapter stays separate, so that one model serves both.
     """
     if not run.model.is_dir():
         raise RunFolderError(f"{run.path}: no result yet (model/ is missing)", "Finish it: irltui run --resume.")
@@ -114,12 +101,7 @@ def load_model_of(
     section: ModelSection,
     poll: Callable[[], None] = lambda: None,
 ) -> tuple[Assembly, PromptTemplate]:
-    """The parts of a configuration over any model, which does not train, and its prompt template.
-
-    Raises:
-        ModelError: it cannot be loaded.
-        DataError: there is no chat template.
-    """
+    """The parts of a configuration over any model, which does not train, and its prompt template."""
     section = section.model_copy(update=_FOR_SCORING)
     tokenizer, ends, template = _reading(config, section, None)
     model = _placed(load_model(section), section)

@@ -63,16 +63,9 @@ class Job:
 
 
 class Output:
-    """An output file in progress, locked by one process.
+    """An output file F in progress, locked by one process; files of another job are refused unless `overwrite`.
 
-    Args:
-        path: F.
-        job: what it is made from.
-        view: how its rows are shown, which does not affect the stored rows.
-        overwrite: start over, whatever is there.
-
-    Raises:
-        RunFolderError: F or its partial belongs to another job, is in use, or cannot be written.
+    `view` says how its rows are shown, which does not affect the stored rows.
     """
 
     def __init__(self, path: Path, job: Job, view: Mapping[str, Any], *, overwrite: bool = False) -> None:
@@ -132,11 +125,7 @@ class Output:
             self.done = count
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add rows, durably.
-
-        Raises:
-            RunFolderError: the disk refuses.
-        """
+        """Add rows, durably."""
         lines = [_line(row) for row in rows]
         with _explained(self.path):
             self._file.write(b"".join(lines))
@@ -163,11 +152,7 @@ class Output:
                 yield json.loads(file.readline())
 
     def finish(self, rows: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
-        """Write F atomically, and what it was made from.
-
-        Raises:
-            RunFolderError: the disk refuses.
-        """
+        """Write F atomically, and what it was made from."""
         beside = self.path.with_name(f".{self.path.name}.tmp")
         with _explained(self.path):
             with beside.open("wb") as file:
@@ -223,17 +208,7 @@ class Output:
 
 
 def output_of(asked: OnRows, source: Source, options: Mapping[str, Any], view: Mapping[str, Any]) -> Output:
-    """The output file of a command on a run and a source.
-
-    Args:
-        asked: the request.
-        source: the rows.
-        options: what changes a row, besides how rows become tokens.
-        view: what changes only how rows are shown.
-
-    Raises:
-        RunFolderError: the file belongs to another job.
-    """
+    """The output file of a command; `options` change its rows, `view` only how they are shown."""
     kept = {"template", "system", "max_prompt_tokens", "max_response_tokens", "overlong", "columns"}
     job = Job(
         asked.command(),

@@ -19,11 +19,7 @@ from irltui.errors import PluginError
 
 
 def main(request: PluginRequest) -> None:
-    """Print each kind of a plugin, then each of its checks.
-
-    Raises:
-        PluginError: it does not load, or lacks a kind that options are given for.
-    """
+    """Print each kind of a plugin, then each of its checks."""
     plugin, options = request.plugin, request.options
     registry = Registry()
     if request.file:

@@ -52,11 +52,7 @@ class Source:
         return len(self.rows)
 
     def read(self, numbers: Iterable[int], tokens: RowTokens) -> list[UsableRow | UnusableRow]:
-        """Read rows by 0-based index.
-
-        Raises:
-            DataError: no such row can be used, or one is over-long and data.overlong is "error".
-        """
+        """Read rows by 0-based index."""
         return [self._read(i, tokens) for i in numbers]
 
     def _read(self, i: int, tokens: RowTokens) -> UsableRow | UnusableRow:
@@ -77,15 +73,9 @@ class Source:
 
 
 def open_source(section: DataSection, *, prompts: bool = False, named: bool = True) -> Source:
-    """Open the rows of a source.
+    """Open the rows of a source, or its prompts alone.
 
-    Args:
-        section: the source and its columns.
-        prompts: read only prompts.
-        named: the columns were named for this source; otherwise missing names are detected again.
-
-    Raises:
-        DataError: the source cannot be used, or a column is missing.
+    Columns that were not `named` for this source are detected again if they are missing.
     """
     rows = load_rows(section)
     if not named:

@@ -12,6 +12,7 @@ from irltui.data.tokens import RowTokens
 from irltui.engine.draw import context_of, draw
 from irltui.lm.load import quiet_transformers
 from irltui.runs.data_report import Tally
+from irltui.runs.event_lines import plain
 from irltui.use.learned import Learned, load_learned
 from irltui.use.output import Output, output_of
 from irltui.use.rows import Source, UnusableRow, UsableRow, open_source
@@ -28,11 +29,7 @@ class _Candidate:
 
 
 def main(asked: SampleRequest) -> None:
-    """Write answers to prompts into a file.
-
-    Raises:
-        IrltuiError: the prompts cannot be used, or the file belongs to another job.
-    """
+    """Write answers to prompts into a file."""
     quiet_transformers()
     source = open_source(asked.config.data, prompts=True, named=asked.named)
     decoding = asked.config.decoding.model_dump(mode="json") | {"max_new_tokens": asked.config.max_new_tokens}
@@ -132,5 +129,5 @@ def _summary(lines: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
         "cut": cut,
         "best_mean": sum(chosen) / len(chosen) if chosen else None,
         "mean": sum(every) / len(every) if every else None,
-        "skipped": {reason: {"count": tally.count, "rows": tally.rows} for reason, tally in skipped.items()},
+        "skipped": plain(skipped),
     }

@@ -14,6 +14,7 @@ from irltui.config.requests import OnRows, ScoreRequest
 from irltui.data.tokens import RowTokens, token_texts
 from irltui.lm.load import quiet_transformers
 from irltui.runs.data_report import Tally
+from irltui.runs.event_lines import plain
 from irltui.use.learned import Learned, load_learned, reads_start
 from irltui.use.output import Output, output_of
 from irltui.use.rows import Source, UnusableRow, UsableRow, open_source
@@ -22,11 +23,7 @@ _GROUP = 32  # rows scored and stored together, if a batch is no larger
 
 
 def main(asked: ScoreRequest) -> None:
-    """Write the scores of all rows into a file.
-
-    Raises:
-        IrltuiError: the data cannot be used, or the file belongs to another job.
-    """
+    """Write the scores of all rows into a file."""
     quiet_transformers()
     source = open_source(asked.config.data, named=asked.named)
     view = {"rank": asked.rank, "best_of_group": asked.best}
@@ -80,11 +77,7 @@ class ScoredRow:
 
 
 def gather_scores(output: Output, asked: OnRows, source: Source, *, parts: bool) -> None:
-    """Score the rows that are left, with their tokens' rewards if `parts`.
-
-    Raises:
-        IrltuiError: the reward cannot be loaded.
-    """
+    """Score the rows that are left, with their tokens' rewards if `parts`."""
     if output.done == len(source):
         return
     learned = load_learned(asked.folder, asked.config, beside_start=reads_start(asked.config))
@@ -142,12 +135,8 @@ def summarise(rows: Iterable[ScoredRow]) -> dict[str, Any]:
         else:
             rewards.append(row.reward)
             cut += bool(row.cut)
-    summary: dict[str, Any] = {
-        "rows": len(rewards) + sum(tally.count for tally in skipped.values()),
-        "scored": len(rewards),
-        "cut": cut,
-        "skipped": {reason: {"count": tally.count, "rows": tally.rows} for reason, tally in skipped.items()},
-    }
+    rows_read = len(rewards) + sum(tally.count for tally in skipped.values())
+    summary: dict[str, Any] = {"rows": rows_read, "scored": len(rewards), "cut": cut, "skipped": plain(skipped)}
     if rewards:
         ordered = sorted(rewards)
         summary |= {"mean": math.fsum(rewards) / len(rewards), "median": ordered[(len(ordered) - 1) // 2]}

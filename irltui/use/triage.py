@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 
 from irltui.config.requests import TriageRequest
 from irltui.data.source import Rows, load_rows
-from irltui.errors import RunFolderError
 from irltui.lm.load import quiet_transformers
-from irltui.runs.durable import replace_file
+from irltui.runs.durable import write_named
 from irltui.use.heaps import two_heaps
 from irltui.use.near_duplicates import Twin, find_twins, words_of
 from irltui.use.output import output_of
@@ -42,11 +41,7 @@ _TELLING_WORDS = 5  # shorter responses may well be the same
 
 
 def main(request: TriageRequest) -> None:
-    """Write the demonstrations into a file, the most suspicious first, over-long ones included.
-
-    Raises:
-        IrltuiError: the data is missing, or the file belongs to another job.
-    """
+    """Write the demonstrations into a file, the most suspicious first, over-long ones included."""
     quiet_transformers()
     trained_on_cut = request.config.data.overlong == "truncate"
     data = {**request.values["data"], "overlong": "truncate"}
@@ -65,22 +60,14 @@ def main(request: TriageRequest) -> None:
 
 
 def _keep(triaged: Path, file: Path, rows: Rows) -> None:
-    """Write the rows of the upper heap, or all that have a reward, as they stand in the data.
-
-    Raises:
-        RunFolderError: the disk refuses.
-    """
+    """Write the rows of the upper heap, or all that have a reward, as they stand in the data."""
     with triaged.open(encoding="utf-8") as lines:
         rewards = {line["row"]: line["reward"] for line in map(json.loads, lines) if line["reward"] is not None}
     heaps = two_heaps(list(rewards.values()))
     least = -math.inf if heaps is None else heaps.border
     kept = (rows[number - 1] for number in sorted(rewards) if rewards[number] >= least)
     text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in kept)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise RunFolderError(f"--keep {file}: cannot be written: {error}", "Choose another file.") from error
+    write_named("--keep", file, text.encode("utf-8", "backslashreplace"))
 
 
 class Reason(NamedTuple):
@@ -105,12 +92,7 @@ class Suspect:
 
 
 def suspects(rows: Sequence[ScoredRow], *, trained_on_cut: bool = False) -> list[Suspect]:
-    """All rows, the most suspicious first; ties in the order of the data.
-
-    Args:
-        rows: in the order of the data.
-        trained_on_cut: over-long rows were truncated in training; otherwise they were dropped.
-    """
+    """All rows, the most suspicious first; ties in the order of the data. Over-long rows were dropped or truncated."""
     usable = [row for row in rows if row.reward is not None]
     # A truncated text has a lower reward because nobody trained on it as it is.
     ordered = {
@@ -121,7 +103,7 @@ def suspects(rows: Sequence[ScoredRow], *, trained_on_cut: bool = False) -> list
     found = [Suspect(row, _UNUSABLE, None, (f"cannot be used: {row.reason}",)) for row in rows if row.reward is None]
     for place, row in enumerate(usable):
         rank = _rank(row.reward or 0.0, ordered[bool(row.cut)])
-        others = reasons.of(place)
+        others = list(reasons.of(place))
         low = [f"reward among the lowest {max(1, math.ceil(100 * rank))} %"] if rank < _LOW else []
         texts = (*low, *(reason.text for reason in others))
         found.append(Suspect(row, 1 - rank + sum(reason.weight for reason in others), rank, texts))
@@ -146,22 +128,16 @@ class _Reasons:
         self._usual = median(logs) if logs else 0.0
         self._spread = median(abs(value - self._usual) for value in logs) if logs else 0.0
 
-    def of(self, place: int) -> list[Reason]:
-        found = [self._empty(place), self._length(place), self._cut(place), self._repeated(place)]
-        return [reason for reason in found if reason is not None]
-
-    def _empty(self, place: int) -> Reason | None:
-        return None if self._words[place] else Reason(_EMPTY, "response without words")
-
-    def _length(self, place: int) -> Reason | None:
-        length = self._rows[place].length
-        if not self._spread or 0.6745 * abs(math.log(length) - self._usual) / self._spread <= _OUTLIER:
-            return None
-        return Reason(_LENGTH, f"response of {length} tokens (typical: {math.exp(self._usual):.0f})")
-
-    def _cut(self, place: int) -> Reason | None:
-        cut = self._rows[place].cut
-        return Reason(_CUT, f"{', '.join(cut)}: {self._became}") if cut else None
+    def of(self, place: int) -> Iterator[Reason]:
+        row = self._rows[place]
+        if not self._words[place]:
+            yield Reason(_EMPTY, "response without words")
+        if self._spread and 0.6745 * abs(math.log(row.length) - self._usual) / self._spread > _OUTLIER:
+            yield Reason(_LENGTH, f"response of {row.length} tokens (typical: {math.exp(self._usual):.0f})")
+        if row.cut:
+            yield Reason(_CUT, f"{', '.join(row.cut)}: {self._became}")
+        if (repeated := self._repeated(place)) is not None:
+            yield repeated
 
     def _repeated(self, place: int) -> Reason | None:
         """The gravest repetition only: a repeated pair also repeats its prompt and its response."""

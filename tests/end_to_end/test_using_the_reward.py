@@ -95,7 +95,7 @@ def test_a_killed_command_given_again_ends_in_the_same_file(place: Path, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("triage", "sft", "--keep", "demos.jsonl"), 1, "--keep demos.jsonl: is there already"),
+        (("triage", "sft", "--keep", "demos.jsonl"), 1, "--keep demos.jsonl: already exists"),
         (("sample", "sft", "--prompts", "demos.jsonl", "--strength", "-1"), 2, "or equal to 0"),
         (("score", "begun", "--data", "demos.jsonl"), 1, "no result yet"),
         (("score", "nowhere", "--data", "demos.jsonl"), 3, "no run here"),
