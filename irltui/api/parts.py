@@ -47,6 +47,13 @@ class Reward(ABC):
     restarts: bool = False
     """Every outer iteration begins with new parameters; the optimizer then forgets its moments."""
 
+    def losses(self, batch: Batch) -> Tensor | None:
+        """(B,) float32: the reward's own loss of each demonstration, in place of `loss.kind` of the gap; None for that.
+
+        Differentiable in `parameters()`; neither padding nor the batch may matter.
+        """
+        return None
+
     def penalty(self, responses: Responses) -> Tensor | None:
         """What to add to each pair's loss, (B / 2,), or None; demonstrations first, as `score` was handed them."""
         return None
@@ -71,8 +78,12 @@ class Reward(ABC):
     def load(self, folder: Path) -> None:  # noqa: B027 - optional
         """Read what `save` wrote."""
 
-    def export(self, folder: Path) -> None:  # noqa: B027 - optional
-        """Write the learned reward for others to load, into an empty folder; nothing trains afterwards."""
+    def export(self, folder: Path) -> None:
+        """Write the learned reward into an empty folder, from which `RewardSpec.load` makes it again.
+
+        Nothing trains afterwards. Write safetensors or JSON: `irltui export` leaves pickled files out.
+        """
+        self.save(folder)
 
 
 class Sampler(ABC):

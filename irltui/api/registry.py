@@ -235,6 +235,8 @@ def _checked(hook: str, given: object, base: type[api.Spec]) -> dict[str, type[a
         if not (isinstance(spec, type) and issubclass(spec, base)):
             shown = spec.__name__ if isinstance(spec, type) else f"a {type(spec).__name__}"
             raise PluginError(f"hook {hook}: {name!r} is {shown}, not a subclass of {base.__name__}")
+        if not isinstance(spec.defaults, Mapping):
+            raise PluginError(f"hook {hook}: defaults of {name!r} is a {type(spec.defaults).__name__}, not a mapping")
         if issubclass(spec, api.RewardSpec) and spec.implicit and not spec.needs_reference:
             raise PluginError(f"hook {hook}: {name!r} is implicit, so needs_reference must be True")
     return dict(given)

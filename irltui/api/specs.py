@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +32,10 @@ class Spec(BaseModel):
     code: ClassVar[str] = ""
     """The option that names a Python file which the part runs, if one does. irltui asks the user before that file is
     run, and keeps its hash in the option `sha256`, which the Spec must have."""
+
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Of objectives and rewards: tables of the configuration whose defaults are others with this part:
+    `{"reward_optimizer": {"learning_rate": 1e-3}}`."""
 
     kind: str
     """Which part: a bare name for irltui's own (`implicit`), `plugin/name` for a plugin's (`acme/bounded`)."""
@@ -63,10 +68,6 @@ class ObjectiveSpec(Spec):
 
     kind: str
     """The same as `algorithm`."""
-
-    defaults: ClassVar[Mapping[str, Any]] = {}
-    """Tables of the configuration whose defaults are others for this objective: `{"reward": {"beta": 1.0}}`.
-    Those of a plugin in a local file are not read."""
 
     @property
     def draws(self) -> int:
@@ -104,6 +105,12 @@ class RewardSpec(Spec):
     @abstractmethod
     def build(self, context: BuildContext) -> Reward:
         """Make the part; import heavy libraries here, not at the top of the module."""
+
+    def load(self, folder: Path, context: BuildContext) -> Reward:
+        """The reward that `export` wrote into a folder, for scoring alone."""
+        reward = self.build(context)
+        reward.load(folder)
+        return reward
 
 
 class SamplerSpec(Spec):

@@ -14,14 +14,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from irltui.api import ObjectiveSpec
 from irltui.api.registry import Registry, read_plugin_file
 from irltui.config.code import with_checked_code
 from irltui.config.keys import defaults, value_at
 from irltui.config.layers import Layer, Merged, merge, set_layers
 from irltui.config.messages import explain
 from irltui.config.run_source import target_layers
-from irltui.config.schema import RunConfig
+from irltui.config.schema import PluginsSection, RunConfig
 from irltui.config.toml import dotted
 from irltui.config.trust import file_mark, refuse_untrusted_model, trust, trust_model
 from irltui.errors import ConfigError, ModelError, PluginError
@@ -64,9 +63,10 @@ def load_layers(layers: Sequence[Layer], registry: Registry | None = None) -> Lo
     """
     registry = registry or Registry()
     try:
-        merged = merge([Layer("", defaults()), *_of_objective(layers, registry), *layers])
-        _check_integers(merged)
-        _trust_typed_files(merged)
+        bare = merge([Layer("", defaults()), *layers])
+        _check_integers(bare)
+        _trust_typed_files(bare)
+        merged = merge([Layer("", defaults()), *_with_defaults_of_parts(bare, layers, registry)])
         config = with_checked_code(merged, _validate(merged, registry))
         _check_model_code(merged, config)
         return Loaded(config, _origins(merged))
@@ -90,16 +90,26 @@ def refuse_strength(config: RunConfig) -> None:
         )
 
 
-def _of_objective(layers: Sequence[Layer], registry: Registry) -> list[Layer]:
-    """The defaults that the objective has instead of the general ones."""
-    named = [layer.values["algorithm"] for layer in layers if "algorithm" in layer.values]
+def _with_defaults_of_parts(bare: Merged, layers: Sequence[Layer], registry: Registry) -> list[Layer]:
+    """The layers with those defaults that objective and reward have instead of the general ones.
+
+    The objective's lie below all layers; the reward's below the one that names its kind, for what lies deeper is
+    another reward's.
+    """
+    with suppress(ValidationError, KeyError):  # which the validation tells, with its place
+        PluginsSection.model_validate(bare.values["plugins"], context={"registry": registry})
+    kind = ("reward", "kind")
+    named = layers.index(bare.sources[kind]) if bare.sources.get(kind) in layers else 0
+    objective = _defaults(registry, "objective", bare.values.get("algorithm"), "algorithm {}")
+    reward = _defaults(registry, "reward", value_at(bare.values, kind), "reward.kind {}")
+    return [*objective, *layers[:named], *reward, *layers[named:]]
+
+
+def _defaults(registry: Registry, component: str, name: Any, place: str) -> list[Layer]:
     try:
-        spec = registry.resolve("objective", str(named[-1])) if named else None
+        return [Layer(place.format(name), registry.resolve(component, str(name)).defaults)]
     except PluginError:  # which the validation tells, with its place
         return []
-    if spec is None or not issubclass(spec, ObjectiveSpec):
-        return []
-    return [Layer(f"algorithm {named[-1]}", spec.defaults)]
 
 
 def _validate(merged: Merged, registry: Registry) -> RunConfig:

@@ -28,7 +28,7 @@ from irltui.distributed.sharding import Sharding, make_sharding
 from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
 from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
-from irltui.engine.guard import build_benchmarks, build_objective, build_reward, build_sampler, has_penalty
+from irltui.engine.guard import build_benchmarks, build_objective, build_reward, build_sampler, has_own, load_reward
 from irltui.engine.health import Setting
 from irltui.engine.lower_level import Lower, make_lower
 from irltui.engine.model_fit import check_ids, generation_cap
@@ -99,7 +99,17 @@ class Assembly:
         """
         if not self.config.has_reward:
             return None
-        reward = build_reward(self.config.reward, self.context, self.limit)
+        return self._per_token(build_reward(self.config.reward, self.context, self.limit))
+
+    def exported_reward(self, folder: Path) -> Reward:
+        """The reward that the run exported to a folder.
+
+        Raises:
+            IrltuiError: it cannot be loaded.
+        """
+        return self._per_token(load_reward(self.config.reward, folder, self.context, self.limit))
+
+    def _per_token(self, reward: Reward) -> Reward:
         return PerTokenReward(reward) if self.config.loss.kind == PER_TOKEN else reward
 
     @cached_property
@@ -110,7 +120,7 @@ class Assembly:
             IrltuiError: it cannot be built.
         """
         spec, reward = self.config.objective, self.reward
-        if spec.draws > 1 and has_penalty(reward):
+        if spec.draws > 1 and has_own(reward, "penalty"):
             raise PluginError(
                 f"reward.kind {self.config.reward.kind}: its penalty is of one pair, and {spec.kind} compares each "
                 f"demonstration with {spec.draws} generations",

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
@@ -92,11 +92,21 @@ def build_benchmarks(
     }
 
 
-def has_penalty(reward: Reward | None) -> bool:
-    """Whether the reward may add something of its own to a pair's loss."""
+def load_reward(spec: RewardSpec, folder: Path, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Reward:
+    """The reward that a run of this configuration exported to a folder.
+
+    Raises:
+        IrltuiError: it cannot be loaded.
+    """
+    reward = build_part("reward", spec, Reward, context, limit, folder)
+    return GuardedReward(reward, spec.kind, limit) if _is_foreign(spec) else reward
+
+
+def has_own(reward: Reward | None, method: Literal["losses", "penalty"]) -> bool:
+    """Whether the reward may have a loss of its own, or add something to that of a pair."""
     while isinstance(reward, GuardedReward | PerTokenReward):
         reward = reward.inner
-    return reward is not None and type(reward).penalty is not Reward.penalty
+    return reward is not None and getattr(type(reward), method) is not getattr(Reward, method)
 
 
 class GuardedObjective(Objective):
@@ -147,6 +157,13 @@ class GuardedReward(Reward):
             score = self.inner.score(responses)
         self._check("score", score, responses.input_ids.shape[:1], responses)
         return score
+
+    def losses(self, batch: Batch) -> Tensor | None:
+        with self._call("losses"):
+            losses = self.inner.losses(batch)
+        if losses is not None:
+            self._check("losses", losses, batch.weight.shape, batch.responses)
+        return losses
 
     def penalty(self, responses: Responses) -> Tensor | None:
         with self._call("penalty"):
@@ -282,21 +299,29 @@ class TimedBenchmark(Benchmark):
 
 
 def build_part(
-    component: str, spec: Spec, expected: type[_Part], context: BuildContext, limit: TimeLimit = FOR_EVER
+    component: str,
+    spec: Spec,
+    expected: type[_Part],
+    context: BuildContext,
+    limit: TimeLimit = FOR_EVER,
+    exported: Path | None = None,
 ) -> _Part:
     """What `spec.build` makes, with torch's own random stream at the context's seed, whatever was drawn before.
+
+    With `exported` what `spec.load` makes of that folder.
 
     Raises:
         TrainingError: a plugin's `build` raised, or made something else.
     """
-    build: Any = spec.build  # type: ignore[attr-defined]  # pyrefly: ignore[missing-attribute]
+    method = "build" if exported is None else "load"
+    make: Any = getattr(spec, method)
     what = f"{component} {spec.kind!r}"
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices), _named(what, limit, "build") if _is_foreign(spec) else nullcontext():
+    with torch.random.fork_rng(devices), _named(what, limit, method) if _is_foreign(spec) else nullcontext():
         torch.manual_seed(context.seed)
-        part = build(context)
+        part = make(context) if exported is None else make(exported, context)
     if not isinstance(part, expected):
-        raise _broken(what, f"build gives a {type(part).__name__}, not a {expected.__name__}")
+        raise _broken(what, f"{method} gives a {type(part).__name__}, not a {expected.__name__}")
     return part
 
 

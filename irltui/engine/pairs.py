@@ -15,7 +15,7 @@ from irltui.api import Batch, Demonstration, Generation, Prompt
 from irltui.distributed import ranks
 from irltui.engine import diagnostics
 from irltui.engine.assemble import Parts
-from irltui.engine.guard import has_penalty
+from irltui.engine.guard import has_own
 from irltui.engine.health import alerts
 from irltui.engine.journal import Journal
 from irltui.engine.micro_batches import Micro, micro_batches
@@ -83,7 +83,8 @@ class Rounds:
     def __init__(self, run: RunFolder, parts: Parts, journal: Journal) -> None:
         self._run, self._parts, self._journal = run, parts, journal
         reads_gaps = parts.config.objective.reads_gaps
-        self._trains_equal = bool(parts.config.loss.gamma) or has_penalty(parts.reward) or not reads_gaps
+        has_loss = has_own(parts.reward, "losses") or has_own(parts.reward, "penalty")
+        self._trains_equal = bool(parts.config.loss.gamma) or has_loss or not reads_gaps
         if ranks.is_first():
             pack_before(run.samples, journal.position.t)
 

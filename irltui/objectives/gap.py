@@ -66,14 +66,15 @@ def _build(context: BuildContext) -> Objective:
 
 
 class GapLoss(Objective):
-    """h(D), with the reward's own penalty and gamma * NLL(y) / |y|."""
+    """h(D) or the reward's own loss, with its penalty and gamma * NLL(y) / |y|."""
 
     def __init__(self, h: Callable[[Tensor], Tensor], reward: Reward | None = None, gamma: float = 0.0) -> None:
         self._h, self._reward, self._gamma = h, reward, gamma
 
     def losses(self, batch: Batch) -> Tensor:
         """(B,)."""
-        losses = self._h(batch.gaps()).mean(-1)
+        own = self._reward.losses(batch) if self._reward is not None else None
+        losses = self._h(batch.gaps()).mean(-1) if own is None else own
         penalty = self._reward.penalty(batch.responses) if self._reward is not None else None
         if penalty is not None:
             losses = losses + penalty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -69,6 +70,11 @@ class Explicit(RewardSpec):
         from irltui.rewards.build import build_explicit
 
         return build_explicit(self, context)
+
+    def load(self, folder: Path, context: BuildContext) -> Reward:
+        from irltui.rewards.build import load_explicit
+
+        return load_explicit(folder, context)
 
 
 class Function(RewardSpec):

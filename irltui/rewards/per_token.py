@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from irltui.api import Responses, Reward
+from irltui.api import Batch, Responses, Reward
 
 
 class PerTokenReward(Reward):
@@ -27,6 +27,9 @@ class PerTokenReward(Reward):
 
     def parameters(self) -> Iterator[nn.Parameter]:
         return self.inner.parameters()
+
+    def losses(self, batch: Batch) -> Tensor | None:
+        return self.inner.losses(batch)
 
     def penalty(self, responses: Responses) -> Tensor | None:
         return self.inner.penalty(responses)

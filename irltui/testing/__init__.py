@@ -21,7 +21,15 @@ from irltui.testing.rewards import REWARD_CHECKS
 from irltui.testing.samplers import SAMPLER_CHECKS
 from irltui.testing.updates import UPDATE_CHECKS
 
-__all__ = ["check_benchmark", "check_objective", "check_reward", "check_sampler", "check_update", "checks"]
+__all__ = [
+    "check_benchmark",
+    "check_objective",
+    "check_reward",
+    "check_sampler",
+    "check_update",
+    "checks",
+    "make_case",
+]
 
 Check = Callable[[Case], None]
 

@@ -109,10 +109,17 @@ def state_survives(case: Case) -> None:
 
 
 def exports(case: Case) -> None:
-    """The learned reward can be exported."""
-    folder = case.folder / "export"
+    """What it exports gives the same scores once `load` has made a reward of it."""
+    folder, reward = case.folder / "export", _trained(case)
     folder.mkdir()
-    _trained(case).export(folder)
+    due = _scores(case, reward)
+    reward.export(folder)
+    spec = case.spec
+    if isinstance(spec, RewardSpec) and any(folder.iterdir()):
+        again = GuardedReward(build_part("reward", spec, Reward, case.context, exported=folder), spec.kind)
+        require(close(_scores(case, again), due), "after export and load the scores differ, so `irltui score` is wrong")
+    elif isinstance(spec, RewardSpec):
+        require(spec.implicit or not spec.learns, "export writes nothing, so `irltui score` cannot use the reward")
 
 
 def window_is_a_number(case: Case) -> None:

@@ -20,11 +20,10 @@ from irltui.config.schema import ModelSection, RunConfig
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.engine.assemble import Assembly, assemble, assemble_at_start
 from irltui.engine.checkpoint import load_weights
-from irltui.errors import CheckpointError, ModelError, RunFolderError
+from irltui.errors import ModelError, RunFolderError
 from irltui.lm.load import generation_defaults, load_model, load_tokenizer, with_adapter
 from irltui.lm.policy import LanguageModelPolicy, score_all
-from irltui.rewards import Explicit
-from irltui.rewards.build import check_same_tokens, load_explicit
+from irltui.rewards.build import check_same_tokens
 from irltui.rewards.implicit import ImplicitReward
 from irltui.rewards.scoring import RewardScore, score_rewards
 from irltui.runs.folder import RunFolder
@@ -54,19 +53,14 @@ class Learned:
     @cached_property
     def _reward(self) -> Reward:
         run, config = self.run, self.parts.config
-        if config.has_reward and isinstance(config.reward, Explicit):
-            if not run.reward.is_dir():
-                hint = "Finish the run: irltui run --resume."
-                raise RunFolderError(f"{run.path}: its reward is missing (no reward/)", hint)
-            return load_explicit(run.reward, self.parts.context)
-        reward = self.parts.reward
-        if reward is None:
+        if not config.has_reward:
             return ImplicitReward(self.parts.policy, 1.0)
-        try:
-            name = (run.checkpoints / "latest").read_text(encoding="utf-8").strip()
-            reward.load(run.checkpoints / name / "reward")
-        except OSError as error:
-            raise CheckpointError(f"{run.path}: the reward's checkpoint cannot be read: {error}") from error
+        if run.reward.is_dir():
+            return self.parts.exported_reward(run.reward)
+        reward = self.parts.reward
+        if reward is None or (config.reward.learns and not config.reward.implicit):
+            hint = "Finish the run (irltui run --resume); a plugin's reward must write something in `export`."
+            raise RunFolderError(f"{run.path}: its reward is missing (no reward/)", hint)
         return reward
 
 

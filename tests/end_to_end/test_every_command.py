@@ -60,6 +60,7 @@ NOT_RUN = {
     "pip install irltui-dense-reward": INSTALLED,
     "pip install irltui-iq": INSTALLED,
     "pip install irltui-lm-eval": INSTALLED,
+    "pip install irltui-token-discriminator": INSTALLED,
     "pip install irltui-vllm": INSTALLED,
     "pip install 'irltui[tensorboard]'": INSTALLED,
     "pip install 'irltui[wandb]'": INSTALLED,
@@ -143,9 +144,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     preload()
     folder = tmp_path_factory.mktemp("world")
     site = Site(tmp_path_factory.mktemp("site"))
-    site.install(
-        ROOT / "plugins" / "template", ROOT / "plugins" / "irltui-dense-reward", ROOT / "plugins" / "irltui-iq"
-    )
+    names = ("template", "irltui-dense-reward", "irltui-iq", "irltui-token-discriminator")
+    site.install(*(ROOT / "plugins" / name for name in names))
     build(folder)
     (folder / "bin").mkdir()
     (folder / "bin" / "ssh").write_text('#!/bin/sh\nshift 2\nexec "$@"\n')

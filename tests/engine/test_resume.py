@@ -20,7 +20,7 @@ from irltui.runs.doctor import diagnose
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.status import State, read_status
-from support import function_reward
+from support import function_reward, learning_reward
 from support.compare import assert_same
 from support.runs import Change, config, demonstrations, events, finish, prepare, rft, work
 from support.tiny import folder
@@ -44,6 +44,10 @@ ALGORITHMS: dict[str, Change] = {
     "irft with three generations": {"objective": {"generations": 3}, "loss": {"gamma": 0.1}},
     "nce with two generations": {"algorithm": "nce", "objective": {"generations": 2}},
     "rft by a function": rft({"reward": {"kind": "function", "file": function_reward.__file__}}),
+    "rft by a plugin with its own loss": {
+        **rft({"plugins": {"files": {"learning_reward": {"path": learning_reward.__file__}}}}),
+        "reward": {"kind": "learning_reward/bce"},
+    },
     "rft by similarity": rft({"reward": {"kind": "similarity"}, "update": {"kind": "boltzmann"}}),
     "early stop": {"early_stop": {"max_gap": 0.03, "held_out_patience": 2, "check_every": 1}},
 }
@@ -76,6 +80,7 @@ def count_polls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return asked
 
 
+@pytest.mark.usefixtures("trust_code")
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_interrupted_anywhere_a_run_continues_to_identical_weights_metrics_and_samples(
     tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, name: str
