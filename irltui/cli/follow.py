@@ -18,7 +18,7 @@ from irltui.runs.event_lines import as_dict
 from irltui.runs.events import Damaged, Event
 from irltui.runs.folder import RunFolder
 from irltui.runs.history import RunHistory
-from irltui.runs.reader import EventReader
+from irltui.runs.reader import EventReader, ThinningReader
 from irltui.runs.status import State
 from irltui.text import safe
 from irltui.views.terminal import can_draw, has_screen
@@ -31,7 +31,7 @@ Show = Callable[[Event], None]
 
 def train(run: RunFolder, *, headless: bool, as_json: bool) -> int:
     """Start or continue a run and follow it to its end; the exit code."""
-    history, reader = RunHistory(), EventReader(run.events)
+    history, reader = RunHistory(), (EventReader if as_json else ThinningReader)(run.events)
     while events := reader.poll():  # of earlier attempts
         history.take(events)
     history.end = None

@@ -24,7 +24,7 @@ from irltui.runs.folder import RunFolder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import read_manifest
 from irltui.runs.metrics import GAP
-from irltui.runs.reader import EventReader, read_history
+from irltui.runs.reader import ThinningReader, read_history
 from irltui.runs.status import WORKING, State, Status, read_status
 from irltui.views.flat_config import flat
 from irltui.views.replay import Moment, Replay
@@ -80,7 +80,7 @@ class OpenRun:
     replay: Replay | None = None
 
     def __post_init__(self) -> None:
-        self._reader = EventReader(self.run.events)
+        self._reader = ThinningReader(self.run.events)
 
     @property
     def state(self) -> State:

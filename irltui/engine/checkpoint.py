@@ -6,6 +6,7 @@ position; tensors are safetensors, the rest JSON. What it belongs to is the run'
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -26,8 +27,8 @@ from irltui.api import Reward
 from irltui.distributed import ranks
 from irltui.engine.position import Position
 from irltui.errors import CheckpointError
-from irltui.runs.checkpoints import newest_first, newest_usable, position_of, run_digest, samples_lost
-from irltui.runs.durable import replace_file, replace_json, room, sync_folder
+from irltui.runs.checkpoints import newest_first, newest_usable, position_of, run_digest, samples_lost, written_digest
+from irltui.runs.durable import replace_json, room, sync_folder
 from irltui.runs.event_lines import plain
 from irltui.runs.folder import RunFolder
 from irltui.runs.seal import CHECKPOINT_SEAL, FORMAT, seal
@@ -108,7 +109,7 @@ class Saved:
 
 
 def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
-    """Write the checkpoint of `position` and point `latest` to it; one that is there already stays. Collective.
+    """Write the checkpoint of `position`; one that is there already stays. Collective.
 
     The ranks' weights are the same, so the first writes its own, put together if they are cut: a checkpoint does not
     know by how many ranks it was saved. Random streams are each rank's.
@@ -142,7 +143,6 @@ def _save(run: RunFolder, whole: Whole, position: Position, random: Mapping[str,
             shutil.rmtree(folder)
         beside.rename(folder)
         sync_folder(run.checkpoints)
-        replace_file(run.checkpoints / "latest", name.encode())
     except (OSError, SafetensorError) as error:  # safetensors says so in its own way when the disk is full
         shutil.rmtree(beside, ignore_errors=True)
         raise CheckpointError(
@@ -195,12 +195,15 @@ def load_weights(folder: Path, parameters: Mapping[str, nn.Parameter], reward: R
 
 
 def weights_at(run: RunFolder, t: int) -> dict[str, Tensor] | None:
-    """What outer iteration t began with, by name; None if its checkpoint is missing or cannot be read."""
+    """What outer iteration t began with, by name; None if its checkpoint is missing or damaged."""
+    folder = run.checkpoints / Position(t).name
     try:
         # From bytes: opening a file by name keeps some objects in safetensors at every call.
-        return load((run.checkpoints / Position(t).name / _PARAMETERS).read_bytes())
-    except (OSError, SafetensorError):
+        content = (folder / _PARAMETERS).read_bytes()
+    except OSError:
         return None
+    whole = hashlib.sha256(content).hexdigest() == written_digest(folder, _PARAMETERS)
+    return load(content) if whole else None
 
 
 def read_position(folder: Path) -> Position:

@@ -210,7 +210,7 @@ class Evaluator:
         weights = weights_at(self._run, t)
         if weights is None:
             self._journal.log(
-                f"kl/reference is not measured: checkpoint {Position(t).name} is missing", level="warning"
+                f"kl/reference is not measured: checkpoint {Position(t).name} is missing or damaged", level="warning"
             )
             return {}
         with self._parts.policy.past(weights) as began:

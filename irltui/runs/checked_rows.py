@@ -1,4 +1,4 @@
-"""JSON Lines that detect damage: each begins with the CRC-32 of the rest; a finished file of them is compressed.
+"""JSON Lines that detect damage: each has the CRC-32 of its file's name and its content; finished files are compressed.
 
 A flipped bit in a stored generation would still be JSON, and would silently train something else. NAME.jsonl becomes
 NAME.jsonl.gz, which `zcat` reads.
@@ -23,20 +23,25 @@ _SUFFIX = ".gz"
 _LEVEL = 6
 
 
-def checked_line(row: Mapping[str, Any]) -> bytes:
+def line_key(path: Path) -> int:
+    """What ties a line to its file, compressed or not, so that files under each other's names are noticed."""
+    return zlib.crc32(path.name.partition(".jsonl")[0].encode())
+
+
+def checked_line(row: Mapping[str, Any], key: int) -> bytes:
     """The row as a line, newline included; it needs a field, and none named "crc"."""
     rest = json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")[1:-1]
-    return b'{"crc": "%08x", %b}\n' % (zlib.crc32(rest), rest)
+    return b'{"crc": "%08x", %b}\n' % (zlib.crc32(rest, key), rest)
 
 
-def checked_row(line: bytes) -> dict[str, Any]:
-    """The row of a line that `checked_line` made.
+def checked_row(line: bytes, key: int) -> dict[str, Any]:
+    """The row of a line that `checked_line` made with this key.
 
     Raises:
-        ValueError: it has changed since.
+        ValueError: it has changed since, or belongs to another file.
     """
     found = _LINE.fullmatch(line)
-    if found is None or zlib.crc32(found[2]) != int(found[1], 16):
+    if found is None or zlib.crc32(found[2], key) != int(found[1], 16):
         raise ValueError("the line is damaged")
     return json.loads(b"{" + found[2] + b"}")
 
@@ -48,11 +53,12 @@ def stored_rows(path: Path) -> Iterator[dict[str, Any]]:
         FileNotFoundError: there is neither form of it.
         ValueError: a line or the compressed form is damaged.
     """
+    key = line_key(path)
     if is_packed := packed(path).exists():
-        yield from map(checked_row, read_packed(packed(path)))
+        yield from (checked_row(line, key) for line in read_packed(packed(path)))
     if path.exists() or not is_packed:
         with path.open("rb") as file:
-            yield from (checked_row(line) for line in file if line.endswith(b"\n"))
+            yield from (checked_row(line, key) for line in file if line.endswith(b"\n"))
 
 
 def packed(path: Path) -> Path:

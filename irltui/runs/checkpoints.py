@@ -34,11 +34,19 @@ def damage(folder: Path) -> str:
         if absent := sorted(_ALWAYS - about["files"].keys()):
             return f"{CHECKPOINT_SEAL} does not list {absent[0]}"
         if about.get("run", "") not in ("", run_digest(RunFolder(folder.parent.parent))):
-            return "belongs to another run"
+            return "belongs to another run than run.json"
         saved = name_of(position_of(folder))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, RecursionError, OverflowError) as error:
         return f"state.json: {error!r}"
     return "" if saved == folder.name else f"is checkpoint {saved} under another name"
+
+
+def written_digest(folder: Path, name: str) -> str:
+    """The SHA-256 that a file of a checkpoint was written with, "" if it is not known."""
+    try:
+        return str(json.loads((folder / CHECKPOINT_SEAL).read_text(encoding="utf-8"))["files"][name]["sha256"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
 
 
 def run_digest(run: RunFolder) -> str:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from irltui.errors import CheckpointError, RunFolderError
-from irltui.runs.checked_rows import checked_row, packed, read_packed
+from irltui.runs.checked_rows import checked_row, line_key, packed, read_packed
 from irltui.runs.checkpoints import newest_first, newest_usable, position_of, unusable
-from irltui.runs.events import Damaged, Event, Metrics, Unknown
+from irltui.runs.events import Damaged, Event, Metrics, RunStart, Unknown
 from irltui.runs.folder import RunFolder
-from irltui.runs.history import that_count
 from irltui.runs.inputs import read_inputs
 from irltui.runs.manifest import has_changed, read_manifest
-from irltui.runs.reader import read_events
+from irltui.runs.reader import each_event
 from irltui.runs.seal import SEAL, damage_of, sealed_files
+from irltui.runs.series import Rows
 from irltui.runs.status import read_status
 
 
@@ -44,10 +44,8 @@ class Diagnosis:
 
 
 def diagnose(run: RunFolder) -> Diagnosis:
-    lines = read_events(run.events)
-    events = [event for event in lines if not isinstance(event, Damaged)]
     begun = [*_manifest(run), *_inputs(run)]
-    findings = [*begun, *_log(run, lines, events), *_checkpoints(run), *_samples(run), *_result(run)]
+    findings = [*begun, *_log(run), *_checkpoints(run), *_samples(run), *_result(run)]
     resumes = None if any(finding.is_problem for finding in begun) else _resume_point(run)
     return Diagnosis(tuple(findings), str(read_status(run).state), resumes)
 
@@ -80,39 +78,64 @@ def _inputs(run: RunFolder) -> Iterator[Finding]:
             yield Finding(run.inputs.name, "unchanged")
 
 
-def _log(run: RunFolder, lines: list[Event], events: list[Event]) -> Iterator[Finding]:
-    subject = run.events.name
+@dataclass
+class _Log:
+    """What a log of any length adds up to."""
+
+    count: int = 0
+    last: int = -1
+    damaged: int = 0
+    newer: int = 0
+    gaps: list[int] = field(default_factory=list)
+    steps: Rows = field(default_factory=Rows)
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, Damaged):
+            self.damaged += 1
+            return
+        if self.count and event.seq != self.last + 1:
+            self.gaps.append(event.seq)
+        self.count, self.last = self.count + 1, event.seq
+        self.newer += isinstance(event, Unknown) + event.passed_over
+        if isinstance(event, RunStart) and event.resumed_seq is not None:
+            self.steps.truncate(event.resumed_seq)
+        elif isinstance(event, Metrics):
+            self.steps.seq.append(event.seq)
+            self.steps.step.append(event.step)
+
+    def jump(self) -> str:
+        """The first optimizer steps that do not follow on each other, void events left out."""
+        jumps = ((before, after) for before, after in pairwise(self.steps.step) if after - before not in (0, 1))
+        return next((f"{before:.0f} to {after:.0f}" for before, after in jumps), "")
+
+
+def _log(run: RunFolder) -> Iterator[Finding]:
+    subject, log = run.events.name, _Log()
     if not run.events.exists() and (run.lock.exists() or run.status.exists()):
         yield Finding(subject, "is missing, although an engine has worked here", is_problem=True)
         return
-    malformed = len(lines) - len(events)
-    if malformed:
-        yield Finding(subject, f"{malformed} damaged lines", is_problem=True)
-    gaps = [after.seq for before, after in pairwise(events) if after.seq != before.seq + 1]
-    if gaps:
-        text = f"events are missing before {gaps[0]}" + (f" and {len(gaps) - 1} others" if gaps[1:] else "")
-        yield Finding(subject, f"{text}", is_problem=True)
-    if jumps := _jumps(events):
-        yield Finding(subject, f"optimizer steps jump from {jumps[0][0]} to {jumps[0][1]}", is_problem=True)
-    if lost := _lost_tail(run, events):
+    for event in each_event(run.events):
+        log.take(event)
+    if log.damaged:
+        yield Finding(subject, f"{log.damaged} damaged lines", is_problem=True)
+    if log.gaps:
+        others = f" and {len(log.gaps) - 1} others" if log.gaps[1:] else ""
+        yield Finding(subject, f"events are missing before {log.gaps[0]}{others}", is_problem=True)
+    if jump := log.jump():
+        yield Finding(subject, f"optimizer steps jump from {jump}", is_problem=True)
+    if lost := _lost_tail(run, log.last):
         yield Finding(subject, lost, is_problem=True)
-    if not (malformed or gaps or jumps or lost):
-        yield Finding(subject, f"{len(events)} events, no step is missing")
-    if newer := sum(isinstance(event, Unknown) + event.passed_over for event in events):
-        yield Finding(subject, f"{newer} kinds or fields of a newer irltui are ignored")
+    if not (log.damaged or log.gaps or jump or lost):
+        yield Finding(subject, f"{log.count} events, no step is missing")
+    if log.newer:
+        yield Finding(subject, f"{log.newer} kinds or fields of a newer irltui are ignored")
 
 
-def _jumps(events: list[Event]) -> list[tuple[int, int]]:
-    """Pairs of neighbouring optimizer steps that are not consecutive, void events left out."""
-    steps = [event.step for event in that_count(events) if isinstance(event, Metrics)]
-    return [(before, after) for before, after in pairwise(steps) if after - before not in (0, 1)]
-
-
-def _lost_tail(run: RunFolder, events: list[Event]) -> str:
+def _lost_tail(run: RunFolder, last: int) -> str:
     """A message if the log ends before the checkpoint that --resume would take, else ""."""
     if not (name := _resume_point(run)):
         return ""
-    seq, last = position_of(run.checkpoints / name).get("seq", 0), events[-1].seq if events else -1
+    seq = position_of(run.checkpoints / name).get("seq", 0)
     if not isinstance(seq, int) or seq <= last + 1:
         return ""
     return f"ends at event {last}, but checkpoint {name} was saved at event {seq}: the events between are lost"
@@ -132,7 +155,7 @@ def _samples(run: RunFolder) -> Iterator[Finding]:
         subject, good = f"samples/{path.name}", 0
         try:
             for line in _lines(path):
-                checked_row(line)
+                checked_row(line, line_key(path))
                 good += 1
         except (OSError, ValueError) as error:
             yield Finding(subject, f"line {good + 1}: {error}", is_problem=True)

@@ -127,9 +127,13 @@ def open_own(path: Path, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
-def links_inside(run: RunFolder) -> list[Path]:
-    """The symbolic links in a run folder, except in tracking/, which trackers fill."""
-    found: list[Path] = []
+def _strangers(run: RunFolder) -> list[tuple[Path, str]]:
+    """What in a run folder is neither a file nor a folder of its own, except in tracking/, which trackers fill.
+
+    A pipe at the place of a file would keep its reader waiting; the engine passes over one in control/.
+    """
+    found: list[tuple[Path, str]] = []
+    files = {run.manifest, run.events, run.status, run.lock, run.console, run.inputs, run.job}
     waiting = [run.path]
     while waiting:
         try:
@@ -137,10 +141,15 @@ def links_inside(run: RunFolder) -> list[Path]:
         except OSError:
             continue
         for entry in entries:
+            path = Path(entry.path)
             if entry.is_symlink():
-                found.append(Path(entry.path))
-            elif entry.is_dir(follow_symlinks=False) and entry.name != "tracking":
-                waiting.append(Path(entry.path))
+                found.append((path, "a symbolic link inside a run folder; irltui does not follow it"))
+            elif entry.is_dir(follow_symlinks=False):
+                if path in files:
+                    found.append((path, "a folder at the place of a file"))
+                waiting += [path] if entry.name != "tracking" else []
+            elif not entry.is_file(follow_symlinks=False) and path.parent != run.control:
+                found.append((path, "neither a file nor a folder; irltui does not open it"))
     return sorted(found)
 
 
@@ -149,18 +158,19 @@ def open_run_folder(path: Path) -> RunFolder:
 
     Raises:
         NoRunError: there is none.
-        RunFolderError: it contains a link, whose target does not belong to the run.
+        RunFolderError: it contains a link, whose target does not belong to the run, or a pipe or device.
     """
     run = RunFolder(path)
     if not run.manifest.is_file():
         holds_runs = any(is_run(below) for depth in ("*", "*/*") for below in path.glob(depth))
         hint = f"It holds runs: `irltui runs {path}` lists them." if holds_runs else ""
         raise NoRunError(f"{path}: no run here (run.json is missing)", hint)
-    if links := links_inside(run):
-        more = f" and {len(links) - 1} more" if links[1:] else ""
+    if strangers := _strangers(run):
+        more = f" and {len(strangers) - 1} more" if strangers[1:] else ""
+        path, what = strangers[0]
         raise RunFolderError(
-            f"{links[0]}{more}: a symbolic link inside a run folder; irltui does not follow it",
-            "Replace it with the file or folder it points to, if you trust it, or delete it.",
+            f"{path}{more}: {what}",
+            "Delete it; for a link that you trust, put the file or folder it points to in its place.",
         )
     return run
 

@@ -122,7 +122,6 @@ class RunHistory:
             takers[type(event)](event)
             self.last_time = event.time
             self.unknown += event.passed_over
-        self.first_time = self.first_time or self.start.time
         self.version += 1
 
     @property
@@ -174,6 +173,7 @@ class RunHistory:
             self._rewind(event.resumed_seq)
         self.end = None
         self.start = event
+        self.first_time = self.first_time or event.time
 
     def _rewind(self, seq: int) -> None:
         """Drop what belongs to weights that a resume has lost."""

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from irltui.errors import RunFolderError
 from irltui.runs.durable import replace_json
-from irltui.runs.event_lines import decode, encode
+from irltui.runs.event_lines import encode, parsed
 from irltui.runs.events import SCHEMA, Event
 from irltui.runs.folder import RunFolder, open_own
 from irltui.text import masked
@@ -119,7 +119,8 @@ def _mend_tail(run: RunFolder) -> int:
     with os.fdopen(open_own(run.events, os.O_RDWR), "rb+") as file:
         line = b""
         for line in file:
-            seq = max(seq, decode(line).seq)
+            found = (parsed(line) or {}).get("seq")
+            seq = max(seq, found) if type(found) is int else seq
         if line and not line.endswith(b"\n"):
             file.seek(0, os.SEEK_END)
             file.write(b"\n")

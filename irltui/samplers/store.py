@@ -2,7 +2,7 @@
 
 Two append-only JSONL files per iteration: the generations, and the reference log-probabilities of their pairs. A line
 torn by a crash is truncated when the file is opened again; a changed line is refused. The files of finished iterations
-are compressed (`runs/packed.py`) and still readable.
+are compressed (`runs/checked_rows.py`) and still readable.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from irltui.api import Generation
 from irltui.distributed import ranks
 from irltui.errors import RunFolderError
-from irltui.runs.checked_rows import checked_line, checked_row, pack, packed, read_packed, stored_rows
+from irltui.runs.checked_rows import checked_line, checked_row, line_key, pack, packed, read_packed, stored_rows
 from irltui.runs.folder import open_own
 
 _OF_ITERATION = re.compile(r"(\d{4,})(\.reference)?\.jsonl(\.gz)?")
@@ -167,7 +167,7 @@ class SampleStore:
 def _append(path: Path, rows: list[dict[str, Any]]) -> None:
     if not rows or not ranks.is_first():
         return
-    content = b"".join(map(checked_line, rows))
+    content = b"".join(checked_line(row, line_key(path)) for row in rows)
     try:
         with os.fdopen(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
             file.write(content)
@@ -227,7 +227,7 @@ def _rows(path: Path, lines: Iterable[bytes], made: Callable[[dict[str, Any]], T
     number = 0
     try:
         for number, line in enumerate(lines, start=1):  # noqa: B007 - used in the error
-            yield made(checked_row(line))
+            yield made(checked_row(line, line_key(path)))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(f"{path}:{number}: damaged: {error}", _REMEDY) from error
     except OSError as error:

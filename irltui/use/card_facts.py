@@ -11,7 +11,7 @@ from typing import Any
 from irltui.runs.folder import RunFolder, is_run, open_run_folder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import Manifest, read_manifest
-from irltui.runs.reader import read_events
+from irltui.runs.reader import each_event
 from irltui.runs.status import read_status
 from irltui.text import safe
 from irltui.views.loaded_runs import ComparedRun
@@ -71,7 +71,7 @@ def facts(folder: Path, run: RunFolder, exported: Exported) -> Facts:
 def _history(run: RunFolder, step: int | None) -> RunHistory:
     """The run's events up to `step`."""
     history = RunHistory()
-    history.take(event for event in read_events(run.events) if step is None or getattr(event, "step", 0) <= step)
+    history.take(event for event in each_event(run.events) if step is None or getattr(event, "step", 0) <= step)
     return history
 
 

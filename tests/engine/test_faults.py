@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from irltui.api import Decoding, Generation, Prompt
+from irltui.runs.checkpoints import newest_usable
 from irltui.runs.control import Command, send
 from irltui.runs.event_lines import as_dict
 from irltui.runs.events import Kind
@@ -226,7 +227,7 @@ def test_a_signal_ends_the_run_with_a_checkpoint(
     engine.send_signal(number)
     assert engine.wait(30) == code
     assert end(run)["state"] == state
-    assert (run.checkpoints / "latest").exists()
+    assert newest_usable(run)[0]
 
 
 def test_commands_are_acknowledged_and_do_what_they_say(tmp_path: Path, inputs: tuple[Path, Path]) -> None:

@@ -27,7 +27,7 @@ from irltui.config.schema import DataSection
 from irltui.data.demonstrations import load_demonstrations
 from irltui.data.text_files import read_text_file
 from irltui.errors import IrltuiError
-from irltui.runs.checked_rows import checked_line
+from irltui.runs.checked_rows import checked_line, line_key
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.doctor import diagnose
 from irltui.runs.folder import RunFolder, create_run_folder
@@ -278,7 +278,7 @@ def _decodes(data: bytes) -> bool:
 
 
 def _stored() -> tuple[bytes, ...]:
-    rows = checked_line(_GENERATION), checked_line(_SCORE)
+    rows = checked_line(_GENERATION, line_key(Path("0000"))), checked_line(_SCORE, line_key(Path("0000.reference")))
     packed = tuple(b"\1" + gzip.compress(row, mtime=0) for row in rows)
     return (*(b"\0" + row for row in rows), b"\0" + rows[0] + b'{"crc"', *packed)
 

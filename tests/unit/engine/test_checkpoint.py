@@ -9,7 +9,7 @@ import pytest
 
 from irltui.engine.checkpoint import read_position
 from irltui.errors import CheckpointError
-from irltui.runs.checked_rows import checked_line
+from irltui.runs.checked_rows import checked_line, line_key
 from irltui.samplers.store import ReferenceScore, SampleStore
 
 
@@ -21,5 +21,6 @@ def test_a_checkpoint_with_an_unknown_field_was_written_by_a_newer_irltui(tmp_pa
 
 def test_stored_reference_scores_may_have_more_fields_than_are_known(tmp_path: Path) -> None:
     row = {"prompt_id": "a", "demonstration": -1.5, "generation": -2.5, "field_of_tomorrow": 1}
-    (tmp_path / "0000.reference.jsonl").write_bytes(checked_line(row))
+    file = tmp_path / "0000.reference.jsonl"
+    file.write_bytes(checked_line(row, line_key(file)))
     assert SampleStore(tmp_path, "0000").reference == {"a": ReferenceScore("a", -1.5, -2.5)}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from irltui.runs import doctor
-from irltui.runs.checked_rows import checked_line, checked_row
+from irltui.runs.checked_rows import checked_line, checked_row, line_key
 from irltui.runs.doctor import Diagnosis, diagnose
 from irltui.runs.events import Metrics, RunStart
 from irltui.runs.folder import RunFolder, create_run_folder
@@ -69,7 +69,9 @@ def test_lines_that_are_no_events_are_counted(run: RunFolder) -> None:
 
 
 def test_a_flipped_bit_in_a_stored_generation_is_found_with_its_line(run: RunFolder) -> None:
-    content = bytearray(b"".join(checked_line({"prompt_id": str(i), "tokens": [i, 7]}) for i in range(3)))
+    content = bytearray(
+        b"".join(checked_line({"prompt_id": str(i), "tokens": [i, 7]}, line_key(Path("0000.jsonl"))) for i in range(3))
+    )
     content[-6] ^= 1
     (run.samples / "0000.jsonl").write_bytes(content)
     assert problems(diagnose(run))["samples/0000.jsonl"] == "line 3: the line is damaged"
@@ -79,11 +81,12 @@ def test_a_file_that_is_compressed_while_it_is_looked_at_is_no_problem(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("0000", "0001"):
-        (run.samples / f"{name}.jsonl").write_bytes(checked_line({"prompt_id": "a"}))
+        file = run.samples / f"{name}.jsonl"
+        file.write_bytes(checked_line({"prompt_id": "a"}, line_key(file)))
 
-    def compressed_meanwhile(line: bytes) -> dict[str, Any]:
+    def compressed_meanwhile(line: bytes, key: int) -> dict[str, Any]:
         pack_before(run.samples, 2)
-        return checked_row(line)
+        return checked_row(line, key)
 
     monkeypatch.setattr(doctor, "checked_row", compressed_meanwhile)
     found = diagnose(run)
@@ -124,10 +127,12 @@ def test_files_that_the_seal_does_not_list_are_no_part_of_the_result(run: RunFol
 
 def test_a_checked_line_reads_back_and_any_flip_is_noticed() -> None:
     row = {"text": "naïve \udc80 \n", "tokens": [1, 2], "logprobs": [-0.1, 1e-300]}
-    line = checked_line(row)
-    assert checked_row(line) == row
+    line = checked_line(row, 7)
+    assert checked_row(line, 7) == row
+    with pytest.raises(ValueError, match="damaged"):
+        checked_row(line, 8)
     for place in range(len(line) - 1):
         harmed = bytearray(line)
         harmed[place] ^= 1
         with pytest.raises(ValueError, match="damaged"):
-            checked_row(bytes(harmed))
+            checked_row(bytes(harmed), 7)

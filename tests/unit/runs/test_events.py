@@ -72,7 +72,7 @@ def test_a_field_that_is_left_out_or_null_has_its_default() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b"nonsense", "not JSON"),
+        (b"nonsense", "not a JSON object"),
         (b"[1]", "not a JSON object"),
         (b'{"kind":"log"}', "seq, time or kind is missing"),
         (b'{"seq":true,"time":1,"kind":"log"}', "seq, time or kind is missing"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from irltui.errors import IrltuiError
 from irltui.experiments.plan import read_plan
-from irltui.runs.checked_rows import checked_line
+from irltui.runs.checked_rows import checked_line, line_key
 from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.control import take
 from irltui.runs.doctor import diagnose
@@ -97,7 +97,7 @@ def test_any_file_in_control_is_a_command_or_its_name_and_is_taken_away(
 @given(content=CONTENT, row=st.dictionaries(KEYS, JSON, min_size=1))
 def test_any_stored_generations_are_read_or_refused(run: RunFolder, content: bytes, row: dict[str, Any]) -> None:
     for name in ("0000.jsonl", "0000.reference.jsonl"):
-        for harmed in (content, content + b"\n", checked_line(row)):
+        for harmed in (content, content + b"\n", checked_line(row, line_key(Path(name)))):
             (run.samples / "0000.jsonl").unlink(missing_ok=True)
             (run.samples / name).write_bytes(harmed)
             with contextlib.suppress(IrltuiError):

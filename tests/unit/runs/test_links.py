@@ -23,7 +23,7 @@ NAMES = [
     "samples/0000.jsonl",
     "evaluations/gold-0000.jsonl",
     "checkpoints/0001-000000",
-    "checkpoints/latest",
+    "checkpoints/0001-000000/state.json",
     "model",
     "reward",
     "faults",
