@@ -11,7 +11,7 @@ import typer
 
 from irltui.cli.options import Assignments, Data, Json, Model, Plugins, Preset, Seed, Target, TrustCode
 from irltui.console import out_json, talk
-from irltui.errors import EXIT_OK, ConfigError, IrltuiError
+from irltui.errors import EXIT_OK, ConfigError
 from irltui.text import safe
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from irltui.config.load import Loaded
     from irltui.config.sources import Sources
     from irltui.experiments.study import Study
-
-_TAIL = 4  # lines that are shown of a process that failed
 
 
 def check(  # noqa: PLR0913 - an option each
@@ -79,29 +77,12 @@ def _show(found: dict[str, Any], loaded: Loaded) -> None:
 
 async def look_at(filled_in: Loaded | Study) -> tuple[Loaded, dict[str, Any]]:
     """What there is to know about a run, or a study's first arm; cancelled, it ends the checking process."""
-    import asyncio
-
-    from irltui.cli.worker import handed_over
+    from irltui.cli.worker import ask_alone
     from irltui.config.requests import CheckRequest
-    from irltui.experiments.process import death
     from irltui.experiments.study import Study
 
     loaded = _first_arm(filled_in, ())[1] if isinstance(filled_in, Study) else filled_in
-    pipe = asyncio.subprocess.PIPE
-    with handed_over(CheckRequest(config=loaded.config.model_dump(mode="json"))) as line:
-        process = await asyncio.create_subprocess_exec(
-            *line, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
-        )
-        try:
-            out, talked = await process.communicate()
-        except asyncio.CancelledError:
-            process.kill()
-            await process.wait()
-            raise
-    if returned := process.returncode:
-        told = talked.decode("utf-8", "replace").splitlines()[-_TAIL:]
-        raise IrltuiError("\n".join(told if returned > 0 else death(returned, "the checking process")))
-    return loaded, json.loads(out)
+    return loaded, json.loads(await ask_alone(CheckRequest(config=loaded.config.model_dump(mode="json"))))
 
 
 def _loaded(sources: Sources) -> Loaded:

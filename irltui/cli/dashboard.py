@@ -9,6 +9,7 @@ from os.path import commonpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from irltui.errors import EXIT_OK
 from irltui.experiments.process import start_engine
 from irltui.runs.folder import new_folder
 
@@ -21,12 +22,19 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 
 
-def open_dashboard(run: Path | None, folder: Path | None = None) -> None:
-    """Show the dashboard on a run or on all runs of a folder."""
-    from irltui.dashboard.app import open_dashboard
+def open_dashboard(run: Path | None, folder: Path | None = None, study: Path | None = None) -> int:
+    """Show the dashboard on a run or on all runs of a folder, and follow a study that works.
+
+    Returns:
+        Its exit code, 130 if whoever left it wants the work to stop.
+    """
+    from irltui.cli.answers import answers
+    from irltui.dashboard.app import Dashboard
+    from irltui.dashboard.services import Services
 
     folder = folder or (run.parent if run is not None and run.parent != Path() else RUNS)
-    open_dashboard(folder, run, launch, look, check, report)
+    code = Dashboard(folder, run, Services(launch, look, check, report, answers), study).run()
+    return EXIT_OK if code is None else code
 
 
 def look() -> Offers:
@@ -83,12 +91,17 @@ def _launch_study(study: Study, folder: Path) -> Path:
 
     plan, loaded = study_plan(study, (), folder)
     make(plan, loaded)
+    start_working(folder)
+    return plan.run_folder(plan.runs[0]).path
+
+
+def start_working(folder: Path) -> subprocess.Popen[bytes]:
+    """Work through the runs of a folder in a process that outlives this one."""
     with (folder / "console.log").open("ab") as console:
-        subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
             [sys.executable, "-P", "-m", "irltui", "run", "--resume", str(folder.absolute())],
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return plan.run_folder(plan.runs[0]).path

@@ -38,8 +38,8 @@ def train(run: RunFolder, *, headless: bool, as_json: bool) -> int:
     engine = start_engine(run)
     with signals_to(lambda: [(engine, run)]) as asked:
         if not as_json and not headless and has_screen():
-            dashboard.open_dashboard(run.path)
-            if engine.poll() is None:
+            left = dashboard.open_dashboard(run.path)
+            if engine.poll() is None and left != EXIT_INTERRUPTED:
                 talk(f"detached; the run continues: irltui show {safe(run.path)}")
                 return EXIT_OK
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -11,17 +12,19 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from irltui.cli import dashboard
 from irltui.cli.follow import json_line
 from irltui.cli.worker import work
 from irltui.config.requests import TriageRequest
 from irltui.console import columns, complain, out, out_json, talk
-from irltui.errors import EXIT_OK
+from irltui.errors import EXIT_INTERRUPTED, EXIT_OK
 from irltui.experiments.local import Job, LocalWorkers
 from irltui.experiments.plan import Plan, PlannedRun, kept_rows
 from irltui.experiments.process import console_tail
 from irltui.experiments.slurm import executors_of, read_job, submit
 from irltui.runs.event_lines import number
 from irltui.runs.folder import RunFolder
+from irltui.runs.lock import hold_plan
 from irltui.runs.manifest import read_manifest
 from irltui.runs.metrics import COLUMNS, metric
 from irltui.runs.reader import EventReader
@@ -29,13 +32,16 @@ from irltui.runs.status import WORKING, State, Status, read_status
 from irltui.text import safe
 from irltui.views.numbers import figure
 from irltui.views.study import study_result
-from irltui.views.terminal import can_draw
+from irltui.views.terminal import can_draw, has_screen
 
 _HEAD = ("run", "state", "phase", "step", *(metric(name).label for name in COLUMNS))
 
 
-def work_off(plan: Plan, *, as_json: bool) -> int:
-    """Run what is not finished yet and say what came of it; the exit code."""
+def work_off(plan: Plan, *, headless: bool, as_json: bool) -> int:
+    """Run what is not finished yet, on a terminal with the dashboard, and say what came of it; the exit code."""
+    waits = any(read_status(plan.run_folder(run)).state is not State.FINISHED for run in plan.runs)
+    if waits and not headless and not as_json and has_screen():
+        return _on_the_dashboard(plan)
     folder = safe(plan.folder)
     is_drawn = can_draw() and not as_json
     talk(f"{len(plan.runs)} runs in {folder}, {plan.jobs} at a time")
@@ -57,6 +63,28 @@ def work_off(plan: Plan, *, as_json: bool) -> int:
     else:
         _tell_results(plan, as_json=as_json)
     return code
+
+
+def _on_the_dashboard(plan: Plan) -> int:
+    """Another process works the runs off, so that leaving the dashboard ends nothing."""
+    with hold_plan(plan.lock):
+        """Nobody else works on them."""
+    worker = dashboard.start_working(plan.folder)
+    left = dashboard.open_dashboard(plan.run_folder(plan.runs[0]).path, plan.folder.parent, plan.folder)
+    if worker.poll() is None:
+        if left != EXIT_INTERRUPTED:
+            talk(f"detached; the runs go on: irltui runs {safe(plan.folder)}")
+            return EXIT_OK
+        talk("stopping all runs at their next safe points, with checkpoints")
+        worker.send_signal(signal.SIGINT)
+    returned = worker.wait()
+    states = {run: read_status(plan.run_folder(run)).state for run in plan.runs}
+    names = "; ".join(f"{run.name}: {state}" for run, state in states.items() if state is not State.FINISHED)
+    if names:
+        complain(f"{names}\n`irltui run --resume {safe(plan.folder)}` continues")
+    else:
+        _tell_results(plan, as_json=False)
+    return returned
 
 
 def submit_all(plan: Plan, make: Callable[[], None], options: Sequence[str], *, as_json: bool) -> int:

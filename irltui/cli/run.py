@@ -114,7 +114,9 @@ def run(  # noqa: PLR0913 - an option each
                 "starts new runs, so it does not go with --resume: repeat the command with --out to continue",
                 param_hint=option,
             )
-        sys.exit(start.several(sources, out, seeds, grid or (), submit or (), option, as_json=as_json))
+        sys.exit(
+            start.several(sources, out, seeds, grid or (), submit or (), option, headless=headless, as_json=as_json)
+        )
     if resume_from and resume is None:
         raise typer.BadParameter("name the run, too: --resume RUN", param_hint="--resume-from")
     if resume is None:

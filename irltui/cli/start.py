@@ -34,11 +34,11 @@ def one(sources: Sources, out: Path | None, *, headless: bool, as_json: bool) ->
         _refuse_launcher("TARGET")
         plan, loaded = study_plan(study, sources.flag_layers(), out or new_folder(sources.name))
         make(plan, loaded)
-        return work_off(plan, as_json=as_json)
+        return work_off(plan, headless=headless, as_json=as_json)
     return _follow(_make_run(sources, out), headless=headless, as_json=as_json)
 
 
-def several(
+def several(  # noqa: PLR0913 - an option each
     sources: Sources,
     out: Path | None,
     seeds: int | None,
@@ -46,6 +46,7 @@ def several(
     submit: Sequence[str],
     option: str,
     *,
+    headless: bool,
     as_json: bool,
 ) -> int:
     """Work off, or submit, several runs of one configuration; errors name the `option` that asks for them."""
@@ -59,7 +60,7 @@ def several(
     if submit:
         return submit_all(plan, lambda: make(plan, loaded), submit, as_json=as_json)
     make(plan, loaded)
-    return work_off(plan, as_json=as_json)
+    return work_off(plan, headless=headless, as_json=as_json)
 
 
 def resume(folder: Path, checkpoint: str, *, headless: bool, as_json: bool) -> int:
@@ -68,7 +69,7 @@ def resume(folder: Path, checkpoint: str, *, headless: bool, as_json: bool) -> i
         _refuse_launcher("--resume")
         if checkpoint:
             raise typer.BadParameter("name one run of the folder", param_hint="--resume-from")
-        return work_off(read_plan(folder), as_json=as_json)
+        return work_off(read_plan(folder), headless=headless, as_json=as_json)
     found = open_run_folder(folder)
     recorded(read_manifest(found).config)  # damage, and code that nobody trusts, are better reported here
     if rank() == 0:

@@ -5,6 +5,7 @@ Requests travel in a file readable by its owner only, because everybody can read
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -18,11 +19,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from irltui.console import complain
-from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, IrltuiError
 from irltui.experiments.process import death, handling
 
 if TYPE_CHECKING:
     from irltui.config.requests import Request
+
+_TAIL = 4  # lines that are shown of a worker that failed
 
 
 def become(request: Request) -> NoReturn:
@@ -60,6 +63,29 @@ def _run(request: Request, output: int | None) -> tuple[int, bytes]:
         with handling({signal.SIGINT: pass_on, signal.SIGTERM: pass_on}):
             found, _ = child.communicate()
     return child.returncode, found
+
+
+async def ask_alone(request: Request) -> bytes:
+    """Run the worker beside a dashboard and return what it printed; cancelled, it ends the worker.
+
+    Raises:
+        IrltuiError: the worker failed.
+    """
+    pipe = asyncio.subprocess.PIPE
+    with handed_over(request) as line:
+        process = await asyncio.create_subprocess_exec(
+            *line, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        )
+        try:
+            out, talked = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+    if returned := process.returncode:
+        lines = talked.decode("utf-8", "replace").splitlines()[-_TAIL:]
+        raise IrltuiError("\n".join(lines if returned > 0 else death(returned, "the worker")))
+    return out
 
 
 @contextmanager

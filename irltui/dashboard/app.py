@@ -1,6 +1,6 @@
 """The application: five screens over one store, the clock that redraws, and what keys do everywhere.
 
-`open_dashboard` is the command line's way in. Quitting never ends an engine unless that was asked for.
+Quitting never ends an engine unless that was asked for.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
 from irltui.dashboard.keymap import KEYS
+from irltui.dashboard.sampled import NOW, SFT, START, Desk
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.screens.check import CheckScreen
 from irltui.dashboard.screens.compare import CompareScreen
@@ -26,21 +27,18 @@ from irltui.dashboard.screens.help import HelpScreen
 from irltui.dashboard.screens.run import RunScreen
 from irltui.dashboard.screens.runs import RunsScreen
 from irltui.dashboard.screens.samples import SamplesScreen
-from irltui.dashboard.store import LIST_EVERY, OpenRun, Store
+from irltui.dashboard.services import Services
+from irltui.dashboard.store import LIST_EVERY, OpenRun, Store, study_of
+from irltui.dashboard.study_follower import StudyFollower
 from irltui.dashboard.terminal import Styled, on_ending, until_gone
 from irltui.dashboard.theme import DARK, LIGHT, THEMES, Palette
 from irltui.dashboard.widgets.chart import Chart
 from irltui.dashboard.widgets.lines import Lines
-from irltui.errors import EXIT_OK, IrltuiError
+from irltui.errors import EXIT_INTERRUPTED, EXIT_OK, IrltuiError
 from irltui.runs.control import Command
 
 if TYPE_CHECKING:
     from irltui.dashboard.form import Form
-    from irltui.dashboard.screens.new_run import Launch, Look
-    from irltui.dashboard.screens.preview import Check
-
-Report = Callable[[Sequence[Path]], Path]
-"""Writes a page about runs and returns its place."""
 
 PREVIEWS = 4  # runs that are read for the list's preview and not closed yet
 REDRAW_EVERY = 0.25
@@ -62,10 +60,8 @@ class Dashboard(App[int]):
     Args:
         folder: where runs lie.
         run: a run to open at once.
-        launch: starts a run that was filled in; None if runs cannot be started from here.
-        look: finds out what installed plugins offer, for the form of a new run.
-        check: looks at data and model of a form; None if that cannot be done from here.
-        report: writes a page about runs and returns its place; None if that cannot be done from here.
+        services: what the command line does for it.
+        study: the folder of a study whose working run is shown, and at the end its verdict.
         clock: Unix seconds; tests pass a fixed one.
     """
 
@@ -86,15 +82,16 @@ class Dashboard(App[int]):
         self,
         folder: Path,
         run: Path | None = None,
-        launch: Launch | None = None,
-        look: Look | None = None,
-        check: Check | None = None,
-        report: Report | None = None,
+        services: Services | None = None,
+        study: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
         self.store = Store(folder, clock)
-        self._launch, self.look_at_plugins, self.check, self.save_report = launch, look, check, report
+        self.services = services or Services()
+        self._follower = StudyFollower(study, run)
+        sample = self.services.sample
+        self.desk = Desk(sample, self.store, partial(self.say, "[]")) if sample is not None else None
         self._draft: Form | None = None
         self._previews: list[Path] = []
         self._asked = ""  # the command whose answer is to be shown
@@ -126,12 +123,27 @@ class Dashboard(App[int]):
     async def _list(self) -> None:
         while True:
             await self.store.look()
+            self._follow_study()
             if self._turn == 0:
                 self._redraw()
             until = time.monotonic() + LIST_EVERY
             while time.monotonic() < until and await self.store.glance():
                 await asyncio.sleep(0.01)
             await asyncio.sleep(max(0.0, until - time.monotonic()))
+
+    def _follow_study(self) -> None:
+        follower, current = self._follower, self.store.current
+        tabs = {RunScreen.TAB, SamplesScreen.TAB, CheckScreen.TAB}
+        watches = current is not None and current.run.path == follower.run
+        watches = watches and isinstance(self.screen, MainScreen) and self.screen.TAB in tabs
+        if (path := follower.next_run(self.store)) is not None and watches:
+            self.store.current = self.follow(path)
+            self._drawn = ()
+        elif (paths := follower.finished(self.store)) is not None:
+            self.store.marked = paths
+            if watches and paths:
+                self.action_show_mode("compare")
+            self.call_after_refresh(self.say, "4", "the study has ended: its verdict is on Compare", "foreground")
 
     def look_again(self) -> None:
         self._drawn = ()
@@ -242,7 +254,7 @@ class Dashboard(App[int]):
         self._draft = form
 
     def new_run(self, source: str = "") -> None:
-        if self._launch is None:
+        if self.services.launch is None:
             self.say("n", "start runs with irltui run", "warn")
             return
         if source:
@@ -253,21 +265,30 @@ class Dashboard(App[int]):
 
     def start(self, form: Form, name: str) -> str:
         try:
-            path = self._launch(form.load(), name) if self._launch is not None else None
+            path = self.services.launch(form.load(), name) if self.services.launch is not None else None
         except (IrltuiError, OSError) as error:
             return str(error).splitlines()[0]
         self._draft = None
         if path is not None:
+            self._follower = StudyFollower(study_of(path), path)
             self.open_run(path)
         return ""
 
     def start_preset(self, name: str) -> None:
         from irltui.dashboard.form import Form
 
-        if self._launch is None:
+        if self.services.launch is None:
             self.say("enter", f"start it with irltui run {name}", "warn")
         elif problem := self.start(Form(name), name):
             self.say("enter", problem, "bad")
+
+    def ask(self, run: OpenRun, labels: Sequence[str], prompts: Sequence[str]) -> None:
+        """Have prompts answered at strengths, by the start model and by SFT."""
+        if self.desk is None:
+            self.say("[ ]", "sample with irltui sample RUN --strength 2", "warn")
+        else:
+            self.desk.ask(run, labels, prompts)
+            self.run_worker(self.desk.work(), name="answers")
 
     def say(self, key: str, text: str, ink: str) -> None:
         if isinstance(self.screen, MainScreen):
@@ -304,6 +325,9 @@ class Dashboard(App[int]):
                     ChoiceDialog(run.name, question, choices, 1),
                     lambda answer: self._send_text(run, command, "" if answer == YES else None),
                 )
+            case Command.SAMPLE if not run.is_alive:
+                dialog = TextDialog("Ask", "a prompt of yours, for the start model, SFT and now", may_be_empty=False)
+                self.push_screen(dialog, partial(self._ask_typed, run))
             case Command.SAMPLE:
                 dialog = TextDialog("Sample now", "a prompt of yours; empty for the fixed ones", may_be_empty=True)
                 self.push_screen(dialog, partial(self._send_text, run, command))
@@ -312,6 +336,14 @@ class Dashboard(App[int]):
                 self.push_screen(dialog, partial(self._send_text, run, command))
             case _:
                 self._send_text(run, command, "")
+
+    def _ask_typed(self, run: OpenRun, text: str | None) -> None:
+        if not text:
+            return
+        run.typed.insert(0, text)
+        self.ask(run, (START, SFT, NOW), [text])
+        self.action_show_mode("samples")
+        self.call_after_refresh(self._put_on_answer)
 
     def _send_text(self, run: OpenRun, command: Command, text: str | None) -> None:
         if text is None:
@@ -337,12 +369,17 @@ class Dashboard(App[int]):
         if answer == STOP:
             run.send(Command.STOP)
         if answer in {STOP, DETACH}:
-            self.exit(EXIT_OK)
+            self.exit(EXIT_INTERRUPTED if answer == STOP else EXIT_OK)
+
+    def offers(self, action: str) -> bool:
+        """Whether a command to the engine of the open run means something."""
+        return bool(self.check_action("command", (action.split("'")[1],)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Commands are offered only while an engine can hear them."""
         if action == "command":
-            return self.store.current is not None and self.store.current.is_alive
+            run = self.store.current
+            return run is not None and (run.is_alive or (parameters == ("sample",) and self.desk is not None))
         return super().check_action(action, parameters)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -358,28 +395,3 @@ class Dashboard(App[int]):
                     shown = (key.shown.split() if " " in key.shown else key.shown)[i] if pair else key.shown
                     title = f"{key.scope}: {key.label or key.help.split(':')[0]}" + (f" {shown}" if pair else "")
                     yield SystemCommand(title, f"{key.help} ({shown})", partial(self.run_action, action, screen))
-
-
-def open_dashboard(
-    runs_folder: Path,
-    run: Path | None = None,
-    launch: Launch | None = None,
-    look: Look | None = None,
-    check: Check | None = None,
-    report: Report | None = None,
-) -> int:
-    """Show the dashboard until it is left.
-
-    Args:
-        runs_folder: where runs lie.
-        run: a run to open at once.
-        launch: makes and starts a new run from its configuration and a name, and returns its folder.
-        look: finds out what installed plugins offer.
-        check: looks at data and model of a run that has not been started.
-        report: writes a page about runs and returns its place.
-
-    Returns:
-        The exit code: 0, or 128 and the number of the signal that ended it.
-    """
-    result = Dashboard(runs_folder, run, launch, look, check, report).run()
-    return EXIT_OK if result is None else result

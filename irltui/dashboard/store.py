@@ -26,6 +26,7 @@ from irltui.runs.manifest import read_manifest
 from irltui.runs.metrics import GAP
 from irltui.runs.reader import ThinningReader, read_history
 from irltui.runs.status import WORKING, State, Status, read_status
+from irltui.views.answers import Drawn
 from irltui.views.flat_config import flat
 from irltui.views.replay import Moment, Replay
 
@@ -61,6 +62,9 @@ class OpenRun:
         wants_console: whether somebody looks at what the engine printed.
         old_answers: ids of the commands that had been answered when the run was opened.
         replay: where the run is looked at, None for now.
+        typed: prompts of somebody here, newest first.
+        drawn: answers on request, by prompt and by what answered.
+        drawing: what answers now, "" for nothing.
     """
 
     run: RunFolder
@@ -78,6 +82,9 @@ class OpenRun:
     wants_console: bool = False
     old_answers: frozenset[str] = frozenset()
     replay: Replay | None = None
+    typed: list[str] = field(default_factory=list)
+    drawn: dict[tuple[str, str], tuple[Drawn, ...]] = field(default_factory=dict)
+    drawing: str = ""
 
     def __post_init__(self) -> None:
         self._reader = ThinningReader(self.run.events)
@@ -173,6 +180,11 @@ class Store:
         except (ValueError, OSError):
             return path.name
 
+    def within(self, folder: Path) -> list[Line]:
+        """The runs of a folder, in the order of their names."""
+        place = folder.resolve()
+        return sorted((one for one in self.lines if place in one.path.resolve().parents), key=lambda one: one.name)
+
     def mark(self, path: Path) -> None:
         if path in self.marked:
             self.marked.remove(path)
@@ -227,6 +239,11 @@ class Store:
         algorithm, model, config = self._about[path]
         console = console_tail(run) if status.state is State.CRASHED else ()
         return Line(path, self.name_of(path), status, algorithm, model, console, config)
+
+
+def study_of(run: Path) -> Path | None:
+    """The folder of the study, seeds or grid that a run belongs to."""
+    return next((folder for folder in run.resolve().parents if (folder / "plan.json").is_file()), None)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from irltui.runs.metrics import HELD_OUT_LOSS, HELD_OUT_NLL
 from irltui.runs.status import WORKING, State
 from irltui.runs.thresholds import NO_SIGNAL_LOSS
 from irltui.text import safe
+from irltui.views.effects import better
 from irltui.views.numbers import age, number
 from irltui.views.replay import Moment
 from irltui.views.spans import Row, S, length
@@ -63,14 +64,22 @@ def ended(run: OpenRun, moment: Moment, width: int) -> Row:
 
 
 def outcome(moment: Moment, width: int) -> Row:
-    """What training came to, in figures and in a word."""
+    """What training came to, in figures and in a word: of a benchmark if there is one, else of the likelihood."""
+    gold = _benchmark(moment)
     nll = moment.curve(HELD_OUT_NLL).y
     nll = nll[nll == nll]
     loss, auc = moment.last(HELD_OUT_LOSS), moment.last("reward/auc")
     row = [S("✓ ", "good", "b")]
-    if len(nll) > 1:
-        better = nll[-1] < nll[0]
-        row += [S("Better: " if better else "No gain: ", "good" if better else "warn", "b"), S("held-out NLL ")]
+    if gold is not None:
+        name, first, last, better = gold
+        word, ink = ("Better", "good") if better > 0 else ("Worse", "bad") if better < 0 else ("No gain", "warn")
+        row += [S(f"{word}: ", ink, "b"), S(f"{name} "), S(number(first), "muted"), S(" → ")]
+        row.append(S(number(last), "gap", "b"))
+        if len(nll) > 1:
+            row.append(S(f"   held-out NLL {number(float(nll[0]))} → {number(float(nll[-1]))}", "muted"))
+    elif len(nll) > 1:
+        fell = nll[-1] < nll[0]
+        row += [S("Better: " if fell else "No gain: ", "good" if fell else "warn", "b"), S("held-out NLL ")]
         row += [S(number(float(nll[0])), "muted"), S(" → "), S(number(float(nll[-1])), "gap", "b")]
     else:
         row.append(S("Finished.", "good", "b"))
@@ -78,6 +87,19 @@ def outcome(moment: Moment, width: int) -> Row:
     if loss == loss and loss > NO_SIGNAL_LOSS:
         more = [S("   no signal: held-out loss ", "warn"), S(number(loss), "warn", "b")]
     return [*row, *more] if length([*row, *more]) <= width else row
+
+
+def _benchmark(moment: Moment) -> tuple[str, float, float, int] | None:
+    """The first figure of a benchmark whose direction is known: its name, first and last mean, and 1 if better."""
+    values: dict[str, list[float]] = {}
+    for evaluation in moment.evaluations():
+        for name, figure in evaluation.values.items():
+            values.setdefault(f"{evaluation.benchmark}/{name}", []).append(figure.mean)
+    for name, means in values.items():
+        if (direction := better(name)) and len(means) > 1:
+            change = (means[-1] - means[0]) * direction
+            return safe(name.replace("/", ": "), limit=40), means[0], means[-1], (change > 0) - (change < 0)
+    return None
 
 
 def _begun(run: OpenRun, moment: Moment) -> Row:

@@ -56,6 +56,16 @@ def iteration_name(t: int) -> str:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """An answer that was sampled because somebody asked for it."""
+
+    text: str
+    reward: float | None
+    tokens: int
+    ended: bool
+
+
+@dataclass(frozen=True)
 class Answers:
     """One prompt with the newest answer of each run, None where it has none."""
 

@@ -72,7 +72,7 @@ def head_row(pair: Pair, width: int) -> Row:
     base, other = (tail(name, arm - 1) for name in _names(pair))
     axis = "lower".ljust(span // 2 - 1) + " 0 " + "higher".rjust(span - span // 2 - 2)
     change = f"{'difference':>{_CHANGE}}" if width >= WIDE else ""
-    return [S(f"  {'± half of the 95 %':<{room + 1}}{base:>{arm}}{other:>{arm}}{change}  {axis}    verdict", "muted")]
+    return [S(f"  {'± 95 % interval':<{room + 1}}{base:>{arm}}{other:>{arm}}{change}  {axis}    verdict", "muted")]
 
 
 def rests(effect: Effect) -> bool:
@@ -104,7 +104,7 @@ def _evidence(effect: Effect, arm: int, width: int) -> Row:
     what = f"{effect.items} items" if effect.items else "range of seeds" if rests(effect) else ""
     seeds = "  ".join(number(s, sign=True) for s in effect.seeds)
     after = f"   seeds {seeds}" if len(effect.seeds) > 1 else ""
-    left = f" {'':<{_room(width) + 1}}{spreads}{'':<{_CHANGE if width >= WIDE else 0}}  "
+    left = f" {'':<{_room(width) + 2}}{spreads}{'':<{_CHANGE if width >= WIDE else 0}}  "
     return [S(left + fit(what + after, max(width - len(left), 0)).rstrip(), "muted")]
 
 

@@ -133,7 +133,7 @@ def since_start(side: Side) -> Pair:
             seeds = tuple(b - a for a, b in known)
             base, other = (sum(values) / len(known) for values in zip(*known, strict=True))
             ends = min(seeds), max(seeds)
-            effects.append(Effect(row.name, _label(row), _better(row.name), base, other, seeds, *ends, alone="one run"))
+            effects.append(Effect(row.name, _label(row), better(row.name), base, other, seeds, *ends, alone="one run"))
     return Pair((replace(side, name="start"), side), 0, 1, tuple(effects))
 
 
@@ -165,15 +165,17 @@ def _effect(row: FinalRow, sides: Sequence[Side], at: int) -> Effect | None:
         interval = found.interval
         low, high, items, seeds = interval.low, interval.high, interval.n, found.by_seed
     spreads = ((base.high - base.low) / 2, (other.high - other.low) / 2)
-    label, better = _label(row), _better(row.name)
-    return Effect(row.name, label, better, base.mean, other.mean, tuple(seeds), low, high, items, spreads)
+    return Effect(
+        row.name, _label(row), better(row.name), base.mean, other.mean, tuple(seeds), low, high, items, spreads
+    )
 
 
 def _label(row: FinalRow) -> str:
     return row.label if row.is_benchmark else row.label[:1].upper() + row.label[1:]
 
 
-def _better(name: str) -> int:
+def better(name: str) -> int:
+    """1 if more of a metric or of a benchmark's figure is better, -1 if less, 0 if neither or unknown."""
     known = {HIGHER: 1, LOWER: -1}.get(metric(name).better, 0)
     return known if name in METRICS else _BETTER.get(name.partition("/")[2], 0)
 

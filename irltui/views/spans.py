@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -86,6 +87,17 @@ def wrapped(row: Row, width: int) -> list[Row]:
     """The row as it is if it fits, else in several, each as far in as the first."""
     text = "".join(span.text for span in row)
     return [row] if cell_len(text) <= width else flow(row, width, len(text) - len(text.lstrip(" ")))
+
+
+def beside(columns: Sequence[Sequence[Row]], width: int, between: int = 2) -> list[Row]:
+    """Blocks of rows next to each other, each of at most `width` columns."""
+    rows: list[Row] = []
+    for cells in zip_longest(*columns, fillvalue=[]):
+        row: Row = []
+        for cell in cells:
+            row += [*cell, S(" " * max(width + between - length(cell), 0))]
+        rows.append(row)
+    return rows
 
 
 def _trim(row: Row) -> None:

@@ -203,7 +203,7 @@ def test_the_dashboard_says_it(run: RunFolder) -> None:
 
     asyncio.run(read())
     moment = Moment(opened.history)
-    assert (opened.state, moment.step, opened.malformed) == ("finished", 4, 2)
+    assert (opened.state, moment.step, opened.history.damaged) == ("finished", 4, 2)
     assert [line.status.state for line in store.lines] == ["finished"]
     assert list(moment.curve("reward/gap").y) == [0.25, 0.5, 0.75, 1.5]
     assert moment.last("heldout/nll") == 2.75

@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 
 from irltui.dashboard.app import Dashboard
 from irltui.dashboard.screens.base import MainScreen
+from irltui.dashboard.services import Services
 from irltui.runs.folder import RunFolder
 
 NOW = BEGAN + 3_600
@@ -45,7 +46,7 @@ def same_everywhere(runs: dict[str, RunFolder], monkeypatch: pytest.MonkeyPatch)
 def dashboard(run: str = "", **options: object) -> Dashboard:
     """The dashboard on the written runs, one of them open."""
     path = Path("runs") / run if run else None
-    return Dashboard(Path("runs"), path, clock=lambda: NOW, **options)  # type: ignore[arg-type]
+    return Dashboard(Path("runs"), path, Services(**options), clock=lambda: NOW)  # type: ignore[arg-type]
 
 
 async def settle(pilot: Pilot[int]) -> None:

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from irltui.dashboard.app import Dashboard
+from irltui.dashboard.services import Services
 
 SIZES = {"40x12": (40, 12), "80x24": (80, 24), "120x40": (120, 40), "200x55": (200, 55)}
 DARK, LIGHT = "irltui-dark", "irltui-light"
@@ -90,5 +91,5 @@ def test_without_colours_it_looks_as_it_did(snap_compare, monkeypatch: pytest.Mo
 
 
 def test_an_empty_folder_looks_as_it_did(snap_compare, tmp_path: Path) -> None:
-    app = Dashboard(tmp_path, launch=lambda loaded, name: None, clock=lambda: NOW)
+    app = Dashboard(tmp_path, services=Services(launch=lambda loaded, name: None), clock=lambda: NOW)
     assert snap_compare(app, terminal_size=SIZES["120x40"], run_before=settle)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
-from dashboard.conftest import NOW, dashboard, on, press, running, text_of
+from dashboard.conftest import NOW, dashboard, on, press, running, settle, text_of
 from dashboard.written_events import Script
-from dashboard.written_run import write_run
+from dashboard.written_run import engine_alive, write_run
 
 from irltui.dashboard.app import Dashboard
 from irltui.dashboard.screens.run import RunScreen
 from irltui.dashboard.screens.runs import RunsScreen
+from irltui.dashboard.services import Services
 
 
 @on
@@ -80,7 +82,7 @@ async def test_an_empty_folder_shows_three_ways_to_begin(tmp_path: Path) -> None
         started.append(name)
         return Path("runs/irft-smollm2")
 
-    app = Dashboard(tmp_path, launch=launch, clock=lambda: NOW)
+    app = Dashboard(tmp_path, services=Services(launch=launch), clock=lambda: NOW)
     async with running(app, (120, 40)) as pilot:
         text = text_of(app)
         assert "Quickstart" in text
@@ -90,8 +92,32 @@ async def test_an_empty_folder_shows_three_ways_to_begin(tmp_path: Path) -> None
         await press(app, pilot, "escape", "o", *str(Path("runs").absolute()), "enter")
         await app.store.look()
         assert "irft-smollm2" in await press(app, pilot)
-    app = Dashboard(tmp_path, launch=launch, clock=lambda: NOW)
+    app = Dashboard(tmp_path, services=Services(launch=launch), clock=lambda: NOW)
     async with running(app) as pilot:
         await press(app, pilot, "enter")
         assert started == ["quickstart"]
         assert isinstance(app.screen, RunScreen)
+
+
+@on
+async def test_a_study_is_followed_from_run_to_run_and_ends_on_its_verdict(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "quick"
+    first = write_run(folder / "seed-0" / "sft", Script(outer_iterations=2))
+    second = write_run(folder / "seed-0" / "irft", Script(outer_iterations=2, steps=9, end=None, beta=0.5))
+    (folder / "plan.json").write_text("{}")
+    app = Dashboard(tmp_path / "runs", first.path, study=folder, clock=lambda: NOW)
+    with engine_alive(second):
+        async with running(app, (120, 40)) as pilot:
+            for _ in range(100):
+                await pilot.pause(0.02)
+                if app.store.current.run.path == second.path:
+                    break
+            await settle(pilot)
+            assert "quick  1/2 done" in text_of(app)
+            write_run(folder / "seed-0" / "irft-again", Script(outer_iterations=2, beta=0.5))
+            shutil.rmtree(second.path)
+            await app.store.look()
+            app._follow_study()
+            await settle(pilot)
+            assert type(app.screen).__name__ == "CompareScreen"
+            assert len(app.store.marked) == 2

@@ -49,17 +49,17 @@ async def test_no_command_is_sent_where_no_engine_works(runs: Runs) -> None:
         assert sent(runs["irft"]) == []
 
 
-@pytest.mark.parametrize(("keys", "leaves", "commands"), [
-    (["q", "enter"], True, []),
-    (["q", "d"], True, []),
-    (["q", "s"], True, [("stop", "")]),
-    (["q", "c"], False, []),
-    (["q", "escape"], False, []),
-    (["ctrl+c", "q"], True, []),
+@pytest.mark.parametrize(("keys", "code", "commands"), [
+    (["q", "enter"], 0, []),
+    (["q", "d"], 0, []),
+    (["q", "s"], 130, [("stop", "")]),
+    (["q", "c"], None, []),
+    (["q", "escape"], None, []),
+    (["ctrl+c", "q"], 0, []),
 ])  # fmt: skip
 @on
 async def test_leaving_a_working_engine_asks_first(
-    runs: Runs, keys: list[str], leaves: bool, commands: list[tuple[str, str]]
+    runs: Runs, keys: list[str], code: int | None, commands: list[tuple[str, str]]
 ) -> None:
     app = dashboard("irft-running")
     async with app.run_test() as pilot:
@@ -69,7 +69,7 @@ async def test_leaving_a_working_engine_asks_first(
         assert isinstance(app.screen, ChoiceDialog)
         await pilot.press(*keys[1:])
         await pilot.pause()
-        assert (app.return_value == 0) is leaves
+        assert app.return_value == code
     assert sent(runs["running"]) == commands
 
 

@@ -17,8 +17,8 @@ from support.terminal import Terminal
 CODE = """
 import sys
 from pathlib import Path
-from irltui.dashboard.app import open_dashboard
-sys.exit(open_dashboard(Path("runs"), Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+from irltui.dashboard.app import Dashboard
+sys.exit(Dashboard(Path("runs"), Path(sys.argv[1]) if len(sys.argv) > 1 else None).run())
 """
 
 

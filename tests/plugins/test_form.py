@@ -15,6 +15,7 @@ from irltui.cli.dashboard import look
 from irltui.config.load import Loaded
 from irltui.dashboard.app import Dashboard
 from irltui.dashboard.form import Form, Offers
+from irltui.dashboard.services import Services
 from support.site import ROOT, Site
 
 BROKEN = "[irltui]\nbroken = no_such_module\n"
@@ -51,7 +52,7 @@ OFFERS = Offers(
 def test_kinds_of_plugins_stand_among_the_choices_with_their_help() -> None:
     form = Form("irft")
     options = {option.key: option for option in form.options(Registry(), [], OFFERS)}
-    assert options["reward.kind"].choices == ("implicit", "explicit", "acme/x")
+    assert options["reward.kind"].choices == ("implicit", "explicit", "function", "similarity", "acme/x")
     assert options["reward.kind"].help.endswith("plugin 'bad' does not load.")
     assert options["sampler.kind"].choices == ("slots", "transformers")
     assert options["benchmarks.y.kind"].choices == ("acme/y",)
@@ -69,7 +70,7 @@ async def fill_in(runs: Path) -> None:
         started.append(loaded.config)
         return runs / "none"
 
-    app = Dashboard(runs, None, launch, look)
+    app = Dashboard(runs, None, Services(launch, look))
     async with app.run_test(size=(110, 40)) as pilot:
 
         async def press(*keys: str) -> str:

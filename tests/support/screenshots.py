@@ -18,6 +18,7 @@ from PIL import Image
 
 from irltui.dashboard.app import Dashboard
 from irltui.dashboard.screens.base import MainScreen
+from irltui.dashboard.services import Services
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ SHOTS = {
 
 async def shoot(folder: Path, shot: Shot) -> str:
     """The screen as SVG."""
-    app = Dashboard(folder, folder / shot.run if shot.run else None, launch=lambda loaded, name: folder)
+    app = Dashboard(folder, folder / shot.run if shot.run else None, Services(launch=lambda loaded, name: folder))
     async with app.run_test(size=shot.size) as pilot:
         app.store.marked = [path for name in shot.marked for path in sorted(folder.glob(name))]
         for key in ("", *shot.keys):

@@ -137,8 +137,8 @@ class MainScreen(Screen[None]):
     # -- keys -----------------------------------------------------------------------------------
 
     def keys(self) -> Iterable[Key]:
-        offers = self.dashboard.check_action("command", ())
-        return [key for key in keys_of(*self.SCOPES) if key.label and (key.scope != ENGINE or offers)]
+        keys = (key for key in keys_of(*self.SCOPES) if key.label)
+        return [key for key in keys if key.scope != ENGINE or self.dashboard.offers(key.action)]
 
     def _footer(self, width: int) -> Row:
         """Pairs of key and word; where there is no room the last of a side go, but never help and quit."""

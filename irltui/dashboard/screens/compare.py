@@ -121,9 +121,9 @@ class CompareScreen(MainScreen):
         head.styles.height = len(rows) + (2 if roomy else 0)
         head.say(*([[S("")], *rows] if roomy else rows))
         self._shown = [one for one in pair.effects if self.holds(f"{one.label} {one.name}")]
-        self.say("heads", head_row(pair, width))
+        self.say("heads", [S(" "), *head_row(pair, width - 1)])
         table.tall = 2 if width >= WIDE and any(rests(effect) for effect in self._shown) else 1
-        table.say(*(row for effect in self._shown for row in effect_rows(effect, width, table.tall)))
+        table.say(*(row for effect in self._shown for row in effect_rows(effect, width - 1, table.tall)))
         if self.focused is None:
             table.focus()
         self._draw_curves()
@@ -204,7 +204,7 @@ class CompareScreen(MainScreen):
         self.redraw()
 
     def action_report(self) -> None:
-        save = self.dashboard.save_report
+        save = self.dashboard.services.report
         if save is None or len(self.runs) < 1:
             self.answer("e", "save a report with irltui report", "warn")
             return
@@ -212,7 +212,7 @@ class CompareScreen(MainScreen):
         self.run_worker(self._save([run.run.path for run in self.runs]), name="report")
 
     async def _save(self, paths: list[Path]) -> None:
-        save = self.dashboard.save_report
+        save = self.dashboard.services.report
         assert save is not None  # noqa: S101 - the key was answered otherwise
         try:
             place = await asyncio.to_thread(save, paths)

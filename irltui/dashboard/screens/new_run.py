@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
@@ -14,7 +13,6 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input
 
 from irltui.api.registry import Registry
-from irltui.config.load import Loaded
 from irltui.config.presets import presets
 from irltui.config.toml import value as as_toml
 from irltui.dashboard.data_peek import PathSuggester, Peek, guessed, peek
@@ -39,14 +37,8 @@ from irltui.dashboard.verdicts import (
 )
 from irltui.dashboard.widgets.lines import Lines
 from irltui.errors import IrltuiError
-from irltui.experiments.study import Study
 from irltui.views.spans import S, fit
 
-Launch = Callable[[Loaded | Study, str], Path]
-"""Makes the folder of a run, or of all runs of a study, starts the work and returns the (first) run's folder; the name
-is a suggestion."""
-Look = Callable[[], Offers]
-"""Asks the installed plugins, in processes of their own, so that a broken one shows as a problem and no more."""
 _LABEL = 15
 AGAIN = "again"
 """What a configuration is called that is no preset."""
@@ -125,10 +117,10 @@ class NewRunScreen(MainScreen):
     def on_mount(self) -> None:
         self.query_one("#in-model").focus()
         self._fill()
-        if self.dashboard.look_at_plugins is not None:
-            self.run_worker(self._ask(self.dashboard.look_at_plugins), name="plugins")
+        if self.dashboard.services.look is not None:
+            self.run_worker(self._ask(self.dashboard.services.look), name="plugins")
 
-    async def _ask(self, look: Look) -> None:
+    async def _ask(self, look: Callable[[], Offers]) -> None:
         self._offers = await asyncio.to_thread(look)
         self._look_at_form()
 
@@ -316,11 +308,12 @@ class NewRunScreen(MainScreen):
         self.dashboard.action_show_mode("runs")
 
     def action_check(self) -> None:
-        if self.dashboard.check is None:
+        check = self.dashboard.services.check
+        if check is None:
             self.answer("ctrl+l", "check with irltui check", "warn")
             return
         try:
-            self.app.push_screen(PreviewScreen(self.dashboard.check, self._with_columns().load()))
+            self.app.push_screen(PreviewScreen(check, self._with_columns().load()))
         except IrltuiError as error:
             self.answer("ctrl+l", str(error).splitlines()[0], "bad", WRONG)
 

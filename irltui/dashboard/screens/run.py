@@ -14,7 +14,7 @@ from irltui.dashboard.head import head
 from irltui.dashboard.keymap import CHARTS, ENGINE, EVERYWHERE, REPLAY, RUN, bindings
 from irltui.dashboard.screens.base import NARROW
 from irltui.dashboard.screens.replayed import Replayed
-from irltui.dashboard.store import OpenRun
+from irltui.dashboard.store import OpenRun, study_of
 from irltui.dashboard.story import story
 from irltui.dashboard.widgets.chart import Chart
 from irltui.dashboard.widgets.filter_line import FilterLine
@@ -23,13 +23,13 @@ from irltui.dashboard.widgets.lines import Lines
 from irltui.dashboard.widgets.messages_list import console_rows, message_rows
 from irltui.dashboard.widgets.plotted import Frame
 from irltui.dashboard.widgets.timeline import newest, timeline
-from irltui.runs.status import State
+from irltui.runs.status import WORKING, State
 from irltui.views.answers import answer_histories
 from irltui.views.charts import Spec, charts_of
 from irltui.views.marks import spark
 from irltui.views.numbers import number
 from irltui.views.replay import X_AXES, Moment
-from irltui.views.spans import Row, S, fit, flow, length, spread
+from irltui.views.spans import Row, S, fit, flow, length, spread, tail
 
 MOST_CHARTS = 8
 _SPARK_SPECS = ("gap", "nll", "loss", "auc", "kl", "length", "both-down", "distinct", "pairs")
@@ -66,6 +66,13 @@ class RunScreen(Replayed):
             yield Lines("side")
         yield Lines("messages")
         yield FilterLine()
+
+    def corner(self) -> Row:
+        """How far the study is that the run belongs to."""
+        study = study_of(self._run.run.path) if self._run is not None else None
+        lines = self.store.within(study) if study is not None else []
+        done = sum(line.status.state not in {*WORKING, State.WAITING} for line in lines)
+        return [S(f"{tail(lines[0].name.partition('/')[0], 30)}  {done}/{len(lines)} done", "muted")] if lines else []
 
     # -- drawing ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
 from irltui.dashboard.keymap import ENGINE, EVERYWHERE, REPLAY, SAMPLES, bindings
+from irltui.dashboard.sampled import BEST_OF, NOW, SFT, START, STRENGTHS, best_rows, strength_rows
 from irltui.dashboard.screens.replayed import Replayed
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.filter_line import FilterLine
@@ -23,6 +24,7 @@ from irltui.views.marks import state_mark
 from irltui.views.numbers import number
 from irltui.views.spans import Row, S, fit, flow, tail
 
+HISTORY, STRENGTH, BEST = "history", "strength", "best"
 _WIDEST = 100  # columns of text that are comfortable to read
 _CELL = 7  # columns of an iteration in the strip
 _ABOVE = 8  # rows of the history that stay in view above the chosen answer
@@ -45,6 +47,7 @@ class SamplesScreen(Replayed):
         self._chosen: int | None = None  # the outer iteration; None follows the newest
         self._token = 0
         self._shown: tuple[object, ...] = ()
+        self._view, self._strength = HISTORY, NOW
 
     def body(self) -> ComposeResult:
         yield Lines("progress", classes="one")
@@ -65,25 +68,49 @@ class SamplesScreen(Replayed):
     def draw(self) -> None:
         run, moment = self.store.current, self.moment
         if run is not self._run:
-            self._run, self._chosen, self._token = run, None, 0
+            self._run, self._chosen, self._token, self._view = run, None, 0, HISTORY
         if run is None or moment is None:
             return
         self.set_class(self.replay is not None, "replaying")
         if self.replay is not None:
             self.draw_progress()
-        self._prompts = [one for one in answer_histories(moment) if self.holds(one.prompt)]
+        found = [*answer_histories(moment), *(AnswerHistory(prompt, "", ()) for prompt in run.typed)]
+        self._prompts = [one for one in found if self.holds(one.prompt)]
         listing = self.query_one("#prompts", Lines)
         listing.say(*(_prompt_row(one, listing.room) for one in self._prompts))
         if self.focused is None:
             listing.focus()
         if self._prompts:
-            self._draw_answer(self._prompts[min(listing.index, len(self._prompts) - 1)])
+            one = self._prompts[min(listing.index, len(self._prompts) - 1)]
+            if self._view == HISTORY and one.answers:
+                self._draw_answer(one)
+            else:
+                self._draw_sampled(run, one)
             return
         words = ["Answers to the fixed prompts come when the", "first outer iteration ends. S asks a prompt of yours."]
         words = ["No prompt has this text. / changes it."] if self.wanted else words
         self.say("strip")
         self.say("mode")
         self.say("history", [], *([S(line, "muted")] for line in words))
+
+    def _draw_sampled(self, run: OpenRun, one: AnswerHistory) -> None:
+        """Answers on request instead of the history."""
+        strip, history = self.query_one("#strip", Lines), self.query_one("#history", Lines)
+        strip.styles.height = 1
+        cells = [S("strength  ", "muted")]
+        for label in STRENGTHS:
+            here = label == self._strength and self._view != BEST
+            cells += [S(f" {label} ", *(("background", "b", "accent") if here else ("muted", "", ""))), S(" ")]
+        self.say("strip", cells)
+        words = f"best of {BEST_OF} by the reward" if self._view == BEST else "words that differ from strength 1"
+        self.say("mode", [S(words, "muted" if self._view == BEST else "foreground")])
+        width = max((history.room or self.size.width) - 1, 20)
+        ask = [[S("▏ ", "muted"), *row] for row in flow([S(safe(one.prompt, lines=True), "gap")], width - 2)]
+        if self._view == BEST:
+            shown = best_rows(run, one.prompt, min(width, _WIDEST))
+        else:
+            shown = strength_rows(run, one.prompt, self._strength, width)
+        history.say([], *ask, [], *shown)
 
     def _draw_answer(self, one: AnswerHistory) -> None:
         outers = [answer.outer_iteration for answer in one.answers]
@@ -128,11 +155,30 @@ class SamplesScreen(Replayed):
 
     # -- keys ------------------------------------------------------------------------------------
 
-    def show_asked(self) -> None:
-        """The newest answer to a prompt that somebody typed."""
-        self.wanted, self._chosen = "", None
+    def action_strength(self, direction: int) -> None:
+        """Another strength, for all prompts."""
+        at = STRENGTHS.index(self._strength) + (direction if self._view == STRENGTH else max(direction, 0))
+        self._strength = STRENGTHS[min(max(at, 0), len(STRENGTHS) - 1)]
+        self._view = STRENGTH
+        self._ask((self._strength, NOW, START, SFT))
+
+    def action_best(self) -> None:
+        self._view = HISTORY if self._view == BEST else BEST
+        self._ask((NOW,) if self._view == BEST else ())
+
+    def _ask(self, labels: tuple[str, ...]) -> None:
+        if self._run is not None and labels:
+            self.dashboard.ask(self._run, labels, [one.prompt for one in self._prompts])
         self.redraw()
-        at = next((i for i, one in enumerate(self._prompts) if one.newest.prompt_id == ASKED), None)
+
+    def show_asked(self) -> None:
+        """The newest prompt that somebody typed."""
+        self.wanted, self._chosen = "", None
+        typed = self._run.typed[:1] if self._run is not None else []
+        self._view = STRENGTH if typed and self._run is not None and not self._run.is_alive else HISTORY
+        self.redraw()
+        asked = (i for i, one in enumerate(self._prompts) if _is_typed(one, typed))
+        at = next(asked, None)
         if at is not None:
             self.query_one("#prompts", Lines).put(at)
             self.redraw()
@@ -148,6 +194,9 @@ class SamplesScreen(Replayed):
         if not self._prompts:
             return
         one = self._prompts[min(self.query_one("#prompts", Lines).index, len(self._prompts) - 1)]
+        if self._view == STRENGTH or not one.answers:
+            self.action_strength(direction)
+            return
         outers = [answer.outer_iteration for answer in one.answers]
         now = outers.index(self._chosen) if self._chosen in outers else len(outers) - 1
         at = min(max(now + direction, 0), len(outers) - 1)
@@ -172,15 +221,23 @@ class SamplesScreen(Replayed):
         history.scroll_relative(y=direction * max(1, history.size.height - 2), animate=False)
 
     def action_back(self) -> None:
-        if self.replay:
+        if self._view != HISTORY:
+            self._view = HISTORY
+            self.redraw()
+        elif self.replay:
             self.action_replay()
-            return
-        self.dashboard.action_show_mode("run")
+        else:
+            self.dashboard.action_show_mode("run")
+
+
+def _is_typed(one: AnswerHistory, typed: list[str]) -> bool:
+    return one.prompt in typed if typed else bool(one.answers) and one.newest.prompt_id == ASKED
 
 
 def _prompt_row(one: AnswerHistory, room: int) -> Row:
     """A prompt and the reward of its newest answer; a dot if the last iteration changed that."""
-    reward = "" if one.newest.reward is None else number(one.newest.reward, sign=True)
+    known = one.newest.reward if one.answers else None
+    reward = "" if known is None else number(known, sign=True)
     text = [S("• " if one.changed else "  ", "gap", "b"), S(fit(one.prompt, max(room - 11, 8)))]
     return [*text, S(" "), S(f"{reward:>7} ", "muted")]
 
