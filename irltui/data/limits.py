@@ -1,6 +1,7 @@
 """Limits for what strangers wrote and we run: chat templates are programs, tokenizers are regular expressions.
 
-A template has seconds and room for one conversation. A tokenizer that panics is an error that names it.
+A template has seconds of processor time and room for one conversation. A tokenizer that panics is an error that names
+it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def limited_template() -> Generator[None]:
             yield
     except _Late:
         raise ModelError(
-            f"the chat template has not written a conversation after {SECONDS:.0f} s", _TEMPLATE_HINT
+            f"the chat template has not written a conversation after {SECONDS:.0f} s of processor time", _TEMPLATE_HINT
         ) from None
     except MemoryError:
         raise ModelError("the chat template ran out of memory while it wrote a conversation", _TEMPLATE_HINT) from None
@@ -74,17 +75,17 @@ def _late(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def _seconds() -> Generator[None]:
-    """An alarm in the main thread; in others nothing can interrupt."""
-    if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:
-        yield  # somebody has set an alarm already
+    """A limit of processor time, which a busy machine does not shorten; only the main thread can be interrupted."""
+    if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_PROF)[0]:
+        yield  # somebody has set one already
         return
-    before = signal.signal(signal.SIGALRM, _late)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    before = signal.signal(signal.SIGPROF, _late)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from irltui.cli import live, several
+from irltui.cli import live, planned_runs
 from irltui.cli.main import main
 from irltui.config.layers import value_layer
 from irltui.config.load import load
@@ -187,7 +187,7 @@ def test_the_live_display_says_it(run: RunFolder) -> None:
 
 
 def test_the_table_of_a_study_says_it(run: RunFolder) -> None:
-    text = drawn(several._table([Job(PlannedRun("seed-0/irft", "irft", 0), run)]))
+    text = drawn(planned_runs._table([Job(PlannedRun("seed-0/irft", "irft", 0), run)]))
     told_right(text)
     assert re.search(r"finished .*4/4 +1\.50 .*2\.75", text)
 

@@ -30,7 +30,7 @@ def test_a_template_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ModelError, match="the chat template has not written a conversation") as caught:
         ChatFormat(Renderer(), LOOP)
     assert "data.template" in caught.value.hint
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
 
 
 def test_a_template_that_fills_the_memory_is_ended() -> None:
