@@ -69,7 +69,7 @@ def _read(path: Path, changed: int) -> Peek:
     from irltui.data.text_files import read_text_file
 
     try:
-        rows = list(islice(read_text_file(path), MOST))
+        rows = [row for row, _ in islice(read_text_file(path), MOST)]
     except (DataError, OSError, ValueError) as error:
         return Peek(problem=str(error).splitlines()[0])
     return Peek(tuple(rows[:ROWS]), len(rows), "" if rows else "no rows")

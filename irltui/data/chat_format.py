@@ -10,27 +10,36 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 
 from jinja2 import TemplateError, TemplateSyntaxError
 
 from irltui.data.limits import limited_template
-from irltui.errors import DataError
+from irltui.data.messages import REASONING, Message
+from irltui.errors import DataError, ModelError
 
-Message: TypeAlias = Mapping[str, Any]
-"""`role`, `content`, and what else a template reads: `tool_calls`, `reasoning_content` and the like."""
+Made = TypeVar("Made")
 
 _QUESTION, _ANSWER = "irltui question", "irltui answer"  # what templates are tried with
 # A template is a program: what it raises is up to it.
 _REFUSALS = (TemplateError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 _OPENING = re.compile(r"<(\w+)>")
 _OPENED = re.compile(r"(<\w+>)\s*$")
-_REASONING = ("reasoning_content", "reasoning", "thinking")
 _SHOWN = 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Chat:
+    """Messages, the assistant's answer to them, and the tools that it may call."""
+
+    messages: Sequence[Message]
+    answer: Message
+    tools: Sequence[Any] = ()
+
+
+@dataclass(slots=True)
 class PairText:
     """A prompt with all that stands before the answer, the answer, and what the template writes after it.
 
@@ -63,8 +72,8 @@ class ChatFormat:
         self.opens = ""
         """The reasoning block that the generation prompt opens, and no conversation has."""
         self._block = ""  # a reasoning block that the generation prompt opens, and plain answers close at once
-        named = [field for field in _REASONING if self.mentions(field)]
-        self._reasoning = named[0] if named else _REASONING[0]  # the field that the template reads
+        named = [field for field in REASONING if self.mentions(field)]
+        self._reasoning = named[0] if named else REASONING[0]  # the field that the template reads
         self._asks, self._space = "", ""  # what stands after a question, and white space before an answer
         self._writes_answers, self._has_generation_prompt = True, True
         if (texts := self._probe()) is not None:
@@ -120,6 +129,12 @@ class ChatFormat:
             return ""
         return whole.rpartition(_ANSWER)[2].partition(_QUESTION)[0]
 
+    def begins(self, system: str) -> str:
+        """The text before the first question, "" if the template refuses such a prompt."""
+        messages = [{"role": "system", "content": system}] if system else []
+        asked = or_error(self._render, [*messages, {"role": "user", "content": _QUESTION}], generation=True)
+        return "" if isinstance(asked, DataError) else asked.partition(_QUESTION)[0]
+
     @property
     def asks(self) -> str:
         """The text between a question and its answer."""
@@ -159,24 +174,32 @@ class ChatFormat:
         Raises:
             DataError: the template refuses the messages, or leaves out what one says.
         """
-        return self._asked(messages, tools) + self.head
+        asked = self._render(messages, tools=tools, generation=True)
+        _check_written(messages, tools, asked)
+        return asked + self.head
 
-    def pair(self, messages: Sequence[Message], answer: Message, tools: Sequence[Any] = ()) -> PairText:
-        """A prompt and its answer.
+    def pairs(self, chats: Sequence[Chat]) -> list[PairText | DataError]:
+        """Prompts and their answers; an error for one that the template refuses, or leaves out something of."""
+        asked = self._render_all([chat.messages for chat in chats], chats, generation=True)
+        wholes = asked
+        if self._writes_answers and not self.opens:
+            wholes = self._render_all([[*chat.messages, chat.answer] for chat in chats], chats)
+        return [or_error(self._pair, *each) for each in zip(chats, asked, wholes, strict=True)]
 
-        Raises:
-            DataError: the template refuses the messages, or leaves out what one says.
-        """
-        asked = self._asked(messages, tools)
+    def _pair(self, chat: Chat, asked: str | DataError, whole: str | DataError) -> PairText:
+        if isinstance(asked, DataError):
+            raise asked
+        _check_written(chat.messages, chat.tools, asked)
+        if isinstance(whole, DataError):
+            raise whole
         if self.opens:
-            return PairText(asked, self._reasoned(answer), self.after)
+            return PairText(asked, self._reasoned(chat.answer), self.after)
         if not self._writes_answers:
-            return PairText(asked, _content(answer), "")
-        whole = self._render([*messages, answer], tools=tools)
-        start, differs = self._start(asked, whole, answer)
+            return PairText(asked, _content(chat.answer), "")
+        start, differs = self._start(asked, whole, chat.answer)
         prompt = asked + self.head if differs else whole[:start]
         rest = (self._space if differs else "") + whole[start:]
-        for what, text in _parts(answer):
+        for what, text in _parts(chat.answer):
             if not _is_in(text, rest):
                 raise DataError(f"the chat template leaves out the {what}")
         if rest.endswith(self.after):
@@ -197,21 +220,6 @@ class ChatFormat:
             raise DataError("the chat template does not write this answer after its prompt")
         return at, True
 
-    def _asked(self, messages: Sequence[Message], tools: Sequence[Any]) -> str:
-        asked = self._render(messages, tools=tools, generation=True)
-        for message in messages:
-            role = message.get("role")
-            text = _content(message)
-            if role == "assistant":
-                text = text.rpartition("</think>")[2]  # templates drop the reasoning of earlier turns
-            if not _is_in(text, asked):
-                raise DataError(f"the chat template leaves out the {role} message")
-        for tool in tools:
-            name = tool.get("function", tool).get("name") if isinstance(tool, Mapping) else None
-            if isinstance(name, str) and name not in asked:
-                raise DataError("the chat template leaves out the tools")
-        return asked
-
     def _reasoned(self, answer: Message) -> str:
         """An answer behind a generation prompt that has opened its reasoning already.
 
@@ -221,7 +229,7 @@ class ChatFormat:
         opening = self.opens.strip()
         closing = opening.replace("<", "</", 1)
         content = _content(answer)
-        if reasoning := next((answer[name] for name in _REASONING if isinstance(answer.get(name), str)), ""):
+        if reasoning := next((answer[name] for name in REASONING if isinstance(answer.get(name), str)), ""):
             content = f"{opening}\n{reasoning.strip()}\n{closing}\n\n{content.lstrip()}"
         if closing not in content:
             raise DataError(f"the chat template opens {opening} before an answer, and this one has no {closing}")
@@ -229,7 +237,7 @@ class ChatFormat:
 
     def _fitted(self, messages: Sequence[Message]) -> list[Message]:
         """Messages with their reasoning in the field that the template reads."""
-        wrong = set(_REASONING) - {self._reasoning}
+        wrong = set(REASONING) - {self._reasoning}
         return [
             {self._reasoning if field in wrong else field: value for field, value in message.items()}
             if len(message) > 2 and wrong & message.keys()
@@ -239,6 +247,23 @@ class ChatFormat:
 
     def _choose(self, tools: Sequence[Any]) -> str:
         return self._with_tools if tools else self._template
+
+    def _render_all(
+        self, conversations: Sequence[Sequence[Message]], chats: Sequence[Chat], *, generation: bool = False
+    ) -> list[str | DataError]:
+        """`_render` for many at once; one by one where that fails, so that each has its own error and its own time."""
+        if not any(chat.tools for chat in chats):
+            with suppress(*_REFUSALS, ModelError), limited_template():
+                return self._tokenizer.apply_chat_template(
+                    list(map(self._fitted, conversations)),
+                    chat_template=self._template,
+                    add_generation_prompt=generation,
+                    tokenize=False,
+                )
+        return [
+            or_error(self._render, messages, tools=chat.tools, generation=generation)
+            for messages, chat in zip(conversations, chats, strict=True)
+        ]
 
     def _render(self, messages: Sequence[Message], *, tools: Sequence[Any] = (), generation: bool = False) -> str:
         try:
@@ -259,11 +284,33 @@ class ChatFormat:
             raise DataError(f"the chat template refuses this conversation: {error}") from error
 
 
+def or_error(make: Callable[..., Made], *arguments: Any, **options: Any) -> Made | DataError:
+    """What a function makes, or its DataError."""
+    try:
+        return make(*arguments, **options)
+    except DataError as error:
+        return error
+
+
+def _check_written(messages: Sequence[Message], tools: Sequence[Any], asked: str) -> None:
+    """Refuse a prompt that leaves out what a message says, or a tool."""
+    for message in messages:
+        role, text = message.get("role"), _content(message)
+        if role == "assistant":
+            text = text.rpartition("</think>")[2]  # templates drop the reasoning of earlier turns
+        if not _is_in(text, asked):
+            raise DataError(f"the chat template leaves out the {role} message")
+    for tool in tools:
+        name = tool.get("function", tool).get("name") if isinstance(tool, Mapping) else None
+        if isinstance(name, str) and name not in asked:
+            raise DataError("the chat template leaves out the tools")
+
+
 def _parts(answer: Message) -> Iterator[tuple[str, str]]:
     """What of an answer must be written: its name, and a text that proves it."""
     for text in re.split(r"</?\w+>", _content(answer)):
         yield "answer", text
-    for name in _REASONING:
+    for name in REASONING:
         if isinstance(text := answer.get(name), str):
             yield f"reasoning ({name})", text
             break

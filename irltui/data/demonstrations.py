@@ -5,10 +5,10 @@ Token ids lie in flat arrays (4 bytes per token); texts stay in the memory-mappe
 
 from __future__ import annotations
 
+import gc
 import hashlib
-import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -21,8 +21,9 @@ from irltui.api import Demonstration, Known, Prompt
 from irltui.config.schema import DataSection
 from irltui.data.columns import FIRST, Columns, find_columns
 from irltui.data.intake import DUPLICATE, Intake
+from irltui.data.progress import Progress
 from irltui.data.prompts import Prompts, load_prompts
-from irltui.data.row import NOT_A_DEMONSTRATION, read_turns
+from irltui.data.row import NOT_A_DEMONSTRATION, Row, read_turns
 from irltui.data.source import Rows, load_rows
 from irltui.data.template import FORMATTED, PromptTemplate
 from irltui.data.tokens import INNER_END, OVERLONG, Fitted
@@ -32,8 +33,8 @@ from irltui.runs.data_report import DataReport, Lengths, Tally
 
 _OWN_TEMPLATE = "set data.template to a Jinja file that fits these conversations"
 _POLL_EVERY = 64  # rows
-_SAY_EVERY = 5.0  # seconds
 _READ_AHEAD = 256  # rows
+_ENDS = " .,;:!?\u2026"
 _KEYS = ("messages", "prompt", "completion")
 
 
@@ -45,6 +46,8 @@ class _Rows:
         self.row = array("q")  # index into the source
         self.turn = array("h")  # which of the row's answers, counted from 0
         self.ended = array("b")
+        self.asked = array("q")  # hash of the prompt's text, as `prompt_keys` says
+        self.answered = array("q")  # hash of the response's text
         self._tokens = array("i")
         self._ends = array("q")  # where each row's prompt, then its response, ends in `_tokens`
         self._groups = bytearray()  # 16 bytes each; those with the same lie on one side of the split
@@ -52,10 +55,12 @@ class _Rows:
     def __len__(self) -> int:
         return len(self.row)
 
-    def add(self, row: int, turn: int, fitted: Fitted, group: bytes) -> None:
-        self.row.append(row)
+    def add(self, place: int, turn: int, fitted: Fitted, group: bytes, row: Row) -> None:
+        self.row.append(place)
         self.turn.append(turn)
         self.ended.append(fitted.ended)
+        self.asked.append(hash(" ".join(row.prompt_text.casefold().split()).strip(_ENDS)))
+        self.answered.append(hash(row.completion))
         for ids in (fitted.prompt, fitted.response):
             self._tokens.extend(ids)
             self._ends.append(len(self._tokens))
@@ -134,6 +139,26 @@ class Demonstrations(Sequence[Demonstration]):
     def first_beyond(self, limit: int) -> tuple[int, int] | None:
         return self._rows.first_beyond(limit)
 
+    def number(self, i: int) -> int:
+        """The number (1-based) of a demonstration's row in the source."""
+        return self._rows.row[int(self._indices[i])] + 1
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Token lengths of prompts and responses, (2, demonstrations)."""
+        return self._rows.lengths()[:, self._indices]
+
+    def prompt_keys(self) -> NDArray[np.int64]:
+        """The same for prompts of the same text, but for case, spaces, and spaces and punctuation at both ends."""
+        return np.asarray(self._rows.asked)[self._indices]
+
+    def response_keys(self) -> NDArray[np.int64]:
+        """The same for responses of the same text."""
+        return np.asarray(self._rows.answered)[self._indices]
+
+    def prompts(self) -> Iterator[tuple[int, ...]]:
+        """Ids of each prompt."""
+        return (self._rows.tokens(i)[0] for i in self._indices.tolist())
+
     def digest(self) -> bytes:
         return hashlib.blake2b(self._rows.digest() + self._indices.tobytes(), digest_size=16).digest()
 
@@ -164,9 +189,7 @@ def load_demonstrations(
     section: DataSection,
     tokenizer: Any,
     eos_ids: frozenset[int],
-    *,
-    poll: Callable[[], None] = lambda: None,
-    say: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
 ) -> DemonstrationData:
     """Read, check, tokenise and split.
 
@@ -174,30 +197,30 @@ def load_demonstrations(
         section: the configuration.
         tokenizer: of the model.
         eos_ids: ids that end a response.
-        poll: called every few rows; what it raises passes through.
-        say: told every few seconds how far it is.
+        progress: is told every few rows how far it is.
 
     Raises:
         DataError: the source cannot be used, most rows are bad, or none is left.
         ModelError: the tokenizer cannot end a response.
     """
     template = PromptTemplate(tokenizer, eos_ids, section.template, section.system)
-    everything = load_rows(section, poll)
+    progress = progress or Progress()
+    everything = load_rows(section, progress)
     first = everything.first(FIRST)
     columns = find_columns(section, everything.columns, first)
     source = everything.only(columns.used)
     rows = _Rows(source, everything, columns, every_turn=section.turns == "all" and bool(columns.messages))
     intake = Intake(section, template, eos_ids, rows.add)
-    said = time.monotonic()
-    for number in intake.take(source, columns):
-        if number % _POLL_EVERY == 0:
-            poll()
-            if time.monotonic() - said > _SAY_EVERY:
-                said = time.monotonic()
-                say(f"{number:,} of {len(source):,} rows tokenised")
+    gc.freeze()  # what exists now is not looked through for garbage while rows come and go
+    try:
+        for number in intake.take(source, columns):
+            if number % _POLL_EVERY == 0:
+                progress.step(number, f"of {len(source):,} rows tokenised")
+    finally:
+        gc.unfreeze()
     _check_rows_left(section, columns, len(source), len(rows), intake.dropped)
     train, held_out = _split(rows, section)
-    more = load_prompts(section, template, eos_ids, poll) if section.prompts else ()
+    more = load_prompts(section, template, eos_ids, progress) if section.prompts else ()
     prompts, responses = rows.lengths()
     report = DataReport(
         source=section.source,

@@ -13,7 +13,7 @@ from irltui.data.limits import limited_tokenizer
 _GUARDS = ("\n", "a", ":", ".")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Texts:
     """A prompt and the response after it, as they are written; `differs` as in Pair."""
 
@@ -22,7 +22,7 @@ class Texts:
     differs: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pair:
     """Ids of a prompt and of the response after it.
 
@@ -39,12 +39,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """The special token that prompts end with, and the text and ids after it."""
+    """The last special token of a text, its id, and what stands before and after it, with the ids of that."""
 
     text: str
     id: int
-    tail: str
-    tail_ids: list[int]
+    before: str
+    before_ids: list[int]
+    after: str
+    after_ids: list[int]
 
 
 class Encoding:
@@ -57,30 +59,35 @@ class Encoding:
 
     def __init__(self, tokenizer: Any, *, special: bool) -> None:
         self._tokenizer, self._special = tokenizer, special
-        self._mark: _Mark | None = None
+        self._begins: _Mark | None = None
+        self._ends: _Mark | None = None
         self._fast = _rust(tokenizer)
         around, alone = self._encode("?", special=True), self._encode("?", special=False)
         # Some tokenizers close every text; a prompt goes on.
         self._closes = special and around[-1 - len(alone) :] == [*alone, tokenizer.eos_token_id]
 
-    def expect(self, ending: str) -> None:
-        """Be told what most prompts end with: behind its last special token they all have the same ids.
+    def expect(self, beginning: str, ending: str) -> None:
+        """Set how most prompts begin and end, which then is not encoded again for each of them.
 
-        Tokenizers cut a text at such tokens before anything else, so that prompts which end like this need not be
-        encoded alone.
+        Tokenizers split a text at special tokens before anything else, so that what stands before one has the same
+        ids whatever comes behind it, and the other way round.
         """
+        self._begins, self._ends = self._last_mark(beginning), self._last_mark(ending)
+
+    def _last_mark(self, text: str) -> _Mark | None:
+        added = self._tokenizer.added_tokens_decoder if self._fast and not self._special else {}
         found = [
-            (ending.rfind(token.content), len(token.content), i)
-            for i, token in (self._tokenizer.added_tokens_decoder.items() if self._fast and not self._special else ())
-            if token.content in ending and not (token.normalized or token.lstrip or token.rstrip or token.single_word)
+            (text.rfind(token.content), len(token.content), i)
+            for i, token in added.items()
+            if token.content in text and not (token.normalized or token.lstrip or token.rstrip or token.single_word)
         ]
         if not found:
-            return
+            return None
         at, length, token = max(found)
-        ids = self._encode("?" + ending, special=False)
-        if token in ids:
-            tail_ids = ids[_last(ids, token) + 1 :]
-            self._mark = _Mark(ending[at : at + length], token, ending[at + length :], tail_ids)
+        before, mark, after = text[:at], text[at : at + length], text[at + length :]
+        *before_ids, last = self._encode(before + mark, special=False)
+        first, *after_ids = self._encode(mark + after, special=False)
+        return _Mark(mark, token, before, before_ids, after, after_ids) if first == last == token else None
 
     def ids(self, text: str) -> list[int]:
         """Ids of a text from its beginning, with one BOS token at most where the tokenizer adds it."""
@@ -102,12 +109,12 @@ class Encoding:
 
     def _before(self, text: Texts, whole: list[int]) -> list[int] | None:
         """A prompt's ids by those of the whole; None where they cannot be told."""
-        mark = self._mark
-        if mark is None or not text.prompt.endswith(mark.text + mark.tail) or mark.text in mark.tail + text.response:
+        mark = self._ends
+        if mark is None or not text.prompt.endswith(mark.text + mark.after) or mark.text in mark.after + text.response:
             return None
         if whole.count(mark.id) != text.prompt.count(mark.text):
             return None  # it is part of something else
-        return whole[: _last(whole, mark.id) + 1] + mark.tail_ids
+        return whole[: _last(whole, mark.id) + 1] + mark.after_ids
 
     def _pair(self, text: Texts, before: list[int], both: list[int]) -> Pair:
         if both[: len(before)] == before:
@@ -123,14 +130,25 @@ class Encoding:
         return self._encode(text, special=False)
 
     def _all(self, texts: Sequence[str]) -> list[list[int]]:
-        if self._fast is not None:
-            with limited_tokenizer():
-                found = [each.ids for each in self._fast.encode_batch_fast(texts, add_special_tokens=self._special)]
-        else:
+        if self._fast is None:
             found = [self._encode(text, special=self._special) for text in texts]
+        elif self._begins is None:
+            found = self._in_rust(texts)
+        else:
+            found = self._behind(self._begins, texts)
         if not self._special:
             return found
         return [self._opened_once(text, ids) for text, ids in zip(texts, found, strict=True)]
+
+    def _in_rust(self, texts: Sequence[str]) -> list[list[int]]:
+        with limited_tokenizer():
+            return [each.ids for each in self._fast.encode_batch_fast(texts, add_special_tokens=self._special)]
+
+    def _behind(self, mark: _Mark, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of texts, of which those that begin as expected are encoded from the mark on."""
+        skips = [len(mark.before) * text.startswith(mark.before + mark.text) for text in texts]
+        found = self._in_rust([text[skip:] for text, skip in zip(texts, skips, strict=True)])
+        return [mark.before_ids + ids if skip else ids for ids, skip in zip(found, skips, strict=True)]
 
     def _opened_once(self, text: str, ids: list[int]) -> list[int]:
         ids = ids[:-1] if self._closes else ids

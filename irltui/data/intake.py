@@ -28,31 +28,35 @@ _AT_ONCE = 512  # rows that are encoded together,
 _CHARACTERS = 500_000  # or fewer where they are this long
 _REASONS = 32  # that are told apart
 
-Keep: TypeAlias = Callable[[int, int, Fitted, bytes], None]
-"""Takes a row's index, which of its answers it is, its ids, and 16 bytes: those with the same stay together."""
+Keep: TypeAlias = Callable[[int, int, Fitted, bytes, Row], None]
+"""Takes a row's index, which of its answers it is, its ids, 16 bytes (those with the same stay together), its text."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """A demonstration as text, and how many answers its row has."""
+@dataclass(slots=True)
+class _Asked:
+    """A demonstration that is to become ids, and how many answers its row has."""
 
     number: int
     turn: int
     answers: int
     group: bytes
     row: Row
-    texts: Texts
 
 
 @dataclass(frozen=True, slots=True)
 class _Bad:
-    """A row, or an answer of one, that cannot be used."""
+    """A row that has no demonstration."""
 
     number: int
-    reason: BadRow | DataError
+    reason: BadRow
 
 
-_Read: TypeAlias = list[_Written | _Bad]
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Some rows, and what is written for each `_Asked` of theirs."""
+
+    rows: Sequence[Sequence[_Asked | _Bad]]
+    texts: Sequence[Texts | BadRow | DataError]
 
 
 class Intake:
@@ -81,54 +85,57 @@ class Intake:
             DataError: no such row can be used, or one is over-long and the policy is "error".
         """
         read = (self._read(raw, columns, number) for number, raw in enumerate(source, start=1))
-        for rows, pairs in _one_ahead(_batches(read), self._encoded):
-            for row in rows:
-                for demonstration in row:
-                    self._take(demonstration, pairs)
+        for batch, pairs in _one_ahead(map(self._written, _batches(read)), self._encoded):
+            texts = iter(batch.texts)
+            for row in batch.rows:
+                for one in row:
+                    self._take(one, texts, pairs)
                 yield row[0].number
 
-    def _read(self, raw: Mapping[str, Any], columns: Columns, number: int) -> _Read:
+    def _read(self, raw: Mapping[str, Any], columns: Columns, number: int) -> list[_Asked | _Bad]:
         try:
             turns = read_turns(raw, columns)
         except BadRow as reason:
             return [_Bad(number, reason)]
-        every = self._section.turns == "all"
-        group = _digest(turns[0].system, turns[0].prompt) if every and columns.messages else b""
-        found: _Read = []
-        for turn in range(len(turns)) if every else [len(turns) - 1]:
-            try:
-                texts = self._tokens.texts(turns[turn], number)
-            except (BadRow, DataError) as reason:
-                found.append(_Bad(number, reason))
-            else:
-                found.append(_Written(number, turn, len(turns), group, turns[turn], texts))
-        return found
+        if self._section.turns == "last":
+            return [_Asked(number, len(turns) - 1, len(turns), b"", turns[-1])]
+        group = _digest(turns[0].system, turns[0].prompt) if columns.messages else b""
+        return [_Asked(number, i, len(turns), group, turn) for i, turn in enumerate(turns)]
 
-    def _encoded(self, rows: Sequence[_Read]) -> Iterator[Pair]:
-        return iter(self._tokens.encoded([one.texts for row in rows for one in row if isinstance(one, _Written)]))
+    def _written(self, rows: Sequence[Sequence[_Asked | _Bad]]) -> _Batch:
+        asked = [one for row in rows for one in row if isinstance(one, _Asked)]
+        return _Batch(rows, self._tokens.texts([one.row for one in asked], [one.number for one in asked]))
 
-    def _take(self, one: _Written | _Bad, pairs: Iterator[Pair]) -> None:
+    def _encoded(self, batch: _Batch) -> Iterator[Pair]:
+        return iter(self._tokens.encoded([text for text in batch.texts if isinstance(text, Texts)]))
+
+    def _take(self, one: _Asked | _Bad, texts: Iterator[Texts | BadRow | DataError], pairs: Iterator[Pair]) -> None:
+        text = one.reason if isinstance(one, _Bad) else next(texts)
+        if isinstance(text, DataError):
+            raise text
+        if isinstance(one, _Bad) or isinstance(text, BadRow):
+            self._drop(str(text), one.number)
+            return
         try:
-            if isinstance(one, _Bad):
-                raise one.reason
             self._keep(one, next(pairs))
         except BadRow as reason:
             self._drop(str(reason), one.number)
         else:
             self.fields.see(one.row, one.number, one.answers)
 
-    def _keep(self, one: _Written, pair: Pair) -> None:
+    def _keep(self, one: _Asked, pair: Pair) -> None:
         self._tokens.check(pair)
-        key = _key(pair)
-        if self._section.duplicates == "drop" and key in self._seen:
-            raise BadRow(DUPLICATE)
-        self._seen.add(key)
+        if self._section.duplicates == "drop":
+            if (key := _key(pair)) in self._seen:
+                raise BadRow(DUPLICATE)
+            self._seen.add(key)
         fitted = self._tokens.fit(pair.prompt, pair.response, one.number)
         for reason in fitted.cut:
             self.cut.setdefault(reason, Tally()).add(one.number)
         for remark in self._tokens.remarks(one.row, pair, one.number):
             self.remarks.setdefault(remark, Tally()).add(one.number)
-        self._keep_it(one.number - 1, one.turn, fitted, one.group or _digest(fitted.prompt))
+        group = one.group or _digest(fitted.prompt)
+        self._keep_it(one.number - 1, one.turn, fitted, group, one.row)
 
     def _drop(self, reason: str, number: int) -> None:
         if len(self.dropped) >= _REASONS and reason not in self.dropped:
@@ -136,13 +143,13 @@ class Intake:
         self.dropped.setdefault(reason, Tally()).add(number)
 
 
-def _batches(read: Iterable[_Read]) -> Iterator[list[_Read]]:
+def _batches(read: Iterable[list[_Asked | _Bad]]) -> Iterator[list[list[_Asked | _Bad]]]:
     """Rows in lists that are worth encoding at once, and take little memory as ids."""
-    rows: list[_Read] = []
+    rows: list[list[_Asked | _Bad]] = []
     characters = 0
     for row in read:
         rows.append(row)
-        characters += sum(len(one.texts.prompt + one.texts.response) for one in row if isinstance(one, _Written))
+        characters += sum(one.row.size for one in row if isinstance(one, _Asked))
         if len(rows) == _AT_ONCE or characters > _CHARACTERS:
             yield rows
             rows = []
@@ -152,11 +159,11 @@ def _batches(read: Iterable[_Read]) -> Iterator[list[_Read]]:
 
 
 def _one_ahead(
-    batches: Iterable[list[_Read]], work: Callable[[list[_Read]], Iterator[Pair]]
-) -> Iterator[tuple[list[_Read], Iterator[Pair]]]:
+    batches: Iterable[_Batch], work: Callable[[_Batch], Iterator[Pair]]
+) -> Iterator[tuple[_Batch, Iterator[Pair]]]:
     """Each batch with what was made of it, while the next one is made and worked on in another thread."""
     with ThreadPoolExecutor(1, "tokenizer") as thread:
-        waiting: tuple[list[_Read], Future[Iterator[Pair]]] | None = None
+        waiting: tuple[_Batch, Future[Iterator[Pair]]] | None = None
         for batch in batches:
             coming = batch, thread.submit(work, batch)
             if waiting is not None:

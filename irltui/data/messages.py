@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from irltui.data.dialogue import Dialogue, parse_dialogue
 
-Message: TypeAlias = dict[str, Any]
+Message: TypeAlias = Mapping[str, Any]
 """`role` and `content`, and where there are any `reasoning_content`, `tool_calls` and the fields that a row adds."""
 
 _ROLES = {
@@ -119,7 +119,7 @@ def _message(item: Any) -> tuple[Message, float]:
     content = item.get("content")
     content = item.get("value") if content is None else content
     if call:
-        message: Message = {"role": role, "content": "", "tool_calls": read_calls(content)}
+        message: dict[str, Any] = {"role": role, "content": "", "tool_calls": read_calls(content)}
     else:
         message = {"role": role, "content": _content(content, role, item)}
         if reasoning := next((found for name in REASONING if (found := item.get(name))), None):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import overload
 
@@ -16,6 +16,7 @@ from irltui.api import Known, Prompt
 from irltui.config.schema import DataSection
 from irltui.data.columns import FIRST, Columns, find_prompt_columns, named_anew
 from irltui.data.messages import BadRow
+from irltui.data.progress import Progress
 from irltui.data.row import read_prompt
 from irltui.data.source import Rows, load_rows
 from irltui.data.template import NO_PROMPT, PromptTemplate
@@ -72,10 +73,7 @@ class Prompts(Sequence[Prompt]):
 
 
 def load_prompts(
-    section: DataSection,
-    template: PromptTemplate,
-    eos_ids: frozenset[int],
-    poll: Callable[[], None] = lambda: None,
+    section: DataSection, template: PromptTemplate, eos_ids: frozenset[int], progress: Progress
 ) -> Prompts:
     """The prompts of `data.prompts`, each once, within `data.max_prompt_tokens`.
 
@@ -84,7 +82,7 @@ def load_prompts(
     """
     section = section.model_copy(update={"source": section.prompts, "limit": "all"})
     try:
-        rows = load_rows(section, poll)
+        rows = load_rows(section, progress)
         section = named_anew(section, rows.columns, prompts=True)
         columns = find_prompt_columns(section, rows.columns, rows.first(FIRST))
     except DataError as error:
@@ -92,7 +90,7 @@ def load_prompts(
     found, tokens, seen = Prompts(rows, columns), RowTokens(section, template, eos_ids), set[tuple[int, ...]]()
     for i, raw in enumerate(rows):
         if i % _POLL_EVERY == 0:
-            poll()
+            progress.step(i, f"of {len(rows):,} prompts tokenised")
         try:
             ids = tokens.fit(tokens.prompt(read_prompt(raw, columns), i + 1), (), i + 1).prompt
             if not ids:

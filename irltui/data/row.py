@@ -16,7 +16,7 @@ NOT_A_DEMONSTRATION = "label is false"
 _FALSE, _TRUE = {"false", "no", "0"}, {"true", "yes", "1"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """A prompt and its demonstration.
 
@@ -29,12 +29,18 @@ class Row:
         weight: what the row says of its answer's.
     """
 
-    prompt: str | list[Message]
+    prompt: str | Sequence[Message]
     system: str
     answer: Message
     tools: Sequence[Any] = ()
     text: tuple[str, str] | None = None
     weight: float = 1.0
+
+    @property
+    def size(self) -> int:
+        """Characters of prompt and answer, roughly."""
+        asked = len(self.prompt) if isinstance(self.prompt, str) else sum(len(each["content"]) for each in self.prompt)
+        return asked + len(self.answer["content"])
 
     @property
     def completion(self) -> str:

@@ -10,7 +10,7 @@ import glob
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from irltui import quickstart
 from irltui.config.schema import DataSection
+from irltui.data.progress import Progress
 from irltui.data.splits import files_of_split, is_about_data
 from irltui.data.text_files import read_text_file
 from irltui.errors import DataError
@@ -35,7 +36,8 @@ _FORMATS = {
     ".arrow": "arrow",
 }
 _TEXT = {"json", "csv"}
-_BATCH = 256  # rows that are taken from a table at once
+_BATCH = 256  # rows that are taken from a table at once, or put into one,
+_CHARACTERS = 1_000_000  # or fewer where they are this long
 _PACKED = "row"  # the one column of rows that came as text
 # `datasets` and what it stands on raise whatever they like.
 _LOADING = (
@@ -124,19 +126,15 @@ def _present(value: Any) -> Any:
     return [_present(item) for item in value] if isinstance(value, list) else value
 
 
-def _nothing() -> None:
-    """The `poll` of those who have nothing to listen to."""
-
-
-def load_rows(section: DataSection, poll: Callable[[], None] = _nothing) -> Rows:
-    """The rows, at most `section.limit`; `poll` is called while text is read.
+def load_rows(section: DataSection, progress: Progress | None = None) -> Rows:
+    """The rows, at most `section.limit`.
 
     Raises:
         DataError: nothing there, not readable, or no rows.
     """
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)  # every error it logs, it raises too
-    rows = _local(path, section, poll) if (path := _local_path(section)) else _hub(section)
+    rows = _local(path, section, progress or Progress()) if (path := _local_path(section)) else _hub(section)
     if len(rows) == 0:
         raise DataError(f"data.source: {section.source}: no rows", "Give at least two demonstrations.")
     return rows
@@ -154,14 +152,14 @@ def _local_path(section: DataSection) -> Path | None:
         ) from None
 
 
-def _local(path: Path, section: DataSection, poll: Callable[[], None]) -> Rows:
+def _local(path: Path, section: DataSection, progress: Progress) -> Rows:
     if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
         return _saved(path, section)
     files, others = _files(path, section.split)
     left_out = [str(file.relative_to(path)) for file in others]
     kind = _FORMATS[files[0].suffix.lower()]
     if kind in _TEXT:
-        return _text(files, section, left_out, poll)
+        return _text(files, section, left_out, progress)
     names = [glob.escape(str(file)) for file in files]
     try:
         # The table stays mapped though its file's name is gone: nothing is left behind, however the run ends.
@@ -208,7 +206,7 @@ def _unlike(path: Path, suffixes: set[str]) -> str:
     return f"is of no known kind ({path.suffix or 'its name has no ending'})"
 
 
-def _text(files: Sequence[Path], section: DataSection, left_out: Sequence[str], poll: Callable[[], None]) -> Rows:
+def _text(files: Sequence[Path], section: DataSection, left_out: Sequence[str], progress: Progress) -> Rows:
     """Text files packed into a table of one column, read once for their errors and columns."""
     columns: dict[str, None] = {}
     rows = islice(chain.from_iterable(map(read_text_file, files)), None if section.limit == "all" else section.limit)
@@ -216,12 +214,14 @@ def _text(files: Sequence[Path], section: DataSection, left_out: Sequence[str], 
         with tempfile.TemporaryDirectory(prefix="irltui-", ignore_cleanup_errors=True) as folder:
             file = f"{folder}/rows.arrow"
             features = datasets.Features({_PACKED: datasets.Value("large_string")})
-            with ArrowWriter(path=file, features=features, writer_batch_size=100) as writer:
-                for number, row in enumerate(rows):
-                    if number % _BATCH == 0:
-                        poll()
-                    columns |= dict.fromkeys(row)
-                    writer.write({_PACKED: json.dumps(row)})
+            with ArrowWriter(path=file, features=features) as writer:
+                done = 0
+                for some in _some(rows):
+                    for row, _ in some:
+                        columns |= dict.fromkeys(row)
+                    writer.write_batch({_PACKED: [text for _, text in some]})
+                    done += len(some)
+                    progress.step(done, f"rows of {section.source} read")
                 if columns:
                     writer.finalize()
             if not columns:
@@ -234,6 +234,21 @@ def _text(files: Sequence[Path], section: DataSection, left_out: Sequence[str], 
             f"data.source: {section.source}: cannot be read, or its temporary table not be written: {error}",
             "Have its owner allow it." if may_not else "Is there room, in the folder that TMPDIR names, too?",
         ) from error
+
+
+def _some(rows: Iterable[tuple[dict[str, Any], str]]) -> Iterator[list[tuple[dict[str, Any], str]]]:
+    """Rows in lists that are worth writing at once, and take little memory."""
+    some: list[tuple[dict[str, Any], str]] = []
+    characters = 0
+    for row, text in rows:
+        some.append((row, text))
+        characters += len(text)
+        if len(some) == _BATCH or characters > _CHARACTERS:
+            yield some
+            some = []
+            characters = 0
+    if some:
+        yield some
 
 
 def _saved(path: Path, section: DataSection) -> Rows:

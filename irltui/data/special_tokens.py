@@ -64,13 +64,14 @@ class SpecialTokens:
 
     def loses(self, text: str) -> bool:
         """Whether a text has characters that leave no token at all, not even the unknown one."""
-        characters = set(text) - self._written
-        for character in characters - self._lost:
+        if self._written.issuperset(text):
+            return False
+        for character in set(text) - self._written - self._lost:
             after, alone = (
                 self._tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("." + character, ".")
             )
             (self._written if character.isspace() or after != alone else self._lost).add(character)
-        return not characters <= self._written
+        return not self._written.issuperset(text)
 
     def count_unknown(self, ids: Sequence[int], text: str) -> int:
         """How many of the ids stand for text that the tokenizer does not know, not for the token spelled out."""

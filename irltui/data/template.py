@@ -12,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from irltui.data.chat_format import ChatFormat, Message
+from irltui.data.chat_format import Chat, ChatFormat, PairText, or_error
 from irltui.data.encoding import Encoding, Pair, Texts
+from irltui.data.messages import Message
+from irltui.data.row import Row
 from irltui.data.special_tokens import SpecialTokens, control_tokens
 from irltui.errors import DataError, ModelError
 
@@ -53,7 +55,7 @@ class PromptTemplate:
         self._marks: tuple[str, ...] = ()
         if self._chat is not None:
             self._chat.settle(lambda prompt, answer: self._encoding.pair(prompt, answer).merged)
-            self._encoding.expect(self._chat.asks)
+            self._encoding.expect(self._chat.begins(system), self._chat.asks)
             self._marks = tuple(mark for mark in self._chat.marks if len(mark) >= _SHORTEST_MARK)
         self.lacks_bos = template not in {"auto", "none"} and self._lacks_bos()
         """Whether a template from a file leaves out the token that the tokenizer begins every text with."""
@@ -87,27 +89,40 @@ class PromptTemplate:
         Raises:
             DataError: the template refuses the conversation or leaves some of it out, or there is none for it.
         """
-        pair = self.encoded([self.texts(prompt, answer, system, tools)])[0]
+        text = self.texts([Row(prompt, system, _message(answer), tools)])[0]
+        if isinstance(text, DataError):
+            raise text
+        pair = self.encoded([text])[0]
         _require_tokens(pair.prompt)
         return pair
 
-    def texts(
-        self, prompt: str | Sequence[Message], answer: str | Message, system: str = "", tools: Sequence[Any] = ()
-    ) -> Texts:
-        """A prompt and its response as they are written, for `encoded`.
+    def texts(self, rows: Sequence[Row]) -> list[Texts | DataError]:
+        """Prompts and their responses as they are written, for `encoded`.
 
-        Raises:
-            DataError: the template refuses the conversation or leaves some of it out, or there is none for it.
+        An error is in the place of each row that the template refuses or leaves some of out, and of each
+        conversation where there is no template.
         """
-        messages, message = self._messages(prompt, system), _message(answer)
         if self._chat is None:
-            return Texts(self._plain(messages), self._plain_answer(message))
-        written = self._chat.pair(messages, message, tools)
+            return [or_error(self._joined, row) for row in rows]
+        chats = [or_error(self._chat_of, row) for row in rows]
+        written = iter(self._chat.pairs([chat for chat in chats if isinstance(chat, Chat)]))
+        return [self._with_end(next(written)) if isinstance(chat, Chat) else chat for chat in chats]
+
+    def _joined(self, row: Row) -> Texts:
+        """A dialogue stays the text that it is."""
+        prompt, answer = row.text or (row.prompt, str(row.answer.get("content") or ""))
+        return Texts(self._plain(self._messages(prompt, row.system)), self._plain_answer(answer))
+
+    def _chat_of(self, row: Row) -> Chat:
+        return Chat(self._messages(row.prompt, row.system), row.answer, row.tools)
+
+    def _with_end(self, written: PairText | DataError) -> Texts | DataError:
+        """The texts of a pair, the token that ends its answer included where the template writes one."""
+        if isinstance(written, DataError):
+            return written
         if written.after is None:
-            text = self.special.through_last(written.answer, self._eos_ids)
-        else:
-            text = written.answer + self._closing
-        return Texts(written.prompt, text, written.differs)
+            return Texts(written.prompt, self.special.through_last(written.answer, self._eos_ids), written.differs)
+        return Texts(written.prompt, written.answer + self._closing, written.differs)
 
     def encoded(self, texts: Sequence[Texts]) -> list[Pair]:
         """Ids of each prompt and its closed response; a prompt may have none. Other threads run meanwhile."""
@@ -124,18 +139,11 @@ class PromptTemplate:
         ids = self.pair_ids(_ASKED, text).response
         return ids if ended else ids[:-1]
 
-    def is_followed(
-        self,
-        pair: Pair,
-        prompt: str | Sequence[Message],
-        answer: str | Message,
-        system: str = "",
-        tools: Sequence[Any] = (),
-    ) -> bool:
+    def is_followed(self, pair: Pair, row: Row) -> bool:
         """Whether a pair's ids are the beginning of those that transformers makes of the whole conversation."""
         if self._chat is None or self._chat.opens:
             return True
-        whole = self._chat.whole_ids([*self._messages(prompt, system), _message(answer)], tools)
+        whole = self._chat.whole_ids([*self._messages(row.prompt, row.system), row.answer], row.tools)
         ids = [*pair.prompt, *(pair.response if self._closing else pair.response[:-1])]
         return list(whole[: len(ids)]) == ids
 
@@ -159,9 +167,8 @@ class PromptTemplate:
             )
         return "\n\n".join(str(message["content"]) for message in messages)
 
-    def _plain_answer(self, message: Message) -> str:
-        """The text of an answer; one that ends with a token that ends responses does not need another."""
-        text = str(message.get("content") or "")
+    def _plain_answer(self, text: str) -> str:
+        """An answer; one that ends with a token that ends responses does not need another."""
         ends = tuple(self.special.texts(self._eos_ids).values())
         return stripped if ends and (stripped := text.rstrip()).endswith(ends) else text
 

@@ -9,22 +9,26 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from irltui.errors import DataError
 
 _OBJECT_PER_LINE = 'Each line must hold one JSON object such as {"prompt": "...", "completion": "..."}.'
 
+Row: TypeAlias = tuple[dict[str, Any], str]
+"""A row, and the same as JSON text."""
+_SPACE = re.compile(r"[ \t\r\n]*")
 _ENOUGH = 8  # bytes that show an encoding
 _LATIN = 0.3  # share of bytes beyond ASCII up to which a text is in a Latin alphabet
 
 
-def read_text_file(file: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a JSON Lines, JSON or CSV file, one at a time (a JSON document is read whole).
+def read_text_file(file: Path) -> Iterator[Row]:
+    """Rows of a JSON Lines, JSON or CSV file, one at a time.
 
     Raises:
         DataError: not UTF-8, or not of its format, with the line.
@@ -34,12 +38,12 @@ def read_text_file(file: Path) -> Iterator[dict[str, Any]]:
     return _json_document(file) if _is_document(file) else _json_lines(file)
 
 
-def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
+def _json_lines(file: Path) -> Iterator[Row]:
     for number, line in enumerate(_lines(file), start=1):
-        if not line.strip():
+        if not (text := line.rstrip()):
             continue
         try:
-            row = json.loads(line.rstrip())
+            row = json.loads(text)
         except json.JSONDecodeError as error:
             if number == 1 and (wrapped := _wrapped_rows(file)):
                 name, count = wrapped
@@ -54,7 +58,7 @@ def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
             raise DataError(f"{file}:{number}: not usable JSON: {error}", _OBJECT_PER_LINE) from None
         if not isinstance(row, dict):
             raise DataError(f"{file}:{number}: a JSON {_type(row)}, not an object", _OBJECT_PER_LINE)
-        yield row
+        yield row, text
 
 
 def _wrapped_rows(file: Path) -> tuple[str, int] | None:
@@ -69,21 +73,43 @@ def _wrapped_rows(file: Path) -> tuple[str, int] | None:
     return None
 
 
-def _json_document(file: Path) -> Iterator[dict[str, Any]]:
+def _json_document(file: Path) -> Iterator[Row]:
     remedy = "The file must hold one list of objects, or one object a line."
     try:
-        rows = json.loads("".join(_lines(file)))
+        for number, (row, text) in enumerate(_items("".join(_lines(file))), start=1):
+            if not isinstance(row, dict):
+                raise DataError(f"{file}: item {number} of the list is a JSON {_type(row)}, not an object", remedy)
+            yield row, text
     except json.JSONDecodeError as error:
         raise DataError(f"{file}:{error.lineno}: not JSON: {error.msg} at character {error.colno}", remedy) from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{file}: not usable JSON: {error}", remedy) from None
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise DataError(f"{file}: item {number} of the list is a JSON {_type(row)}, not an object", remedy)
-        yield row
 
 
-def _csv(file: Path) -> Iterator[dict[str, Any]]:
+def _items(text: str) -> Iterator[tuple[Any, str]]:
+    """The items of a JSON list, each with its text; all of them at once would take many times the memory."""
+
+    def skip_space(at: int) -> int:
+        found = _SPACE.match(text, at)
+        return found.end() if found else at
+
+    decoder = json.JSONDecoder()
+    at = skip_space(skip_space(0) + 1)
+    more = not text.startswith("]", at)
+    while more:
+        start = at
+        value, at = decoder.raw_decode(text, at)
+        yield value, text[start:at]
+        at = skip_space(at)
+        if more := text.startswith(",", at):
+            at = skip_space(at + 1)
+        elif not text.startswith("]", at):
+            raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
+    if (at := skip_space(at + 1)) < len(text):
+        raise json.JSONDecodeError("Extra data", text, at)
+
+
+def _csv(file: Path) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)  # long answers are none of csv's business
     reader = csv.reader(_lines(file), strict=True, delimiter=_delimiter(file))
     try:
@@ -97,7 +123,8 @@ def _csv(file: Path) -> Iterator[dict[str, Any]]:
                     "Quote fields that hold commas or newlines.",
                 )
             if fields:
-                yield dict.fromkeys(names) | dict(zip(names, fields, strict=False))
+                row = dict.fromkeys(names) | dict(zip(names, fields, strict=False))
+                yield row, json.dumps(row)
     except csv.Error as error:
         raise DataError(
             f"{file}:{reader.line_num}: not CSV: {error}",

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from irltui.config.schema import DataSection
 from irltui.data.encoding import Pair, Texts
-from irltui.data.messages import BadRow, Message
+from irltui.data.messages import BadRow
 from irltui.data.row import Row
 from irltui.data.template import NO_PROMPT, PromptTemplate
 from irltui.errors import DataError
 
 OVERLONG = " over"
 """Part of every reason that a length is to blame for."""
-Tokenized = TypeVar("Tokenized")
 _CONTEXT = 4  # tokens before one that say how it reads
 INNER_END = "end-of-sequence token inside the response"
 SPECIAL = "special token"
@@ -28,7 +26,7 @@ NOT_FOLLOWED = "the ids are not those that the chat template makes of the whole 
 _FIRST, _EVERY = 16, 1009  # rows whose ids are compared with the template's
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fitted:
     """Ids within the length limits; `cut` says what was done for that, and a cut response has not ended."""
 
@@ -57,7 +55,11 @@ class RowTokens:
             BadRow: the template refuses it.
             DataError: the template refuses every row of this kind.
         """
-        return self._tried(lambda: self._template.prompt_ids(*self._asked(row)), number)
+        prompt = row.text[0] if row.text and self._template.is_plain else row.prompt
+        try:
+            return self._template.prompt_ids(prompt, row.system, row.tools)
+        except DataError as error:
+            raise self._verdict(error, number) from None
 
     def pair(self, row: Row, number: int) -> Pair:
         """Ids of prompt and response, the latter closed by the end-of-sequence token, of any length.
@@ -66,20 +68,20 @@ class RowTokens:
             BadRow: the row cannot be used.
             DataError: no row of this kind can.
         """
-        pair = self.encoded([self.texts(row, number)])[0]
+        text = self.texts([row], [number])[0]
+        if not isinstance(text, Texts):
+            raise text
+        pair = self.encoded([text])[0]
         self.check(pair)
         return pair
 
-    def texts(self, row: Row, number: int) -> Texts:
-        """Prompt and response as they are written, for `encoded`.
-
-        Raises:
-            BadRow: the row cannot be used.
-            DataError: no row of this kind can.
-        """
-        prompt, system, tools = self._asked(row)
-        answer = row.text[1] if row.text and self._template.is_plain else row.answer
-        return self._tried(lambda: self._template.texts(prompt, answer, system, tools), number)
+    def texts(self, rows: Sequence[Row], numbers: Sequence[int]) -> list[Texts | BadRow | DataError]:
+        """Prompts and responses as they are written, for `encoded`; an error for a row that cannot be used."""
+        found = self._template.texts(rows)
+        return [
+            self._verdict(text, number) if isinstance(text, DataError) else text
+            for text, number in zip(found, numbers, strict=True)
+        ]
 
     def encoded(self, texts: Sequence[Texts]) -> list[Pair]:
         """Ids of many at once, each for `check`; other threads run meanwhile."""
@@ -97,12 +99,6 @@ class RowTokens:
             raise BadRow("completion without tokens")
         if not self._eos_ids.isdisjoint(pair.response[:-1]):
             raise BadRow(INNER_END)
-
-    def _asked(self, row: Row) -> tuple[str | list[Message], str, Sequence[Any]]:
-        """Prompt, system message and tools; a dialogue stays the text that it is where there is no chat template."""
-        if row.text and self._template.is_plain:
-            return row.text[0], row.system, ()
-        return row.prompt, row.system, row.tools
 
     def remarks(self, row: Row, pair: Pair, number: int) -> Iterator[str]:
         """What is doubtful in a row that trains; every text is one of a few, so that rows can be counted by it."""
@@ -123,19 +119,15 @@ class RowTokens:
         if pair.differs:
             yield DIFFERS
         elif (
-            not pair.merged
-            and (number <= _FIRST or number % _EVERY == 0)
-            and not self._template.is_followed(pair, row.prompt, row.answer, row.system, row.tools)
+            not pair.merged and (number <= _FIRST or number % _EVERY == 0) and not self._template.is_followed(pair, row)
         ):
             yield NOT_FOLLOWED
 
-    def _tried(self, tokenize: Callable[[], Tokenized], number: int) -> Tokenized:
-        try:
-            return tokenize()
-        except DataError as error:
-            if error.hint:  # the configuration is wrong, not the row
-                raise DataError(f"{self._section.source}: row {number}: {error.message}", error.hint) from error
-            raise BadRow(error.message) from None
+    def _verdict(self, error: DataError, number: int) -> BadRow | DataError:
+        """An error without a hint is the row's; with one it is that of every row of this kind."""
+        if error.hint:
+            return DataError(f"{self._section.source}: row {number}: {error.message}", error.hint)
+        return BadRow(error.message)
 
     def fit(self, prompt: tuple[int, ...], response: tuple[int, ...], number: int) -> Fitted:
         """Prompt and response within the limits: a prompt loses its beginning, a response its end.

@@ -21,6 +21,7 @@ from irltui.config.decoding import DecodingSection
 from irltui.config.load import refuse_strength
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
+from irltui.data.progress import Progress
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.distributed import launch, ranks
 from irltui.distributed.load_once import read_by_first
@@ -270,8 +271,8 @@ def build(
     generation_config = generation_defaults(config.model)
     ends = eos_ids(tokenizer, generation_config.eos_token_id, config.data.template)
     # Ranks read at their own pace, so only one that is alone can stop amid the rows.
-    alone = {"poll": poll} if ranks.count() == 1 else {}
-    data = load_demonstrations(config.data, tokenizer, ends, say=notice, **alone)
+    progress = Progress(poll, notice) if ranks.count() == 1 else Progress(say=notice)
+    data = load_demonstrations(config.data, tokenizer, ends, progress)
     limits = model_limits(config.model)
     check_ids(tokenizer, data, limits)
     cap = generation_cap(config, data, limits, notice)

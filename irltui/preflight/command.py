@@ -14,6 +14,7 @@ from irltui.config.schema import RunConfig
 from irltui.console import out_json, talk
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.mask import masked_rows
+from irltui.data.progress import Progress
 from irltui.data.template import eos_ids
 from irltui.engine.model_fit import check_ids, generation_cap
 from irltui.engine.plan import Plan, plan_of
@@ -45,7 +46,7 @@ def main(request: CheckRequest) -> None:
     tokenizer = load_tokenizer(checked.model)
     talk(f"reading {checked.data.source}")
     ends = eos_ids(tokenizer, generation_defaults(checked.model).eos_token_id, checked.data.template)
-    data = load_demonstrations(checked.data, tokenizer, ends, say=talk)
+    data = load_demonstrations(checked.data, tokenizer, ends, Progress(say=talk))
     limits = model_limits(checked.model)
     check_ids(tokenizer, data, limits)
     capped = checked.decoding.model_copy(update={"max_new_tokens": generation_cap(checked, data, limits, talk)})

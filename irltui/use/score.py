@@ -45,7 +45,7 @@ class ScoredRow:
     number: int
     reward: float | None
     reason: str = ""
-    prompt: str | list[dict[str, str]] = ""
+    prompt: str | Sequence[Mapping[str, Any]] = ""
     system: str = ""
     completion: str = ""
     length: int = 0

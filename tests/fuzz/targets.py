@@ -116,9 +116,9 @@ def take_text_file(data: bytes) -> None:
     """A file of rows becomes rows."""
     path = _file(data)
     with contextlib.suppress(IrltuiError):
-        for row in read_text_file(path):
+        for row, text in read_text_file(path):
             assert isinstance(row, dict)
-            json.dumps(row)
+            assert json.dumps(row) == json.dumps(json.loads(text))
 
 
 @cache

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from irltui.config.schema import DataSection
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
+from irltui.data.progress import Progress
 from irltui.data.template import PromptTemplate, eos_ids
 from support import tiny
 
@@ -278,11 +279,11 @@ def test_reading_can_be_stopped_amid_the_rows_and_says_how_far_it_is(
 ) -> None:
     rows = [{"prompt": f"{a} {b}?", "completion": a} for a in tiny.WORDS for b in tiny.WORDS]
     path = write(tmp_path / "a.jsonl", rows)
-    monkeypatch.setattr("irltui.data.demonstrations._SAY_EVERY", -1.0)
+    monkeypatch.setattr("irltui.data.progress._SAY_EVERY", -1.0)
     said: list[str] = []
 
     def stop_when_it_tokenises() -> None:
-        if said:
+        if len(said) > 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -290,7 +291,6 @@ def test_reading_can_be_stopped_amid_the_rows_and_says_how_far_it_is(
             DataSection(source=str(path)),
             tiny.tokenizer(),
             frozenset({2}),
-            poll=stop_when_it_tokenises,
-            say=said.append,
+            Progress(stop_when_it_tokenises, said.append),
         )
-    assert said == ["64 of 484 rows tokenised"]
+    assert said == [f"256 rows of {path} read", f"484 rows of {path} read", "64 of 484 rows tokenised"]

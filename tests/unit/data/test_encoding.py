@@ -9,6 +9,7 @@ from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
 
 from irltui.data.encoding import Encoding, Texts
+from irltui.data.row import Row
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.errors import DataError
 from support.chat_templates import FAMILIES, PUBLISHED, tokenizer
@@ -31,36 +32,38 @@ def check(tok: Any, encoding: Encoding, texts: list[Texts]) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_prompts_that_end_as_expected_have_the_ids_that_they_have_alone(name: str, family: str) -> None:
+def test_prompts_that_begin_and_end_as_expected_have_the_ids_that_they_have_alone(name: str, family: str) -> None:
     tok = tokenizer(PUBLISHED[name], family)
     template = PromptTemplate(tok, eos_ids(tok, None))
     texts = []
     for question in QUESTIONS:
         for answer in ANSWERS:
-            try:
-                texts.append(template.texts(question, answer))
-            except DataError:
-                continue
+            written = template.texts([Row(question, "", {"role": "assistant", "content": answer})])[0]
+            texts += [] if isinstance(written, DataError) else [written]
     assert texts
     prompt = texts[0].prompt
-    for ending in (prompt[at:] for at in range(0, len(prompt) + 1, 3)):
+    for beginning, ending in ((prompt[:at], prompt[at:]) for at in range(0, len(prompt) + 1, 3)):
         encoding = Encoding(tok, special=False)
-        encoding.expect(ending)
-        check(tok, encoding, [*texts, *(Texts("Who?" + ending, answer) for answer in ANSWERS)])
+        encoding.expect(beginning, ending)
+        check(tok, encoding, [*texts, *(Texts(beginning + question, " two") for question in QUESTIONS)])
+        check(tok, encoding, [Texts("Who?" + ending, answer) for answer in ANSWERS])
 
 
 def test_a_mark_that_takes_the_space_around_it_is_left_to_the_tokenizer() -> None:
     tok = PreTrainedTokenizerFast(tokenizer_object=FAMILIES["byte-level BPE"](("</s>",)), eos_token="</s>")
     tok.add_tokens([AddedToken("<|bot|>", lstrip=True, rstrip=True, normalized=False)])
     encoding = Encoding(tok, special=False)
-    encoding.expect(" <|bot|>\n")
-    check(tok, encoding, [Texts("two <|bot|>\n", answer) for answer in ANSWERS])
+    encoding.expect("is <|bot|> \n", " <|bot|>\n")
+    check(tok, encoding, [Texts(f"is <|bot|> {a}two <|bot|>\n", answer) for a in ("", "\n", "a") for answer in ANSWERS])
 
 
 def test_a_mark_that_is_part_of_a_longer_token_is_left_to_the_tokenizer() -> None:
     inner = FAMILIES["byte-level BPE"](("</s>", "<bot>", "a<bot>", "<bot>b"))
     tok = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="</s>")
     encoding = Encoding(tok, special=False)
-    encoding.expect("<bot>")
+    encoding.expect("<bot> a<bot>", "<bot> a<bot>")
+    check(tok, encoding, [Texts(f"<bot> a<bot>{text} <bot> a<bot>", "b") for text in ("", "b")])
+    encoding.expect("a <bot>", "<bot>")
     before = ("", "a", "b<bot>", "a<bot><bot>")
     check(tok, encoding, [Texts(f"is {text}<bot>", answer) for text in before for answer in ("b", "c")])
+    check(tok, encoding, [Texts(f"a <bot>{text}<bot>", answer) for text in ("", "b", "c") for answer in ("b", "c")])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from irltui.data.row import Row
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.errors import DataError
 from support.chat_templates import DEEPSEEK_R1, FAMILIES, PUBLISHED, Published, tokenizer
@@ -256,7 +257,7 @@ def test_what_begins_the_next_turn_ends_an_answer_where_nothing_else_does() -> N
     pair = template.pair_ids(ASKED, "It is two.")
     assert tok.decode(pair.response) == "It is two.<|user|>"
     assert tok.decode(pair.prompt).endswith("<|assistant|>\n<think></think>\n")
-    assert template.is_followed(pair, ASKED, "It is two.")
+    assert template.is_followed(pair, Row(ASKED, "", {"role": "assistant", "content": "It is two."}))
     assert PromptTemplate(tok, eos_ids(tok, None)).end_id == tok.eos_token_id
 
 
