@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from irltui.runs.control import Command
     from irltui.runs.events import Control
-    from irltui.runs.folder import RunFolder
     from irltui.runs.reader import EventReader
 
 PATIENCE = 5.0  # seconds to wait for an answer; the engine looks at its safe points
@@ -39,6 +38,7 @@ def ctl(
       irltui ctl runs/first note "lowered the fan"
       irltui ctl runs/first stop                    with a checkpoint
     """
+    from irltui.runs.control import send
     from irltui.runs.folder import open_run_folder
     from irltui.runs.reader import EventReader
     from irltui.runs.status import WORKING, read_status
@@ -54,7 +54,7 @@ def ctl(
     reader = EventReader(folder.events)
     while reader.poll():
         pass  # skip earlier events
-    sent = _send(folder, asked, text)
+    sent = send(folder, asked, text)
     answer = ""
     for event in _answers(reader, sent):
         answer = event.state
@@ -77,15 +77,6 @@ def _command(name: str, text: str) -> Command:
     if text and command not in {Command.NOTE, Command.SAMPLE}:
         raise typer.BadParameter(f"{name} takes no text", param_hint="TEXT")
     return command
-
-
-def _send(run: RunFolder, command: Command, text: str) -> str:
-    from irltui.runs.control import send
-
-    try:
-        return send(run, command, text)
-    except OSError as error:
-        raise RunFolderError(f"{safe(run.control)}: cannot be written: {safe(error)}") from None
 
 
 def _answers(reader: EventReader, sent: str) -> Iterator[Control]:

@@ -86,17 +86,9 @@ def _evaluation(event: Evaluation) -> str:
     return "  ".join([f"evaluation  {_text(event.benchmark)}", *results])
 
 
-def _checkpoint(event: Checkpoint) -> str:
-    return f"checkpoint {_text(event.name)} ({bytes_(event.bytes)}, {duration(event.seconds)})"
-
-
 def _control(event: Control) -> str:
     detail = f": {_text(event.detail)}" if event.detail else ""
     return f"{_text(event.command) or 'command'} {_text(event.state)}{detail}"
-
-
-def _run_end(event: RunEnd) -> str:
-    return f"{_text(event.state)}{f': {_text(event.reason)}' if event.reason else ''}"
 
 
 def _text(value: str) -> str:
@@ -113,10 +105,10 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Metrics: _metrics,
     Sample: _sample,
     Evaluation: _evaluation,
-    Checkpoint: _checkpoint,
+    Checkpoint: lambda event: f"checkpoint {_text(event.name)} ({bytes_(event.bytes)}, {duration(event.seconds)})",
     Alert: lambda event: f"{_text(event.level)}: {_text(event.text)}",
     Advice: lambda event: f"advice: {_text(event.text)}",
     Control: _control,
     Log: lambda event: _text(event.text),
-    RunEnd: _run_end,
+    RunEnd: lambda event: f"{_text(event.state)}{f': {_text(event.reason)}' if event.reason else ''}",
 }

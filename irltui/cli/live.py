@@ -10,8 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from irltui.runs.events import Alert
-from irltui.runs.history import Progress, RunHistory
+from irltui.runs.history import RunHistory
 from irltui.runs.metrics import LIVE, PAIRS_PER_SECOND, TOKENS_PER_SECOND, metric
 from irltui.text import safe
 from irltui.views.alerts import counted, times
@@ -29,19 +28,19 @@ def display(console: Console, history: RunHistory) -> Live:
 
 
 def draw(history: RunHistory) -> Group:
+    now = history.progress
+    amount = f" {now.done}/{now.total} {now.unit}" if now.total else ""
     return Group(
-        _line(f"{history.start.algorithm or 'starting'}  {_phase(history.progress)}", "bold"),
+        _line(f"{history.start.algorithm or 'starting'}  {now.phase}{amount}", "bold"),
         _bars(history),
         _line(_figures(history, LIVE)),
         _line(_times(history), "dim"),
         *(_line(f"→ {advice.text}", "cyan") for advice in history.advice[-1:]),
-        *(_alert(alert, count) for alert, count in counted(history.alerts)[-_ALERTS:]),
+        *(
+            _line(f"! {alert.text}{times(count)}", "red" if alert.level == "critical" else "yellow")
+            for alert, count in counted(history.alerts)[-_ALERTS:]
+        ),
     )
-
-
-def _phase(progress: Progress) -> str:
-    amount = f" {progress.done}/{progress.total} {progress.unit}" if progress.total else ""
-    return f"{progress.phase}{amount}"
 
 
 def _bars(history: RunHistory) -> Table:
@@ -70,10 +69,6 @@ def _times(history: RunHistory) -> str:
         f"left about {duration(left)}" if left is not None else "",
     )
     return "   ".join(part for part in parts if part)
-
-
-def _alert(alert: Alert, count: int) -> Text:
-    return _line(f"! {alert.text}{times(count)}", "red" if alert.level == "critical" else "yellow")
 
 
 def _line(text: str, style: str = "") -> Text:

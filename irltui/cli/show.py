@@ -38,7 +38,7 @@ def show(run: Run, as_json: Json = False) -> None:
         out_json(_as_json(folder, manifest, state, history))
         return
     lines = [*_about(manifest), *_charts(history), summary(folder, history, state)]
-    lines += [*_messages(history), *_reason(history), *_passed_over(history)]
+    lines += _messages(history)
     out("\n".join(lines))
 
 
@@ -68,8 +68,9 @@ def _at(config: Any, table: str, key: str) -> Any:
 
 
 def _messages(history: RunHistory) -> Iterator[str]:
-    """Alerts, and advice on all iterations but the last, which the summary prints."""
+    """Alerts, advice on all iterations but the last (which the summary prints), why it failed, what was skipped."""
     from irltui.cli.summary import ALERTS
+    from irltui.runs.status import State
     from irltui.views.alerts import counted, times
 
     for advice in history.advice[-ALERTS:-1]:
@@ -79,18 +80,10 @@ def _messages(history: RunHistory) -> Iterator[str]:
         yield f"{safe(alert.level)} at step {alert.step}: {safe(alert.text, limit=400)}{times(count)}"
     if len(alerts) > ALERTS:
         yield f"({len(alerts) - ALERTS} earlier alerts)"
-
-
-def _reason(history: RunHistory) -> Iterator[str]:
-    from irltui.runs.status import State
-
     if history.end and history.end.state == State.FAILED:
         yield f"reason     {safe(history.end.reason, limit=2_000)}"
         if history.end.hint:
             yield f"hint       {safe(history.end.hint, limit=2_000)}"
-
-
-def _passed_over(history: RunHistory) -> Iterator[str]:
     if history.damaged:
         yield f"{history.damaged} damaged lines in events.jsonl were skipped"
     if history.unknown:

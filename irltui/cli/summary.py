@@ -21,7 +21,8 @@ ALERTS = 10
 def summary(run: RunFolder, history: RunHistory, state: State) -> str:
     """State, first and last figures, result, and what to do next."""
     happened = f"{state}: {history.step}/{history.start.total_steps} steps in {duration(history.elapsed)}"
-    parts = (happened, _table(run, history), *_advice(history), *_result(run, history, state))
+    advice = [f"advice     {safe(advice.text, limit=400)}" for advice in history.advice[-1:]]
+    parts = (happened, _table(run, history), *advice, *_result(run, history, state))
     return "\n".join(part for part in parts if part)
 
 
@@ -60,11 +61,6 @@ def _changes(run: RunFolder, history: RunHistory) -> dict[tuple[str, str], str]:
         for name, by in gained.items():
             found[benchmark, name] = f"{signed(by.mean)}{signed_between(by.low, by.high)}"
     return found
-
-
-def _advice(history: RunHistory) -> Iterator[str]:
-    for advice in history.advice[-1:]:
-        yield f"advice     {safe(advice.text, limit=400)}"
 
 
 def _result(run: RunFolder, history: RunHistory, state: State) -> Iterator[str]:

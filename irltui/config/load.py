@@ -55,13 +55,13 @@ def load(target: str, assignments: Sequence[str] = (), *, flags: Sequence[Layer]
     return load_layers([*target_layers(target, preset), *flags, *set_layers(assignments)])
 
 
-def load_layers(layers: Sequence[Layer], registry: Registry | None = None) -> Loaded:
+def load_layers(layers: Sequence[Layer]) -> Loaded:
     """The configuration that the layers add up to; later ones win, and all lie above the defaults.
 
     Raises:
         ConfigError: every problem at once, one line each.
     """
-    registry = registry or Registry()
+    registry = Registry()
     try:
         bare = merge([Layer("", defaults()), *layers])
         _check_integers(bare)
@@ -74,9 +74,9 @@ def load_layers(layers: Sequence[Layer], registry: Registry | None = None) -> Lo
         raise ConfigError("the configuration is nested too deeply") from None
 
 
-def recorded(values: Mapping[str, Any], registry: Registry | None = None) -> RunConfig:
+def recorded(values: Mapping[str, Any]) -> RunConfig:
     """The configuration that run.json holds, checked anew: plugins may have gone, files may have changed."""
-    return load_layers([Layer("run.json", values)], registry).config
+    return load_layers([Layer("run.json", values)]).config
 
 
 def refuse_strength(config: RunConfig) -> None:

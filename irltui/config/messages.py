@@ -77,21 +77,29 @@ def suggestion(name: str, known: list[str]) -> str:
 
 
 def _line(keys: Keys, problems: list[Problem], merged: Merged, registry: Registry) -> str:
-    first = problems[0]
-    match first["type"]:
-        case "extra_forbidden":
-            message = _unknown(keys, merged, registry)
-        case "missing":
-            message = "; ".join(filter(None, ("required", REMEDIES.get(keys))))
-        case "value_error" | "unknown_algorithm":
-            message = safe(first["msg"].removeprefix("Value error, "))
-        case "string_too_short":
-            message = "must not be empty"
-        case _:
-            message = expected(problems)
+    message = described(problems)
+    if problems[0]["type"] == "extra_forbidden":
+        message = _unknown(keys, merged, registry)
+    elif problems[0]["type"] == "missing" and keys in REMEDIES:
+        message = f"required; {REMEDIES[keys]}"
     if not keys:
-        return f"{_place_of_rule(message, merged)}{message}"
+        at_fault = tuple(message.split(" ", 1)[0].split("."))  # with which a rule over several keys begins
+        return f"{_place(at_fault, merged)}{message}"
     return f"{_place(keys, merged)}{dotted(keys)}: {message}"
+
+
+def described(problems: list[Problem]) -> str:
+    """What is wrong with one value."""
+    match problems[0]["type"]:
+        case "extra_forbidden":
+            return "unknown key"
+        case "missing":
+            return "required"
+        case "value_error" | "unknown_algorithm":
+            return safe(problems[0]["msg"].removeprefix("Value error, "))
+        case "string_too_short":
+            return "must not be empty"
+    return expected(problems)
 
 
 def _keys(problem: Problem, values: Mapping[str, Any]) -> Keys:
@@ -115,11 +123,6 @@ def _place(keys: Keys, merged: Merged) -> str:
     return ""
 
 
-def _place_of_rule(message: str, merged: Merged) -> str:
-    """A rule over several keys begins with the key at fault."""
-    return _place(tuple(message.split(" ", 1)[0].split(".")), merged)
-
-
 def _unknown(keys: Keys, merged: Merged, registry: Registry) -> str:
     *above, name = keys
     known = known_keys(tuple(above), merged.values, registry)
@@ -136,7 +139,8 @@ def expected(problems: list[Problem]) -> str:
     if None in phrases:
         return f"{safe(problems[0]['msg'])} (got {quoted(given)})"
     message = f"must be {' or '.join(dict.fromkeys(filter(None, phrases)))} (got {quoted(given)})"
-    if isinstance(given, str) and (choices := [c for p in problems for c in _listed(p)]):
+    literals = [problem["ctx"]["expected"] for problem in problems if problem["type"] == "literal_error"]
+    if isinstance(given, str) and (choices := _CHOICE.findall(" ".join(literals))):
         near = difflib.get_close_matches(given, choices, n=1)
         return f"{message}; did you mean {near[0]!r}?" if near else message
     return message
@@ -148,10 +152,6 @@ def _phrase(problem: Problem) -> str | None:
         return None
     is_item = any(isinstance(part, int) for part in problem["loc"])
     return f"{'a list, each ' if is_item else ''}{phrase(problem.get('ctx', {}))}"
-
-
-def _listed(problem: Problem) -> list[str]:
-    return _CHOICE.findall(problem["ctx"]["expected"]) if problem["type"] == "literal_error" else []
 
 
 def _choices(expected: str) -> str:

@@ -118,14 +118,7 @@ class DebugRequest(Request):
 
 
 _KINDS = (
-    BenchRequest,
-    CheckRequest,
-    DebugRequest,
-    ExportRequest,
-    InspectRequest,
-    PluginRequest,
-    SampleRequest,
-    ScoreRequest,
+    BenchRequest, CheckRequest, DebugRequest, ExportRequest, InspectRequest, PluginRequest, SampleRequest, ScoreRequest,
     TriageRequest,
-)
+)  # fmt: skip
 COMMANDS: dict[str, type[Request]] = {kind.command(): kind for kind in _KINDS}

@@ -29,7 +29,8 @@ from irltui.config.trust import file_mark, is_trusted
 from irltui.errors import PluginError
 
 Auto = Literal["auto"]
-_FILE_NAME = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")  # results are stored under a benchmark's name
+FILE_NAME = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")
+"""Names under which results are stored: of benchmarks, arms and runs."""
 PositiveInt = Annotated[int, Field(ge=1)]
 Betas = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
 
@@ -357,7 +358,7 @@ class RunConfig(Section):
 
     def _check_benchmarks(self) -> None:
         for name, spec in self.benchmarks.items():
-            if not _FILE_NAME.fullmatch(name):
+            if not FILE_NAME.fullmatch(name):
                 raise ValueError(f"benchmarks: {name!r} is not a valid name: results are stored in files of that name")
             self._check_decoding(name, spec)
             if spec.needs_reward and not self.has_reward:

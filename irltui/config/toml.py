@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 Keys = tuple[str, ...]
@@ -49,7 +50,8 @@ def split_key(text: str) -> Keys | None:
     except (ValueError, RecursionError):
         return None
     paths = list(_paths(values))
-    return paths[-1] if paths and all(map(_is_above, paths, paths[1:])) and "\n" not in text.strip() else None
+    is_one = all(above == below[: len(above)] for above, below in pairwise(paths))
+    return paths[-1] if paths and is_one and "\n" not in text.strip() else None
 
 
 def _paths(values: Mapping[str, Any]) -> Iterator[Keys]:
@@ -59,10 +61,6 @@ def _paths(values: Mapping[str, Any]) -> Iterator[Keys]:
         below = value[-1] if isinstance(value, list) and value else value
         if isinstance(below, Mapping):
             yield from ((key, *rest) for rest in _paths(below))
-
-
-def _is_above(one: Keys, other: Keys) -> bool:
-    return one == other[: len(one)]
 
 
 def dotted(keys: Iterable[str]) -> str:

@@ -132,7 +132,7 @@ class OpenRun:
         """Tell the engine; "" or what went wrong."""
         try:
             id_ = send(self.run, command, text)
-        except (OSError, ValueError) as error:
+        except (IrltuiError, ValueError) as error:
             return f"the command cannot be written: {error}"
         self.pending[id_] = (command, self.clock())
         self.version += 1

@@ -137,16 +137,13 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def _sum_bucket(bucket: Sequence[nn.Parameter]) -> None:
-    flat = torch.cat([_gradient(p).reshape(-1) for p in bucket])
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
     total, at = reduce(flat, "sum"), 0
     for parameter in bucket:
         size = parameter.numel()
         parameter.grad = total[at : at + size].view_as(parameter)
         at += size
-
-
-def _gradient(parameter: nn.Parameter) -> Tensor:
-    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
 
 
 def _buckets(parameters: Sequence[nn.Parameter]) -> Generator[list[nn.Parameter]]:

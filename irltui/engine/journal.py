@@ -63,7 +63,6 @@ class Journal:
 
     @property
     def current_phase(self) -> Phase | None:
-        """What is being done."""
         return self._phase
 
     def phase(self, phase: Phase, done: int = 0, total: int = 0, unit: str = "") -> None:
@@ -97,15 +96,12 @@ class Journal:
                 self.alert(problem.code, problem.text)
 
     def alert(self, code: str, text: str, *, level: str = "warning") -> None:
-        """Write an alert in plain words."""
         self._writer.write(Alert(self.position.step, level, code, text))
 
     def log(self, text: str, *, level: str = "info") -> None:
-        """Write a line for the log."""
         self._writer.write(Log(level, text))
 
     def event(self, event: Event) -> None:
-        """Write any other event."""
         self._writer.write(event)
         if isinstance(event, Evaluation):
             means = {f"{event.benchmark}/{name}": figure.mean for name, figure in event.values.items()}

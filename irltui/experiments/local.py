@@ -113,15 +113,12 @@ class LocalWorkers:
         if job.run.keep and not self._keep(self._plan.kept_by(job.run)):
             job.end = State.FAILED
             return
-        job.engine = start_engine(job.folder, threads=self._threads())
+        share = max(1, (os.cpu_count() or 1) // self._plan.jobs)
+        job.engine = start_engine(job.folder, threads=share if self._plan.jobs > 1 else None)
 
     def _is_ready(self, job: Job) -> bool:
         is_new = job.engine is None and job.end is None and job.run.path not in self._finished
         return is_new and all(path in self._finished for path in (job.run.start, job.run.keep) if path)
-
-    def _threads(self) -> int | None:
-        """Cores per engine if several run at a time."""
-        return max(1, (os.cpu_count() or 1) // self._plan.jobs) if self._plan.jobs > 1 else None
 
     def _code(self) -> int:
         if len(self._finished) == len(self.jobs):

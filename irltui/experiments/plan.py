@@ -17,6 +17,7 @@ from typing import Annotated
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from irltui.config.load import Loaded
+from irltui.config.schema import FILE_NAME
 from irltui.config.sources import Sources
 from irltui.errors import ConfigError, NoRunError, RunFolderError
 from irltui.runs.durable import replace_json
@@ -25,12 +26,10 @@ from irltui.runs.folder import PLAN_FILE, PLAN_LOCK, RunFolder, create_run_folde
 from irltui.runs.manifest import new_manifest, read_manifest, write_manifest
 from irltui.text import safe
 
-_PART = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")
-
 
 def _below(path: str) -> str:
     parts = PurePosixPath(path).parts
-    if PurePosixPath(path).is_absolute() or not all(map(_PART.fullmatch, parts)):
+    if PurePosixPath(path).is_absolute() or not all(map(FILE_NAME.fullmatch, parts)):
         raise ValueError(f"{path!r} is not a folder below it")
     return path
 

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from irltui.config.messages import expected, quoted
+from irltui.config.messages import described, quoted
 from irltui.config.schema import Auto, PositiveInt
 from irltui.distributed.launch import Signals
 from irltui.errors import EXIT_OK, EXIT_PREEMPTED, ConfigError, SubmitError
@@ -116,12 +116,9 @@ def _problems_of_values(values: Mapping[str, str]) -> list[str]:
 
 
 def _said(problems: list[Mapping[str, Any]]) -> str:
-    match problems[0]["type"]:
-        case "missing":
-            return "required"
-        case "string_pattern_mismatch":  # of time alone
-            return f"must be minutes, hours:minutes:seconds or days-hours (got {quoted(problems[0]['input'])})"
-    return expected(problems)
+    if problems[0]["type"] == "string_pattern_mismatch":  # of time alone
+        return f"must be minutes, hours:minutes:seconds or days-hours (got {quoted(problems[0]['input'])})"
+    return described(problems)
 
 
 def _problem(option: str, key: str, equals: str) -> str:

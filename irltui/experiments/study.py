@@ -7,7 +7,6 @@ the triage of that arm's run keeps.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,16 @@ from pydantic import Field, ValidationError
 
 from irltui.config.layers import Layer, Merged, merge, set_layers, value_layer
 from irltui.config.load import Loaded, load_layers, refuse_strength
+from irltui.config.messages import described
 from irltui.config.paths import localise
 from irltui.config.run_source import target_layers
-from irltui.config.schema import PositiveInt, Section
+from irltui.config.schema import FILE_NAME, PositiveInt, Section
 from irltui.errors import ConfigError
 from irltui.experiments.plan import Plan, PlannedRun, kept_rows
 from irltui.runs.folder import RunFolder
 
 _OWN = ("study", "arms")
 _OTHERS = ("start", "keep")  # what an arm has from another one
-_ARM = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")  # its runs lie in folders called so
 
 
 class StudySection(Section):
@@ -118,8 +117,7 @@ def _section(merged: Merged) -> StudySection:
         for problem in error.errors():
             keys = ("study", *map(str, problem["loc"]))
             layer = next(merged.sources[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in merged.sources)
-            got = "" if problem["type"] in {"missing", "extra_forbidden"} else f" (got {problem['input']!r})"
-            lines.append(f"{layer.place(keys)}: {'.'.join(keys)}: {problem['msg']}{got}")
+            lines.append(f"{layer.place(keys)}: {'.'.join(keys)}: {described([dict(problem)])}")
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -145,7 +143,7 @@ def _check(layer: Layer, section: StudySection, arms: Sequence[Arm]) -> None:
         if name not in names
     ]
     for place, arm in enumerate(arms):
-        if not _ARM.fullmatch(arm.name):
+        if not FILE_NAME.fullmatch(arm.name):
             where = layer.place(("arms", arm.name))
             problems.append(
                 f"{where}: arms.{arm.name!r}: not a valid arm name: runs are stored in folders of that name"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 import shutil
 import zlib
@@ -16,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from irltui.runs.durable import sync_folder
+from irltui.runs.durable import replacing
 
 _LINE = re.compile(rb'\{"crc": "([0-9a-f]{8})", (.*)\}\n?', re.DOTALL)
 _SUFFIX = ".gz"
@@ -91,22 +90,16 @@ def pack(path: Path) -> None:
         OSError: no room, no permission; the file is then untouched.
         ValueError: the compressed form that is there is damaged.
     """
+    for stale in path.parent.glob(f".{packed(path).name}.*.tmp"):  # of an attempt that was killed
+        stale.unlink(missing_ok=True)
     known = list(read_packed(packed(path))) if packed(path).exists() else []
-    beside = path.with_name(f".{path.name}{_SUFFIX}.tmp")
-    try:
-        with beside.open("wb") as file:
-            with (
-                gzip.GzipFile("", "wb", compresslevel=_LEVEL, fileobj=file, mtime=0) as compressed,
-                path.open("rb") as plain,
-            ):
-                if known:
-                    compressed.writelines(dict.fromkeys([*known, *plain]))
-                else:
-                    shutil.copyfileobj(plain, compressed)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(packed(path))
-    finally:
-        beside.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    with (
+        path.open("rb") as plain,
+        replacing(packed(path)) as file,
+        gzip.GzipFile("", "wb", compresslevel=_LEVEL, fileobj=file, mtime=0) as compressed,
+    ):
+        if known:
+            compressed.writelines(dict.fromkeys([*known, *plain]))
+        else:
+            shutil.copyfileobj(plain, compressed)
     path.unlink()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from irltui.errors import RunFolderError
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder
 
@@ -50,15 +51,16 @@ class Request:
 
 
 def send(run: RunFolder, command: Command, text: str = "") -> str:
-    """Put a command into control/ and return its id, under which the engine answers.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
+    """Put a command into control/ and return its id, under which the engine answers."""
     sent = time.time()
     name = f"{sent:017.6f}-{secrets.token_hex(4)}"  # names sort by time
     content = {"id": name, "command": command, "text": text, "sent": sent, "host": os.uname().nodename}
-    replace_json(run.control / f"{name}.json", content)
+    try:
+        replace_json(run.control / f"{name}.json", content)
+    except OSError as error:
+        raise RunFolderError(
+            f"{run.control}: cannot be written: {error}", "Make room, or check permissions."
+        ) from error
     return name
 
 

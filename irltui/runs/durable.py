@@ -6,28 +6,36 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from irltui.errors import RunFolderError
 
 
-def replace_file(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Put `content` at `path`, atomically and durably, with at most the permissions of `mode`.
+@contextmanager
+def replacing(path: Path, mode: int = 0o666) -> Generator[BinaryIO]:
+    """A file that takes the place of `path`, atomically and durably, unless an error leaves the old one untouched.
 
-    Raises:
-        OSError: no room, no permission; the old file is then untouched.
+    It has at most the permissions of `mode`.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def replace_file(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Put `content` at `path`, atomically and durably, with at most the permissions of `mode`."""
+    with replacing(path, mode) as file:
+        file.write(content)
 
 
 def write_named(option: str, path: Path, content: bytes) -> None:

@@ -53,7 +53,8 @@ def find_runs(folder: Path) -> Found:
             found.is_complete = False
             continue
         try:
-            below = [Path(entry.path) for entry in os.scandir(path) if _is_searched(entry)]
+            folders = [entry for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+            below = [Path(entry.path) for entry in folders if not entry.name.startswith(".")]
         except PermissionError:
             found.unreadable.append(path)
         except OSError:  # gone meanwhile, or never there
@@ -61,10 +62,6 @@ def find_runs(folder: Path) -> Found:
         else:
             waiting += [(each, depth + 1) for each in sorted(below, key=_natural, reverse=True)]
     return found
-
-
-def _is_searched(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
 
 
 def _natural(path: Path) -> list[tuple[bool, int, str]]:

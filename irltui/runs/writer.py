@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -82,14 +82,10 @@ class RunWriter:
             return
         self._status_at = clock
         try:
-            replace_json(self._run.status, {**self._status, "time": clock, **_masked_reason(self._status)})
+            reason = masked(str(self._status.get("reason", "")))  # the only text that may quote user input
+            replace_json(self._run.status, {**self._status, "time": clock, **({"reason": reason} if reason else {})})
         except OSError as error:
             raise RunFolderError(f"{self._run.status}: cannot be written: {error}", _MAKE_ROOM) from error
-
-
-def _masked_reason(status: Mapping[str, Any]) -> dict[str, str]:
-    """The only text in a status that may quote user input."""
-    return {"reason": masked(str(status["reason"]))} if "reason" in status else {}
 
 
 class SilentWriter(RunWriter):

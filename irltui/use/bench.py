@@ -52,7 +52,8 @@ def main(request: BenchRequest) -> None:
             drawn = model.decoded(*parts.decoded({**spec.decoding, **cell.decoding}))
             scores = _scores(name, spec.kind, benchmark, drawn)
             cell.results[name] = summarise(scores)
-            lines += [_item(name, cell, score) for score in scores]
+            place = {"benchmark": name, **cell.decoding}
+            lines += [json.dumps({**place, "item": s.item, "metric": s.metric, "value": s.value}) for s in scores]
     if request.items is not None:
         write_named("--items", request.items, "\n".join([*lines, ""]).encode())
     if request.as_json:
@@ -81,7 +82,7 @@ def _model(config: RunConfig, run: Path | None, *, beside_start: bool) -> tuple[
         learned = load_learned(RunFolder(run), config, beside_start=beside_start)
         parts, template, rewards = learned.parts, learned.template, _totals(learned, size)
     else:
-        (parts, template), rewards = load_model_of(config, config.model), None
+        (parts, template), rewards = load_model_of(config), None
     model = ModelUnderTest(
         parts.policy,
         parts.sampler,
@@ -108,11 +109,6 @@ def _scores(name: str, kind: str, benchmark: Benchmark, model: ModelUnderTest) -
     except Exception as error:
         raise TrainingError(f"benchmark {name} ({kind}): {error!r}", "Report it to the benchmark's author.") from error
     return scores
-
-
-def _item(name: str, cell: _Cell, score: Score) -> str:
-    value = {"item": score.item, "metric": score.metric, "value": score.value}
-    return json.dumps({"benchmark": name, **cell.decoding, **value})
 
 
 def _as_text(cells: Sequence[_Cell]) -> str:

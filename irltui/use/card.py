@@ -37,10 +37,6 @@ _METHODS = {
 }
 
 
-def _described(name: str) -> str:
-    return _METHODS.get(name) or f"the objective {inline(name)} of a plugin."
-
-
 def write_card(folder: Path, run: RunFolder, exported: Exported) -> None:
     """Write FOLDER/README.md; `folder` is otherwise complete."""
     (folder / "README.md").write_text(card(facts(folder, run, exported)), encoding="utf-8")
@@ -53,11 +49,12 @@ def card(known: Facts) -> str:
         "Data": _data(known),
         "Method": _method(known),
         "Figures": _figures(known),
-        "Limits": _limits(known),
+        "Limits": "\n".join(f"- {limit}" for limit in _limits(known)),
         "Reproduce": _reproduce(known),
     }
     parts = [f"## {title}\n\n{text}" if title else text for title, text in sections.items()]
-    text = masked("\n\n".join([_front_matter(known), f"# {_name(known)}", *parts])) + "\n"
+    name = f"{inline(_called(known))}, {_TITLES.get(known.method, inline(known.method))}"
+    text = masked("\n\n".join([_front_matter(known), f"# {name}", *parts])) + "\n"
     return without_machine(text, [known.manifest])
 
 
@@ -95,10 +92,6 @@ def _is_hub_name(source: str) -> bool:
     return source not in DATA and is_hub_name(source) and not Path(source).exists()
 
 
-def _name(known: Facts) -> str:
-    return f"{inline(_called(known))}, {_TITLES.get(known.method, inline(known.method))}"
-
-
 def _summary(known: Facts) -> str:
     base = code(_called(known))
     if "/" in known.base and is_hub_name(known.base):
@@ -106,7 +99,8 @@ def _summary(known: Facts) -> str:
     when = "the end of the run"
     if known.exported.checkpoint:
         when = f"checkpoint {known.exported.checkpoint}, after {known.exported.outer_iterations} outer iterations"
-    lines = [f"{base}, fine-tuned from demonstrations with irltui {__version__}: {_described(known.method)}"]
+    method = _METHODS.get(known.method) or f"the objective {inline(known.method)} of a plugin."
+    lines = [f"{base}, fine-tuned from demonstrations with irltui {__version__}: {method}"]
     lines += [f"These are the weights at {when}."]
     if known.is_adapter:
         lines += ["The folder contains only a LoRA adapter: it needs the base model."]
@@ -251,19 +245,12 @@ def _code(known: Facts, *, chats: bool) -> str:
     if known.is_adapter:
         kind = "AutoPeftModelForCausalLM"
         imports = "from peft import AutoPeftModelForCausalLM\nfrom transformers import AutoTokenizer\n"
-    return _CODE.format(imports=imports, kind=kind, encode=_CHAT if chats else _PLAIN, cap=_cap(known))
-
-
-def _cap(known: Facts) -> object:
     cap = known.at("decoding", "max_new_tokens")
-    return cap if isinstance(cap, int) else known.at("data", "max_response_tokens")
+    cap = cap if isinstance(cap, int) else known.at("data", "max_response_tokens")
+    return _CODE.format(imports=imports, kind=kind, encode=_CHAT if chats else _PLAIN, cap=cap)
 
 
-def _limits(known: Facts) -> str:
-    return "\n".join(f"- {limit}" for limit in _each_limit(known))
-
-
-def _each_limit(known: Facts) -> Iterator[str]:
+def _limits(known: Facts) -> Iterator[str]:
     history = known.run.history
     if not history.evaluations:
         yield "No benchmark was run: how well the model performs, and whether it has forgotten tasks, is unknown."

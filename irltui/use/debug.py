@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,7 +114,7 @@ def _tell(about: dict[str, Any], replay: Replay) -> None:
     out(f"{place}: {safe(about.get('reason'))}\n")
     rows = [["", "side", "tokens", "log-prob", "reward", "text"]]
     for row in replay.rows:
-        is_bad = not all(map(_is_finite, (row.log_prob, row.reward)))
+        is_bad = not all(map(math.isfinite, (row.log_prob, row.reward or 0.0)))
         rows.append(
             [
                 "!!" if is_bad else "",
@@ -133,7 +134,3 @@ def _tell(about: dict[str, Any], replay: Replay) -> None:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _GRADIENTS} more" if len(names) > _GRADIENTS else ""
     return ", ".join(names[:_GRADIENTS]) + more or "none"
-
-
-def _is_finite(value: float | None) -> bool:
-    return value is None or abs(value) < float("inf")

@@ -5,7 +5,7 @@ Only reads the run folder. Computes in float32, so that a score does not depend 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -90,17 +90,13 @@ def load_learned(run: RunFolder, config: RunConfig | None = None, *, beside_star
     return Learned(run, assemble(config, LanguageModelPolicy(model, tokenizer, ends, load_start)), template)
 
 
-def load_model_of(
-    config: RunConfig,
-    section: ModelSection,
-    poll: Callable[[], None] = lambda: None,
-) -> tuple[Assembly, PromptTemplate]:
-    """The parts of a configuration over any model, which does not train, and its prompt template."""
-    section = section.model_copy(update=_FOR_SCORING)
+def load_model_of(config: RunConfig) -> tuple[Assembly, PromptTemplate]:
+    """The parts of a configuration over its model, which does not train, and its prompt template."""
+    section = config.model.model_copy(update=_FOR_SCORING)
     tokenizer, ends, template = _reading(config, section, None)
     model = _placed(load_model(section), section)
     policy = LanguageModelPolicy(model, tokenizer, ends, partial(load_model, section))
-    return assemble(config, policy, poll), template
+    return assemble(config, policy), template
 
 
 def load_checkpoint(config: RunConfig, folder: Path) -> Assembly:

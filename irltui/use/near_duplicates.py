@@ -68,7 +68,7 @@ def _near(indices: Sequence[int], texts: Sequence[tuple[str, ...]]) -> list[tupl
         seen = [leaders.setdefault((band, signature[band].tobytes()), i) for band in range(_BANDS)]
         if i in seen:  # it leads a bucket: later ones are compared with it
             runs[i] = own
-        close = [j for j in sorted(set(seen)) if j != i and _overlap(own, runs[j]) >= NEAR]
+        close = [j for j in sorted(set(seen)) if j != i and len(own & runs[j]) >= NEAR * len(own | runs[j])]
         found += [(i, j) for j in close[:1]]
     return found
 
@@ -78,7 +78,3 @@ def _runs(words: tuple[str, ...]) -> frozenset[int]:
     if len(words) < _RUN:
         return frozenset({zlib.crc32(" ".join(words).encode())})
     return frozenset(zlib.crc32(" ".join(words[i : i + _RUN]).encode()) for i in range(len(words) - _RUN + 1))
-
-
-def _overlap(a: frozenset[int], b: frozenset[int]) -> float:
-    return len(a & b) / len(a | b)

@@ -26,7 +26,7 @@ from irltui.config.requests import OnRows
 from irltui.console import is_quiet, talk
 from irltui.errors import RunFolderError
 from irltui.lm.initial import weights_digest
-from irltui.runs.durable import replace_json, sync_folder
+from irltui.runs.durable import replace_json, replacing
 from irltui.text import masked
 from irltui.use.learned import reads_start
 from irltui.use.rows import Source
@@ -153,16 +153,10 @@ class Output:
 
     def finish(self, rows: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
         """Write F atomically, and what it was made from."""
-        beside = self.path.with_name(f".{self.path.name}.tmp")
-        with _explained(self.path):
-            with beside.open("wb") as file:
-                file.writelines(map(_line, rows))
-                file.flush()
-                os.fsync(file.fileno())
-            about = {"irltui": __version__, **asdict(self._job), "view": dict(self._view), "summary": dict(summary)}
+        about = {"irltui": __version__, **asdict(self._job), "view": dict(self._view), "summary": dict(summary)}
+        with _explained(self.path), replacing(self.path) as file:
+            file.writelines(map(_line, rows))
             replace_json(self._about, about)
-            beside.replace(self.path)
-            sync_folder(self.path.parent)
         self.is_complete = True
 
     def _find_rows(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from irltui.api import Generation
 from irltui.errors import RunFolderError
+from irltui.runs import durable
 from irltui.runs.checked_rows import pack, packed, read_packed
 from irltui.samplers.store import ReferenceScore, SampleStore, pack_before, pack_iteration
 
@@ -41,14 +43,26 @@ def test_killed_before_the_plain_file_was_removed_no_line_comes_twice(tmp_path: 
     assert list(read_packed(packed(path))) == [b"first\n", b"second\n"]
 
 
-def test_without_room_the_plain_file_stays(tmp_path: Path) -> None:
+def test_without_room_the_plain_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "lines"
     path.write_bytes(b"first\n")
-    (tmp_path / ".lines.gz.tmp").mkdir()
-    with pytest.raises(OSError, match=r"lines\.gz\.tmp"):
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(durable.os, "fsync", refuse)
+    with pytest.raises(OSError, match="no space left"):
         pack(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["lines"]
     assert path.read_bytes() == b"first\n"
-    assert not packed(path).exists()
+
+
+def test_what_a_kill_left_of_an_earlier_attempt_is_cleared_away(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b"first\n")
+    (tmp_path / ".lines.gz.0a1b.tmp").write_bytes(b"half")
+    pack(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["lines.gz"]
 
 
 def test_generations_are_read_alike_whether_packed_or_not_and_added_to(tmp_path: Path) -> None:
