@@ -15,6 +15,7 @@ included when it was really there. No function here reads a file, moves a tensor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -107,6 +108,26 @@ def link(name: str, *, beta: float = 0.1, noise: float = 0.1) -> Link:
         PER_TOKEN: sigmoid,
     }
     return links[name]
+
+
+# -- the strength of a reward -----------------------------------------------------------------
+
+_LEAST = -1e4  # nats; a start model that forbids a token must not make it infinitely good
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """w, and how far below the policy's best token a token may be, as a factor."""
+
+    strength: float
+    plausibility: float
+
+    def logits(self, policy: Tensor, start: Tensor) -> Tensor:
+        """(..., V) logits of both models -> those to draw from, in the same type."""
+        ours, theirs = policy.log_softmax(-1), start.log_softmax(-1).clamp(min=_LEAST)
+        least = math.log(self.plausibility) if self.plausibility else -math.inf
+        kept = (ours >= ours.amax(-1, keepdim=True) + least) & ours.isfinite()
+        return (theirs + self.strength * (ours - theirs)).masked_fill(~kept, -math.inf)
 
 
 # -- the two-level loop ----------------------------------------------------------------------

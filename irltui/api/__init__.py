@@ -21,7 +21,7 @@ from irltui.api.data import (
 )
 from irltui.api.hooks import hookimpl
 from irltui.api.parts import Benchmark, Objective, PolicyStep, PolicyUpdate, Reward, Sampler
-from irltui.api.specs import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
+from irltui.api.specs import BenchmarkSpec, ObjectiveSpec, Replay, RewardSpec, SamplerSpec, Spec, UpdateSpec
 
 __all__ = [
     "Batch",
@@ -42,6 +42,7 @@ __all__ = [
     "Prompt",
     "PromptText",
     "Reference",
+    "Replay",
     "Responses",
     "Reward",
     "RewardSpec",

@@ -32,6 +32,10 @@ class Policy(Protocol):
         """Log pi of each token, (B, L) float32, zero outside the response; differentiable."""
         ...
 
+    def log_distributions(self, responses: Responses, /) -> Tensor:
+        """Log pi(. | x, tokens before) of each response token, (tokens, vocabulary) float32, row by row."""
+        ...
+
     def collate(
         self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], logp_ref: Sequence[float], /
     ) -> Responses:
@@ -55,10 +59,17 @@ class Policy(Protocol):
 
 
 class Reference(Protocol):
-    """pi_ref of the lower level: the initial policy, the same for a whole run."""
+    """A model that does not train, such as the initial policy, pi_ref of policy steps."""
 
     def log_probs(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], /) -> Sequence[float]:
         """Log pi_ref(y | x) in nats, summed over each response's ids, in order."""
+        ...
+
+    def log_distributions(self, responses: Responses, /) -> Tensor:
+        """Log pi_ref(. | x, tokens before) of each response token, as `Policy.log_distributions`, without gradient.
+
+        Ask it before the policy: with adapters it is the policy itself in another state.
+        """
         ...
 
     def sample(self, prompts: Sequence[Prompt], seed: int, /) -> Iterator[Generation]:
@@ -110,6 +121,10 @@ class BuildContext:
     decoding: Decoding = field(default_factory=Decoding)
     batch: int = 8
     """Responses that a forward pass may hold."""
+    initial: Reference | None = None
+    """pi_0."""
+    load: Callable[[str], Reference] | None = None
+    """Another model with the same tokenizer, by hub name or folder."""
     lower: LowerLevel | None = None
     """For policy steps alone."""
     reward: Reward | None = None

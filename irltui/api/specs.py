@@ -6,7 +6,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,6 +54,17 @@ class Spec(BaseModel):
         return cls.model_validate_json(text, strict=True)
 
 
+class Replay(NamedTuple):
+    """What the comparisons of a step are, as shares: the better response, then the worse one."""
+
+    current: float
+    """Demonstration, generation of this outer iteration."""
+    earlier: float
+    """Demonstration, generation of an earlier one."""
+    between: float
+    """Generation of a later outer iteration, generation of an earlier one."""
+
+
 class ObjectiveSpec(Spec):
     """Options of an objective, and what it needs. `algorithm` names it; `kind` is filled in from there."""
 
@@ -73,6 +84,21 @@ class ObjectiveSpec(Spec):
     def draws(self) -> int:
         """How many generations each demonstration is compared with, drawn once an outer iteration; 0 draws none."""
         return 0
+
+    @property
+    def compared(self) -> int:
+        """Generations in a batch for each of its demonstrations."""
+        return min(self.draws, 1) if self.replays else self.draws
+
+    @property
+    def frozen_models(self) -> int:
+        """How many models it asks besides the policy, pi_0 included: they take memory."""
+        return 0
+
+    @property
+    def replays(self) -> Replay | None:
+        """If given, a step compares one response with one other, earlier generations included, in these shares."""
+        return None
 
     @abstractmethod
     def build(self, context: BuildContext) -> Objective:

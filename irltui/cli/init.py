@@ -18,13 +18,13 @@ from irltui.text import safe
 if TYPE_CHECKING:
     from irltui.cli.init_text import Begun
 
-ALGORITHMS = ("irft", "rft", "spin", "sft")
+ALGORITHMS = ("sft", "dft", "irft", "spin", "contrast", "nce", "few", "rft")
 
 
 def init(  # noqa: PLR0913 - an option each
     model: Model = "",
     data: Data = "",
-    algorithm: Annotated[str, typer.Option("--algorithm", metavar="A", help="irft, rft, spin or sft.")] = "",
+    algorithm: Annotated[str, typer.Option("--algorithm", metavar="A", help=f"One of {', '.join(ALGORITHMS)}.")] = "",
     prompt: Annotated[str, typer.Option("--prompt", metavar="COLUMN", help="The column with the prompts.")] = "",
     completion: Annotated[
         str, typer.Option("--completion", metavar="COLUMN", help="The column with the answers.")

@@ -34,7 +34,8 @@ def config_text(begun: Begun) -> str:
     """TOML with comments, valid as it is."""
     about, _, preset = preset_text(begun.algorithm).partition("\n")
     own = dict(_own(begun))
-    kept = [_batch(line, begun.rows) for line in preset.splitlines() if line.partition("=")[0].strip() not in own]
+    rows = 0 if begun.algorithm == "few" else begun.rows  # whose batches are comparisons
+    kept = [_batch(line, rows) for line in preset.splitlines() if line.partition("=")[0].strip() not in own]
     joined = _JOINED if begun.template == "none" else ()
     return "\n".join([about, *_HEAD, "", *own.values(), "", *joined, *_MORE, "", *kept, ""])
 

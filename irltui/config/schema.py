@@ -205,6 +205,9 @@ class EvaluationSection(Section):
     """Fixed prompts answered after every outer iteration, for reading."""
     held_out_pairs: int = Field(default=64, ge=0)
     """Held-out prompts answered in every outer iteration, for held-out loss, gap and AUC."""
+    every: int = Field(default=1, ge=1)
+    """Outer iterations from one evaluation, and checkpoint, to the next; above 1 where they are short, as in rft whose
+    reward and policy steps take turns every few steps. The last one is always evaluated."""
     before_training: bool = True
     """Measure once before the first step too, so that every curve has a start."""
 
@@ -275,9 +278,9 @@ class PluginsSection(Section):
 class RunConfig(Section):
     """One run, fully resolved."""
 
-    algorithm: str = Field(default="irft", json_schema_extra={"examples": ["sft", "dft", "irft", "nce", "rft"]})
-    """The objective: sft, dft, irft (implicit reward; SPIN is loop.outer_iterations = 1), nce, rft (explicit reward),
-    or a plugin's, "PLUGIN/NAME". Its options stand in [objective]."""
+    algorithm: str = Field(default="irft", json_schema_extra={"examples": ["sft", "dft", "irft", "nce", "few", "rft"]})
+    """The objective: sft, dft, irft (implicit reward; SPIN is loop.outer_iterations = 1), nce, few, rft (explicit
+    reward), distill, or a plugin's, "PLUGIN/NAME". Its options stand in [objective]."""
     seed: int = Field(default=0, ge=0)
     """Seed of data order, generations and all other sampling."""
     model: ModelSection

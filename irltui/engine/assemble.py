@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +15,32 @@ import torch
 from accelerate import Accelerator
 
 from irltui.algorithm import PER_TOKEN
-from irltui.api import Benchmark, BuildContext, Decoding, Objective, Reward, Sampler
+from irltui.api import Benchmark, BuildContext, Decoding, Objective, Reward, Sampler, prompt_seed
 from irltui.config.decoding import DecodingSection
 from irltui.config.load import refuse_strength
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.progress import Progress
 from irltui.data.template import PromptTemplate, eos_ids
-from irltui.distributed import launch, ranks
-from irltui.distributed.load_once import read_by_first
-from irltui.distributed.sharding import Sharding, make_sharding
+from irltui.distributed import ranks
 from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
 from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
+from irltui.engine.frozen import FrozenModels, no_poll
 from irltui.engine.guard import build_benchmarks, build_objective, build_reward, build_sampler, has_own, load_reward
 from irltui.engine.health import Setting
 from irltui.engine.lower_level import Lower, make_lower
 from irltui.engine.model_fit import check_ids, generation_cap
 from irltui.engine.plan import Plan, plan_of
 from irltui.engine.shared_sampler import SharedSampler
+from irltui.engine.start_policy import make_policy
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
 from irltui.engine.told import Told
 from irltui.errors import PluginError
-from irltui.lm.initial import initial_loader
 from irltui.lm.limits import model_limits
-from irltui.lm.load import add_adapter, checkpoint_activations, generation_defaults, load_model, load_tokenizer
-from irltui.lm.pairs import SharedPrompts
+from irltui.lm.load import generation_defaults, load_tokenizer
 from irltui.lm.policy import LanguageModelPolicy
-from irltui.lm.precision import compute_precision, widths_of
-from irltui.lm.quantized import check_trainable
 from irltui.rewards.per_token import PerTokenReward
 from irltui.samplers.guided import Guidance, GuidedSampler
 
@@ -59,6 +54,7 @@ class Assembly:
     context: BuildContext
     limit: TimeLimit
     told: Told
+    frozen: FrozenModels
 
     @cached_property
     def sampler(self) -> Sampler:
@@ -149,7 +145,7 @@ def assemble(
     limit, told = TimeLimit(config.plugins.time_limit), Told()
     context = BuildContext(
         policy,
-        seed=derived_seed(config.seed, "parts"),
+        seed=prompt_seed(config.seed, "parts"),
         poll=limit.outside(poll),
         notice=notice,
         metric=told.add,
@@ -161,7 +157,15 @@ def assemble(
         beta=config.reward.beta,
         loss=config.loss,
     )
-    return Assembly(config, policy, context, limit, told)
+
+    def sampler(of: LanguageModelPolicy, poll: Callable[[], None]) -> Sampler:
+        # What draws elsewhere may serve the policy, too: an answer to `sample` would change its weights in the midst.
+        poll = poll if config.sampler.uses_model else no_poll
+        return build_sampler(config.sampler, replace(context, policy=of, poll=poll), limit)
+
+    frozen = FrozenModels(policy, sampler, context)
+    given = replace(context, initial=frozen.initial, load=frozen.load)
+    return Assembly(config, policy, given, limit, told, frozen)
 
 
 def assemble_at_start(config: RunConfig) -> Assembly:
@@ -172,7 +176,7 @@ def assemble_at_start(config: RunConfig) -> Assembly:
     """
     tokenizer = load_tokenizer(config.model)
     ends = eos_ids(tokenizer, generation_defaults(config.model).eos_token_id, config.data.template)
-    torch.manual_seed(derived_seed(config.seed, "torch"))
+    torch.manual_seed(prompt_seed(config.seed, "torch"))
     return assemble(config, make_policy(config, tokenizer, ends)[0])
 
 
@@ -215,6 +219,10 @@ class Parts:
         """Held-out demonstrations that get a generation in every outer iteration."""
         return min(self.config.evaluation.held_out_pairs, len(self.data.held_out))
 
+    def evaluates(self, t: int) -> bool:
+        """Whether the end of outer iteration t is evaluated."""
+        return (t + 1) % self.config.evaluation.every == 0 or t + 1 == self.plan.outer_iterations
+
     @property
     def reference_rolls(self) -> bool:
         """Whether pi_ref follows the policy, wholly or in part."""
@@ -228,23 +236,17 @@ class Parts:
     @property
     def samples_seed(self) -> int:
         """Of the fixed prompts: the same in every iteration, so that a change is the policy's."""
-        return derived_seed(self.config.seed, "samples")
+        return prompt_seed(self.config.seed, "samples")
 
     def iteration_seed(self, t: int) -> int:
         """Of the generations of outer iteration t."""
-        return derived_seed(self.config.seed, f"generations {t}")
+        return prompt_seed(self.config.seed, f"generations {t}")
 
     def trained(self) -> Trained:
         """What changes, as a checkpoint holds it."""
         parameters = self.policy.trained()
         lower = self.lower.stepper.optimizer if self.lower is not None else None
         return Trained(parameters, self.stepper.optimizer, self.reward, lower)
-
-
-def derived_seed(seed: int, purpose: str) -> int:
-    """63 bits of the run's seed for one purpose; two purposes never share a stream."""
-    digest = hashlib.blake2b(f"{seed}\0{purpose}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 def build(
@@ -277,7 +279,7 @@ def build(
     check_ids(tokenizer, data, limits)
     cap = generation_cap(config, data, limits, notice)
     plan = plan_of(config, data)
-    torch.manual_seed(derived_seed(config.seed, "torch"))
+    torch.manual_seed(prompt_seed(config.seed, "torch"))
     policy, accelerator = make_policy(config, tokenizer, ends, notice)
     assembly = assemble(config, policy, poll, notice, cap)
     context, limit = assembly.context, assembly.limit
@@ -342,53 +344,3 @@ def _under_test(parts: Assembly, template: PromptTemplate) -> ModelUnderTest:
     return ModelUnderTest(
         policy, parts.sampler, decoding, template, batch=size, poll=poll, rewards=rewards, notice=notice
     )
-
-
-def make_policy(
-    config: RunConfig, tokenizer: Any, ends: frozenset[int], notice: Callable[[str], None] = lambda _: None
-) -> tuple[LanguageModelPolicy, Accelerator]:
-    """The policy as it begins, adapters included, on its device; and what computes its gradients.
-
-    Raises:
-        ModelError: it cannot be loaded.
-    """
-    check_trainable(config)
-    shard = launch.take_fsdp() or config.model.shard == "fsdp2"
-    device = ranks.start().device or torch.device("cpu")
-    together = shard and ranks.count() > 1
-    load = partial(load_model, config.model)
-    model = read_by_first(load) if together else load()
-    load_initial = initial_loader(config.model, model)
-    size, widths = model.num_parameters(), widths_of(model)
-    if config.adapter.kind == "lora":
-        model = add_adapter(model, config.adapter, derived_seed(config.seed, "adapter"))
-    # The first rank chooses for all.
-    precision = ranks.from_first(lambda: compute_precision(config.model, size, widths, device, notice))
-    accelerator = Accelerator(mixed_precision=precision)
-    shared = SharedPrompts(notice) if config.loop.share_prefix else None
-    sharding = _sharding(accelerator, notice) if shard else None
-    if sharding is None:
-        if config.model.quantization == "off":  # 4-bit weights are there already
-            model.to(accelerator.device)
-    elif shared is not None:
-        shared.try_on_first(model)  # while it is whole: which rank meets the first pairs depends on the data
-    if config.model.gradient_checkpointing:
-        checkpoint_activations(model)
-    policy = LanguageModelPolicy(
-        model,
-        tokenizer,
-        ends,
-        load_initial,
-        autocast=accelerator.autocast,
-        sharding=sharding,
-        shared=shared,
-    )
-    return policy, accelerator
-
-
-def _sharding(accelerator: Accelerator, notice: Callable[[str], None]) -> Sharding | None:
-    if ranks.count() == 1:
-        notice("One process has nobody to share the model with: it is not cut.")
-        return None
-    dtype = torch.bfloat16 if accelerator.mixed_precision == "bf16" else None
-    return make_sharding(accelerator.device, dtype)

@@ -17,8 +17,8 @@ from irltui.engine import diagnostics
 from irltui.engine.assemble import Parts
 from irltui.engine.checkpoint import weights_at
 from irltui.engine.journal import Journal
-from irltui.engine.pairs import Pair, Round
 from irltui.engine.position import Position
+from irltui.engine.round import Pair, Round
 from irltui.errors import IrltuiError, RunFolderError, TrainingError
 from irltui.lm.divergence import Past, kl_per_token
 from irltui.lm.policy import score_all

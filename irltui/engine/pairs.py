@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
 
 from irltui.algorithm import reference_mix
 from irltui.api import Batch, Demonstration, Generation, Prompt
@@ -20,6 +21,7 @@ from irltui.engine.health import alerts
 from irltui.engine.journal import Journal
 from irltui.engine.micro_batches import Micro, micro_batches
 from irltui.engine.position import Position
+from irltui.engine.round import Group, Pair, Round, comparisons, teaches_nothing
 from irltui.errors import RunFolderError, TrainingError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.runs.events import Phase
@@ -37,52 +39,13 @@ from irltui.samplers.store import (
 SCORE_GROUP = 64  # pairs scored between two writes of reference log-probabilities
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A demonstration, the generation for its prompt, and both log-probabilities under the reference."""
-
-    demonstration: Demonstration
-    generation: Generation
-    reference: ReferenceScore
-
-    @property
-    def is_equal(self) -> bool:
-        """y~ == y: the gap is zero and has no gradient."""
-        return self.demonstration.tokens == self.generation.tokens
-
-    @property
-    def length(self) -> int:
-        """Tokens of the prompt and both responses."""
-        return len(self.demonstration.prompt.tokens) + len(self.demonstration.tokens) + len(self.generation.tokens)
-
-
-Group = tuple[Pair, ...]
-"""A demonstration with each of the generations for its prompt."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """What outer iteration `t` learns from: groups by the iteration that drew them and their demonstration's index.
-
-    `held_out` are the pairs that only measure.
-    """
-
-    t: int
-    train: dict[tuple[int, int], Group]
-    held_out: list[Pair]
-
-    @property
-    def fresh(self) -> list[Pair]:
-        """The pairs that this iteration drew."""
-        return [pair for (s, _), group in self.train.items() if s == self.t for pair in group]
-
-
 class Rounds:
     """Draws and scores one outer iteration after another."""
 
     def __init__(self, run: RunFolder, parts: Parts, journal: Journal) -> None:
         self._run, self._parts, self._journal = run, parts, journal
         reads_gaps = parts.config.objective.reads_gaps
+        self._needs_reference = parts.config.has_reward and parts.config.reward.needs_reference
         has_loss = has_own(parts.reward, "losses") or has_own(parts.reward, "penalty")
         self._trains_equal = bool(parts.config.loss.gamma) or has_loss or not reads_gaps
         if ranks.is_first():
@@ -104,7 +67,8 @@ class Rounds:
         parts = self._parts
         indices = self._learned(t)
         train = self._asked(indices)
-        held_out = [parts.data.held_out[i] for i in range(parts.held_out_pairs)]
+        measures = parts.evaluates(t) or parts.config.early_stop.held_out_patience
+        held_out = [parts.data.held_out[i] for i in range(parts.held_out_pairs * bool(measures))]
         store = open_store(self._run.samples, iteration_name(t))
         if self._has_moved(t):
             self._require(store, [*train, *held_out], t)
@@ -116,7 +80,7 @@ class Rounds:
         current = Round(t, earlier | fresh, _pairs(store, held_out))
         if announce:
             self._announce(current, store)
-        if current.train and not self._trains_equal and all(map(_teaches_nothing, current.train.values())):
+        if current.train and not self._trains_equal and all(map(teaches_nothing, current.train.values())):
             raise TrainingError(
                 f"outer iteration {t + 1}: every generation equals its demonstration, nothing is left to learn",
                 "The policy has memorised the data. Take an earlier result: irltui export RUN --iteration N.",
@@ -156,7 +120,7 @@ class Rounds:
             RunFolderError: there is one without generation or reference.
         """
         ids = [demonstration.prompt.id for demonstration in demonstrations]
-        scored = store.reference if self._parts.config.reward.needs_reference else store.generations
+        scored = store.reference if self._needs_reference else store.generations
         if lost := [name for name in ids if not (name in store.generations and name in scored)]:
             place = Position(t).name
             raise RunFolderError(
@@ -173,15 +137,22 @@ class Rounds:
         penalty: without either it is not computed, and keeps its place in the mean.
         """
         parts = self._parts
-        for batch in parts.plan.pair_batches(t, k):
+        for step in self._steps(t, k, current):
             if self._journal.position.ended_early:
                 return
-            groups = [current.train[key] for key in batch]
+            groups = step
             if not self._trains_equal:
-                groups = [group for group in groups if not _teaches_nothing(group)]
-            size = max(1, 2 * parts.micro_batch // (1 + parts.config.objective.draws))
-            micros = micro_batches(groups, 1 / len(batch), size, lambda group: sum(pair.length for pair in group))
+                groups = [group for group in step if not teaches_nothing(group)]
+            size = max(1, 2 * parts.micro_batch // (1 + len(step[0])))
+            micros = micro_batches(groups, 1 / len(step), size, lambda group: sum(pair.length for pair in group))
             yield [self._collate(micro) for micro in micros]
+
+    def _steps(self, t: int, k: int, current: Round) -> Iterator[list[Group]]:
+        plan, shares = self._parts.plan, self._parts.config.objective.replays
+        if shares is None:
+            return ([current.train[key] for key in batch] for batch in plan.pair_batches(t, k))
+        steps = comparisons(current, plan.loop.batch, shares, plan.seed, self._parts.policy.decode)
+        return islice(steps, k, plan.inner_steps(t))
 
     def _collate(self, micro: Micro[Group]) -> Batch:
         parts, groups = self._parts, micro.rows
@@ -254,7 +225,7 @@ class Rounds:
         that needs no reference gets no more than these.
         """
         parts, journal = self._parts, self._journal
-        rule, needs_reference = parts.config.reference, parts.config.reward.needs_reference
+        rule, needs_reference = parts.config.reference, self._needs_reference
         if not needs_reference:
             wanted = wanted[:SCORE_GROUP]
         with parts.policy.past() as initial:
@@ -333,11 +304,6 @@ class Rounds:
             values |= diagnostics.shortcut_metrics(_ids(pairs), _ids(current.held_out))
         self._journal.metrics(values)
         self._journal.report(alerts(values, self._parts.setting))
-
-
-def _teaches_nothing(group: Group) -> bool:
-    """Every gap is zero."""
-    return all(pair.is_equal for pair in group)
 
 
 def _copy(demonstration: Demonstration, j: int) -> Demonstration:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -23,6 +23,7 @@ class Plan:
 
     `per_pass` is T, `outer_iterations` that of the whole run: passes x T. `window` is how many outer
     iterations' pairs the inner steps use, None for all so far. Without `learns` there are no inner steps.
+    `prompts` counts those without demonstrations, for policy steps.
     """
 
     loop: LoopSection
@@ -31,6 +32,7 @@ class Plan:
     per_pass: int
     window: int | None = 1
     learns: bool = True
+    prompts: int = 0
 
     @property
     def outer_iterations(self) -> int:
@@ -43,6 +45,10 @@ class Plan:
         if self.loop.inner_steps == "auto":
             return indices
         return indices[: self.loop.inner_steps * self.loop.batch]
+
+    def more_prompts(self, t: int) -> list[int]:
+        """Indices of the prompts without demonstrations that the policy steps of outer iteration t use."""
+        return chunk(self.prompts, t, self.per_pass, self.seed, shuffle=self.loop.shuffle)
 
     @cached_property
     def used(self) -> int:
@@ -132,11 +138,13 @@ def plan_of(config: RunConfig, data: DemonstrationData) -> Plan:
         ConfigError: more outer iterations than demonstrations.
     """
     learns_reward = config.has_reward
-    return make_plan(
+    window = config.reward.window if learns_reward else 1
+    plan = make_plan(
         config.loop,
         len(data.train),
         config.seed,
-        config.reward.window if learns_reward else 1,
+        None if config.objective.replays else window,
         learns=not learns_reward or config.reward.learns,
         losses=data.report.losses(),
     )
+    return replace(plan, prompts=len(data.prompts))

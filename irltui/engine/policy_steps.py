@@ -46,12 +46,10 @@ class Improver:
         if parts.reward is None or position.s >= lower.steps(t):
             return
         prompts = [parts.data.train[i].prompt for i in parts.plan.demonstrations(t)]
+        prompts += [parts.data.prompts[i] for i in parts.plan.more_prompts(t)]
         self._journal.phase(Phase.IMPROVE, position.s, lower.steps(t), "steps")
         parts.sampler.refresh()
-        try:
-            self._steps(lower.update.losses(parts.reward, parts.sampler, prompts, t, position.s), t, lower)
-        finally:
-            lower.reference.release()
+        self._steps(lower.update.losses(parts.reward, parts.sampler, prompts, t, position.s), t, lower)
         if position.s < lower.steps(t):
             raise self._broken(f"{position.s} of {lower.steps(t)} policy steps")
 

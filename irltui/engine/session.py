@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import torch
 
+from irltui.api import prompt_seed
 from irltui.config.load import recorded
 from irltui.data.mask import masked_rows
 from irltui.distributed import ranks
 from irltui.engine import checkpoint
-from irltui.engine.assemble import Parts, build, derived_seed
+from irltui.engine.assemble import Parts, build
 from irltui.engine.concerns import concerns
 from irltui.engine.inputs import check_inputs, with_chosen_precision
 from irltui.engine.journal import Journal
@@ -55,7 +56,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
     )
     check_inputs(run, config, parts.data, "bfloat16" if parts.policy.cast else "float32")
     if not ranks.is_first():  # dropout is a rank's own; what all do alike draws nothing from here on
-        torch.manual_seed(derived_seed(config.seed, f"torch of rank {ranks.index()}"))
+        torch.manual_seed(prompt_seed(config.seed, f"torch of rank {ranks.index()}"))
     position, skipped = checkpoint.restore(run, parts.trained())
     journal = Journal(writer, position or Position())
     _announce(writer, parts, None if is_first else journal.position)

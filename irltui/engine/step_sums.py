@@ -73,6 +73,8 @@ class Pending:
     def _add_rewards(self, batch: Batch, real: Tensor, parts: Parts) -> None:
         """The values of both sides of each pair that differs, and the likelihood, where the policy was asked for it."""
         mine = self._mine
+        if parts.reward is None and parts.config.objective.draws:
+            return
         if parts.reward is None or parts.config.reward.implicit:
             mine.nll -= float(batch.log_probs()[0][real].sum())
         if parts.reward is None:
@@ -105,7 +107,7 @@ def step_metrics(sums: Sums) -> diagnostics.Values:
     for sides, metrics in ((sums.rewards, diagnostics.reward_metrics), (sums.logratios, diagnostics.logratio_metrics)):
         if any(len(demonstration) for demonstration, _ in sides):
             values |= metrics(*_joined(sides))
-    if sums.logratios or not sums.rewards:
+    if sums.nll:
         values["train/nll"] = sums.nll / sums.demonstration_tokens
     return means(sums.told) | values
 

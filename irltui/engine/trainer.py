@@ -19,9 +19,10 @@ from irltui.engine.faults import keep_step
 from irltui.engine.health import advise, alerts, still_matter
 from irltui.engine.journal import Journal
 from irltui.engine.micro_batches import Micro, micro_batches
-from irltui.engine.pairs import Round, Rounds
+from irltui.engine.pairs import Rounds
 from irltui.engine.policy_steps import Improver
 from irltui.engine.position import Position
+from irltui.engine.round import Round
 from irltui.engine.safepoint import SafePoint
 from irltui.engine.step_sums import Pending, Sums, step_metrics
 from irltui.errors import NotFiniteError, TrainingError
@@ -252,23 +253,26 @@ class Drive:
         self._in_inner_loop = False
         if self._parts.lower is not None:
             Improver(self._run, self._parts, self._journal, self.save).improve(t, self._parts.lower)
+        self._parts.assembly.frozen.release()
         self._finish(t)
 
     def _finish(self, t: int) -> None:
         """Outer iteration t has learned: measure, remember the best, save."""
         self._in_inner_loop = False
-        position = self._position
-        values = self._evaluator.outer_iteration(t, self._round)
+        position, evaluates = self._position, self._parts.evaluates(t)
+        values = self._evaluator.outer_iteration(t, self._round) if evaluates else {}
         self._round = None
         is_comparable = self._parts.setting.one_reference and "heldout/loss" in values
         loss = values.get("heldout/loss" if is_comparable else "heldout/nll", float("inf"))
         is_best = loss < position.best_loss
-        self._advise(t, values)
+        if evaluates:
+            self._advise(t, values)
         position.begin_inner_loop(t + 1)
         if is_best:
             position.best_loss, position.best_checkpoint = loss, position.name
         self._journal.mark()
-        self.save("outer iteration")
+        if evaluates or self._parts.reference_rolls:
+            self.save("outer iteration")
         self._rounds.end(t)
         self._parts.poll()
 

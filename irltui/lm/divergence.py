@@ -82,9 +82,10 @@ def _sum_of_kl(
     for place, (row, start, stop) in enumerate(spans):
         before = len(prompts[row].tokens) - 1  # position i predicts token i + 1
         predicts[place, before + start : before + stop] = True
-    now = policy.log_distributions(collated, predicts)
-    with past() as other:
-        then = other.log_distributions(collated, predicts)
+    with torch.no_grad():
+        now = policy.log_distributions(collated, predicts)
+        with past() as other:
+            then = other.log_distributions(collated, predicts)
     return float(_kl(now, then).double().sum())
 
 

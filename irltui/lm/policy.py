@@ -17,7 +17,7 @@ from irltui.api import Prompt, Responses, Row
 from irltui.distributed import ranks
 from irltui.distributed.load_once import read_by_first
 from irltui.distributed.sharding import Sharding
-from irltui.lm.logprobs import only, sequence_log_probs, token_log_probs
+from irltui.lm.logprobs import only, separate_rows, sequence_log_probs, token_log_probs
 from irltui.lm.pairs import SharedPrompts
 
 # Autocast keeps low-precision copies of the weights for as long as it is entered.
@@ -114,13 +114,22 @@ class LanguageModelPolicy:
         self._latest = (responses, logp)
         return logp
 
-    def log_distributions(self, responses: Responses, predicts: Tensor) -> Tensor:
-        """Log pi(. | x, tokens before) at the marked positions (B, L), (marked, vocabulary) float32, no gradient."""
-        inputs = {"input_ids": responses.input_ids, "attention_mask": responses.attention_mask.long()}
-        self._train(on=False)
-        with torch.no_grad(), self.autocast(), ranks.noticing(), only(self.model.get_output_embeddings(), predicts):
-            logits = self.model(**inputs, use_cache=False).logits
-        return logits.float().log_softmax(-1)
+    def log_distributions(self, responses: Responses, predicts: Tensor | None = None) -> Tensor:
+        """Log pi(. | x, tokens before) of each response token, or at the marked positions (B, L); differentiable.
+
+        Returns:
+            (tokens, vocabulary) float32, row by row.
+        """
+        rows = separate_rows(responses)
+        self._train(on=torch.is_grad_enabled())
+        head, marked = self.model.get_output_embeddings(), rows.predicts if predicts is None else predicts
+        with self.autocast(), ranks.noticing(), only(head, marked):
+            found = self.model(**rows.inputs, use_cache=False).logits.float().log_softmax(-1)
+        if predicts is None:
+            mask = responses.response_mask
+            logp = found.gather(-1, responses.input_ids[mask][:, None])[:, 0]
+            self._latest = (responses, torch.zeros(mask.shape, device=logp.device).masked_scatter(mask, logp))
+        return found
 
     def log_probs(self, responses: Responses) -> Tensor:
         """Log pi(y | x), (B,) float32; differentiable."""
@@ -175,8 +184,14 @@ class LanguageModelPolicy:
                 yield self
             self.moved()
             return
-        model = self._load_initial().to(self.device) if self.sharding is None else read_by_first(self._load_initial)
-        initial = LanguageModelPolicy(
+        with self.frozen(self._load_initial) as initial:
+            yield initial
+
+    @contextmanager
+    def frozen(self, load: Callable[[], Any]) -> Iterator[LanguageModelPolicy]:
+        """Another model beside this one, with the same tokenizer, for scoring; dropped afterwards."""
+        model = load().to(self.device) if self.sharding is None else read_by_first(load)
+        frozen = LanguageModelPolicy(
             model.requires_grad_(requires_grad=False),
             self.tokenizer,
             self.eos_ids,
@@ -186,10 +201,10 @@ class LanguageModelPolicy:
             shared=self._shared,
         )
         try:
-            yield initial
+            yield frozen
         finally:
-            if initial._shards is not None:
-                initial._shards.release()
+            if frozen._shards is not None:
+                frozen._shards.release()
 
     @contextmanager
     def past(

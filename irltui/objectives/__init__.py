@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from irltui.api import ObjectiveSpec, hookimpl
 from irltui.objectives.dft import Dft
+from irltui.objectives.distill import Distill
+from irltui.objectives.few import Few
 from irltui.objectives.gap import Irft, Rft
 from irltui.objectives.nce import Nce
 from irltui.objectives.sft import Sft
@@ -12,4 +14,4 @@ from irltui.objectives.sft import Sft
 @hookimpl
 def irltui_objectives() -> dict[str, type[ObjectiveSpec]]:
     """Objectives by name."""
-    return {"sft": Sft, "dft": Dft, "irft": Irft, "nce": Nce, "rft": Rft}
+    return {"sft": Sft, "dft": Dft, "irft": Irft, "nce": Nce, "few": Few, "rft": Rft, "distill": Distill}

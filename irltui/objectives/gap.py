@@ -36,7 +36,7 @@ class Irft(ObjectiveSpec):
 
     def build(self, context: BuildContext) -> Objective:
         """The objective over the run's reward."""
-        return _build(context)
+        return gap_loss(context)
 
 
 class Rft(ObjectiveSpec):
@@ -54,10 +54,11 @@ class Rft(ObjectiveSpec):
 
     def build(self, context: BuildContext) -> Objective:
         """The objective over the run's reward."""
-        return _build(context)
+        return gap_loss(context)
 
 
-def _build(context: BuildContext) -> Objective:
+def gap_loss(context: BuildContext) -> Objective:
+    """The loss of [loss] over the run's reward."""
     from irltui.algorithm import link
 
     reward, loss = context.reward, context.loss

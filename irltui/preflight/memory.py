@@ -58,21 +58,24 @@ def memory(
         parts["reward model"] += number * (shapes.parameters - _reward_trained(config, shapes))
         parts["reward model"] /= share
     generation = min(config.max_new_tokens, 2 * report.responses.p95)
-    tokens = config.micro_batch * (pair + (generation if config.has_reward else 0))
+    count = config.objective.compared
+    groups = max(1, 2 * config.micro_batch // (1 + count)) if count > 1 else config.micro_batch
+    tokens = groups * (pair + count * generation + max(0, count - 1) * report.prompts.p95)
     if is_rft:  # a reward reads each response with its own prompt
         tokens = 2 * config.micro_batch * pair
-    rows = config.micro_batch * (report.responses.p95 + (generation if config.has_reward else 0))
+    rows = groups * (report.responses.p95 + count * generation)
     update = number * shapes.trained / share + _activations(config, shapes, tokens, number, computed)
-    update += _logits(shapes, rows)
+    beside = config.objective.frozen_models
+    update += (1 + beside) * _logits(shapes, rows)
     gathered = _gathered(shapes, number, computed) if share > 1 else 0.0
     if share > 1:
         update += gathered + _reduced(shapes, number)
     elif low_precision:
         update += computed * (shapes.body + shapes.head)  # autocast's copies of the weights
-    if is_rft and full:
-        update += number * shapes.parameters / share  # pi_0, for the policy steps
+    held = beside + is_rft if full else max(0, beside - 1)  # pi_0, which adapters have for nothing, and others
+    update += number * shapes.parameters * held / share
     phases = {"update": update}
-    if config.has_reward:
+    if config.objective.draws:
         phases["sample"] = _sampling(config, report, shapes, low_precision=low_precision, is_cut=share > 1)
         keeps_initial = full and (config.reference.kind != "rolling" or is_rft)
         phases["reference"] = number * shapes.parameters / share * keeps_initial + gathered + _logits(shapes, 2 * rows)

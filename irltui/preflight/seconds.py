@@ -50,9 +50,10 @@ def work(config: RunConfig, report: DataReport, plan: Plan, generation: float) -
     steps = sum(plan.inner_steps(t) for t in iterations) / len(iterations)
     drawn = sum(len(plan.demonstrations(t)) for t in iterations) / len(iterations)
     held_out = min(config.evaluation.held_out_pairs, report.held_out)
-    if not config.has_reward:
-        seen = steps * config.loop.batch
-        return Work(0, 0, held_out * (x + y), held_out * y, seen * (x + y), seen * y, steps, 0)
+    beside, count = config.objective.frozen_models, config.objective.compared
+    if not config.objective.draws:
+        seen, both = steps * config.loop.batch, held_out + beside * steps * config.loop.batch
+        return Work(0, 0, both * (x + y), both * y, seen * (x + y), seen * y, steps, 0)
     # Each step sees `batch` pairs, but an epoch no more pairs than the iteration has.
     pairs = min(steps * config.loop.batch, drawn * config.loop.inner_epochs)
     pairs = pairs if plan.window == 1 else steps * config.loop.batch
@@ -63,14 +64,15 @@ def work(config: RunConfig, report: DataReport, plan: Plan, generation: float) -
     total = Work(
         read=rows * x,
         written=rows * generation,
-        scored=both + held_out * (x + y + generation),
-        scored_rows=(rows + held_out) * (y + generation),
-        learned=pairs * (x + y + generation * config.objective.draws),
-        learned_rows=pairs * (y + generation * config.objective.draws),
+        scored=both + held_out * (x + y + generation) + beside * pairs * count * (x + generation),
+        scored_rows=(rows + held_out) * (y + generation) + beside * pairs * count * generation,
+        learned=pairs * (x + y + generation * count),
+        learned_rows=pairs * (y + generation * count),
         steps=steps,
         rows=rows,
     )
-    return _of_rft(total, config, drawn, pairs, x, generation) if config.has_policy_steps else total
+    prompts = drawn + plan.prompts / plan.per_pass
+    return _of_rft(total, config, prompts, pairs, x, generation) if config.has_policy_steps else total
 
 
 def _of_rft(total: Work, config: RunConfig, drawn: float, pairs: float, x: float, generation: float) -> Work:

@@ -174,10 +174,13 @@ _OTHERS = {
 _BENCHMARK_SHARES = frozenset({"accuracy", "auc", "auc_per_token", "win", "quality", "expert_like", "distinct_2"})
 """Figures of the benchmarks that irltui ships that are shares."""
 
+_BENCHMARK_LOSSES = frozenset({"divergence", "nll", "nll_per_token"})
+
 
 def metric(name: str) -> Metric:
     """The metric's entry; one with the name alone for metrics outside the table, such as a plugin's."""
-    return METRICS.get(name) or _OTHERS.get(name) or Metric(name, "A metric of a plugin.", name)
+    better = LOWER if name.rpartition("/")[2] in _BENCHMARK_LOSSES else ""
+    return METRICS.get(name) or _OTHERS.get(name) or Metric(name, "A metric of a plugin.", name, better=better)
 
 
 def possible(name: str, mean: float, low: float, high: float) -> tuple[float, float]:

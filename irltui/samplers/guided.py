@@ -7,16 +7,15 @@ policy with adapters computes both in one pass, each row once with its adapter a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from irltui.algorithm import Guidance
 from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
 from irltui.errors import ModelError
 from irltui.lm.logprobs import only
@@ -25,23 +24,7 @@ from irltui.lm.policy import LanguageModelPolicy
 from irltui.samplers.draw import Draw
 
 BATCH = 32
-_LEAST = -1e4  # nats; a start model that forbids a token must not make it infinitely good
 _BASE = "__base__"  # peft's name for no adapter
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """w, and how far below the policy's best token a token may be, as a factor."""
-
-    strength: float
-    plausibility: float
-
-    def logits(self, policy: Tensor, start: Tensor) -> Tensor:
-        """(..., V) logits of both models -> those to draw from, in the same type."""
-        ours, theirs = policy.log_softmax(-1), start.log_softmax(-1).clamp(min=_LEAST)
-        least = math.log(self.plausibility) if self.plausibility else -math.inf
-        kept = (ours >= ours.amax(-1, keepdim=True) + least) & ours.isfinite()
-        return (theirs + self.strength * (ours - theirs)).masked_fill(~kept, -math.inf)
 
 
 class GuidedSampler(Sampler):

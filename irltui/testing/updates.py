@@ -8,8 +8,8 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from irltui.api import LowerLevel, PolicyStep, PolicyUpdate, Responses, Reward, Sampler, UpdateSpec
+from irltui.engine.frozen import FrozenReference
 from irltui.engine.guard import GuardedUpdate, build_part
-from irltui.engine.lower_level import InitialReference
 from irltui.samplers.transformers import TransformersSampler
 from irltui.testing.case import Case, ends_when_told, require
 
@@ -29,7 +29,9 @@ class _Longer(Reward):
 def _update(case: Case, folder: str = "samples") -> PolicyUpdate:
     spec, policy = case.spec, case.policy
     require(isinstance(spec, UpdateSpec), f"{type(spec).__name__} is not an UpdateSpec")
-    reference = InitialReference(policy, lambda initial, poll: TransformersSampler(initial, _BATCH, poll), case.context)
+    reference = FrozenReference(
+        policy, policy.past, lambda initial, poll: TransformersSampler(initial, _BATCH, poll), case.context
+    )
     samples = case.folder / folder
     samples.mkdir(exist_ok=True)
     context = replace(case.context, lower=LowerLevel(0.1, reference, samples))

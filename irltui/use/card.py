@@ -24,11 +24,13 @@ from irltui.views.portable import portable, without_machine
 
 _PAPER = "https://arxiv.org/abs/2405.17888"
 _MOST_ALERTS = 5
-_TITLES = {"sft": "SFT", "dft": "DFT", "spin": "SPIN", "irft": "IRFT", "nce": "NCE", "rft": "RFT"}
+_TITLES = {"sft": "SFT", "dft": "DFT", "spin": "SPIN", "irft": "IRFT", "nce": "NCE", "few": "DITTO", "rft": "RFT"}
 _METHODS = {
     "sft": "supervised fine-tuning (SFT), which maximises the likelihood of the demonstrations.",
     "dft": "dynamic fine-tuning (DFT), likelihood with each token weighted by its own probability.",
     "nce": "noise-contrastive estimation (NCE), which tells demonstrations from the model's answers one by one.",
+    "few": "comparisons of few demonstrations with the model's answers so far, and of later with earlier ones (DITTO).",
+    "distill": "distillation of a finished run, with a strength, into one model.",
     "spin": "SPIN, which learns to tell the model's own answers, sampled once per pass, from the demonstrations.",
     "irft": "implicit-reward fine-tuning (IRFT), which repeatedly learns to tell the model's latest answers from "
     "the demonstrations.",

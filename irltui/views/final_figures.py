@@ -117,12 +117,25 @@ def _benchmark_row(
     for side, evaluations in zip(sides, found, strict=True):
         here = [e for e in evaluations.get(benchmark, ()) if metric in e.values]
         figures.append([e.values[metric] for e in here])
-        items = [read(run, e).get(metric, {}) for run, e in zip(side.runs, here, strict=False)]
-        stored.append(dict(zip(side.seeds, items, strict=False)) if items and all(items) else {})
+        stored.append(_stored(side, here, metric, read))
     name = f"{benchmark}/{metric}"
     estimates = tuple(_estimate(name, f, list(items.values())) for f, items in zip(figures, stored, strict=True))
     against = tuple(_difference(items, stored[0]) if i else None for i, items in enumerate(stored))
     return FinalRow(name, f"{benchmark}: {metric}", estimates, against, is_benchmark=True)
+
+
+def _stored(side: Side, evaluations: Sequence[Evaluation], metric: str, read: ReadItems) -> dict[str, Items]:
+    """Seed -> items; empty if those of a run are missing."""
+    items = [read(run, e).get(metric, {}) for run, e in zip(side.runs, evaluations, strict=False)]
+    return dict(zip(side.seeds, items, strict=False)) if items and all(items) else {}
+
+
+def difference(side: Side, name: str, first: Side, other: str, read: ReadItems) -> Difference | None:
+    """One side's BENCHMARK/METRIC minus the first side's, item by item; None where they are not stored."""
+    found = []
+    for of, (benchmark, _, figure) in ((side, name.partition("/")), (first, other.partition("/"))):
+        found.append(_stored(of, _last_evaluations(of).get(benchmark, []), figure, read))
+    return _difference(*found) if all(found) else None
 
 
 def _estimate(name: str, figures: Sequence[Figure], stored: Sequence[Items]) -> Estimate | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,18 @@ from irltui.console import columns
 from irltui.errors import RunFolderError
 from irltui.experiments.plan import Plan
 from irltui.runs.history import RunHistory
-from irltui.runs.metrics import HELD_OUT_NLL
+from irltui.runs.metrics import HELD_OUT_NLL, LOWER, metric
 from irltui.text import safe
 from irltui.views.arms import Side
 from irltui.views.final_figures import Estimate, final_rows, read_stored
+from irltui.views.final_figures import difference as between_sides
 from irltui.views.loaded_runs import load_run
 from irltui.views.numbers import between, figure
 
 if TYPE_CHECKING:
     from irltui.benchmarks.comparison import Difference
+
+_DIVERSITY = "distinct_2"
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,23 @@ class StudyResult:
     difference: Difference
     intervals: Mapping[str, Mapping[str, Estimate]]
     """Of the decisive metric in every benchmark that has it, at the end of each arm's runs."""
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    """Decoding of the decisive benchmark and of those that differ from it in their temperature alone."""
+    best: tuple[str, str] | None = None
+    """The decisive metric at the temperature that is best for each of the two arms, and ..."""
+    at_best: Difference | None = None
+    """... the difference there."""
     note: str = ""
 
     def text(self) -> str:
         """A table and a sentence."""
         wanted = self.metric.partition("/")[2]
-        names = [name for name in self.names if name == HELD_OUT_NLL or name.partition("/")[2] == wanted]
+        names = [name for name in self.names if name == HELD_OUT_NLL or name.partition("/")[2] in {wanted, _DIVERSITY}]
         rows = [["", *map(safe, names)], ["start", *(figure(self.start.get(name)) for name in names)]]
         rows += [[safe(arm), *(self._cell(arm, name) for name in names)] for arm in self.arms]
-        return "\n\n".join(filter(None, [columns(rows), self.sentence(), safe(self.note, lines=True, limit=2_000)]))
+        remark = f"{HELD_OUT_NLL} counts bad demonstrations as right.\n" if HELD_OUT_NLL in names else ""
+        sentences = f"{remark}{self.sentence()}\n{self.sweep()}"
+        return "\n\n".join(filter(None, [columns(rows), sentences, safe(self.note, lines=True, limit=2_000)]))
 
     @property
     def names(self) -> list[str]:
@@ -56,14 +67,30 @@ class StudyResult:
         return figure(values[name]) + ("" if found is None else between(found.low, found.high))
 
     def sentence(self) -> str:
+        return self._told(self.difference, safe(self.metric))
+
+    def sweep(self) -> str:
+        """The difference where each arm is decoded at its best temperature, since that alone explains many wins."""
+        if self.best is None or self.at_best is None:
+            return (
+                "Measured at one temperature alone, which explains many wins over SFT: add a benchmark like the "
+                "decisive one with decoding.temperature = 0."
+            )
+        shown = []
+        for arm, name in zip(self.compare, self.best, strict=True):
+            temperature = self.temperatures[name]
+            shown.append(f"{safe(arm)} at temperature {temperature:g}" if temperature else f"{safe(arm)} greedy")
+        told = self._told(self.at_best, safe(self.metric.partition("/")[2]))
+        return f"Each at its best temperature ({', '.join(shown)}): {told}"
+
+    def _told(self, difference: Difference, metric: str) -> str:
         first, second = map(safe, self.compare)
-        found, seeds = self.difference.interval, self.difference.by_seed
-        shown = ", ".join(f"{value:+.4f}" for value in seeds)
+        found, shown = difference.interval, ", ".join(f"{value:+.4f}" for value in difference.by_seed)
         facts = (
-            f"{first} - {second}, {safe(self.metric)}: {found.mean:+.4f} "
+            f"{first} - {second}, {metric}: {found.mean:+.4f} "
             f"[{found.low:+.4f}, {found.high:+.4f}] (95 % over {found.n} prompts); by seed: {shown}"
         )
-        match self.difference.verdict:
+        match difference.verdict:
             case 0:
                 return f"{facts}\nNo effect found: the interval includes zero, or the seeds disagree."
             case sign:
@@ -85,6 +112,9 @@ class StudyResult:
             "difference": self.difference.interval.as_dict(),
             "by_seed": self.difference.by_seed,
             "verdict": self.difference.verdict,
+            "temperatures": dict(self.temperatures),
+            "best": self.best,
+            "at_best": self.at_best and {**self.at_best.interval.as_dict(), "verdict": self.at_best.verdict},
         }
 
 
@@ -116,11 +146,38 @@ def study_result(plan: Plan, compare: tuple[str, str]) -> StudyResult:
     starts = [dict(_first_values(loaded[run].history)) for run in plan.runs if not run.start]
     names = [name for name in starts[0] if all(name in start for start in starts)]
     start = {name: fmean(values[name] for values in starts) for name in names}
-    return StudyResult(compare, plan.metric, start, ends, difference, intervals, plan.note)
+    temperatures = _temperatures(sides[first], plan.metric)
+    shared = temperatures.items() & _temperatures(sides[second], plan.metric).items()
+    temperatures = {name: temperature for name, temperature in temperatures.items() if (name, temperature) in shared}
+    best = at_best = None
+    if len(temperatures) > 1 and all(name in ends[arm] for arm in compare for name in temperatures):
+        best = (_best(ends[first], temperatures), _best(ends[second], temperatures))
+        at_best = between_sides(sides[first], best[0], sides[second], best[1], read_stored)
+    return StudyResult(compare, plan.metric, start, ends, difference, intervals, temperatures, best, at_best, plan.note)
+
+
+def _temperatures(side: Side, metric: str) -> dict[str, float]:
+    """BENCHMARK/METRIC -> temperature, of the decisive benchmark and those that differ from it in that alone."""
+    config = side.runs[0].config
+    decisive, _, figure_ = metric.partition("/")
+    specs, usual = config.get("benchmarks", {}), config.get("decoding", {}).get("temperature", 1.0)
+
+    def apart(spec: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+        decoding = {"temperature": usual, **spec.get("decoding", {})}
+        return {**spec, "decoding": {**decoding, "temperature": None}}, decoding["temperature"]
+
+    rest = {name: apart(spec) for name, spec in specs.items()}
+    alike = {name: at for name, (own, at) in rest.items() if decisive in rest and own == rest[decisive][0]}
+    return {f"{name}/{figure_}": at for name, at in alike.items()}
+
+
+def _best(values: Mapping[str, float], names: Collection[str]) -> str:
+    choose = min if metric(next(iter(names))).better == LOWER else max
+    return choose(names, key=values.__getitem__)
 
 
 def _first_values(history: RunHistory) -> Iterator[tuple[str, float]]:
-    for (benchmark, metric), (first, _) in history.results().items():
-        yield f"{benchmark}/{metric}", first.mean
+    for (benchmark, name), (first, _) in history.results().items():
+        yield f"{benchmark}/{name}", first.mean
     if HELD_OUT_NLL in history.metrics:
         yield HELD_OUT_NLL, history.first(HELD_OUT_NLL)

@@ -16,7 +16,7 @@ from pathlib import Path
 from irltui.config.load import load
 from irltui.data.template import eos_ids
 from irltui.distributed import ranks
-from irltui.engine.assemble import make_policy
+from irltui.engine.start_policy import make_policy
 from irltui.lm.load import generation_defaults, load_tokenizer, quiet_transformers
 
 

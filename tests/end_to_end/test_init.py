@@ -28,7 +28,7 @@ def test_it_asks_for_what_is_missing_and_again_for_what_cannot_be(place: Path, m
         (b"Model (", b"plain"),
         (b"Demonstrations (", b"Fragen.csv"),
         (b"Algorithm [irft]", b"ppo"),
-        (b"ppo: must be one of irft, rft, spin, sft", b""),
+        (b"ppo: must be one of sft, dft, irft, spin, contrast, nce, few, rft", b""),
         (b"[Kundenfrage]", b"Frage"),
         (b"Frage: must be one of Nr, Kundenfrage, Unsere Antwort", b""),
         (b"[Unsere Antwort]", b""),

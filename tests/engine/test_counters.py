@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from irltui.engine import assemble as parts
+from irltui.engine import start_policy as parts
 from irltui.engine.journal import Journal
 from irltui.lm import logprobs
 from irltui.runs.folder import RunFolder

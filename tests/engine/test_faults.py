@@ -70,7 +70,7 @@ def test_bad_data_is_told_before_the_model_is_loaded(
     def refuse(*_: object) -> None:
         pytest.fail("the model was loaded")
 
-    monkeypatch.setattr("irltui.engine.assemble.load_model", refuse)
+    monkeypatch.setattr("irltui.engine.start_policy.load_model", refuse)
     inputs[1].write_text('{"prompt": "the"\n')
     assert "demos.jsonl:1: not JSON" in failed(tmp_path, config(*inputs), 2)["reason"]
 

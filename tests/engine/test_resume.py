@@ -40,7 +40,14 @@ ALGORITHMS: dict[str, Change] = {
             "adapter": {"kind": "lora", "rank": 2, "dropout": 0.1},
         }
     ),
-    "dft": {"algorithm": "dft"},
+    "dft with an anchor": {"algorithm": "dft", "objective": {"anchor": 0.1}},
+    "few": {"algorithm": "few", "objective": {"generations": 2}, "reference": {"kind": "fixed"}},
+    "distill with lora": {
+        "algorithm": "distill",
+        "objective": {"generations": 2},
+        "adapter": {"kind": "lora", "rank": 2},
+    },
+    "rft with prompts, evaluated every other time": rft({"evaluation": {"every": 2, "samples": 1}}),
     "irft with three generations": {"objective": {"generations": 3}, "loss": {"gamma": 0.1}},
     "nce with two generations": {"algorithm": "nce", "objective": {"generations": 2}},
     "rft by a function": rft({"reward": {"kind": "function", "file": function_reward.__file__}}),
@@ -86,6 +93,12 @@ def test_interrupted_anywhere_a_run_continues_to_identical_weights_metrics_and_s
     tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     values = config(*inputs, {**ALGORITHMS[name], "loop": {"outer_iterations": 2, "inner_epochs": 2}})
+    if name == "few":
+        values["loop"] = {"passes": 3, "outer_iterations": 1, "inner_steps": 3, "batch": 4, "micro_batch": 2}
+    if name.startswith("distill"):
+        values["objective"]["start"] = str(folder(tmp_path / "start", "qwen2"))
+    if "prompts" in name:
+        values["data"]["prompts"] = str(demonstrations(tmp_path / "prompts.jsonl", 5, seed=2))
     asked = count_polls(monkeypatch)
     expected = finish(tmp_path / "whole", values)
     places = range(1, asked["n"] + 1)

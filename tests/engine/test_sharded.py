@@ -27,8 +27,8 @@ from transformers.masking_utils import sdpa_mask
 from irltui.api import UpdateSpec
 from irltui.config.schema import ModelSection
 from irltui.distributed import ranks
-from irltui.engine import assemble as parts
 from irltui.engine import guard
+from irltui.engine import start_policy as parts
 from irltui.engine.stepper import Stepper
 from irltui.lm import logprobs
 from irltui.lm.load import load_model
@@ -59,6 +59,7 @@ VARIANTS: dict[str, Change] = {
     "a frozen reward that restarts": rft({"reward": {"kind": "explicit", "freeze": 1, "init": "restart"}}),
     "adapters everywhere": rft({**LORA, "reward": {"kind": "explicit", "lora_rank": 4}}),
     "separate rows": {"loop": {"share_prefix": False}},
+    "an anchor": {"algorithm": "dft", "objective": {"anchor": 0.1}},
 }
 
 
@@ -204,6 +205,13 @@ def test_variants_learn_what_one_process_learns(name: str, material: tuple[Path,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("change", [{}, LORA], ids=["all weights", "adapters"])
+def test_a_strength_is_folded_into_a_cut_model(material: tuple[Path, Path], tmp_path: Path, change: Change) -> None:
+    start = str(tiny(tmp_path / "start", "qwen2"))
+    distill = {**change, "algorithm": "distill", "objective": {"start": start, "generations": 2}}
+    assert_same_result(*both(material, tmp_path, distill), TOLERANCE)
+
+
 @pytest.mark.parametrize("family", ["gemma2", "gpt_neox", "opt"])
 def test_models_of_other_families_can_be_cut(family: str, material: tuple[Path, Path], tmp_path: Path) -> None:
     """Biases of keys change nothing: their gradient is rounding, which AdamW makes a step of."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,3 +41,30 @@ def test_loss_and_gradients_are_those_of_sft_trainer_with_dft() -> None:
     assert gradients.keys() == REFERENCE["gradients"].keys()
     for name, expected in REFERENCE["gradients"].items():
         assert summary(gradients[name]) == pytest.approx(expected, abs=1e-5, rel=1e-5), name
+
+
+def test_the_anchor_adds_the_kl_to_the_start_model_at_every_token() -> None:
+    """Against the formula in float64, gradients included."""
+    tokenizer = tiny.tokenizer()
+    model, start = (tiny.model(seed=seed, vocabulary=len(tokenizer)).double() for seed in (0, 1))
+    policy = LanguageModelPolicy(model, tokenizer, frozenset({2}), lambda: start)
+    prompts, responses = [Prompt("", "", (8, 9)), Prompt("", "", (20,))], [[11, 12, 2], [21, 2]]
+    collated = policy.collate(prompts, responses, [0.0, 0.0])
+    with policy.past() as initial, initial() as frozen:
+        known = LanguageModelPolicy.log_distributions(frozen, collated).detach()
+    batch = Batch(collated, torch.full((2,), 0.5), policy=policy)
+    objective = DftLoss(0.3, SimpleNamespace(log_distributions=lambda _: known))
+    found = objective.losses(batch)
+    ours = torch.autograd.grad(found.sum(), list(model.parameters()), allow_unused=True)
+    expected = torch.stack([_anchored(model, start, x.tokens, y) for x, y in zip(prompts, responses, strict=True)])
+    theirs = torch.autograd.grad(expected.sum(), list(model.parameters()), allow_unused=True)
+    assert torch.allclose(found.double(), expected, atol=1e-5)
+    for mine, exact in zip(ours, theirs, strict=True):
+        assert mine is None or exact is None or torch.allclose(mine, exact, atol=1e-5)
+
+
+def _anchored(model: Any, start: Any, prompt: tuple[int, ...], response: list[int]) -> torch.Tensor:
+    ids = torch.tensor([[*prompt, *response]])
+    logp, logp_0 = (m(ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1) for m in (model, start))
+    own = logp[torch.arange(len(response)), torch.tensor(response)]
+    return -(own.detach().exp() * own).sum() + 0.3 * (logp.exp() * (logp - logp_0.detach())).sum()

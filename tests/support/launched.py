@@ -26,6 +26,13 @@ RUNS: dict[str, Change] = {
     "irft": {"checkpoint": {"every_steps": 2}},
     "irft-lora": LORA,
     "rft": rft(),
+    "nce-3-generations": {"algorithm": "nce", "objective": {"generations": 3}},
+    "few": {
+        "algorithm": "few",
+        "objective": {"generations": 2},
+        "reference": {"kind": "fixed"},
+        "loop": {"passes": 2, "outer_iterations": 1, "inner_steps": 3},
+    },
     "rft-boltzmann-lora": rft({**LORA, "update": {"kind": "boltzmann", "prompts": 3, "generations": 3}}),
 }
 _FORK = multiprocessing.get_context("fork")

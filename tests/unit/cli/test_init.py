@@ -106,7 +106,7 @@ def test_columns_can_be_named(irltui, place) -> None:
     [
         ([], "--model and --data missing, and there is no terminal to ask on"),
         (["--model", "m"], "--data missing"),
-        (["--algorithm", "ppo"], "--algorithm ppo: must be one of irft, rft, spin, sft"),
+        (["--algorithm", "ppo"], "--algorithm ppo: must be one of sft, dft, irft, spin, contrast, nce, few, rft"),
         (["--out", "x.json"], "--out x.json: not a TOML file"),
         (["--model", "plain", "--data", "there.toml"], "data.source: there.toml"),
         (["--model", "./gone", "--data", "demos.jsonl"], "model.name: ./gone: no such folder"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from irltui.api import Sampler
-from irltui.engine.lower_level import InitialReference
+from irltui.engine.frozen import FrozenReference
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.samplers import Slots
 from irltui.testing.case import make_case
@@ -21,7 +21,7 @@ def test_a_sampler_is_made_once_for_all_that_is_drawn_and_let_go_with_the_model(
             made.append(case.spec.build(replace(case.context, policy=initial, poll=poll)))
             return made[-1]
 
-        reference = InitialReference(case.policy, make, case.context)
+        reference = FrozenReference(case.policy, case.policy.past, make, case.context)
         for _ in range(3):
             assert len(list(reference.sample(case.prompts, 0))) == len(case.prompts)
         assert len(made) == 1

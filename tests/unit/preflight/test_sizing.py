@@ -136,6 +136,20 @@ def test_sft_samples_nothing_and_rft_draws_for_its_policy_steps_too() -> None:
     assert rft.written > job().written
 
 
+def test_generations_per_demonstration_and_frozen_models_are_counted(seventy: Shapes) -> None:
+    def update(change: dict[str, Any]) -> float:
+        return memory(config(change), REPORT, seventy, 200, low_precision=True, ranks=1).phases["update"]
+
+    three = {"objective": {"generations": 3}}
+    assert job(three).written > 2 * job().written
+    assert job(three).learned == pytest.approx(REPORT.train / 4 * (100 + 50 + 3 * 60))
+    assert update(three | {"loop": {"micro_batch": 4}}) > update({"loop": {"micro_batch": 1}})
+    sft, anchored = ({"algorithm": "dft", "objective": {"anchor": weight}} for weight in (0.0, 0.1))
+    assert update(anchored) - update(sft) > 4 * seventy.parameters  # pi_0 in float32
+    few = {"algorithm": "few", "loop": {"passes": 4, "outer_iterations": 1, "inner_steps": 10, "batch": 24}}
+    assert job(few).learned == pytest.approx(240 * (100 + 50 + 60))  # a comparison has one generation
+
+
 def test_more_devices_and_faster_ones_take_less_time(seventy: Shapes) -> None:
     def on(text: str) -> timing.Seconds:
         count, device = devices(text)

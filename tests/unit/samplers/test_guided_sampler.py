@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from irltui.algorithm import Guidance
 from irltui.api import Decoding, Generation, Prompt, prompt_seed
 from irltui.config.schema import AdapterSection
 from irltui.lm.load import add_adapter
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.samplers.draw import inverse_cdf
-from irltui.samplers.guided import Guidance, GuidedSampler
+from irltui.samplers.guided import GuidedSampler
 from support import tiny
 
 PROMPTS = [Prompt(f"p{i}", "", tuple(range(8, 10 + i % 4))) for i in range(40)]

@@ -16,12 +16,15 @@ from typer.testing import CliRunner
 
 from irltui.cli.main import app
 from irltui.errors import NoRunError
-from irltui.experiments.plan import Plan, PlannedRun, write_plan
+from irltui.experiments.plan import Plan, PlannedRun, read_plan, write_plan
+from irltui.runs.events import Evaluation, Figure
 from irltui.runs.folder import RunFolder
+from irltui.runs.writer import RunWriter
 from irltui.views.answers import answers
 from irltui.views.arms import Side, side_differences, sides_of
 from irltui.views.final_figures import ITEMS, SEEDS, final_rows, over_seeds, read_stored
 from irltui.views.loaded_runs import ComparedRun, load_runs
+from irltui.views.study import study_result
 from irltui.views.text_charts import charts
 
 SHORT = Script(outer_iterations=2, inner_steps=4, nan_at=())
@@ -218,3 +221,47 @@ def test_a_tiny_value_beside_a_chart_does_not_push_it_aside(tmp_path: Path) -> N
         len({len(line) for line in charts([[run.history for run in side.runs] for side in sides], 100) if line.plain})
         == 1
     )
+
+
+def test_a_study_compares_each_arm_at_its_best_temperature_too(tmp_path: Path) -> None:
+    """Arm a is the better one at temperature 1, b greedily: b at its best is above a at its best."""
+    folder = folder_made(tmp_path / "s")
+    runs = tuple(PlannedRun(f"seed-{s}/{arm}", arm, s) for s in (0, 1) for arm in "ab")
+    plan = Plan(folder, runs, compare=("b", "a"), metric="gold/quality")
+    swept = {f"benchmarks.{name}.kind": "quickstart" for name in ("gold", "greedy")}
+    for run in runs:
+        place = folder / run.path
+        made = write_run(place, replace(SHORT, seed=run.seed or 0, config=swept | {"benchmarks.greedy.decoding": COLD}))
+        shifts = {"gold": 0.2, "greedy": 0.1} if run.arm == "a" else {"gold": 0.0, "greedy": 0.3}
+        twice(made, shifts)
+    found = study_result(plan, ("b", "a"))
+    assert found.best == ("greedy/quality", "gold/quality")
+    assert found.difference.interval.mean == pytest.approx(-0.2)
+    assert found.at_best is not None
+    assert found.at_best.interval.mean == pytest.approx(0.1)
+    assert "Each at its best temperature (b greedy, a at temperature 1): b - a, quality: +0.1000" in found.text()
+    assert "heldout/nll counts bad demonstrations as right" in found.text()
+
+
+def test_a_study_at_one_temperature_says_that_another_one_is_missing(study: Path) -> None:
+    found = study_result(read_plan(study), ("b", "a"))
+    assert found.best is None
+    assert "Measured at one temperature alone" in found.text()
+
+
+COLD = {"temperature": 0.0}
+
+
+def twice(run: RunFolder, shifts: dict[str, float]) -> None:
+    """Repeat the last evaluation of `gold` under the name `greedy`, and store items of both."""
+    lines = run.events.read_text(encoding="utf-8").splitlines()
+    last = [json.loads(line) for line in lines if '"kind":"evaluation"' in line][-1]
+    place = last["step"], last["outer_iteration"]
+    event = Evaluation({"quality": Figure(0.5 + shifts["greedy"], 0.4, 0.9, 20)}, "greedy", *place, "g.jsonl")
+    with RunWriter(run) as writer:
+        writer.write(event)
+        gold = {"quality": Figure(0.5 + shifts["gold"], 0.4, 0.9, 20)}
+        writer.write(replace(event, values=gold, benchmark="gold", file="gold-0001.jsonl"))
+    for name, shift in (("gold-0001", shifts["gold"]), ("g", shifts["greedy"])):
+        rows = [{"item": f"i{i}", "metric": "quality", "value": i % 5 / 5 + shift} for i in range(20)]
+        (run.evaluations / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
