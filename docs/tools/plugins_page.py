@@ -11,7 +11,7 @@ from typing import Any
 
 from irltui import api
 from irltui.api import Spec, hooks
-from irltui.api.registry import HOOKS
+from irltui.api.registry import HOOKS, OBSERVER
 
 _INTRODUCTION = """\
 # Plugin reference
@@ -36,12 +36,12 @@ plugin to begin with.
   wrote it. Tensors are float32 on the policy's device unless said otherwise. B: responses of a batch, L: tokens
   of its longest row.
 - **Checking.** `irltui plugins check NAME` and `irltui.testing` (`check_objective`, `check_reward`, `check_sampler`,
-  `check_update`, `check_benchmark`).
+  `check_update`, `check_benchmark`, `check_observer`).
 """
 _PARTS = {
     "Options": ("Spec", "ObjectiveSpec", "RewardSpec", "SamplerSpec", "UpdateSpec", "BenchmarkSpec"),
     "Parts": ("Objective", "Reward", "Sampler", "PolicyUpdate", "Benchmark"),
-    "What parts are handed": ("BuildContext", "LowerLevel", "Policy", "Reference", "Model"),
+    "What parts are handed": ("BuildContext", "LowerLevel", "Policy", "Reference", "Ranks", "Model"),
     "Data": (
         "Row",
         "Prompt",
@@ -65,8 +65,9 @@ def page() -> str:
 
 def _hooks() -> Iterator[str]:
     yield f"## Hooks\n\n{inspect.getdoc(hooks)}\n"
-    for name in HOOKS.values():
-        yield _described(f"### `{name}()`", getattr(hooks, name))
+    for name in (*HOOKS.values(), OBSERVER):
+        arguments = ", ".join(inspect.signature(getattr(hooks, name)).parameters)
+        yield _described(f"### `{name}({arguments})`", getattr(hooks, name))
 
 
 def _classes() -> Iterator[str]:
@@ -78,7 +79,8 @@ def _classes() -> Iterator[str]:
 
 def _functions() -> Iterator[str]:
     yield "## Functions\n"
-    yield _described(f"### `prompt_seed{_signature(api.prompt_seed)}`", api.prompt_seed)
+    for function in (api.prompt_seed, api.model_folder, api.safe):
+        yield _described(f"### `{function.__name__}{_signature(function)}`", function)
 
 
 def _class(found: type) -> Iterator[str]:

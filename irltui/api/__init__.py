@@ -6,7 +6,7 @@ and its form on the dashboard, and `build(context)` makes the part inside the en
 """
 
 from irltui.api.batch import Batch, Sides
-from irltui.api.context import BuildContext, LowerLevel, Model, Policy, Reference
+from irltui.api.context import BuildContext, LowerLevel, Model, Policy, Ranks, Reference
 from irltui.api.data import (
     Decoding,
     Demonstration,
@@ -20,14 +20,18 @@ from irltui.api.data import (
     prompt_seed,
 )
 from irltui.api.hooks import hookimpl
+from irltui.api.names import model_folder
 from irltui.api.parts import Benchmark, Objective, PolicyStep, PolicyUpdate, Reward, Sampler
 from irltui.api.specs import BenchmarkSpec, ObjectiveSpec, Replay, RewardSpec, SamplerSpec, Spec, UpdateSpec
+from irltui.errors import ConfigError, TrainingError
+from irltui.text import safe
 
 __all__ = [
     "Batch",
     "Benchmark",
     "BenchmarkSpec",
     "BuildContext",
+    "ConfigError",
     "Decoding",
     "Demonstration",
     "Generation",
@@ -41,6 +45,7 @@ __all__ = [
     "PolicyUpdate",
     "Prompt",
     "PromptText",
+    "Ranks",
     "Reference",
     "Replay",
     "Responses",
@@ -52,7 +57,10 @@ __all__ = [
     "Score",
     "Sides",
     "Spec",
+    "TrainingError",
     "UpdateSpec",
     "hookimpl",
+    "model_folder",
     "prompt_seed",
+    "safe",
 ]

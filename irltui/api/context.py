@@ -6,15 +6,57 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from irltui.api.data import Decoding, Generation, Prompt, PromptText, Responses
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from irltui.api.parts import Reward
     from irltui.config.schema import LossSection, ModelSection
+
+_T = TypeVar("_T")
+
+
+class Ranks(Protocol):
+    """The processes that train together; each computes the same program on its share of the rows.
+
+    What is collective must be called by all of them in the same order.
+    """
+
+    def count(self) -> int:
+        """How many there are; 1 trains alone."""
+        ...
+
+    def gather(self, rows: Sequence[_T], /) -> list[_T]:
+        """The rows of all processes, in their order. Collective."""
+        ...
+
+    def from_first(self, make: Callable[[], _T], /) -> _T:
+        """What `make` returns or raises in the first process, where alone it is called. Collective."""
+        ...
+
+    def local(self, tensor: Tensor, /) -> Tensor:
+        """This process's part of a parameter that is sharded; any other tensor as it is."""
+        ...
+
+
+class Alone(Ranks):
+    """A single process."""
+
+    def count(self) -> int:
+        return 1
+
+    def gather(self, rows: Sequence[_T]) -> list[_T]:
+        return list(rows)
+
+    def from_first(self, make: Callable[[], _T]) -> _T:
+        return make()
+
+    def local(self, tensor: Tensor) -> Tensor:
+        return tensor
 
 
 class Policy(Protocol):
@@ -23,6 +65,11 @@ class Policy(Protocol):
     model: Any
     tokenizer: Any
     eos_ids: frozenset[int]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
 
     def log_probs(self, responses: Responses, /) -> Tensor:
         """Log pi(y | x), (B,) float32, summed over response tokens; differentiable."""
@@ -119,6 +166,7 @@ class BuildContext:
     model: ModelSection | None = None
     """[model] of the configuration: what the policy was loaded from, and how."""
     decoding: Decoding = field(default_factory=Decoding)
+    ranks: Ranks = field(default_factory=Alone)
     batch: int = 8
     """Responses that a forward pass may hold."""
     initial: Reference | None = None

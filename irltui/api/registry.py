@@ -34,6 +34,7 @@ HOOKS = {
     "update": "irltui_policy_updates",
     "benchmark": "irltui_benchmarks",
 }
+OBSERVER = "irltui_event"
 SPECS: dict[str, type[api.Spec]] = {
     "objective": api.ObjectiveSpec,
     "reward": api.RewardSpec,
@@ -107,7 +108,7 @@ class Registry:
         self._files: dict[str, PluginFile] = {}
         self._disabled = {name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",")} - {""}
         for module in builtin:  # by name: this module must not import what it registers
-            self._register(f"{_OWN}{module}", importlib.import_module(module))
+            self.register(f"{_OWN}{module}", importlib.import_module(module))
 
     def disable(self, names: Iterable[str]) -> None:
         """Refuse these plugins (`all`: every one) from now on; nothing of them is imported."""
@@ -187,37 +188,65 @@ class Registry:
 
     def _load(self, name: str, shown: str, load: Callable[[], Any]) -> None:
         try:
-            self._register(name, load())
+            self.register(name, load())
         except PluginError as error:
             raise PluginError(f"{shown}: {error.message}", error.hint) from error
         except (Exception, SystemExit) as error:
             raise PluginError(f"{shown} does not load: {error!r}") from error
 
-    def _register(self, name: str, plugin: object) -> None:
-        """Call each hook once, check what it gives, and keep it; a plugin that fails leaves no trace."""
+    def register(self, name: str, plugin: object) -> None:
+        """Know a module, or another object with hooks, as a plugin, if what its hooks give is right.
+
+        A plugin that fails leaves no trace.
+
+        Raises:
+            PluginError: it gives what it must not, or nothing.
+        """
         try:
             self._manager.register(plugin, name=name)
             self._manager.check_pending()
-            kinds = {component: self._called(name, component) for component in HOOKS}
+            kinds = {component: self._provided(name, component) for component in HOOKS}
         except (Exception, SystemExit):
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
             raise
-        if not any(kinds.values()):
+        if not any(kinds.values()) and not self.observes(name):
             self._manager.unregister(name=name)
-            raise PluginError("provides nothing", f"It needs a hook, marked @hookimpl: {', '.join(HOOKS.values())}.")
+            hooks = ", ".join((*HOOKS.values(), OBSERVER))
+            raise PluginError("provides nothing", f"It needs a hook, marked @hookimpl: {hooks}.")
         self._kinds[name] = kinds
 
-    def _called(self, name: str, component: str) -> dict[str, type[api.Spec]]:
-        hook = HOOKS[component]
-        for impl in getattr(self._manager.hook, hook).get_hookimpls():
-            if impl.plugin_name == name:
-                try:
-                    given = impl.function()
-                except (Exception, SystemExit) as error:
-                    raise PluginError(f"hook {hook} raised {error!r}") from error
-                return _checked(hook, given, SPECS[component])
-        return {}
+    def _provided(self, name: str, component: str) -> dict[str, type[api.Spec]]:
+        """The kinds that one plugin's hook returns or registers, checked."""
+        hook, found = HOOKS[component], dict[str, type[api.Spec]]()
+
+        def register(kind: str, spec: type[api.Spec]) -> None:
+            if kind in found:
+                raise PluginError(f"hook {hook}: {kind!r} is registered twice")
+            found[kind] = spec
+
+        try:
+            returned = self._hook_of(name, hook)(register=register)
+        except PluginError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"hook {hook} raised {error!r}") from error
+        for given in (*returned, found):
+            found |= _checked(hook, given, SPECS[component])
+        return found
+
+    def observes(self, name: str) -> bool:
+        """Whether a plugin that is loaded watches runs."""
+        return any(impl.plugin_name == name for impl in getattr(self._manager.hook, OBSERVER).get_hookimpls())
+
+    def observers(self) -> dict[str, Callable[..., Any]]:
+        """`irltui_event` of each plugin that is loaded and watches runs; called by keyword."""
+        return {name: self._hook_of(name, OBSERVER) for name in self._kinds if self.observes(name)}
+
+    def _hook_of(self, name: str, hook: str) -> Callable[..., Any]:
+        """The hook as one plugin alone has it."""
+        others = [plugin for other, plugin in self._manager.list_name_plugin() if other != name]
+        return self._manager.subset_hook_caller(hook, others)
 
 
 def describe(entry: EntryPoint) -> str:

@@ -13,14 +13,14 @@ from irltui.console import out as say
 from irltui.errors import PluginError
 from irltui.text import safe
 
-KINDS = ("reward", "sampler", "benchmark")
+KINDS = ("reward", "objective", "sampler", "benchmark")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _IGNORED = ("__pycache__", "*.egg-info", ".pytest_cache", "dist")
 
 
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name, the prefix of its kinds.")],
-    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="reward, sampler or benchmark.")] = "reward",
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help=f"{', '.join(KINDS)}.")] = "reward",
     out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Default: ./irltui-NAME.")] = None,
 ) -> None:
     """Create a plugin: an installable package whose tests pass.
@@ -49,7 +49,7 @@ def new(
         (target / "irltui_template").rename(target / package)
     except OSError as error:
         raise PluginError(f"{safe(target)}: cannot be written: {error}", "Choose another --out.") from error
-    say(f"{target}: created a plugin with a {kind}. Next:")
+    say(f"{target}: created a plugin ({kind}). Next:")
     say(f"  cd {target} && {Path(sys.executable).name} -m pip install -e '.[test]'")
     say(f"  python -m pytest && irltui plugins check {name}")
 

@@ -19,8 +19,9 @@ from irltui.config.code import with_checked_code
 from irltui.config.keys import defaults, value_at
 from irltui.config.layers import Layer, Merged, merge, set_layers
 from irltui.config.messages import explain
+from irltui.config.plugins import PluginsSection
 from irltui.config.run_source import target_layers
-from irltui.config.schema import PluginsSection, RunConfig
+from irltui.config.schema import RunConfig
 from irltui.config.toml import dotted
 from irltui.config.trust import file_mark, refuse_untrusted_model, trust, trust_model
 from irltui.errors import ConfigError, ModelError, PluginError
@@ -55,13 +56,13 @@ def load(target: str, assignments: Sequence[str] = (), *, flags: Sequence[Layer]
     return load_layers([*target_layers(target, preset), *flags, *set_layers(assignments)])
 
 
-def load_layers(layers: Sequence[Layer]) -> Loaded:
+def load_layers(layers: Sequence[Layer], registry: Registry | None = None) -> Loaded:
     """The configuration that the layers add up to; later ones win, and all lie above the defaults.
 
     Raises:
         ConfigError: every problem at once, one line each.
     """
-    registry = Registry()
+    registry = registry or Registry()
     try:
         bare = merge([Layer("", defaults()), *layers])
         _check_integers(bare)
@@ -74,9 +75,9 @@ def load_layers(layers: Sequence[Layer]) -> Loaded:
         raise ConfigError("the configuration is nested too deeply") from None
 
 
-def recorded(values: Mapping[str, Any]) -> RunConfig:
+def recorded(values: Mapping[str, Any], registry: Registry | None = None) -> RunConfig:
     """The configuration that run.json holds, checked anew: plugins may have gone, files may have changed."""
-    return load_layers([Layer("run.json", values)]).config
+    return load_layers([Layer("run.json", values)], registry).config
 
 
 def refuse_strength(config: RunConfig) -> None:

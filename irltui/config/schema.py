@@ -7,7 +7,6 @@ the user's file say only what differs. Nothing here reads a file or imports torc
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,18 +14,15 @@ from pydantic import (
     Field,
     SerializeAsAny,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 
 from irltui.api import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, UpdateSpec
-from irltui.api.registry import Registry, read_plugin_file
 from irltui.config.columns import ColumnsSection
 from irltui.config.decoding import DecodingSection
-from irltui.config.kinds import in_one_line, resolver
+from irltui.config.kinds import resolver
+from irltui.config.plugins import PluginsSection
 from irltui.config.section import Section
-from irltui.config.trust import file_mark, is_trusted
-from irltui.errors import PluginError
 
 Auto = Literal["auto"]
 FILE_NAME = re.compile(r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]*")
@@ -228,51 +224,6 @@ class TrackingSection(Section):
     """Of tensorboard, wandb, trackio and mlflow; the run folder holds everything without any."""
     project: str = Field(default="irltui", min_length=1)
     """Project (MLflow: experiment) that the run is filed under, by the name of its folder."""
-
-
-class PluginFileSection(Section):
-    """A plugin in a local Python file; `irltui run --plugin FILE` writes this table."""
-
-    path: str = Field(min_length=1)
-    """The file; its name without .py is the plugin's."""
-    sha256: str = ""
-    """What the file's contents must be; filled in when a run starts. Another file is then refused."""
-
-    @model_validator(mode="after")
-    def _known(self, info: ValidationInfo) -> PluginFileSection:
-        registry: Registry = (info.context or {})["registry"]
-        try:
-            file = read_plugin_file(Path(self.path))
-            if self.sha256 not in {"", file.sha256}:
-                raise ValueError(
-                    f"{file.path} has changed since the run began: put the file back, or start a new run with "
-                    f"--plugin {self.path}"
-                )
-            if not is_trusted(file_mark(file.source)):
-                raise ValueError(
-                    f"{file.path} would be run, and nobody on this machine has said to trust it. Look at the file; if "
-                    f"you trust it, give the command again with --plugin {file.path}, or with --trust-code"
-                )
-            registry.add_file(file)
-        except PluginError as error:
-            raise ValueError(in_one_line(error)) from None
-        return self.model_copy(update={"path": str(file.path), "sha256": file.sha256})
-
-
-class PluginsSection(Section):
-    """Plugins besides the installed ones; a table `[plugins.files.NAME]` with `path` adds a file."""
-
-    disable: list[str] = []
-    """Names of plugins not to import; "all" disables every one."""
-    time_limit: float = Field(default=1800.0, ge=0)
-    """Seconds in which a plugin's part must answer, give the next generation or poll; else the run ends. 0 waits."""
-    files: dict[str, PluginFileSection] = {}
-    """Plugins in local files, by any name."""
-
-    @model_validator(mode="after")
-    def _switched_off(self, info: ValidationInfo) -> PluginsSection:
-        (info.context or {})["registry"].disable(self.disable)
-        return self
 
 
 class RunConfig(Section):

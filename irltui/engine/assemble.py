@@ -153,6 +153,7 @@ def assemble(
         decoding=Decoding(
             config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, cap or config.max_new_tokens
         ),
+        ranks=ranks,
         batch=2 * config.micro_batch,
         beta=config.reward.beta,
         loss=config.loss,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 
 import torch
 
 from irltui.api import prompt_seed
+from irltui.api.registry import Registry
 from irltui.config.load import recorded
 from irltui.data.mask import masked_rows
 from irltui.distributed import ranks
@@ -17,6 +19,7 @@ from irltui.engine.assemble import Parts, build
 from irltui.engine.concerns import concerns
 from irltui.engine.inputs import check_inputs, with_chosen_precision
 from irltui.engine.journal import Journal
+from irltui.engine.observers import watched
 from irltui.engine.position import Position
 from irltui.engine.preparation import Preparation
 from irltui.engine.safepoint import SafePoint, Stop
@@ -44,7 +47,8 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
             f"{run.manifest}: has changed since the run began",
             f"Undo the change; or start a new run from it: irltui run {run.manifest} --out NEW.",
         )
-    config = with_chosen_precision(run, recorded(manifest.config))
+    registry = Registry()
+    config = with_chosen_precision(run, recorded(manifest.config, registry))
     quiet_transformers()
     require_trackers(config.tracking)
     check_kernels(config.model)
@@ -54,19 +58,14 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
     parts = build(
         config, run.samples, safepoint.poll, lambda text: writer.write(Log(text=text)), begun=manifest.created
     )
+    writer.observe = watched(run, writer, registry, parts.assembly.limit)
     check_inputs(run, config, parts.data, "bfloat16" if parts.policy.cast else "float32")
     if not ranks.is_first():  # dropout is a rank's own; what all do alike draws nothing from here on
         torch.manual_seed(prompt_seed(config.seed, f"torch of rank {ranks.index()}"))
     position, skipped = checkpoint.restore(run, parts.trained())
     journal = Journal(writer, position or Position())
     _announce(writer, parts, None if is_first else journal.position)
-    for line in (*parts.data.report.lines(), *skipped):
-        journal.log(line)
-    if position is not None:
-        journal.log(f"continuing from checkpoint {position.name}")
-    if math.isfinite(safepoint.deadline.left):
-        left = timedelta(seconds=round(safepoint.deadline.left))
-        journal.log(f"{left} until {safepoint.deadline.what}: the run saves a checkpoint and stops before")
+    _say_where_it_begins(journal, parts, skipped, position, safepoint)
     if is_first:
         for concern in concerns(config, parts.plan):
             journal.alert(concern.key, f"{concern.text}. {concern.remedy}")
@@ -100,6 +99,18 @@ def _announce(writer: RunWriter, parts: Parts, resumed: Position | None) -> None
         )
     )
     writer.write(Data(parts.data.report, tuple(masked_rows(parts.data, parts.policy.tokenizer.decode))))
+
+
+def _say_where_it_begins(
+    journal: Journal, parts: Parts, skipped: Sequence[str], position: Position | None, safepoint: SafePoint
+) -> None:
+    for line in (*parts.data.report.lines(), *skipped):
+        journal.log(line)
+    if position is not None:
+        journal.log(f"continuing from checkpoint {position.name}")
+    if math.isfinite(safepoint.deadline.left):
+        left = timedelta(seconds=round(safepoint.deadline.left))
+        journal.log(f"{left} until {safepoint.deadline.what}: the run saves a checkpoint and stops before")
 
 
 def _save_before_stopping(drive: Drive, stop: Stop) -> None:

@@ -27,12 +27,16 @@ class RunWriter:
         run: the folder.
         clock: Unix seconds; tests pass a fixed one.
 
+    Attributes:
+        observe: is given each event once it is written.
+
     Raises:
         RunFolderError: events.jsonl cannot be opened.
     """
 
     def __init__(self, run: RunFolder, clock: Callable[[], float] = time.time) -> None:
         self._run, self._clock = run, clock
+        self.observe: Callable[[Event], None] = lambda _: None
         self._status: dict[str, Any] = {"schema": SCHEMA, "pid": os.getpid(), "host": os.uname().nodename}
         self._status_at = float("-inf")
         try:
@@ -69,6 +73,7 @@ class RunWriter:
             os.ftruncate(self._file, os.fstat(self._file).st_size - written)  # no event may follow half a line
             raise RunFolderError(f"{self._run.events}: only part of a line could be written", _MAKE_ROOM)
         self._seq += 1
+        self.observe(numbered)
 
     def status(self, *, now: bool = False, **fields: Any) -> None:
         """Merge `fields` into status.json; replaced at most twice a second unless `now`.

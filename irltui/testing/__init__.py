@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from irltui.api import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
+from irltui.api.registry import Registry
 from irltui.errors import IrltuiError
 from irltui.testing.benchmarks import BENCHMARK_CHECKS
 from irltui.testing.case import Broken, Case, make_case, spec_round_trip
 from irltui.testing.objectives import OBJECTIVE_CHECKS
+from irltui.testing.observers import observer_problem
 from irltui.testing.rewards import REWARD_CHECKS
 from irltui.testing.samplers import SAMPLER_CHECKS
 from irltui.testing.updates import UPDATE_CHECKS
@@ -24,6 +26,7 @@ from irltui.testing.updates import UPDATE_CHECKS
 __all__ = [
     "check_benchmark",
     "check_objective",
+    "check_observer",
     "check_reward",
     "check_sampler",
     "check_update",
@@ -57,6 +60,15 @@ def check_update(spec: UpdateSpec) -> None:
 def check_benchmark(spec: BenchmarkSpec) -> None:
     """Check a benchmark: finite values of stable items, the same for the same model."""
     _assert("benchmark", spec)
+
+
+def check_observer(plugin: object) -> None:
+    """Check a module, or another object, whose hook `irltui_event` watches runs: it takes every event, changes none."""
+    registry = Registry()
+    registry.register("observer", plugin)
+    problem = observer_problem(registry.observers()["observer"])
+    if problem:
+        raise AssertionError(f"the observer breaks its contract\n{problem}")
 
 
 def checks(component: str, spec: Spec) -> Iterator[tuple[str, str]]:

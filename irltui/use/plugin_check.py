@@ -6,7 +6,7 @@ Prints one JSON object per line, as soon as it is known; the caller enforces the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,16 @@ def main(request: PluginRequest) -> None:
     provided = registry.provided(plugin)
     if unknown := options.keys() - {name for kinds in provided.values() for name in kinds}:
         raise PluginError(f"--set {min(unknown)}: plugin {plugin!r} has no such kind", "Write KIND.OPTION=VALUE.")
-    for component, kinds in provided.items():
-        for name, spec in kinds.items():
-            _say(event="kind", component=component, kind=f"{plugin}/{name}", **_about(spec))
-    if request.check:
-        for component, kinds in provided.items():
-            for name, spec in kinds.items():
-                for line in _checked(component, f"{plugin}/{name}", spec, options.get(name, {})):
-                    _say(component=component, kind=f"{plugin}/{name}", **line)
+    kinds = [(component, name, spec) for component, specs in provided.items() for name, spec in specs.items()]
+    for component, name, spec in kinds:
+        _say(event="kind", component=component, kind=f"{plugin}/{name}", **_about(spec))
+    for name, observe in registry.observers().items():  # of this plugin alone: no other is loaded
+        _say(event="kind", component="observer", kind=name, description="watches runs (irltui_event)", options={})
+        if request.check:
+            _check_observer(name, observe)
+    for component, name, spec in kinds if request.check else ():
+        for line in _checked(component, f"{plugin}/{name}", spec, options.get(name, {})):
+            _say(component=component, kind=f"{plugin}/{name}", **line)
 
 
 def _about(spec: type[Spec]) -> dict[str, Any]:
@@ -75,6 +77,14 @@ def _checked(component: str, kind: str, spec: type[Spec], options: Mapping[str, 
         is_begin = says != begun
         yield {"event": "begin" if is_begin else "check", "check": says, "problem": problem}
         begun = says if is_begin else ""
+
+
+def _check_observer(plugin: str, observe: Callable[..., Any]) -> None:
+    from irltui.testing.observers import observer_problem
+
+    about = {"component": "observer", "kind": plugin, "check": "It takes every event, and changes none"}
+    _say(event="begin", problem="", **about)
+    _say(event="check", problem=observer_problem(observe), **about)
 
 
 def _say(**line: Any) -> None:

@@ -43,7 +43,7 @@ def test_the_page_on_given_rewards_leads_to_a_run_and_its_scores(tmp_path: Path)
 
 def test_what_the_tutorial_shows_beside_commands_and_files_is_right(tmp_path: Path) -> None:
     others = [block for block in blocks(GUIDE) if not block.file and block.kind not in {"sh", "output"}]
-    assert [block.kind for block in others] == ["", "toml"]
+    assert [block.kind for block in others] == ["", "toml", ""]
     template = (ROOT / "plugins" / "template" / "pyproject.toml").read_text().replace("template", "concise")
     assert others[0].text in template
     (reward,) = [block.text for block in blocks(GUIDE) if block.file == "irltui_concise/reward.py"]

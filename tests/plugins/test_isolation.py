@@ -85,9 +85,9 @@ def test_a_plugin_that_does_not_load_is_named_with_the_reason(tmp_path: Path, te
 
 
 def test_every_hook_is_known_to_the_registry() -> None:
-    from irltui.api.registry import HOOKS
+    from irltui.api.registry import HOOKS, OBSERVER
 
-    assert set(HOOKS.values()) == {name for name in vars(hooks) if name.startswith("irltui_")}
+    assert {*HOOKS.values(), OBSERVER} == {name for name in vars(hooks) if name.startswith("irltui_")}
 
 
 def test_two_distributions_with_one_name_are_both_named(

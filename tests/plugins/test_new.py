@@ -10,7 +10,7 @@ import pytest
 
 from support.site import Site
 
-SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("sampler", "benchmark")]
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("objective", "sampler", "benchmark")]
 
 
 @pytest.mark.parametrize("kind", ["reward", *SLOW])

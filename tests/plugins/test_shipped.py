@@ -39,7 +39,7 @@ def test_their_kinds_and_options_are_listed_once_loaded(shipped: Site, tmp_path:
 def test_the_template_passes_its_check(shipped: Site, tmp_path: Path) -> None:
     done = shipped.irltui("plugins", "check", "template", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "checks of 3 kinds, 0 failed" in done.stdout
+    assert "checks of 4 kinds, 0 failed" in done.stdout
 
 
 def test_a_check_names_the_option_that_it_needs(shipped: Site, tmp_path: Path) -> None:

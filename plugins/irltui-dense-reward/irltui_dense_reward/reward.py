@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from irltui import quickstart
-from irltui.api import BuildContext, Responses, Reward
+from irltui.api import BuildContext, Responses, Reward, model_folder
 
 
 class DenseReward(Reward):
@@ -47,9 +45,7 @@ def load(context: BuildContext, sft: str, half: str, *, scale: float, baseline: 
 
 
 def _load(context: BuildContext, option: str, name: str) -> Any:
-    source = str(quickstart.model_folder()) if name == quickstart.NAME else name
-    if (Path(source) / "run.json").is_file():  # a run's folder stands for its result
-        source = str(Path(source) / "model")
+    source = model_folder(name)
     tokenizer = AutoTokenizer.from_pretrained(source)
     if tokenizer.get_vocab() != context.policy.tokenizer.get_vocab():
         raise ValueError(f"reward.{option}: {name} has another tokenizer than the policy: take models of one run")

@@ -4,12 +4,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from irltui import quickstart
-from irltui.testing import check_reward
-from irltui.testing.case import make_case
+from irltui.api import model_folder
+from irltui.testing import check_reward, make_case
 from irltui_dense_reward import LogRatio
 
-HERE = str(quickstart.model_folder())
+HERE = model_folder("quickstart")
 
 
 @pytest.fixture

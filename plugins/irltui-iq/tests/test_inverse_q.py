@@ -1,8 +1,7 @@
 import torch
 
 from irltui.api import Batch
-from irltui.testing import check_objective
-from irltui.testing.case import make_case
+from irltui.testing import check_objective, make_case
 from irltui_iq import InverseQ
 
 

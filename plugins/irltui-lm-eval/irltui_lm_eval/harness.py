@@ -16,8 +16,7 @@ from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
-from irltui.api import Benchmark, BuildContext, Model, Policy, Score
-from irltui.errors import ConfigError
+from irltui.api import Benchmark, BuildContext, ConfigError, Model, Policy, Score
 
 if TYPE_CHECKING:
     from irltui_lm_eval import Tasks

@@ -8,10 +8,8 @@ from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
-from irltui import quickstart
-from irltui.errors import ConfigError
-from irltui.testing import check_benchmark
-from irltui.testing.case import make_case
+from irltui.api import ConfigError, model_folder
+from irltui.testing import check_benchmark, make_case
 from irltui_lm_eval import Tasks
 
 HERE = Path(__file__).parent / "tasks"
@@ -45,7 +43,7 @@ def test_the_benchmark_keeps_the_contract(tasks: str) -> None:
 def test_means_are_what_the_harness_says_of_the_same_model(tasks: str) -> None:
     found = means(spec(tasks, "colours", "echo", batch_size=2))
     due = simple_evaluate(
-        model=HFLM(pretrained=str(quickstart.model_folder()), device="cpu", dtype="float32", batch_size=3),
+        model=HFLM(pretrained=model_folder("quickstart"), device="cpu", dtype="float32", batch_size=3),
         tasks=["colours", "echo"],
         task_manager=TaskManager(include_path=tasks, include_defaults=False),
         bootstrap_iters=0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from irltui.errors import TrainingError
+from irltui.api import TrainingError
 
 
 class VllmError(TrainingError):

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from irltui.text import safe
+from irltui.api import safe
 from irltui_vllm.errors import VllmError
 
 _START = (

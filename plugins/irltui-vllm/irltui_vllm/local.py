@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from irltui.api import BuildContext, Decoding, Generation, Policy, Prompt, Sampler
-from irltui.distributed import ranks
 from irltui_vllm.errors import VllmError, imported
 from irltui_vllm.request import generation, sampling
 from irltui_vllm.weights import Engine, InStep, by_disk, transfer
@@ -25,8 +24,8 @@ def start(spec: Local, context: BuildContext) -> LocalSampler:
     Raises:
         VllmError: vLLM is missing or does not start, or several processes train.
     """
-    if ranks.count() > 1:
-        raise VllmError(f"vllm/local is for one process; {ranks.count()} train", "Start a server and take vllm/server.")
+    if (count := context.ranks.count()) > 1:
+        raise VllmError(f"vllm/local is for one process; {count} train", "Start a server and take vllm/server.")
     vllm = imported("vllm")
     length = {"max_model_len": spec.max_tokens} if spec.max_tokens else {}
     try:
@@ -80,7 +79,7 @@ class LocalSampler(Sampler):
         self.group = spec.group
         self._vllm, self._llm, self._poll, self._eos_ids = vllm, llm, context.poll, context.policy.eos_ids
         engine = LocalEngine(llm, _push(spec, llm, context.policy))
-        self._in_step = InStep(context.policy, engine, sleeps=spec.sleep)
+        self._in_step = InStep(context.policy, engine, context.ranks, sleeps=spec.sleep)
 
     def refresh(self) -> None:
         self._in_step.refresh()

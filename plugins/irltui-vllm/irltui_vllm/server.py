@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from irltui.api import BuildContext, Decoding, Generation, Policy, Prompt, Sampler
-from irltui.distributed import ranks
 from irltui_vllm.errors import VllmError, imported
 from irltui_vllm.http import Http
 from irltui_vllm.request import generation, sampling
@@ -34,15 +33,15 @@ def connect(spec: Server, context: BuildContext) -> ServerSampler:
             'sampler.folder is missing: sampler.weights = "disk" goes through one',
             "Name a folder that the server sees under the same path.",
         )
-    if ranks.count() > 1 and (spec.sleep or spec.weights == "ipc"):
+    if (count := context.ranks.count()) > 1 and (spec.sleep or spec.weights == "ipc"):
         raise VllmError(
-            f"{ranks.count()} processes share the server: sampler.sleep and sampler.weights = 'ipc' are for one",
+            f"{count} processes share the server: sampler.sleep and sampler.weights = 'ipc' are for one",
             'Take weights = "disk" or "nccl", without sleep.',
         )
     http = Http(spec.url, spec.timeout)
     model = _served(http, spec.model)
     engine = ServerEngine(http, _push(spec, http, context.policy))
-    in_step = InStep(context.policy, engine, sleeps=spec.sleep, asleep=True)
+    in_step = InStep(context.policy, engine, context.ranks, sleeps=spec.sleep, asleep=True)
     return ServerSampler(spec, model, http, context, in_step)
 
 

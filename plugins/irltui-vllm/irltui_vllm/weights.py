@@ -18,8 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers.core_model_loading import revert_weight_conversion
 
-from irltui.api import Policy
-from irltui.distributed import ranks
+from irltui.api import Policy, Ranks
 from irltui_vllm.errors import VllmError, imported
 
 _sent_last: dict[str, object] = {}  # to each address: by which `InStep`
@@ -50,23 +49,24 @@ class InStep:
     Args:
         policy: whose weights.
         engine: what holds a copy.
+        ranks: the processes that train.
         sleeps: whether it sleeps between draws.
         asleep: whether it may be asleep already, left so by a run that was killed; waking twice does nothing.
     """
 
-    def __init__(self, policy: Policy, engine: Engine, *, sleeps: bool, asleep: bool = False) -> None:
-        self._policy, self._engine, self._sleeps = policy, engine, sleeps
+    def __init__(self, policy: Policy, engine: Engine, ranks: Ranks, *, sleeps: bool, asleep: bool = False) -> None:
+        self._policy, self._engine, self._ranks, self._sleeps = policy, engine, ranks, sleeps
         self._asleep = asleep
         self._sent: list[float] | None = None
         self._mark = object()
 
     def refresh(self) -> None:
         """Send the weights if they are not there. Collective: the first rank sends, all wait."""
-        now, address = fingerprint(self._policy), self._engine.address
+        now, address = fingerprint(self._policy, self._ranks), self._engine.address
         is_there = now == self._sent and _sent_last.get(address, self._mark) is self._mark
-        if not all(ranks.gather([is_there])):  # of a model that is cut, each has looked at a part
+        if not all(self._ranks.gather([is_there])):  # of a model that is cut, each has looked at a part
             with self._policy.gathered():
-                ranks.from_first(self._send)
+                self._ranks.from_first(self._send)
             self._sent = now
             if address:
                 _sent_last[address] = self._mark
@@ -92,7 +92,7 @@ class InStep:
             self._asleep = False
 
 
-def fingerprint(policy: Policy) -> list[float]:
+def fingerprint(policy: Policy, ranks: Ranks) -> list[float]:
     """Two sums over this rank's part of each parameter that trains: nobody tells when an optimizer step is taken."""
     with torch.no_grad():
         sums = [
@@ -155,8 +155,10 @@ def _apart(named: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def weight_source(base: Any) -> Any:
+def weight_source(base: Any, device: Any = "cpu") -> Any:
     """A WeightSource of `base`, vllm.distributed.weight_transfer, over what its `named` holds.
+
+    The tensors of a model that is sharded come on the CPU, and are sent from `device`.
 
     vLLM 0.33 asks for `metadata` kept and `iter_full`, its predecessors for the method `metadata` and iteration.
     """
@@ -166,7 +168,7 @@ def weight_source(base: Any) -> Any:
 
     def each(self: Any) -> Any:
         for name, tensor in self.named.items():
-            yield name, tensor.to(ranks.start().device).contiguous()  # of a model that is cut, they come on the CPU
+            yield name, tensor.to(device).contiguous()
 
     described.__name__ = "metadata"
     keeps = hasattr(base.WeightSource, "iter_full")
@@ -190,7 +192,7 @@ def transfer(backend: str, init_info: Callable[[Any], Any], client: Any, policy:
     base = imported("vllm.distributed.weight_transfer")
     module = imported(f"vllm.distributed.weight_transfer.{backend}_engine")
 
-    source = weight_source(base)
+    source = weight_source(base, policy.device)
 
     def send(engines: list[Any]) -> None:
         try:

@@ -47,7 +47,7 @@ def _send(folder: Path, rank: int) -> int:
         partial(load_model, SECTION),
         sharding=make_sharding(device, None),
     )
-    in_step = InStep(policy, Recorder(policy, folder), sleeps=False)
+    in_step = InStep(policy, Recorder(policy, folder), ranks, sleeps=False)
     in_step.refresh()
     in_step.refresh()  # nothing has moved
     with torch.no_grad():
@@ -56,7 +56,7 @@ def _send(folder: Path, rank: int) -> int:
                 ranks.local(parameter).fill_(0.01)
     in_step.refresh()
     with policy.initial():  # the adapters are switched off
-        InStep(policy, Recorder(policy, folder / "initial"), sleeps=False).refresh()
+        InStep(policy, Recorder(policy, folder / "initial"), ranks, sleeps=False).refresh()
     ranks.leave()
     return 0
 
