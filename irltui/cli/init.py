@@ -63,6 +63,8 @@ class _Asked:
 def _init(request: _Asked) -> int:
     """Ask, look, write; the exit code."""
     from irltui.cli.init_text import config_text
+    from irltui.config.layers import file_layer
+    from irltui.config.load import load_layers
     from irltui.runs.durable import replace_file
 
     if request.out.suffix != ".toml":
@@ -79,7 +81,7 @@ def _init(request: _Asked) -> int:
         if code != EXIT_OK:
             return code
     text = config_text(_begun(request, found))
-    _check_loads(request.out, text)
+    load_layers([file_layer(safe(request.out), text)])  # it must be valid as it is
     try:
         request.out.parent.mkdir(parents=True, exist_ok=True)
         replace_file(request.out, text.encode())
@@ -89,13 +91,6 @@ def _init(request: _Asked) -> int:
         ) from error
     _tell(request, found)
     return EXIT_OK
-
-
-def _check_loads(path: Path, text: str) -> None:
-    from irltui.config.layers import file_layer
-    from irltui.config.load import load_layers
-
-    load_layers([file_layer(safe(path), text)])
 
 
 def _asked(request: _Asked) -> _Asked:

@@ -31,6 +31,8 @@ def new(
     """
     import shutil
 
+    from irltui.config.presets import shipped
+
     if not _NAME.fullmatch(name) or name == "irltui":
         raise PluginError(f"{safe(name)}: not a valid plugin name", "Use lowercase letters, digits and single hyphens.")
     if kind not in KINDS:
@@ -40,7 +42,9 @@ def new(
         raise PluginError(f"{safe(target)}: already exists", "Choose another --out.")
     package = f"irltui_{name.replace('-', '_')}"
     try:
-        shutil.copytree(_template(), target, ignore=shutil.ignore_patterns(*_IGNORED))
+        shutil.copytree(
+            shipped("plugin_template", "plugins/template"), target, ignore=shutil.ignore_patterns(*_IGNORED)
+        )
         for path in [path for path in target.rglob("*") if path.is_file()]:
             if path.suffix == ".py" and path.stem.removeprefix("test_") in set(KINDS) - {kind}:
                 path.unlink()
@@ -72,12 +76,3 @@ def _renamed(text: str, name: str, package: str, kind: str) -> str:
     for old, new in names.items():
         text = text.replace(old, new)
     return text
-
-
-def _template() -> Path:
-    """In the wheel, or beside the package in a source tree."""
-    from importlib.resources import files
-
-    package = Path(str(files("irltui")))
-    inside = package / "plugin_template"
-    return inside if inside.is_dir() else package.parent / "plugins" / "template"

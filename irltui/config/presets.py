@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 LINE_TEMPLATE = (
     '{% for message in messages %}{{ message.content }}{% if message.role != "assistant" %}{{ "\\n" }}{% endif %}'
@@ -27,8 +27,11 @@ def preset_text(name: str) -> str:
     return (_folder() / f"{name}.toml").read_text(encoding="utf-8")
 
 
-def _folder() -> Traversable:
-    """In the wheel, or beside the package in a source tree."""
-    package = files("irltui")
-    inside = package / "presets"
-    return inside if inside.is_dir() else package / ".." / "presets"
+def shipped(inside: str, beside: str) -> Path:
+    """A folder in the wheel, or in a source tree beside the package."""
+    package = Path(str(files("irltui")))
+    return package / inside if (package / inside).is_dir() else package.parent / beside
+
+
+def _folder() -> Path:
+    return shipped("presets", "presets")

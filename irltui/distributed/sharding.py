@@ -132,10 +132,10 @@ class Shards:
             id(blank): nn.Parameter(full[name], requires_grad=blank.requires_grad)
             for name, blank in plain.named_parameters()
         }
-        for module, cut in zip(plain.modules(), self.model.modules(), strict=True):
+        for module, sharded in zip(plain.modules(), self.model.modules(), strict=True):
             for leaf, blank in module.named_parameters(recurse=False):
                 module.register_parameter(leaf, made[id(blank)])  # tied ones stay tied
-            if hasattr(module, "get_delta_weight") and cut.disable_adapters:
+            if hasattr(module, "get_delta_weight") and sharded.disable_adapters:
                 module.enable_adapters(enabled=False)
         return plain
 

@@ -72,7 +72,7 @@ class Trained:
     def gathered(self, *, keep: bool) -> Generator[Whole]:
         """What can be written without asking the other ranks, where `keep` says so; nothing elsewhere.
 
-        Collective if the weights are cut; the reward's are the first rank's alone then.
+        Collective if the weights are sharded; the reward's are the first rank's alone then.
         """
         optimizers = {_OPTIMIZER: self.optimizer}
         if self.policy_optimizer is not None:
@@ -111,8 +111,8 @@ class Saved:
 def save(run: RunFolder, trained: Trained, position: Position) -> Saved:
     """Write the checkpoint of `position`; one that is there already stays. Collective.
 
-    The ranks' weights are the same, so the first writes its own, put together if they are cut: a checkpoint does not
-    know by how many ranks it was saved. Random streams are each rank's.
+    The ranks' weights are the same, so the first writes its own, whole if they are sharded: a checkpoint does not know
+    by how many ranks it was saved. Random streams are each rank's.
 
     Raises:
         CheckpointError: the disk refuses, or the ranks' weights differ; earlier checkpoints are untouched.
@@ -279,7 +279,7 @@ def _of(rank: int) -> str:
 
 
 def _put_back(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> None:
-    """Cut as the parameters are now, however many ranks saved it."""
+    """Shard the state as the parameters are now, however many ranks saved it."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state = _unflatten(tensors, scalars)
     for index, values in state.items():
@@ -292,7 +292,7 @@ def _put_back(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], s
 
 
 def _flatten(optimizer: torch.optim.Optimizer, *, keep: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Its state as tensors, where `keep` says so, and plain values, both under "parameter.name". Collective if cut."""
+    """Its state as tensors, if `keep`, and as plain values, both under "parameter.name". Collective if sharded."""
     state: Mapping[int, Mapping[str, Any]] = optimizer.state_dict()["state"]
     flat = {f"{index}.{name}": value for index, values in state.items() for name, value in values.items()}
     tensors = ranks.collected({name: value for name, value in flat.items() if isinstance(value, Tensor)}, keep=keep)

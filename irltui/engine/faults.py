@@ -41,7 +41,7 @@ def keep_step(
 ) -> Path | None:
     """Write the micro-batches of a failed step and the weights that it met, for `irltui debug batch`.
 
-    Each rank that failed writes its own; where weights are cut, all are here, and the first writes for all.
+    Each rank that failed writes its own; where weights are sharded, all are here, and the first writes for all.
 
     Returns:
         The folder; None where the disk refuses, for the failure itself matters more.

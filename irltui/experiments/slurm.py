@@ -218,16 +218,11 @@ def executors_of(job: Job) -> Any:
 
 
 def _parameters(job: Job, name: str) -> dict[str, Any]:
+    given: dict[str, Any] = {"nodes": job.nodes, "signal_delay_s": job.grace, "stderr_to_stdout": True}
     if job.cluster == "local":
-        return {
-            "timeout_min": job.minutes,
-            "signal_delay_s": job.grace,
-            "stderr_to_stdout": True,
-            "nodes": job.nodes,
-            "gpus_per_node": job.gpus_per_node,
-            "tasks_per_node": job.tasks,
-        }
-    given: dict[str, Any] = {"gpus_per_node": job.gpus_per_node} if job.gpus_per_node else {}
+        return {**given, "timeout_min": job.minutes, "gpus_per_node": job.gpus_per_node, "tasks_per_node": job.tasks}
+    if job.gpus_per_node:
+        given["gpus_per_node"] = job.gpus_per_node
     srun = _SRUN
     if job.cpus_per_task != "auto":
         given["cpus_per_task"] = job.cpus_per_task
@@ -235,11 +230,8 @@ def _parameters(job: Job, name: str) -> dict[str, Any]:
     return {
         "job_name": f"irltui-{name}",
         "time": job.minutes,
-        "nodes": job.nodes,
         "ntasks_per_node": job.tasks,
-        "signal_delay_s": job.grace,
         "array_parallelism": job.at_once,
-        "stderr_to_stdout": True,
         "srun_args": srun,
         "additional_parameters": {"requeue": True, **job.sbatch},
         **given,

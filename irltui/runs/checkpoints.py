@@ -69,10 +69,6 @@ def go_back(run: RunFolder, wanted: str) -> None:
     Args:
         run: no engine works on it.
         wanted: the checkpoint's name, its folder, or the number of outer iterations after which it was saved.
-
-    Raises:
-        CheckpointError: there is no such checkpoint, or the run cannot continue from it.
-        BusyError: an engine works on the run.
     """
     names = newest_first(run) if run.checkpoints.is_dir() else []
     name = Path(wanted).name

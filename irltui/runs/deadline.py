@@ -22,11 +22,7 @@ _ASK_SLURM = {("scontrol", "show", "job"): r"EndTime=(\S+)", ("squeue", "-h", "-
 
 
 def set_deadline(text: str) -> None:
-    """Let this command and the processes it starts end before a duration such as 11h50m has passed.
-
-    Raises:
-        OptionError: it is no duration.
-    """
+    """Let this command and the processes it starts end before a duration such as 11h50m has passed."""
     found = _DURATION.fullmatch(text)
     try:
         seconds = sum(float(n or 0) * unit for n, unit in zip(found.groups(), _SECONDS, strict=True)) if found else 0

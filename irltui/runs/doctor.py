@@ -187,4 +187,4 @@ def _result(run: RunFolder) -> Iterator[Finding]:
         present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {SEAL}
         if others := sorted(present - listed.keys()):
             more = f" and {len(others) - 1} more" if others[1:] else ""
-            yield Finding(f"{folder.name}/{others[0]}{more}", "not of the result: export leaves it out")
+            yield Finding(f"{folder.name}/{others[0]}{more}", "does not belong to the result; export leaves it out")

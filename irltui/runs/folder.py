@@ -84,9 +84,6 @@ def create_run_folder(path: Path) -> RunFolder:
     """Make a new run's folders, readable by the owner alone (commands to the engine are put there).
 
     A run that failed before training (bad data, missing model) is replaced.
-
-    Raises:
-        RunFolderError: there is a run already, or the folder cannot be made.
     """
     run = RunFolder(path)
     if run.manifest.exists() and _never_began(run):
@@ -154,12 +151,7 @@ def _strangers(run: RunFolder) -> list[tuple[Path, str]]:
 
 
 def open_run_folder(path: Path) -> RunFolder:
-    """An existing run.
-
-    Raises:
-        NoRunError: there is none.
-        RunFolderError: it contains a link, whose target does not belong to the run, or a pipe or device.
-    """
+    """An existing run."""
     run = RunFolder(path)
     if not run.manifest.is_file():
         holds_runs = any(is_run(below) for depth in ("*", "*/*") for below in path.glob(depth))

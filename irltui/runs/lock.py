@@ -79,12 +79,7 @@ class Lease:
 
 @contextmanager
 def hold(run: RunFolder) -> Generator[str]:
-    """Hold the run for this process; yields a notice for its user, or "".
-
-    Raises:
-        BusyError: another engine holds it.
-        RunFolderError: the folder cannot be written.
-    """
+    """Hold the run for this process; yields a notice for its user, or ""."""
     with _locked(run.lock, partial(_held, run), "Check permissions and owner: the engine writes there.") as has_locks:
         if has_locks:
             yield ""
@@ -95,12 +90,7 @@ def hold(run: RunFolder) -> Generator[str]:
 
 @contextmanager
 def hold_plan(file: Path) -> Generator[None]:
-    """Hold the lock of a plan for this process; runs whose turn has not come are waiting meanwhile.
-
-    Raises:
-        BusyError: another process holds it.
-        RunFolderError: it cannot be written.
-    """
+    """Hold the lock of a plan for this process; runs whose turn has not come are waiting meanwhile."""
 
     def busy(holder: str) -> BusyError:
         hint = "List them with `irltui runs FOLDER`, or choose another --out."

@@ -156,21 +156,19 @@ GROUPS: dict[str, tuple[Metric, ...]] = {
                short="peak", unit="bytes", better=LOWER, bounds=_POSITIVE),
     ),
 }
+_OTHERS = {
+    metric.name: metric
+    for metric in (
+        Metric("system/memory_bytes", "memory of the process", "memory", short="process", unit="bytes",
+               bounds=_POSITIVE),
+        Metric("system/gpu_memory_bytes", "memory on the GPU", "GPU memory", short="GPU", unit="bytes",
+               bounds=_POSITIVE),
+    )
+}
 # fmt: on
 
 METRICS: dict[str, Metric] = {metric.name: metric for group in GROUPS.values() for metric in group}
 """What metrics events hold, by name."""
-_OTHERS = {
-    metric.name: metric
-    for metric in (
-        Metric(
-            "system/memory_bytes", "memory of the process", "memory", short="process", unit="bytes", bounds=_POSITIVE
-        ),
-        Metric(
-            "system/gpu_memory_bytes", "memory on the GPU", "GPU memory", short="GPU", unit="bytes", bounds=_POSITIVE
-        ),
-    )
-}
 _BENCHMARK_SHARES = frozenset({"accuracy", "auc", "auc_per_token", "win", "quality", "expert_like", "distinct_2"})
 """Figures of the benchmarks that irltui ships that are shares."""
 

@@ -75,7 +75,7 @@ def damage_of(folder: Path, name: str = SEAL) -> dict[str, str]:
 def _damage(path: Path, size: int, sha256: str) -> str:
     try:
         if path.is_symlink():
-            return "is a link now"
+            return "has become a symbolic link"
         if path.stat().st_size != size:
             return f"has {path.stat().st_size} bytes instead of {size}"
         return "" if _digest(path) == sha256 else "has changed since it was written"

@@ -29,9 +29,6 @@ class RunWriter:
 
     Attributes:
         observe: is given each event once it is written.
-
-    Raises:
-        RunFolderError: events.jsonl cannot be opened.
     """
 
     def __init__(self, run: RunFolder, clock: Callable[[], float] = time.time) -> None:
@@ -76,11 +73,7 @@ class RunWriter:
         self.observe(numbered)
 
     def status(self, *, now: bool = False, **fields: Any) -> None:
-        """Merge `fields` into status.json; replaced at most twice a second unless `now`.
-
-        Raises:
-            RunFolderError: it cannot be replaced.
-        """
+        """Merge `fields` into status.json; replaced at most twice a second unless `now`."""
         self._status |= fields
         clock = self._clock()
         if not now and 0 <= clock - self._status_at < STATUS_EVERY:  # a clock may be put back

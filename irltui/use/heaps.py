@@ -1,6 +1,6 @@
 """Whether rewards fall into two heaps, and where the border is. Knows numbers, no rows.
 
-Two normal distributions are fitted (expectation maximisation from the best cut in two). They count as two heaps if
+Two normal distributions are fitted (expectation maximisation from the best split). They count as two heaps if
 both have members, hardly any reward is in doubt between them, and they explain the rewards far better than one does.
 """
 

@@ -6,7 +6,6 @@ last group. `F` is written from it at the end, and `F.about.json` says what it w
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -27,6 +26,7 @@ from irltui.console import is_quiet, talk
 from irltui.errors import RunFolderError
 from irltui.lm.initial import weights_digest
 from irltui.runs.durable import replace_json, replacing
+from irltui.runs.lock import try_lock
 from irltui.text import masked
 from irltui.use.learned import reads_start
 from irltui.use.rows import Source
@@ -77,10 +77,8 @@ class Output:
         with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = self._partial.open("a+b")
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunFolderError(f"{path}: another command is writing it", "Wait for it, or stop it.") from None
+            if try_lock(self._file.fileno()) is False:
+                raise RunFolderError(f"{path}: another command is writing it", "Wait for it, or stop it.")
             try:
                 if overwrite:
                     path.unlink(missing_ok=True)
