@@ -106,6 +106,8 @@ NOT_RUN = {
     "PYTHONPATH=tests python tests/benchmarks/soak.py 31": MEASURES,
     "PYTHONPATH=tests python tests/benchmarks/dashboard.py": MEASURES,
     "MALLOC_MMAP_THRESHOLD_=1048576 torchrun --nproc-per-node 4 tests/benchmarks/loading.py MODEL": MEASURES,
+    "tests/benchmarks/paper.sh paper-1b runs/paper-1b": "hours on a GPU; test_paper.py runs it with a tiny model",
+    "tests/benchmarks/paper.sh paper-7b runs/paper-7b": "the same",
     "pip install -e '.[fuzz]'": "installs atheris, which is not everywhere to be had, into a checkout",
     "PYTHONPATH=tests python tests/fuzz/explore.py 240": "takes half an hour; tests/fuzz/test_finds.py tries the seeds",
     "PYTHONPATH=tests python tests/faults/kills.py 200": "two hundred kills; tests/faults/test_kills.py does a few",

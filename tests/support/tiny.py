@@ -44,6 +44,7 @@ SPECIAL = ["<|unk|>", "<|pad|>", "<|end|>", "<|bos|>", "<|user|>", "<|assistant|
 SIZES: dict[str, dict[str, Any]] = {
     "llama": {"num_key_value_heads": 2, "intermediate_size": 48},
     "qwen2": {"num_key_value_heads": 2, "intermediate_size": 48},
+    "mistral": {"num_key_value_heads": 2, "intermediate_size": 48},
     "gemma2": {"num_key_value_heads": 2, "intermediate_size": 48, "head_dim": 8, "sliding_window": 8},
     "gpt_neox": {"intermediate_size": 48},
     "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32, "dropout": 0.1},

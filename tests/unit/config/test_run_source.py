@@ -43,6 +43,8 @@ def test_the_presets_are_found_by_their_files() -> None:
         "dft",
         "irft",
         "nce",
+        "paper-1b",
+        "paper-7b",
         "quickstart",
         "quickstart-clean",
         "quickstart-rft",
