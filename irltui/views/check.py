@@ -192,7 +192,7 @@ def _habits(habits: Found, width: int) -> Iterator[Row]:
 
 def _cost(estimate: Found, plan: Found) -> Iterator[Row]:
     share, memory = estimate["trained"] / estimate["parameters"], estimate["memory"]
-    trained = "all trained" if share == 1 else f"{figure(share)} of them trained"
+    trained = "all trained" if share == 1 else f"{100 * share:.2g} % trained"
     yield [S(f"{compact(estimate['parameters'])} parameters, {trained}; {plan['outer_iterations']} outer iterations, "
              f"{plan['inner_steps']} inner steps")]  # fmt: skip
     where = f" of {bytes_(estimate['available'])} ({_s(estimate['device'])})" if "available" in estimate else ""
