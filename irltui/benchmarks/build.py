@@ -9,7 +9,6 @@ from irltui.errors import IrltuiError, TrainingError
 
 
 def build_benchmarks(specs: Mapping[str, BenchmarkSpec], context: BuildContext) -> dict[str, Benchmark]:
-    """Every benchmark, by name."""
     return {name: _build(name, spec, context) for name, spec in specs.items()}
 
 

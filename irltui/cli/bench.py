@@ -80,7 +80,6 @@ def bench(  # noqa: PLR0913 - an option each
 
 
 def _strengths(given: str, config: RunConfig, target: str, *, from_run: bool) -> tuple[float, ...]:
-    """The strengths."""
     found = _numbers("--strength", given, config.decoding.changed)
     own = [config.decoding.strength, *(spec.decoding.get("strength", 1.0) for spec in config.benchmarks.values())]
     if not from_run and any(value != 1 for value in (*found, *own)):

@@ -29,7 +29,6 @@ _TAIL = 4  # lines that are shown of a worker that failed
 
 
 def become(request: Request) -> NoReturn:
-    """Replace this process by the worker."""
     line = _line(_handed_over(request))
     os.execv(line[0], line)  # noqa: S606
 

@@ -42,5 +42,4 @@ def resolver(component: str) -> Callable[[Any, ValidationInfo], Any]:
 
 
 def in_one_line(error: PluginError) -> str:
-    """Message and hint."""
     return f"{error.message}. {error.hint}" if error.hint else error.message

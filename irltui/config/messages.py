@@ -89,7 +89,6 @@ def _line(keys: Keys, problems: list[Problem], merged: Merged, registry: Registr
 
 
 def described(problems: list[Problem]) -> str:
-    """What is wrong with one value."""
     match problems[0]["type"]:
         case "extra_forbidden":
             return "unknown key"

@@ -36,7 +36,6 @@ class OnRows(Request):
 
     @cached_property
     def folder(self) -> RunFolder:
-        """The run."""
         return open_run_folder(self.run)
 
     @cached_property

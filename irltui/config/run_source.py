@@ -61,7 +61,6 @@ def _file_layer(path: Path) -> Layer:
 
 
 def _run_layer(path: Path) -> Layer:
-    """The configuration in run.json with its recorded origins."""
     try:
         manifest = read_manifest(RunFolder(path.parent))
     except IrltuiError as error:

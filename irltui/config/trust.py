@@ -66,7 +66,6 @@ def trust_model(name: str, revision: str) -> None:
 
 
 def refuse_untrusted_model(name: str, revision: str) -> None:
-    """Refuse to run the code that a model brings."""
     for what, mark in _model_code(name, revision):
         if not is_trusted(mark):
             raise ModelError(

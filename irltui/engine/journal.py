@@ -79,7 +79,6 @@ class Journal:
         self.status(phase=phase, now=changed)
 
     def metrics(self, values: Mapping[str, float]) -> None:
-        """Write metrics of the position as it is."""
         position = self.position
         elapsed = round(self.elapsed(), 3)
         self._writer.write(Metrics(dict(values), position.step, position.t, position.k, position.tokens, elapsed))
@@ -108,7 +107,6 @@ class Journal:
             self.track(means, self.position.step)
 
     def status(self, *, now: bool = False, **fields: Any) -> None:
-        """Refresh status.json."""
         self._writer.status(
             now=now,
             state=State.RUNNING,
@@ -119,7 +117,6 @@ class Journal:
         )
 
     def system(self) -> None:
-        """Write what the process uses."""
         self.metrics({"memory/peak_bytes": float(peak_memory())})
 
 

@@ -114,7 +114,6 @@ def grid_plan(
 
 
 def create_run(path: Path, loaded: Loaded) -> RunFolder:
-    """A new run, with its configuration."""
     run = create_run_folder(path)
     write_manifest(run, new_manifest(loaded.config.model_dump(mode="json"), dict(loaded.origins)))
     return run

@@ -120,6 +120,5 @@ def death(returned: int, process: str = "the engine") -> tuple[str, str]:
 
 
 def console_tail(run: RunFolder) -> str:
-    """The last lines of the engine's output."""
     text = tail(run.console, _TAIL_BYTES).decode("utf-8", "replace")
     return "\n".join(safe(line, limit=400) for line in text.splitlines()[-_TAIL_LINES:] if line.strip())

@@ -62,7 +62,6 @@ class Job(BaseModel):
 
     @property
     def minutes(self) -> int:
-        """The time limit in minutes."""
         found = _TIME.fullmatch(self.time)
         days, *parts = found.groups() if found else (None, "0")
         numbers = [int(part) for part in parts if part is not None]
@@ -73,7 +72,6 @@ class Job(BaseModel):
 
     @property
     def tasks(self) -> int:
-        """Processes per node."""
         return max(1, self.gpus_per_node) if self.tasks_per_node == "auto" else self.tasks_per_node
 
     @property
@@ -84,7 +82,6 @@ class Job(BaseModel):
 
 
 def read_job(options: Sequence[str]) -> Job:
-    """The job that `--submit` options describe."""
     pairs = [(_own(key), equals, value) for key, equals, value in (option.partition("=") for option in options)]
     problems = [_problem(option, key, equals) for option, (key, equals, _) in zip(options, pairs, strict=True)]
     problems += _problems_of_values({key: value for key, _, value in pairs})
@@ -202,7 +199,6 @@ def _remember(cluster: str, runs: Mapping[str, RunFolder]) -> None:
 
 
 def executors_of(job: Job) -> Any:
-    """The class of submitit for the cluster."""
     try:
         import submitit
     except ImportError:

@@ -70,7 +70,6 @@ Derivation: TypeAlias = str | Choice | Parts | Cut
 
 
 def sample(tree: Derivation, rng: Random) -> str:
-    """Sample one text of the grammar."""
     if isinstance(tree, str):
         return tree
     if isinstance(tree, Parts):
@@ -274,7 +273,6 @@ class Quality:
 
 
 def check(prompt: str, answer: str) -> Quality:
-    """Check any text as an answer."""
     request = parse_prompt(prompt)
     sentences = [sentence.strip() for sentence in _SENTENCE.findall(answer)]
     words = set(_WORD.findall(answer))

@@ -151,7 +151,6 @@ def _strangers(run: RunFolder) -> list[tuple[Path, str]]:
 
 
 def open_run_folder(path: Path) -> RunFolder:
-    """An existing run."""
     run = RunFolder(path)
     if not run.manifest.is_file():
         holds_runs = any(is_run(below) for depth in ("*", "*/*") for below in path.glob(depth))

@@ -35,7 +35,6 @@ def read_inputs(run: RunFolder) -> dict[str, str]:
 
 
 def write_inputs(run: RunFolder, value: Mapping[str, str]) -> None:
-    """Write inputs.json."""
     try:
         replace_json(run.inputs, {**value, _SEAL: _seal(value)})
     except OSError as error:

@@ -35,7 +35,6 @@ def seal(folder: Path, name: str = SEAL, **about: Any) -> None:
 
 
 def is_sealed(folder: Path) -> bool:
-    """Whether there is a list of what belongs to it."""
     return (folder / SEAL).is_file()
 
 

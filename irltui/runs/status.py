@@ -112,7 +112,6 @@ def _is_alive(run: RunFolder, host: str, seen: float, *, has_written: bool) -> b
 
 
 def _plan_of(run: RunFolder) -> Path | None:
-    """The folder of the run's plan."""
     above = run.path.absolute().parents[:2]
     return next((folder for folder in above if (folder / PLAN_FILE).is_file()), None)
 

@@ -37,7 +37,6 @@ class _Cell:
 
 
 def main(request: BenchRequest) -> None:
-    """Run the benchmarks, and print each metric with its interval."""
     quiet_transformers()
     checked = recorded(request.config)
     cells = [_Cell(changes, {}) for changes in _ways(request)]

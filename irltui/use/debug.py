@@ -50,7 +50,6 @@ class Replay:
 
 
 def main(request: DebugRequest) -> None:
-    """Recompute a stored step."""
     quiet_transformers()
     kept = request.folder
     about = read_fault(kept)

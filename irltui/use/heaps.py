@@ -38,7 +38,6 @@ class Heaps:
 
 
 def two_heaps(rewards: Sequence[float]) -> Heaps | None:
-    """The two heaps of rewards, None if there are none."""
     values = np.sort(np.asarray(rewards, np.float64))
     spread = float(values.std()) if len(values) else 0.0
     if len(values) < 2 * FEWEST or not spread:

@@ -22,7 +22,6 @@ _REASONS = {
 
 
 def check_name(name: str) -> None:
-    """Refuse what is not a model's name."""
     try:
         validate_repo_id(name)
         is_name = name.count("/") == 1

@@ -29,7 +29,6 @@ class _Candidate:
 
 
 def main(asked: SampleRequest) -> None:
-    """Write answers to prompts into a file."""
     quiet_transformers()
     source = open_source(asked.config.data, prompts=True, named=asked.named)
     decoding = asked.config.decoding.model_dump(mode="json") | {"max_new_tokens": asked.config.max_new_tokens}

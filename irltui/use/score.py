@@ -23,7 +23,6 @@ _GROUP = 32  # rows scored and stored together, if a batch is no larger
 
 
 def main(asked: ScoreRequest) -> None:
-    """Write the scores of all rows into a file."""
     quiet_transformers()
     source = open_source(asked.config.data, named=asked.named)
     view = {"rank": asked.rank, "best_of_group": asked.best}

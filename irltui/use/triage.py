@@ -41,7 +41,6 @@ _TELLING_WORDS = 5  # shorter responses may well be the same
 
 
 def main(request: TriageRequest) -> None:
-    """Write the demonstrations into a file, the most suspicious first, over-long ones included."""
     quiet_transformers()
     trained_on_cut = request.config.data.overlong == "truncate"
     data = {**request.values["data"], "overlong": "truncate"}
@@ -85,7 +84,6 @@ class Suspect:
     reasons: tuple[str, ...]
 
     def line(self) -> dict[str, Any]:
-        """The row as written."""
         ranked = {} if self.rank is None else {"reward_rank": round(self.rank, 4)}
         about = {"row": self.row.number, "suspicion": round(self.suspicion, 4), "reasons": self.reasons}
         return {**about, **ranked, **self.row.line()}
