@@ -1,4 +1,4 @@
-"""The parts that a configuration stands for, made in one place for training, replay, export, scoring and benchmarks.
+"""Build the parts of a configuration, in one place for training, replay, export, scoring and benchmarks.
 
 `Assembly` has what every purpose shares, with the same seeds and options; `Parts` adds what training alone needs.
 """
@@ -29,9 +29,9 @@ from irltui.engine.faults import MicroBatch
 from irltui.engine.frozen import FrozenModels, no_poll
 from irltui.engine.guard import build_benchmarks, build_objective, build_reward, build_sampler, has_own, load_reward
 from irltui.engine.health import Setting
-from irltui.engine.lower_level import Lower, make_lower
 from irltui.engine.model_fit import check_ids, generation_cap
 from irltui.engine.plan import Plan, plan_of
+from irltui.engine.policy_steps import Lower, make_lower
 from irltui.engine.shared_sampler import SharedSampler
 from irltui.engine.start_policy import make_policy
 from irltui.engine.stepper import Stepper, make_optimizer
@@ -47,7 +47,7 @@ from irltui.samplers.guided import Guidance, GuidedSampler
 
 @dataclass(frozen=True)
 class Assembly:
-    """What a configuration makes of one policy; each part is built when it is first asked for."""
+    """The parts of a configuration over one policy; each is built when first used."""
 
     config: RunConfig
     policy: LanguageModelPolicy
@@ -170,7 +170,7 @@ def assemble(
 
 
 def assemble_at_start(config: RunConfig) -> Assembly:
-    """The parts over the policy as the run began, adapters included, for a checkpoint to be loaded into.
+    """The parts over the start policy, adapters included, for a checkpoint to be loaded into.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -183,7 +183,7 @@ def assemble_at_start(config: RunConfig) -> Assembly:
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that a run is made of.
+    """All parts of a run.
 
     `reward` is None if the objective has none; `lower` is there for RFT alone, whose `stepper` moves the reward.
     """
@@ -231,20 +231,20 @@ class Parts:
 
     @property
     def setting(self) -> Setting:
-        """By which figures are read."""
+        """How the adviser reads the metrics."""
         return Setting.of(self.config)
 
     @property
     def samples_seed(self) -> int:
-        """Of the fixed prompts: the same in every iteration, so that a change is the policy's."""
+        """The seed of the fixed prompts' answers, the same in every iteration."""
         return prompt_seed(self.config.seed, "samples")
 
     def iteration_seed(self, t: int) -> int:
-        """Of the generations of outer iteration t."""
+        """The seed of the generations of outer iteration t."""
         return prompt_seed(self.config.seed, f"generations {t}")
 
     def trained(self) -> Trained:
-        """What changes, as a checkpoint holds it."""
+        """The state that a checkpoint holds."""
         parameters = self.policy.trained()
         lower = self.lower.stepper.optimizer if self.lower is not None else None
         return Trained(parameters, self.stepper.optimizer, self.reward, lower)
@@ -257,7 +257,7 @@ def build(
     notice: Callable[[str], None],
     begun: float | None = None,
 ) -> Parts:
-    """Load data, tokenizer and model, and make every part; the data comes first, for its errors are cheap.
+    """Load data, tokenizer and model, and build every part; the data comes first, since its errors are cheap.
 
     Args:
         config: of the run.
@@ -316,7 +316,7 @@ def _stepper(
     plan: Plan,
     accelerator: Accelerator,
 ) -> Stepper:
-    """What moves in the inner steps: the policy, or a reward of its own.
+    """The optimizer of the inner steps, over the policy or over a reward of its own.
 
     Raises:
         PluginError: the reward learns, and has no parameters.
@@ -343,5 +343,5 @@ def _under_test(parts: Assembly, template: PromptTemplate) -> ModelUnderTest:
         rewards = RewardOfRun(parts.reward, policy, needs_reference=needs, batch=size, poll=poll)
     decoding, notice = parts.context.decoding, parts.context.notice
     return ModelUnderTest(
-        policy, parts.sampler, decoding, template, batch=size, poll=poll, rewards=rewards, notice=notice
+        policy, parts.sampler, decoding, template, batch=size, poll=poll, rewards_of=rewards, notice=notice
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from irltui.api import Decoding, Known, Prompt, PromptText, Reward, Sampler
@@ -22,68 +22,54 @@ class Rewards(Protocol):
         ...
 
 
+@dataclass
 class ModelUnderTest:
-    """`irltui.api.Model` over a policy, its sampler and its template.
+    """`irltui.api.Model` over a policy: `batch` responses per forward pass, and no rewards if none was learned."""
 
-    Args:
-        policy: the model.
-        sampler: draws its answers.
-        decoding: how.
-        template: makes ids of texts.
-        batch: responses a forward pass.
-        poll: called between two.
-        rewards: the learned reward, None if there is none.
-        notice: told once if prompts are so long that their answers must be shorter.
-    """
-
-    def __init__(  # noqa: PLR0913 - what a model under test consists of
-        self,
-        policy: LanguageModelPolicy,
-        sampler: Sampler,
-        decoding: Decoding,
-        template: PromptTemplate,
-        *,
-        batch: int,
-        poll: Callable[[], None],
-        rewards: Rewards | None = None,
-        notice: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        self._policy, self._sampler, self._decoding = policy, sampler, decoding
-        self._template, self._batch, self._poll, self._rewards = template, batch, poll, rewards
-        self._notice, self._told, self._limit = notice, False, context_of(policy)
+    policy: LanguageModelPolicy
+    sampler: Sampler
+    decoding: Decoding
+    template: PromptTemplate
+    batch: int
+    poll: Callable[[], None]
+    rewards_of: Rewards | None = None
+    notice: Callable[[str], None] = lambda _: None
+    _told: bool = False
 
     def decoded(self, sampler: Sampler, decoding: Decoding) -> ModelUnderTest:
         """The same model, whose answers are drawn otherwise."""
-        other = copy.copy(self)
-        other._sampler, other._decoding = sampler, decoding
-        return other
+        return replace(self, sampler=sampler, decoding=decoding)
+
+    @property
+    def _limit(self) -> int:
+        return context_of(self.policy)
 
     def generate(self, prompts: Sequence[PromptText]) -> Sequence[str]:
         """One answer per prompt, in order, drawn with the run's decoding.
 
         A prompt that leaves less of the model's context than decoding.max_new_tokens gets as many tokens as fit.
         """
-        asked = self._prompts(prompts)
+        asked = self._asked(prompts)
         self._check_lengths(asked, [1] * len(asked))
-        self._sampler.refresh()
-        generations, shorter = draw(self._sampler, asked, self._decoding, _SEED, self._limit)
+        self.sampler.refresh()
+        generations, shorter = draw(self.sampler, asked, self.decoding, _SEED, self._limit)
         if shorter and not self._told:
             self._told = True
-            self._notice(
+            self.notice(
                 f"{shorter} of {len(asked)} prompts of a benchmark leave less than decoding.max_new_tokens = "
-                f"{self._decoding.max_new_tokens} of the model's context ({self._limit} tokens): "
+                f"{self.decoding.max_new_tokens} of the model's context ({self._limit} tokens): "
                 "their answers may be shorter."
             )
-        return [self._policy.decode(generation.tokens) for generation in generations]
+        return [self.policy.decode(generation.tokens) for generation in generations]
 
     def log_probs(self, prompts: Sequence[PromptText], answers: Sequence[str]) -> Sequence[float]:
         """Log pi(answer | prompt) in nats, end-of-sequence included, in order."""
         asked, responses = self._pairs(prompts, answers)
-        return [sum(row) for row in score_all(self._policy, asked, responses, batch=2 * self._batch, poll=self._poll)]
+        return [sum(row) for row in score_all(self.policy, asked, responses, batch=2 * self.batch, poll=self.poll)]
 
     def token_counts(self, answers: Sequence[str]) -> Sequence[int]:
         """Tokens of each answer, end-of-sequence included, in order."""
-        return [len(self._template.response_ids(answer)) for answer in answers]
+        return [len(self.template.response_ids(answer)) for answer in answers]
 
     def rewards(self, prompts: Sequence[PromptText], answers: Sequence[str]) -> Sequence[float]:
         """The learned reward of each answer, in order.
@@ -91,21 +77,21 @@ class ModelUnderTest:
         Raises:
             ModelError: none was learned.
         """
-        if self._rewards is None:
+        if self.rewards_of is None:
             raise ModelError("this model has no learned reward", "Use a run that learned one.")
-        return self._rewards(*self._pairs(prompts, answers))
+        return self.rewards_of(*self._pairs(prompts, answers))
 
     def _pairs(
         self, prompts: Sequence[PromptText], answers: Sequence[str]
     ) -> tuple[list[Prompt], list[tuple[int, ...]]]:
-        pairs = [self._template.pair_ids(text, answer) for text, answer in zip(prompts, answers, strict=True)]
+        pairs = [self.template.pair_ids(text, answer) for text, answer in zip(prompts, answers, strict=True)]
         responses = [pair.response for pair in pairs]
         asked = [_prompt(i, text, pair.prompt) for i, (text, pair) in enumerate(zip(prompts, pairs, strict=True))]
         self._check_lengths(asked, list(map(len, responses)))
         return asked, responses
 
-    def _prompts(self, prompts: Sequence[PromptText]) -> list[Prompt]:
-        return [_prompt(i, text, self._template.prompt_ids(text)) for i, text in enumerate(prompts)]
+    def _asked(self, prompts: Sequence[PromptText]) -> list[Prompt]:
+        return [_prompt(i, text, self.template.prompt_ids(text)) for i, text in enumerate(prompts)]
 
     def _check_lengths(self, prompts: Sequence[Prompt], responses: Sequence[int]) -> None:
         limit = self._limit
@@ -118,36 +104,25 @@ class ModelUnderTest:
                 )
 
 
+@dataclass
 class RewardOfRun:
     """The reward as training has it now, as `Rewards`; one that needs a reference is measured against pi_0.
 
     Benchmarks ask about the same responses in every outer iteration, so pi_0 is asked once and remembered.
-
-    Args:
-        reward: the run's.
-        policy: its policy.
-        needs_reference: whether the reward reads log pi_ref.
-        batch: responses per forward pass.
-        poll: called between two.
     """
 
-    def __init__(
-        self,
-        reward: Reward,
-        policy: LanguageModelPolicy,
-        *,
-        needs_reference: bool,
-        batch: int,
-        poll: Callable[[], None],
-    ) -> None:
-        self._reward, self._policy, self._needs_reference = reward, policy, needs_reference
-        self._batch, self._poll = batch, poll
-        self._initial: dict[Any, list[float]] = {}  # (prompt ids, response ids) -> log pi_0 of each token
+    reward: Reward
+    policy: LanguageModelPolicy
+    needs_reference: bool
+    batch: int
+    poll: Callable[[], None]
+    _initial: dict[Any, list[float]] = field(default_factory=dict)
+    """(prompt ids, response ids) -> log pi_0 of each token."""
 
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]]) -> list[float]:
-        reference = self._reference(prompts, responses) if self._needs_reference else None
+        reference = self._reference(prompts, responses) if self.needs_reference else None
         scores = score_rewards(
-            self._reward, self._policy, prompts, responses, reference, batch=self._batch, poll=self._poll
+            self.reward, self.policy, prompts, responses, reference, batch=self.batch, poll=self.poll
         )
         return [score.total for score in scores]
 
@@ -155,8 +130,8 @@ class RewardOfRun:
         keys = [(prompt.tokens, tuple(response)) for prompt, response in zip(prompts, responses, strict=True)]
         if any(key not in self._initial for key in keys):  # then all of them: in the same batches as the policy's
             # No poll: with adapters, the answer to a `sample` command would be pi_0's.
-            with self._policy.initial() as initial:
-                rows = score_all(initial, prompts, responses, batch=self._batch)
+            with self.policy.initial() as initial:
+                rows = score_all(initial, prompts, responses, batch=self.batch)
             self._initial |= dict(zip(keys, rows, strict=True))
         return [self._initial[key] for key in keys]
 

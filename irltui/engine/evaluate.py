@@ -1,4 +1,4 @@
-"""What is looked at when an outer iteration ends: held-out numbers, samples to read, benchmarks."""
+"""Measurements at the end of an outer iteration: held-out metrics, samples to read, benchmarks."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ NO_REWARD = SampleReward(None, None)
 
 
 class Evaluator:
-    """Measures the policy as it is and writes what it finds."""
+    """Measures the policy as it is, and writes metrics and events."""
 
     def __init__(self, run: RunFolder, parts: Parts, journal: Journal) -> None:
         self._run, self._parts, self._journal = run, parts, journal
 
     def outer_iteration(self, t: int, current: Round | None) -> diagnostics.Values:
-        """Everything that is measured between two outer iterations; `t` is the one that ended, or -1.
+        """Measure everything at the end of outer iteration t (-1: before training).
 
         Returns:
             The metrics, and `gold/mean`, `gold/low`, `gold/high` if a benchmark has a gold metric (the first that has).
@@ -82,7 +82,7 @@ class Evaluator:
     def held_out_pairs(self, pairs: Sequence[Pair]) -> diagnostics.Values:
         """Logistic loss, gap and AUC of the reward on held-out pairs; equal pairs count, with gap zero.
 
-        Never interrupted: early stopping asks between a step and what is decided from it.
+        It never polls: early stopping must decide right after a step.
         """
         reward, size = self._parts.reward, self._parts.micro_batch
         if reward is None:
@@ -101,7 +101,7 @@ class Evaluator:
         return diagnostics.held_out_metrics(*np.array(ranks.gather(found)).T)
 
     def samples(self, t: int, initial: Past) -> diagnostics.Values:
-        """Answer the fixed prompts and write each as an event; for rft the mean reward of the answers."""
+        """Answer the fixed prompts, write each as an event, and return the mean reward of the answers for rft."""
         wanted = self._fixed()
         if not wanted:
             return {}
@@ -159,7 +159,7 @@ class Evaluator:
     def _rewards(
         self, wanted: Sequence[Demonstration], generations: Sequence[Generation], initial: Past
     ) -> list[SampleReward]:
-        """What the reward says of generations, measured against pi_0 if it needs a reference."""
+        """The reward of each generation, measured against pi_0 if it needs a reference."""
         parts, reward, reference = self._parts, self._parts.reward, None
         if reward is None:
             return [NO_REWARD] * len(wanted)
@@ -203,7 +203,7 @@ class Evaluator:
     def _distance_to_reference(
         self, t: int, to_initial: float, distance: Callable[[Past], float]
     ) -> diagnostics.Values:
-        """Of a mixed reference the mean of both distances, which differs from the KL by log Z(x) alone."""
+        """KL to pi_ref; for a mixed one the weighted mean of both KLs, which differs from it by log Z(x)."""
         rule = self._parts.config.reference
         if rule.kind == "fixed" or t == 0:
             return {"kl/reference": to_initial}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -109,174 +109,161 @@ def has_own(reward: Reward | None, method: Literal["losses", "penalty"]) -> bool
     return reward is not None and getattr(type(reward), method) is not getattr(Reward, method)
 
 
+@dataclass(frozen=True)
+class _Plugin:
+    """A plugin's part: its methods are called in time, and what they raise or return wrongly names it."""
+
+    part: Any
+    what: str
+    limit: TimeLimit
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        with _named(self.what, self.limit, method):
+            return getattr(self.part, method)(*arguments)
+
+    def each(self, method: str, *arguments: Any) -> Iterator[Any]:
+        """What an iterator gives, one at a time."""
+        given = iter(self.ask(method, *arguments))
+        while True:
+            with _named(self.what, self.limit, method):
+                one = next(given, None)
+            if one is None:
+                return
+            yield one
+
+    def broken(self, problem: str) -> TrainingError:
+        return _broken(self.what, problem)
+
+    def check(self, method: str, given: object, shape: Sequence[int]) -> Tensor:
+        """A tensor of this shape.
+
+        Raises:
+            TrainingError: it is none.
+        """
+        if not isinstance(given, Tensor):
+            raise self.broken(f"{method} gives a {type(given).__name__}, not a tensor")
+        if tuple(given.shape) != tuple(shape):
+            raise self.broken(f"{method} gives shape {tuple(given.shape)} where {tuple(shape)} is due")
+        return given
+
+
 class GuardedObjective(Objective):
     """A plugin's objective with its results checked; the engine checks that every loss is finite."""
 
     def __init__(self, inner: Objective, kind: str, limit: TimeLimit = FOR_EVER) -> None:
-        self._inner, self._what = inner, f"algorithm {kind!r}"
-        self._call = partial(_named, self._what, limit)
+        self._plugin = _Plugin(inner, f"algorithm {kind!r}", limit)
 
     def losses(self, batch: Batch) -> Tensor:
-        with self._call("losses"):
-            losses = self._inner.losses(batch)
-        self._check("losses", losses, batch)
+        losses = self._plugin.check("losses", self._plugin.ask("losses", batch), batch.weight.shape)
         if torch.is_grad_enabled() and not losses.requires_grad:
-            raise _broken(self._what, "losses has no gradient")
+            raise self._plugin.broken("losses has no gradient")
         return losses
 
     def metrics(self, batch: Batch) -> Mapping[str, Tensor]:
-        with self._call("metrics"):
-            found = dict(self._inner.metrics(batch))
-        for name, values in found.items():
-            self._check(f"metrics[{name!r}]", values, batch)
-        return found
+        found = dict(self._plugin.ask("metrics", batch))
+        return {
+            name: self._plugin.check(f"metrics[{name!r}]", values, batch.weight.shape) for name, values in found.items()
+        }
 
     def begin(self, t: int) -> None:
-        with self._call("begin"):
-            self._inner.begin(t)
-
-    def _check(self, method: str, given: object, batch: Batch) -> None:
-        if not isinstance(given, Tensor):
-            raise _broken(self._what, f"{method} gives a {type(given).__name__}, not a tensor")
-        if given.shape != batch.weight.shape:
-            raise _broken(
-                self._what, f"{method} gives shape {tuple(given.shape)} where {tuple(batch.weight.shape)} is due"
-            )
+        self._plugin.ask("begin", t)
 
 
 class GuardedReward(Reward):
     """A plugin's reward with its results checked."""
 
     def __init__(self, inner: Reward, kind: str, limit: TimeLimit = FOR_EVER) -> None:
-        self.inner, self._what = inner, f"reward {kind!r}"
-        self._call = partial(_named, self._what, limit)
+        self.inner, self._plugin = inner, _Plugin(inner, f"reward {kind!r}", limit)
         self.restarts = bool(inner.restarts)
 
     def score(self, responses: Responses) -> Tensor:
-        with self._call("score"):
-            score = self.inner.score(responses)
-        self._check("score", score, responses.input_ids.shape[:1], responses)
-        return score
+        return self._check("score", self._plugin.ask("score", responses), responses.input_ids.shape[:1], responses)
 
     def losses(self, batch: Batch) -> Tensor | None:
-        with self._call("losses"):
-            losses = self.inner.losses(batch)
-        if losses is not None:
-            self._check("losses", losses, batch.weight.shape, batch.responses)
-        return losses
+        losses = self._plugin.ask("losses", batch)
+        return None if losses is None else self._check("losses", losses, batch.weight.shape, batch.responses)
 
     def penalty(self, responses: Responses) -> Tensor | None:
-        with self._call("penalty"):
-            penalty = self.inner.penalty(responses)
-        if penalty is not None:
-            self._check("penalty", penalty, (len(responses.input_ids) // 2,), responses)
-        return penalty
+        penalty, pairs = self._plugin.ask("penalty", responses), len(responses.input_ids) // 2
+        return None if penalty is None else self._check("penalty", penalty, (pairs,), responses)
 
     def token_scores(self, responses: Responses) -> Tensor | None:
-        with self._call("token_scores"):
-            scores = self.inner.token_scores(responses)
-        if scores is not None:
-            self._check("token_scores", scores, responses.input_ids.shape, responses)
-        return scores
+        scores = self._plugin.ask("token_scores", responses)
+        return None if scores is None else self._check("token_scores", scores, responses.input_ids.shape, responses)
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        with self._call("parameters"):
-            return iter(list(self.inner.parameters()))
+        return self._plugin.each("parameters")
 
     def begin(self, t: int) -> None:
-        with self._call("begin"):
-            self.inner.begin(t)
+        self._plugin.ask("begin", t)
 
     def gathered(self) -> AbstractContextManager[None]:
-        with self._call("gathered"):
-            return self.inner.gathered()
+        return self._plugin.ask("gathered")
 
     def save(self, folder: Path) -> None:
-        with self._call("save"):
-            self.inner.save(folder)
+        self._plugin.ask("save", folder)
 
     def load(self, folder: Path) -> None:
-        with self._call("load"):
-            self.inner.load(folder)
+        self._plugin.ask("load", folder)
 
     def export(self, folder: Path) -> None:
-        with self._call("export"):
-            self.inner.export(folder)
+        self._plugin.ask("export", folder)
 
-    def _check(self, method: str, given: object, shape: Sequence[int], responses: Responses) -> None:
-        if not isinstance(given, Tensor):
-            raise _broken(self._what, f"{method} gives a {type(given).__name__}, not a tensor")
-        if tuple(given.shape) != tuple(shape):
-            raise _broken(self._what, f"{method} gives shape {tuple(given.shape)} where {tuple(shape)} is due")
-        if given.dtype != torch.float32 or given.device != responses.input_ids.device:
+    def _check(self, method: str, given: object, shape: Sequence[int], responses: Responses) -> Tensor:
+        found, what = self._plugin.check(method, given, shape), self._plugin.what
+        if found.dtype != torch.float32 or found.device != responses.input_ids.device:
             due = f"torch.float32 on {responses.input_ids.device}"
-            raise _broken(self._what, f"{method} gives {given.dtype} on {given.device} where {due} is due")
-        if not bool(given.isfinite().all()):
-            row = int((~given.isfinite()).nonzero()[0, 0])
-            raise NotFiniteError(f"{self._what}: {method} is not finite in row {row}", _hint(self._what))
+            raise self._plugin.broken(f"{method} gives {found.dtype} on {found.device} where {due} is due")
+        if not bool(found.isfinite().all()):
+            row = int((~found.isfinite()).nonzero()[0, 0])
+            raise NotFiniteError(f"{what}: {method} is not finite in row {row}", _hint(what))
+        return found
 
 
 class GuardedSampler(Sampler):
     """A plugin's sampler that must answer every prompt once; the engine checks every generation."""
 
     def __init__(self, inner: Sampler, kind: str, limit: TimeLimit = FOR_EVER) -> None:
-        self._inner, self._what = inner, f"sampler {kind!r}"
-        self._call = partial(_named, self._what, limit)
-        self.group = inner.group
+        self._plugin, self.group = _Plugin(inner, f"sampler {kind!r}", limit), inner.group
         if not isinstance(self.group, int) or self.group < 1:
-            raise _broken(self._what, f"group is {self.group!r}, not a positive integer")
+            raise self._plugin.broken(f"group is {self.group!r}, not a positive integer")
 
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:
         missing = {prompt.id for prompt in prompts}
-        with self._call("sample"):
-            drawn = iter(self._inner.sample(prompts, decoding, seed))
-        while True:
-            with self._call("sample"):
-                generation = next(drawn, None)
-            if generation is None:
-                break
+        for generation in self._plugin.each("sample", prompts, decoding, seed):
             if not isinstance(generation, Generation):
-                raise _broken(self._what, f"a {type(generation).__name__} is not a Generation")
+                raise self._plugin.broken(f"a {type(generation).__name__} is not a Generation")
             if generation.prompt_id not in missing:
-                raise _broken(self._what, f"prompt {generation.prompt_id!r} was not requested, or is answered twice")
+                raise self._plugin.broken(f"prompt {generation.prompt_id!r} was not requested, or is answered twice")
             missing.remove(generation.prompt_id)
             yield generation
         if missing:
-            raise _broken(self._what, f"{len(missing)} of {len(prompts)} prompts are not answered")
+            raise self._plugin.broken(f"{len(missing)} of {len(prompts)} prompts are not answered")
 
     def refresh(self) -> None:
-        with self._call("refresh"):
-            self._inner.refresh()
+        self._plugin.ask("refresh")
 
 
 class GuardedUpdate(PolicyUpdate):
     """A plugin's policy step; the engine checks the order of its steps."""
 
     def __init__(self, inner: PolicyUpdate, kind: str, limit: TimeLimit = FOR_EVER) -> None:
-        self._inner, self._what = inner, f"update {kind!r}"
-        self._call = partial(_named, self._what, limit)
+        self._plugin = _Plugin(inner, f"update {kind!r}", limit)
 
     def steps(self, prompts: int) -> int:
-        with self._call("steps"):
-            steps = self._inner.steps(prompts)
+        steps = self._plugin.ask("steps", prompts)
         if not isinstance(steps, int) or steps < 1:
-            raise _broken(self._what, f"steps({prompts}) is {steps!r}, not a positive integer")
+            raise self._plugin.broken(f"steps({prompts}) is {steps!r}, not a positive integer")
         return steps
 
     def losses(
         self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int, start: int
     ) -> Iterator[PolicyStep]:
-        with self._call("losses"):
-            steps = iter(self._inner.losses(reward, sampler, prompts, t, start))
-        while True:
-            with self._call("losses"):
-                step = next(steps, None)
-            if step is None:
-                return
+        for step in self._plugin.each("losses", reward, sampler, prompts, t, start):
             if not isinstance(step, PolicyStep):
-                raise _broken(self._what, f"a {type(step).__name__} is not a PolicyStep")
+                raise self._plugin.broken(f"a {type(step).__name__} is not a PolicyStep")
             if not isinstance(step.loss, Tensor) or step.loss.shape != () or not step.loss.requires_grad:
-                raise _broken(self._what, f"the loss of step {step.s} is not a scalar with a gradient")
+                raise self._plugin.broken(f"the loss of step {step.s} is not a scalar with a gradient")
             # It knows of no ranks: each computes all of the loss, and their gradients are added up.
             yield replace(step, loss=step.loss / ranks.count())
 
@@ -285,13 +272,13 @@ class TimedBenchmark(Benchmark):
     """A plugin's benchmark with a time limit from one score to the next."""
 
     def __init__(self, inner: Benchmark, kind: str, limit: TimeLimit) -> None:
-        self._inner, self._what, self._limit = inner, f"benchmark {kind!r}", limit
+        self._inner, self._time = inner, partial(_in_time, f"benchmark {kind!r}", limit, "evaluate")
 
     def evaluate(self, model: Model) -> Iterator[Score]:
-        with _in_time(self._what, self._limit, "evaluate"):
+        with self._time():
             scores = iter(self._inner.evaluate(model))
         while True:
-            with _in_time(self._what, self._limit, "evaluate"):
+            with self._time():
                 score = next(scores, None)
             if score is None:
                 return

@@ -1,7 +1,7 @@
-"""The sampling and reference phases: from demonstrations to pairs, once an outer iteration.
+"""The sampling and reference phases, once per outer iteration: from demonstrations to pairs.
 
-Everything drawn or scored is stored at once (samples/), in groups whose composition depends on the plan alone:
-a resumed run draws what is missing and gets the numbers it would have got.
+Generations and scores are stored as they are made (samples/), in groups that depend on the plan alone: a resumed run
+samples what is missing and gets the same numbers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SCORE_GROUP = 64  # pairs scored between two writes of reference log-probabiliti
 
 
 class Rounds:
-    """Draws and scores one outer iteration after another."""
+    """Samples and scores the pairs of one outer iteration after another."""
 
     def __init__(self, run: RunFolder, parts: Parts, journal: Journal) -> None:
         self._run, self._parts, self._journal = run, parts, journal
@@ -52,17 +52,17 @@ class Rounds:
             pack_before(run.samples, journal.position.t)
 
     def end(self, t: int) -> None:
-        """Iteration t is over, and a checkpoint says so: what it has drawn is compressed."""
+        """Compress the samples of iteration t, which is over."""
         if ranks.is_first():
             pack_iteration(self._run.samples, t)
 
     def begin(self, t: int, *, announce: bool) -> Round:
-        """The round of iteration t, drawn by the policy as it is; `announce` writes its metrics.
+        """The round of iteration t, sampled from the policy as it is; `announce` writes its metrics.
 
         Raises:
             TrainingError: the sampler broke its contract, or every generation equals its demonstration.
-            RunFolderError: generations are gone, and so is the policy that drew them.
-            Stop: the run is to end; what is drawn is stored.
+            RunFolderError: generations are missing, and the weights that sampled them no longer exist.
+            Stop: the run was told to end; what was sampled is stored.
         """
         parts = self._parts
         indices = self._learned(t)
@@ -88,11 +88,11 @@ class Rounds:
         return current
 
     def _learned(self, t: int) -> list[int]:
-        """Demonstrations of iteration t that need a generation: none if the reward is given and learns from no pair."""
+        """Demonstrations of iteration t that need generations: none if the reward does not learn."""
         return self._parts.plan.demonstrations(t) if self._parts.plan.learns else []
 
     def _asked(self, indices: Sequence[int]) -> list[Demonstration]:
-        """Training demonstrations, each as often as it gets a generation; only the ids of their prompts differ."""
+        """Training demonstrations, one copy per generation; copies differ in the ids of their prompts."""
         train, draws = self._parts.data.train, self._parts.config.objective.draws
         return [_copy(train[i], j) for i in indices for j in range(draws)]
 
@@ -109,15 +109,15 @@ class Rounds:
         return dict(zip(indices, self._groups(store, asked), strict=True))
 
     def _has_moved(self, t: int) -> bool:
-        """Whether the policy is not the one any more that iteration t draws from."""
+        """Whether the policy has changed since iteration t began."""
         position = self._journal.position
         return position.t == t and bool(position.s or (position.k and self._parts.lower is None))
 
     def _require(self, store: SampleStore, demonstrations: Sequence[Demonstration], t: int) -> None:
-        """Refuse an iteration that has lost pairs: the policy as it is would draw others.
+        """Refuse an iteration with missing pairs, since the policy has changed since it sampled them.
 
         Raises:
-            RunFolderError: there is one without generation or reference.
+            RunFolderError: a pair has no generation or reference score.
         """
         ids = [demonstration.prompt.id for demonstration in demonstrations]
         scored = store.reference if self._needs_reference else store.generations
@@ -127,7 +127,7 @@ class Rounds:
                 f"{self._run.samples}: {len(lost)} of {len(ids)} pairs of outer iteration {t + 1} are missing, and the "
                 "weights that generated them no longer exist",
                 f"Put the files {iteration_name(t)}.* back; or delete the checkpoints behind {place} (if it is not "
-                "there, all of them), and --resume draws them again.",
+                "there, all of them), and --resume samples them again.",
             )
 
     def batches(self, t: int, k: int, current: Round) -> Iterator[list[Batch]]:
@@ -196,7 +196,7 @@ class Rounds:
             journal.metrics({"speed/generated_tokens_per_second": tokens / (time.monotonic() - began)})
 
     def _draw(self, prompts: Sequence[Prompt], t: int, done: int, total: int) -> list[Generation]:
-        """One group, checked against the sampler's contract; `done` of `total` came before it."""
+        """Generations for one group of prompts, checked against the sampler's contract."""
         parts = self._parts
         generations: list[Generation] = []
         for generation in parts.sampler.sample(prompts, parts.decoding, parts.iteration_seed(t)):
@@ -219,10 +219,9 @@ class Rounds:
     # -- reference ---------------------------------------------------------------------------
 
     def _score_reference(self, store: SampleStore, wanted: Sequence[Demonstration]) -> None:
-        """Log pi_ref of both sides of every pair, once, over the exact ids; and how sampler and trainer agree.
+        """Score both sides of every pair under pi_ref, once, and measure how sampler and trainer agree.
 
-        A fixed reference says nothing of that, so the first pairs are scored under the policy for its sake. A reward
-        that needs no reference gets no more than these.
+        The policy itself scores the first pairs for that comparison, also where the reward needs no reference.
         """
         parts, journal = self._parts, self._journal
         rule, needs_reference = parts.config.reference, self._needs_reference
@@ -307,7 +306,7 @@ class Rounds:
 
 
 def _copy(demonstration: Demonstration, j: int) -> Demonstration:
-    """The demonstration to draw generation j for; generations are drawn and stored by their prompt's id."""
+    """The demonstration with the prompt id of generation j, by which that is sampled and stored."""
     if not j:
         return demonstration
     prompt = demonstration.prompt
@@ -322,7 +321,7 @@ def _pairs(store: SampleStore, demonstrations: Sequence[Demonstration]) -> list[
 def _with_agreement(
     scores: Iterable[ReferenceScore], generations: Sequence[Generation], current: list[list[float]] | None
 ) -> Iterator[ReferenceScore]:
-    """The scores with what the trainer says of the generations, the second half of `current`, if it does."""
+    """Add the disagreement of sampler and trainer; the generations are the second half of `current`."""
     if current is None:
         yield from scores
         return
@@ -332,7 +331,7 @@ def _with_agreement(
 
 
 def _agreement(store: SampleStore) -> diagnostics.Values:
-    """Of all generations that the trainer scored too; stored, so that an interruption does not lose it."""
+    """Agreement metrics over all generations that the trainer scored."""
     known = [
         Disagreement(len(store.generations[name].tokens), score.logp_error, score.logp_error_max)
         for name, score in store.reference.items()
@@ -346,7 +345,7 @@ def _ids(pairs: Sequence[Pair]) -> list[tuple[Sequence[int], Sequence[int]]]:
 
 
 def generation_problem(generation: Generation, policy: LanguageModelPolicy, cap: int) -> str:
-    """What breaks the sampler's contract in a generation, "" if nothing does."""
+    """How a generation breaks the sampler's contract, "" if it does not."""
     tokens, size = generation.tokens, policy.vocabulary
     if not 0 < len(tokens) <= cap:
         return f"{len(tokens)} tokens (1 to {cap} are allowed)"

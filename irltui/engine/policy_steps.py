@@ -1,4 +1,4 @@
-"""The policy steps of one outer iteration: RFT's lower level, from where it stands to its end.
+"""The lower level of RFT: the policy steps of an outer iteration, with an optimizer of their own.
 
 Knows no algorithm: the update says what the losses are, here the policy moves.
 """
@@ -7,30 +7,78 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from irltui.api import Batch, PolicyStep
+from torch import Tensor
+
+from irltui.api import Batch, BuildContext, LowerLevel, PolicyStep, PolicyUpdate
+from irltui.config.schema import RunConfig
 from irltui.distributed import ranks
-from irltui.engine.assemble import Parts
 from irltui.engine.diagnostics import Values
 from irltui.engine.faults import keep_step
+from irltui.engine.guard import build_update
 from irltui.engine.health import alerts
 from irltui.engine.journal import Journal
-from irltui.engine.lower_level import Lower
+from irltui.engine.plan import Plan
+from irltui.engine.stepper import Stepper, make_optimizer
+from irltui.engine.timelimit import TimeLimit
 from irltui.engine.told import means
 from irltui.errors import NotFiniteError, TrainingError
+from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.events import Phase
 from irltui.runs.folder import RunFolder
 
+if TYPE_CHECKING:
+    from irltui.engine.assemble import Parts
+
+
+@dataclass(frozen=True)
+class Lower:
+    """What moves the policy, and by which plan."""
+
+    update: PolicyUpdate
+    stepper: Stepper
+    steps_before: tuple[int, ...]
+    """Policy steps before each outer iteration, and behind the last one those of the run."""
+
+    @property
+    def total_steps(self) -> int:
+        """Of the run."""
+        return self.steps_before[-1]
+
+    def steps(self, t: int) -> int:
+        """Of outer iteration t."""
+        return self.steps_before[t + 1] - self.steps_before[t]
+
+
+def make_lower(
+    config: RunConfig,
+    context: BuildContext,
+    plan: Plan,
+    folder: Path,
+    backward: Callable[[Tensor], Any],
+    limit: TimeLimit,
+) -> Lower:
+    """The lower level of a run, which keeps what it samples in `folder`; `backward` is accelerate's."""
+    policy, reference = context.policy, context.initial
+    assert reference is not None  # noqa: S101 - every assembly has one
+    level = LowerLevel(config.reward.beta, reference, folder)
+    update = build_update(config.update, replace(context, lower=level), limit)
+    counts = (
+        update.steps(len(plan.demonstrations(t)) + len(plan.more_prompts(t))) for t in range(plan.outer_iterations)
+    )
+    steps_before = (0, *accumulate(counts))
+    optimizer = make_optimizer(config.optimizer, policy.parameters())
+    together = isinstance(policy, LanguageModelPolicy) and policy.sharding is not None
+    stepper = Stepper(optimizer, config.optimizer, steps_before[-1], backward, together=together)
+    return Lower(update, stepper, steps_before)
+
 
 class Improver:
-    """Takes the policy steps.
-
-    Args:
-        run: the folder, where a step that fails is kept.
-        parts: with a lower level.
-        journal: for metrics, and the position.
-        save: saves a checkpoint for a reason.
-    """
+    """Takes the policy steps; keeps one that fails in `run`, and saves checkpoints by `save`, which gets a reason."""
 
     def __init__(self, run: RunFolder, parts: Parts, journal: Journal, save: Callable[[str], str]) -> None:
         self._run, self._parts, self._journal, self._save = run, parts, journal, save
@@ -93,11 +141,11 @@ class Improver:
         parts.poll()
 
     def _keep(self, batches: Sequence[Batch], error: NotFiniteError) -> None:
-        """Keep a step that failed for replay, and say where it is."""
+        """Store a failed step for replay, and name its folder in the error."""
         trained, position = self._parts.trained(), self._journal.position
         folder = keep_step(self._run, trained, position, batches, error, is_policy_step=True)
         if folder:
-            error.hint += f" To look at its batch: irltui debug batch {folder}"
+            error.hint += f" Inspect its batch: irltui debug batch {folder}"
 
     def _check(self, step: PolicyStep, steps: int) -> None:
         if step.s != self._journal.position.s or step.s >= steps:

@@ -1,4 +1,4 @@
-"""One run from its configuration to its result: the order of the phases, and what happens between two steps."""
+"""Train a run to the end of its plan: the order of the phases, and what happens between two steps."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SLOW_DISK = 1e8  # bytes per second that a checkpoint is expected to take before
 
 
 class Drive:
-    """Consumes the steps of an algorithm and owns everything around them."""
+    """Takes the steps of the objective, and measures, reports and saves between them."""
 
     def __init__(self, run: RunFolder, parts: Parts, journal: Journal, safepoint: SafePoint) -> None:
         self._run, self._parts, self._journal, self._safepoint = run, parts, journal, safepoint
@@ -55,8 +55,8 @@ class Drive:
         """Train from the position to the plan's end, then export.
 
         Raises:
-            IrltuiError: training cannot go on.
-            Stop: the run is to end here.
+            IrltuiError: training cannot continue.
+            Stop: the run was told to end.
         """
         position = self._position
         if self._parts.config.evaluation.before_training and not position.measured_before:
@@ -75,7 +75,7 @@ class Drive:
         export(self._run, self._parts)
 
     def _train(self) -> None:
-        """All steps from the position on."""
+        """Take all steps from the position on."""
         pending = Pending()
         for step in self._steps(Start(self._position.t, self._position.k, self._position.begun)):
             if not pending.is_skipped:
@@ -88,13 +88,13 @@ class Drive:
                 pending = Pending()
 
     def _kept(self, pending: Pending, error: NotFiniteError) -> str:
-        """Keep a step that failed for replay; why, and where it is.
+        """Store a failed step for replay and return the reason, with its folder.
 
         Raises:
-            NotFiniteError: it again, where the configuration allows no more of them.
+            NotFiniteError: the configuration allows no further skipped step.
         """
         folder = keep_step(self._run, self._parts.trained(), self._position, pending.batches, error)
-        look = f" Look at what it met: irltui debug batch {folder}" if folder else ""
+        look = f" Inspect its batch: irltui debug batch {folder}" if folder else ""
         skipped, most = self._position.skipped, self._parts.config.loop.max_nonfinite_steps
         if skipped >= most:
             error.hint += look
@@ -102,10 +102,10 @@ class Drive:
         return f"{error.message} ({skipped + 1} of at most {most}).{look}"
 
     def _go_on_with_less(self, error: RuntimeError) -> bool:
-        """Whether the failed step may be tried again with half the micro-batch: memory ran out in it.
+        """Halve the micro-batch if a step ran out of memory, and return whether to try it again.
 
         Raises:
-            TrainingError: memory ran out, and less than this cannot be done.
+            TrainingError: memory ran out, and the micro-batch cannot be halved.
         """
         parts, before = self._parts, self._parts.micro_batch
         if not should_reduce_batch_size(error):
@@ -113,7 +113,7 @@ class Drive:
         parts.stepper.optimizer.zero_grad(set_to_none=True)
         parts.policy.moved()
         phase = Phase.UPDATE if self._in_inner_loop else self._journal.current_phase
-        # Ranks agree on no other size in the midst of a step: theirs differ in what they met.
+        # Ranks cannot agree on another size in the middle of a step.
         if not self._in_inner_loop or ranks.count() > 1 or not parts.forward.halve():
             raise TrainingError(
                 f"out of memory in phase {phase}, micro-batch {before}",
@@ -155,7 +155,7 @@ class Drive:
         self._position.begun = True
 
     def _generate(self, t: int, k: int) -> Iterator[list[Batch]]:
-        """Sample and score once, then the batches of the inner loop."""
+        """Sample and score once, then yield the batches of the inner loop."""
         self._in_inner_loop = False
         is_new = self._round is None or self._round.t != t  # not so after memory ran out in the first step
         self._round = self._rounds.begin(t, announce=k == 0 and self._position.s == 0 and is_new)
@@ -170,7 +170,7 @@ class Drive:
         self._stepped_at = time.monotonic()
 
     def _demonstrate(self, t: int, k: int) -> Iterator[list[Batch]]:
-        """The same batches without generations."""
+        """Yield batches of demonstrations without generations."""
         parts = self._parts
         self._begin_steps(t, k)
         for batch in parts.plan.batches(t, k):
@@ -211,7 +211,7 @@ class Drive:
         parts.poll()
 
     def _step_taken(self, planned: int, pending: Pending, sums: Sums) -> diagnostics.Values:
-        """Move the weights, unless a rank has met what is not finite; the step's metrics. Collective."""
+        """Move the weights, unless a rank met NaN or infinity, and return the step's metrics. Collective."""
         parts = self._parts
         values: diagnostics.Values = {}
         if not sums.skipped:
@@ -230,7 +230,7 @@ class Drive:
         return values
 
     def _skip(self, why: str) -> diagnostics.Values:
-        """Leave the weights as they are."""
+        """Count a skipped step; the weights stay as they are."""
         position = self._position
         position.skipped += 1
         self._parts.stepper.optimizer.zero_grad(set_to_none=True)
@@ -249,7 +249,7 @@ class Drive:
             self._journal.alert("early_stop", f"Inner loop {position.t + 1} ends at step {position.k}: {reason}.")
 
     def _improve(self, t: int) -> None:
-        """The reward of outer iteration t has learned: the policy follows, then the iteration ends."""
+        """Take the policy steps of outer iteration t, if the objective has them, and end the iteration."""
         self._in_inner_loop = False
         if self._parts.lower is not None:
             Improver(self._run, self._parts, self._journal, self.save).improve(t, self._parts.lower)
@@ -257,7 +257,7 @@ class Drive:
         self._finish(t)
 
     def _finish(self, t: int) -> None:
-        """Outer iteration t has learned: measure, remember the best, save."""
+        """End outer iteration t: evaluate it, note whether it is the best, save a checkpoint."""
         self._in_inner_loop = False
         position, evaluates = self._position, self._parts.evaluates(t)
         values = self._evaluator.outer_iteration(t, self._round) if evaluates else {}
@@ -277,7 +277,7 @@ class Drive:
         self._parts.poll()
 
     def _remember(self, iteration: int, values: diagnostics.Values) -> None:
-        """Keep what an outer iteration ended with (0: before training), as far as JSON can."""
+        """Keep the finite metrics at the end of an outer iteration (0: before training) for the adviser."""
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         self._position.ended = [*still_matter(self._position.ended), {"iteration": iteration, **finite}]
 

@@ -38,7 +38,7 @@ def _model(case: Case) -> ModelUnderTest:
         PromptTemplate(policy.tokenizer, policy.eos_ids),
         batch=_BATCH,
         poll=context.poll,
-        rewards=RewardOfRun(reward, policy, needs_reference=True, batch=_BATCH, poll=context.poll),
+        rewards_of=RewardOfRun(reward, policy, needs_reference=True, batch=_BATCH, poll=context.poll),
     )
 
 

@@ -89,7 +89,7 @@ def _model(config: RunConfig, run: Path | None, *, beside_start: bool) -> tuple[
         template,
         batch=size,
         poll=parts.context.poll,
-        rewards=rewards,
+        rewards_of=rewards,
         notice=talk,
     )
     return model, parts

@@ -33,6 +33,15 @@ RUNS: dict[str, Change] = {
     "sft": {"algorithm": "sft"},
     "irft": {},
     "irft, lora": {"adapter": {"kind": "lora", "rank": 2, "dropout": 0.1}, "reference": {"kind": "fixed"}},
+    "dft with an anchor": {"algorithm": "dft", "objective": {"anchor": 0.1}},
+    "nce": {"algorithm": "nce", "objective": {"generations": 2}},
+    "few": {
+        "algorithm": "few",
+        "objective": {"generations": 2},
+        "reference": {"kind": "fixed"},
+        "loop": {"passes": 2, "outer_iterations": 1, "inner_steps": 3, "batch": 4},
+    },
+    "distill": {"algorithm": "distill", "loop": {"outer_iterations": 2, "batch": 4}},
     "rft": rft({"update": {"kind": "rloo", "steps": 3}}),
     "rft, boltzmann": rft({"update": {"kind": "boltzmann", "steps": 3}, "reward": {"history": "all"}}),
 }
@@ -59,6 +68,8 @@ def whole(root: Path, name: str) -> Whole:
         folder(inputs / "model")
         demonstrations(inputs / "demos.jsonl", 16)
     values = config(inputs / "model", inputs / "demos.jsonl", {**COMMON, **RUNS[name]})
+    if name == "distill":
+        values["objective"] = {"start": str(folder(inputs / "start", "qwen2"))}
     run = prepare(root / f"{name} whole", values)
     counted = root / f"{name}.calls"
     began = time.monotonic()

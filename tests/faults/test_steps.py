@@ -146,7 +146,7 @@ def test_a_step_that_is_not_finite_is_skipped_counted_and_kept_if_that_is_allowe
     (alert,) = events(run, Kind.ALERT, where=lambda event: event.code == "not_finite")
     (kept,) = run.faults.iterdir()
     assert "is skipped: the" in alert.text
-    assert alert.text.endswith(f"(1 of at most 1). Look at what it met: irltui debug batch {kept}")
+    assert alert.text.endswith(f"(1 of at most 1). Inspect its batch: irltui debug batch {kept}")
     skipped = events(run, Kind.METRICS, where=lambda event: "train/skipped" in event.values)
     assert [event.values for event in skipped] == [{"train/skipped": 1.0}]
     steps = [events(each, Kind.METRICS)[-1].step for each in (run, expected)]
