@@ -111,6 +111,8 @@ class RewardSpec(Spec):
     reads_rows: ClassVar[bool] = False
     """Whether `score` needs demonstrations or columns of the data, which prompts from elsewhere may lack: `irltui
     sample` then gives a single answer without its reward."""
+    needs_demonstration: ClassVar[bool] = False
+    """Whether a response can be scored only beside the demonstration of its prompt, so not on `data.prompts`."""
     implicit: ClassVar[bool] = False
     """True if the policy itself is the reward's only parameter, so that there is no policy step."""
     learns: ClassVar[bool] = True

@@ -292,6 +292,11 @@ class RunConfig(Section):
             raise ValueError(f"reference.kind = {self.reference.kind!r} does not go with {name}: {reason}")
 
     def _check_policy_steps(self) -> None:
+        if self.data.prompts and self.reward.needs_demonstration:
+            raise ValueError(
+                f"data.prompts have no demonstrations, which reward.kind = {self.reward.kind!r} compares with: "
+                "leave them out, or take another reward"
+            )
         if self.loss.kind == "sigmoid_norm":
             raise ValueError(
                 "loss.kind = 'sigmoid_norm' divides log-ratios by length, but the reward of rft is not a log-ratio: "

@@ -104,6 +104,7 @@ class Similarity(RewardSpec):
     learns = False
     needs_reference = False
     reads_rows = True
+    needs_demonstration = True
     paths = ("model",)
     measure: Literal["rouge_l", "hidden"] = "rouge_l"
     """rouge_l: words in common, in order (F1); hidden: cosine of a frozen model's states at the last token."""

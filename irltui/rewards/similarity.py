@@ -78,8 +78,7 @@ def build_similarity(spec: Similarity, context: BuildContext) -> Reward:
     section = model_section(spec.model, context.model)
     check_same_tokens(load_tokenizer(section), context.policy.tokenizer, f"reward.model: {spec.model}")
     model = load_model(section).requires_grad_(requires_grad=False).eval()
-    device = next(iter(context.policy.parameters())).device
-    return HiddenStates(model.to(device), context.policy, spec.depths)
+    return HiddenStates(model.to(context.policy.device), context.policy, spec.depths)
 
 
 def demonstrations(responses: Responses) -> list[Demonstration]:
@@ -93,7 +92,7 @@ def demonstrations(responses: Responses) -> list[Demonstration]:
         if demonstration is None:
             raise DataError(
                 f'reward.kind = "similarity": {row.id} ({row.prompt[:40]!r}) has no demonstration to compare with',
-                "Only prompts of the demonstrations can be scored: leave out data.prompts, or take another reward.",
+                "Only responses to prompts of the demonstrations can be scored.",
             )
     return [demonstration for demonstration in found if demonstration is not None]
 

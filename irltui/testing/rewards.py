@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from irltui.api import Reward, RewardSpec
-from irltui.engine.guard import GuardedReward, build_part
+from irltui.api import Batch, Reward, RewardSpec
+from irltui.engine.guard import GuardedReward, build_part, has_own
 from irltui.testing.case import Case, close, require
 
 _MOVE = 0.1  # length of the step that a reward takes before it is checked
@@ -91,6 +91,34 @@ def token_scores_sum_to_the_score(case: Case) -> None:
     require(close(parts.sum(-1), _scores(case, reward)), "token scores do not sum to the score")
 
 
+def own_loss_is_sound(case: Case) -> None:
+    """A loss of its own, if there is one, depends on neither padding nor batch, and its gradient lowers it."""
+    reward = _trained(case)
+    if not has_own(reward, "losses"):
+        return
+    whole = _own_losses(case, reward)
+    require(close(_own_losses(case, reward, padding=9), whole), "its loss changes with padding")
+    alone = torch.cat([_own_losses(case, reward, [i]) for i in range(len(whole))])
+    require(close(alone, whole), "a demonstration alone has another loss than among others")
+    whole.mean().backward()
+    with torch.no_grad():
+        for parameter in reward.parameters():
+            if parameter.grad is not None:
+                parameter.sub_(1e-3 * parameter.grad)
+        require(_own_losses(case, reward).mean() < whole.mean(), "a small step against its gradient does not lower it")
+
+
+def _own_losses(case: Case, reward: Reward, rows: list[int] | None = None, *, padding: int = 0) -> Tensor:
+    """Of the first half of the demonstrations, against the second half as generations."""
+    half = len(case.demonstrations) // 2
+    rows = list(range(half)) if rows is None else rows
+    responses = case.responses([*rows, *(i + half for i in rows)], padding=padding)
+    losses = reward.losses(Batch(responses, torch.ones(len(rows)), policy=case.policy, reward=reward))
+    require(losses is not None, "losses gives None although the reward has such a method")
+    assert losses is not None  # noqa: S101 - for the type checker
+    return losses
+
+
 def penalty_has_one_value_a_pair(case: Case) -> None:
     """A penalty, if there is one, has one value per pair."""
     _trained(case).penalty(case.responses())
@@ -158,6 +186,7 @@ REWARD_CHECKS = (
     is_deterministic,
     gradient_flows,
     token_scores_sum_to_the_score,
+    own_loss_is_sound,
     penalty_has_one_value_a_pair,
     state_survives,
     exports,

@@ -141,6 +141,31 @@ class Forgets(ImplicitReward):
         return iter([self._scale])
 
 
+class BatchLoss(ImplicitReward):
+    def losses(self, batch: Any) -> Tensor:
+        return torch.nn.functional.softplus(-batch.gaps()).mean(-1) / len(batch.weight)
+
+
+class Ascends(ImplicitReward):
+    def losses(self, batch: Any) -> Tensor:
+        gaps = batch.gaps().mean(-1)
+        return gaps.detach().exp() - (gaps - gaps.detach())
+
+
+class Unloadable(Forgets):
+    """Its checkpoints are sound, its exported file is empty."""
+
+    def save(self, folder: Any) -> None:
+        torch.save(self._scale.detach(), folder / "scale.pt")
+
+    def load(self, folder: Any) -> None:
+        if (folder / "scale.pt").exists():
+            self._scale.data = torch.load(folder / "scale.pt")
+
+    def export(self, folder: Any) -> None:
+        (folder / "nothing.json").write_text("{}")
+
+
 REWARDS: dict[str, Callable[..., Reward]] = {
     "padding": CountsPadding,
     "detached": Detached,
@@ -152,6 +177,9 @@ REWARDS: dict[str, Callable[..., Reward]] = {
     "parts": WrongParts,
     "parameters": NoParameters,
     "forgets": Forgets,
+    "batch_loss": BatchLoss,
+    "ascends": Ascends,
+    "unloadable": Unloadable,
 }
 
 
@@ -174,6 +202,10 @@ class MadeExplicit(Made):
         (Made(kind="t/parts"), "token scores are not zero outside the response"),
         (Made(kind="t/parameters"), "parameters() is empty"),
         (MadeExplicit(kind="t/forgets"), "after save and load the scores differ"),
+        (MadeExplicit(kind="t/forgets"), "export writes nothing"),
+        (MadeExplicit(kind="t/unloadable"), "after export and load the scores differ"),
+        (Made(kind="t/batch_loss"), "a demonstration alone has another loss"),
+        (Made(kind="t/ascends"), "a small step against its gradient does not lower it"),
         (MadeExplicit(kind="t/padding"), "parameters() includes the policy's"),
     ],
     ids=lambda value: getattr(value, "kind", ""),

@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from irltui.config.trust import TRUST_ALL
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.runs.reader import read_events
+from support import function_reward
 from support.compare import assert_same
 from support.runs import Change, config, demonstrations, prepare, rft, work
 from support.tiny import folder
@@ -43,6 +45,8 @@ RUNS: dict[str, Change] = {
     },
     "distill": {"algorithm": "distill", "loop": {"outer_iterations": 2, "batch": 4}},
     "rft": rft({"update": {"kind": "rloo", "steps": 3}}),
+    "rft, a function": rft({"update": {"steps": 3}, "reward": {"kind": "function", "file": function_reward.__file__}}),
+    "rft, similarity": rft({"update": {"steps": 3}, "reward": {"kind": "similarity", "measure": "hidden"}}),
     "rft, boltzmann": rft({"update": {"kind": "boltzmann", "steps": 3}, "reward": {"history": "all"}}),
 }
 COMMON: Change = {"loop": {"outer_iterations": 2, "batch": 4}, "checkpoint": {"every_steps": 2, "keep": 2}}
@@ -88,6 +92,7 @@ def engine(run: RunFolder, before: Callable[[], None]) -> int:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
+        os.environ[TRUST_ALL] = "1"
         before()
         code = work(run)
         finish_counting()

@@ -51,6 +51,12 @@ def test_a_reward_brings_defaults_of_its_optimizer_that_the_user_may_change(inpu
     assert (changed.learning_rate, changed.schedule) == (0.5, "constant")
 
 
+def test_a_reward_that_declares_no_beta_has_the_documented_one_and_shows_it(inputs: tuple[Path, Path]) -> None:
+    values = {**config(*inputs), "algorithm": "rft", "reference": {"kind": "fixed"}, **PLUGIN}
+    assert "beta" not in vars(learning_reward.Bce).get("__annotations__", {})
+    assert recorded(values).model_dump(mode="json")["reward"] == {"kind": "learning_reward/bce", "beta": 0.1}
+
+
 def test_a_preset_for_another_reward_does_not_set_the_optimizer_of_this_one(inputs: tuple[Path, Path]) -> None:
     given = [f"plugins.files.learning_reward.path={learning_reward.__file__}", "reward.kind=learning_reward/bce"]
     named = [f"model.name={inputs[0]}", f"data.source={inputs[1]}"]

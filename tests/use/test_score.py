@@ -41,6 +41,14 @@ def test_an_implicit_reward_is_beta_times_the_log_ratio_of_the_two_models(
     assert max(abs(line["reward"]) for line in found) > 0.01
 
 
+def test_a_run_that_learned_no_reward_scores_by_its_log_ratio(
+    tmp_path: Path, supervised: RunFolder, inputs: tuple[Path, Path]
+) -> None:
+    found = [line["reward"] for line in scored(supervised, tmp_path / "f", inputs[1])]
+    assert None not in found
+    assert max(map(abs, found)) > 0.01
+
+
 def test_rewards_per_token_are_the_same_in_the_samples_of_training_and_in_score(
     tmp_path: Path, inputs: tuple[Path, Path]
 ) -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from irltui.api import Responses
-from irltui.errors import DataError
+from irltui.config.load import recorded
+from irltui.errors import ConfigError, DataError
 from irltui.rewards import Similarity
 from irltui.rewards.similarity import build_similarity, rouge_l
 from irltui.testing import check_reward
@@ -62,6 +63,18 @@ def test_hidden_states_are_those_of_the_frozen_model_at_the_last_token() -> None
 
         due = torch.cosine_similarity(state(first.tokens), state(other.tokens), dim=0)
         assert torch.allclose(found, due, atol=1e-4)
+
+
+def test_prompts_without_demonstrations_are_refused_before_the_run() -> None:
+    values = {
+        "model": {"name": "m"},
+        "data": {"source": "d", "prompts": "p"},
+        "algorithm": "rft",
+        "reference": {"kind": "fixed"},
+    }
+    with pytest.raises(ConfigError, match=r"data\.prompts have no demonstrations, which reward\.kind = 'similarity'"):
+        recorded({**values, "reward": {"kind": "similarity"}})
+    assert recorded({**values, "reward": {"kind": "explicit"}}).data.prompts == "p"
 
 
 def test_a_prompt_without_a_demonstration_cannot_be_scored() -> None:
