@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from irltui.config.load import Loaded
     from irltui.dashboard.form import Offers
     from irltui.experiments.study import Study
-    from irltui.views.spans import Row
+    from irltui.views.check import Checked
 
 RUNS = Path("runs")
 
@@ -31,9 +31,12 @@ def open_dashboard(run: Path | None, folder: Path | None = None, study: Path | N
     from irltui.cli.answers import answers
     from irltui.dashboard.app import Dashboard
     from irltui.dashboard.services import Services
+    from irltui.dashboard.terminal import has_light_ground
+    from irltui.dashboard.theme import DARK, LIGHT, kept_theme
 
     folder = folder or (run.parent if run is not None and run.parent != Path() else RUNS)
-    code = Dashboard(folder, run, Services(launch, look, check, report, answers), study).run()
+    theme = kept_theme() or (LIGHT if has_light_ground() else DARK)
+    code = Dashboard(folder, run, Services(launch, look, check, report, answers), study, theme).run()
     return EXIT_OK if code is None else code
 
 
@@ -61,13 +64,13 @@ def report(paths: Sequence[Path]) -> Path:
     return folder / "report.html"
 
 
-async def check(loaded: Loaded | Study, width: int) -> list[Row]:
+async def check(loaded: Loaded | Study, width: int) -> Checked:
     """The findings of `irltui check`. Cancelling it ends the checking process."""
     from irltui.cli.check import look_at
-    from irltui.views.check import check_rows
+    from irltui.views.check import checked
 
     run, found = await look_at(loaded)
-    return list(check_rows(found, run.config.model_dump(), width))
+    return checked(found, run.config.model_dump(), width)
 
 
 def launch(loaded: Loaded | Study, name: str) -> Path:

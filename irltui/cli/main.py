@@ -19,6 +19,7 @@ from irltui.cli import (
     doctor,
     export,
     init,
+    metrics,
     new_plugin,
     plugins,
     presets,
@@ -44,7 +45,7 @@ app = App(
 )
 for command in (init.init, check.check, run.run, watch.watch, runs.runs, show.show, ctl.ctl, doctor.doctor):
     app.command(rich_help_panel=_RUNS)(command)
-for command in (compare.compare, report.report):
+for command in (metrics.metrics, compare.compare, report.report):
     app.command(rich_help_panel=_RUNS)(command)
 for command in (score.score, sample.sample, triage.triage, bench.bench, export.export):
     app.command(rich_help_panel=_RESULTS)(command)

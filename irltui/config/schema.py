@@ -224,6 +224,8 @@ class TrackingSection(Section):
     """Of tensorboard, wandb, trackio and mlflow; the run folder holds everything without any."""
     project: str = Field(default="irltui", min_length=1)
     """Project (MLflow: experiment) that the run is filed under, by the name of its folder."""
+    alert_command: str = ""
+    """Shell command that is started for each alert, which it reads as JSON on its stdin; needs --trust-code."""
 
 
 class RunConfig(Section):

@@ -31,7 +31,7 @@ from irltui.dashboard.services import Services
 from irltui.dashboard.store import LIST_EVERY, OpenRun, Store, study_of
 from irltui.dashboard.study_follower import StudyFollower
 from irltui.dashboard.terminal import Styled, on_ending, until_gone
-from irltui.dashboard.theme import DARK, LIGHT, THEMES, Palette
+from irltui.dashboard.theme import DARK, LIGHT, THEMES, Palette, keep_theme
 from irltui.dashboard.widgets.chart import Chart
 from irltui.dashboard.widgets.lines import Lines
 from irltui.errors import EXIT_INTERRUPTED, EXIT_OK, IrltuiError
@@ -84,6 +84,7 @@ class Dashboard(App[int]):
         run: Path | None = None,
         services: Services | None = None,
         study: Path | None = None,
+        theme: str = DARK,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
@@ -100,10 +101,10 @@ class Dashboard(App[int]):
         self._turn, self._has_focus = 0, True
         self._rest_until = 0.0
         self._loaded: set[Path] = set()
-        for theme in THEMES:
-            self.register_theme(theme)
+        for known in THEMES:
+            self.register_theme(known)
         self.palette = Palette(THEMES[0])
-        self.theme = DARK
+        self.theme = theme
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -312,6 +313,7 @@ class Dashboard(App[int]):
 
     def action_next_theme(self) -> None:
         self.theme = LIGHT if self.theme == DARK else DARK
+        keep_theme(self.theme)
 
     def action_command(self, name: str) -> None:
         run, command = self.store.current, Command(name)

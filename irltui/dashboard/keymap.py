@@ -55,7 +55,7 @@ KEYS = (
     Key(RUNS, "slash", "/", "filter", "filter", "Show only runs with these words or settings (lr>=1e-5 model~llama)"),
     Key(RUNS, "o", "o", "sort", "order", "Order by name, time, reward gap or held-out loss"),
     Key(RUNS, "a", "a", "mark_shown", "", "Mark all runs that are shown"),
-    Key(RUNS, "g", "g", "group", "", "Group by study, algorithm or model"),
+    Key(RUNS, "g", "g", "group", "", "Group by study, algorithm, model or any setting"),
     Key(RUNS, "n", "n", "new_run", "new run", "Fill in and start a run", right=True),
     Key(NEW, "tab", "tab", "move_focus(1)", "next field", "Next field; in a field of letters, letters are letters"),
     Key(NEW, "up/down", "↑↓", "move_focus(-1)/move_focus(1)", "", "Previous or next field"),

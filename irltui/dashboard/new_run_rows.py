@@ -90,20 +90,28 @@ def _explained(option: Option, room: int) -> list[Row]:
     return flow([S(safe(option.help + choices), "muted")], room)[:3]
 
 
-def data_rows(found: Peek, prompt: str, answer: str, values: Mapping[str, str], room: int, height: int) -> list[Row]:
+def data_rows(
+    found: Peek,
+    prompt: str,
+    answer: str,
+    values: Mapping[str, str],
+    facts: Sequence[tuple[str, str]],
+    size: tuple[int, int],
+) -> list[Row]:
     """The columns, the first rows with the part with loss shaded, and what the run will take."""
     head: list[Row] = [[S("What will be trained on", "foreground", "b")], [S("")]]
-    room = max(room, 20)
+    room, height = max(size[0], 20), size[1]
     if not found.rows:
         words = found.note or "Rows of your file appear here, the part with loss shaded, as soon as it can be read."
-        return [*head, *flow([S(words, "muted")], room)]
+        rest = [[], *_cost(found, values, facts)[2:]] if found.note else []
+        return [*head, *flow([S(words, "muted")], room), *rest]
     names: Row = []
     for name in found.columns:
         use = "prompt" if name == prompt else "answer" if name == answer else ""
         names += [S(safe(name, limit=40), "gap" if use else "muted", "b" if use else "")]
         names += [S(f" → {use}" if use else "", "good"), S("   ")]
     rows = [*head, *flow(names, room), [S("")]]
-    tail = _cost(found, values)
+    tail = _cost(found, values, facts)
     for i, row in enumerate(shown_rows(found, prompt, answer), 1):
         more = _row(i, row, room)
         if i > 1 and len(rows) + len(more) + len(tail) > height:
@@ -123,12 +131,12 @@ def _row(number_: int, row: Shown, room: int) -> list[Row]:
     return [*rows, [S("")]]
 
 
-def _cost(found: Peek, values: Mapping[str, str]) -> list[Row]:
+def _cost(found: Peek, values: Mapping[str, str], known: Sequence[tuple[str, str]]) -> list[Row]:
     legend = [S("prompt, no loss", "muted"), S("   "), S("answer, with loss", "gap", "u", _LOSS)]
     rows: list[Row] = [legend, [S("")], [S("What it will take", "foreground", "b")], [S("")]]
     steps = planned_steps(found, values)
-    facts = [("rows", f"{found.count} in the file")]
+    facts = [("rows", f"{found.count} in the file")] if found.count else []
     if steps:
         facts.append(("steps", f"{steps} of {values.get('loop.batch', '?')} pairs"))
-    facts.append(("more", "ctrl+l tells time and memory"))
-    return [*rows, *([S(f"{name:<9}", "muted"), S(text)] for name, text in facts)]
+    facts += known or [("more", "ctrl+l tells time, memory and the method that fits")]
+    return [*rows, *([S(f"{name:<10}", "muted"), S(text)] for name, text in facts)]

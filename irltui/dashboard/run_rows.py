@@ -52,6 +52,7 @@ def _study_row(item: Item, store: Store, width: int, *, is_folded: bool) -> Row:
     each = len(item.lines) // max(item.arms, 1)
     count = f"   {item.arms} arms" + (f" × {each} seeds" if each > 1 else "")
     done = f"{item.done}/{len(item.lines)} done "
+    count = count if width - length(left) - len(done) - len(item.name) > len(count) else ""
     room = max(width - length(left) - len(count) - len(done), 4)
     return spread([*left, S(tail(item.name, room), "gap", "b"), S(count, "muted")], [S(done, "muted")], width)
 

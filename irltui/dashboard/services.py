@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from irltui.dashboard.form import Offers
     from irltui.experiments.study import Study
     from irltui.views.answers import Drawn
-    from irltui.views.spans import Row
+    from irltui.views.check import Checked
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,6 @@ class Services:
 
     launch: Callable[[Loaded | Study, str], Path] | None = None
     look: Callable[[], Offers] | None = None
-    check: Callable[[Loaded | Study, int], Awaitable[list[Row]]] | None = None
+    check: Callable[[Loaded | Study, int], Awaitable[Checked]] | None = None
     report: Callable[[Sequence[Path]], Path] | None = None
     sample: Callable[[Path, Sequence[str], float, int], Awaitable[list[tuple[Drawn, ...]]]] | None = None

@@ -1,12 +1,18 @@
-"""Manners on a terminal: signals leave the screen as it was before, its end is noticed, NO_COLOR is heeded."""
+"""Manners on a terminal: signals leave the screen as it was, its end is noticed, NO_COLOR and its ground are heeded."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import re
 import select
 import signal
 import sys
-from collections.abc import Callable
+import termios
+import time
+import tty
+from collections.abc import Callable, Mapping
 
 from rich.segment import Segment
 from rich.style import Style
@@ -52,3 +58,45 @@ class Styled(LineFilter):
         nothing = Style.null()
         styled = [Segment(text, style or nothing, control) for text, style, control in segments]
         return self._inner.apply(styled, background)
+
+
+ANSWER_WITHIN = 0.2  # seconds
+_GROUND = re.compile(rb"\x1b\]11;rgba?:([0-9a-fA-F]+)/([0-9a-fA-F]+)/([0-9a-fA-F]+)")
+_ABOUT_ITSELF = re.compile(rb"\x1b\[\?[\d;]*c")
+
+
+def has_light_ground(environ: Mapping[str, str] = os.environ) -> bool | None:
+    """Whether the terminal's background is light; None if it does not say. Call it before keys are read."""
+    told = environ.get("COLORFGBG", "").rpartition(";")[2]
+    if told.isdigit():
+        return int(told) in {7, 15}
+    try:
+        with open("/dev/tty", "r+b", buffering=0) as terminal:  # noqa: PTH123 - a device
+            return light_by_answer(_ask(terminal.fileno()))
+    except (OSError, termios.error):
+        return None
+
+
+def light_by_answer(answer: bytes) -> bool | None:
+    """What the answer to the question for the background says."""
+    found = _GROUND.search(answer)
+    if found is None:
+        return None
+    red, green, blue = (int(part, 16) / (16 ** len(part) - 1) for part in found.groups())
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5
+
+
+def _ask(terminal: int) -> bytes:
+    """Ask for the background, then what every terminal answers, so that silence is noticed at once."""
+    before, answer = termios.tcgetattr(terminal), b""
+    try:
+        tty.setcbreak(terminal)
+        os.write(terminal, b"\x1b]11;?\x1b\\\x1b[c")
+        until = time.monotonic() + ANSWER_WITHIN
+        while not _ABOUT_ITSELF.search(answer) and (left := until - time.monotonic()) > 0:
+            if select.select([terminal], [], [], left)[0]:
+                answer += os.read(terminal, 256)
+    finally:
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(terminal, termios.TCSANOW, before)
+    return answer

@@ -6,7 +6,10 @@ colour: a name at the end of a line, a mark, a sign or a word.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from functools import lru_cache
+from pathlib import Path
 
 from rich.style import Style
 from textual.color import Color
@@ -85,3 +88,23 @@ class Palette:
         name, _, share = ink.partition("~")
         colour = Color.parse(self._colours[name])
         return behind.blend(colour, int(share) / 100) if share else colour
+
+
+def kept_theme() -> str:
+    """The theme that was chosen last, "" if none ever was."""
+    try:
+        name = _file().read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+    return name if name in {DARK, LIGHT} else ""
+
+
+def keep_theme(name: str) -> None:
+    """Remember a theme for the next time, if that can be written."""
+    with contextlib.suppress(OSError):
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        _file().write_text(name + "\n", encoding="utf-8")
+
+
+def _file() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "irltui" / "theme"

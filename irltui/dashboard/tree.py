@@ -11,6 +11,7 @@ from irltui.dashboard.store import Line
 from irltui.runs import metrics
 from irltui.runs.event_lines import number
 from irltui.runs.status import WORKING, State
+from irltui.views.run_query import values
 
 _SEED = re.compile(r"seed-\d+")
 STUDY, ALGORITHM, MODEL = "study", "algorithm", "model"
@@ -75,7 +76,7 @@ def items(
     Args:
         lines: the runs to show.
         order: one of ORDERS; a study stands where its first run would.
-        group: one of GROUPS.
+        group: one of GROUPS, or a key of the configuration.
         folded: keys of studies whose arms are hidden, and of arms whose seeds are shown.
     """
     rank = ORDERS[order]
@@ -83,12 +84,18 @@ def items(
     for line in sorted(lines, key=rank):
         study, arm, _ = place_of(line.name)
         if group != STUDY:
-            study, arm = (line.algorithm if group == ALGORITHM else line.model), line.name
+            study, arm = value_of(line, group), line.name
         tree.setdefault(study, {}).setdefault(arm, []).append(line)
     rows: list[Item] = []
     for study, arms in tree.items():
         rows += _study(study, arms, folded)
     return rows
+
+
+def value_of(line: Line, group: str) -> str:
+    """What a run is grouped by."""
+    known = {ALGORITHM: line.algorithm, MODEL: line.model}
+    return known[group] if group in known else f"{group} = {next(iter(values(group, line.config)), '–')}"
 
 
 def _study(study: str, arms: Mapping[str, list[Line]], folded: frozenset[tuple[str, ...]]) -> list[Item]:

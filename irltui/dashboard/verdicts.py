@@ -16,9 +16,9 @@ METHOD, MODEL, DATA, PROMPT, ANSWER, RATE, OUTER, NAME = (
 OK, MISSING, WRONG, DOUBT = "✓", "·", "×", "!"
 INKS = {OK: "good", MISSING: "muted", WRONG: "bad", DOUBT: "warn"}
 METHODS = {
-    "irft": "learns a reward and improves the model by it, several times a pass",
-    "sft": "imitates the answers: the baseline, and the usual start",
-    "rft": "a reward model of its own, then policy steps (needs more memory)",
+    "irft": "learns a reward, improves the model by it",
+    "sft": "imitates the answers: the usual start",
+    "rft": "a reward model of its own, then policy steps",
     "spin": "IRFT with generations sampled once a pass",
     "quickstart": "the embedded study: SFT, then IRFT beside more SFT",
     "quickstart-rft": "the embedded study with a reward model of its own",
@@ -89,7 +89,7 @@ def verdicts(form: Form, values: Mapping[str, str], problems: list[str], found: 
 
 def _model(value: str) -> Verdict:
     if not value:
-        return Verdict(MISSING, "a Hub name, a folder, or RUN/model of a finished run")
+        return Verdict(MISSING, "a Hub name, a folder, or a finished run")
     if value == "quickstart":
         return Verdict(OK, "the embedded model")
     path = Path(value).expanduser()
@@ -101,7 +101,7 @@ def _model(value: str) -> Verdict:
 
 def _data(value: str, found: Peek) -> Verdict:
     if not value:
-        return Verdict(MISSING, "a CSV or JSONL file of prompts and answers, or a Hub name")
+        return Verdict(MISSING, "a CSV or JSONL file, or a Hub name")
     if found.problem:
         return Verdict(WRONG, safe(found.problem, limit=120))
     if found.rows:
@@ -140,7 +140,7 @@ def _rate(value: str) -> Verdict:
 
 def _outer(value: str) -> Verdict:
     if value == "auto" or (value.isdigit() and int(value) > 0):
-        return Verdict(OK, "outer iterations per pass, each with fresh generations")
+        return Verdict(OK, "per pass, each with fresh generations")
     return Verdict(WRONG, "must be a whole number above 0, or auto")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import resource
 import sys
@@ -24,11 +25,16 @@ SYSTEM_EVERY = 10.0  # seconds between looks at the memory
 
 
 Track = Callable[[Mapping[str, float], int], None]
+HandOver = Callable[[Alert], None]
 """Takes metrics and the optimizer steps so far."""
 
 
 def _nowhere(values: Mapping[str, float], step: int) -> None:
     """Where metrics go without a tracker."""
+
+
+def _to_nobody(alert: Alert) -> None:
+    """Where alerts go without a command."""
 
 
 class Journal:
@@ -37,14 +43,16 @@ class Journal:
     Args:
         writer: of its folder.
         position: where it stands; moves while it trains.
+        hand_over: gets all alerts as well.
 
     Attributes:
         track: gets all metrics as well, and the means of benchmarks as `benchmark/metric`.
     """
 
-    def __init__(self, writer: RunWriter, position: Position) -> None:
+    def __init__(self, writer: RunWriter, position: Position, hand_over: HandOver = _to_nobody) -> None:
         self.position = position
         self.track: Track = _nowhere
+        self._hand_over = hand_over
         self._writer = writer
         self._resumed_at, self._before = time.monotonic(), position.elapsed
         self._phase: Phase | None = None
@@ -70,7 +78,7 @@ class Journal:
         now = time.monotonic()
         if now - self._looked_at >= SYSTEM_EVERY:
             self._looked_at = now
-            self._writer.write(System(memory_now(), self.position.step))
+            self._writer.write(System(system_now(), self.position.step))
         changed, says = phase is not self._phase, (self.position.t, done, total, unit)
         if not changed and (says == self._said or not (done == total or now - self._progress_at >= PROGRESS_EVERY)):
             return
@@ -95,7 +103,9 @@ class Journal:
                 self.alert(problem.code, problem.text)
 
     def alert(self, code: str, text: str, *, level: str = "warning") -> None:
-        self._writer.write(Alert(self.position.step, level, code, text))
+        alert = Alert(self.position.step, level, code, text)
+        self._writer.write(alert)
+        self._hand_over(alert)
 
     def log(self, text: str, *, level: str = "info") -> None:
         self._writer.write(Log(level, text))
@@ -120,11 +130,14 @@ class Journal:
         self.metrics({"memory/peak_bytes": float(peak_memory())})
 
 
-def memory_now() -> dict[str, float]:
-    """Bytes this process holds: resident, and of GPU memory if it computes there."""
+def system_now() -> dict[str, float]:
+    """What the process holds and how busy the machine is: memory, processors, and the GPU if it computes there."""
     held = {"memory_bytes": float(psutil.Process().memory_info().rss)}
+    held |= {"cpu_percent": psutil.cpu_percent(), "host_memory_percent": psutil.virtual_memory().percent}
     if torch.cuda.is_available():
         held["gpu_memory_bytes"] = float(torch.cuda.memory_allocated())
+        with contextlib.suppress(Exception):  # no nvidia-ml-py, no driver, no permission: a figure ends no run
+            held |= {"gpu_percent": float(torch.cuda.utilization()), "gpu_celsius": float(torch.cuda.temperature())}
     return held
 
 

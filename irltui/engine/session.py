@@ -15,6 +15,7 @@ from irltui.config.load import recorded
 from irltui.data.mask import masked_rows
 from irltui.distributed import ranks
 from irltui.engine import checkpoint
+from irltui.engine.alert_command import alert_command, require_trust
 from irltui.engine.assemble import Parts, build
 from irltui.engine.concerns import concerns
 from irltui.engine.inputs import check_inputs, with_chosen_precision
@@ -51,6 +52,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
     config = with_chosen_precision(run, recorded(manifest.config, registry))
     quiet_transformers()
     require_trackers(config.tracking)
+    require_trust(config.tracking)
     check_kernels(config.model)
     ranks.start()
     preparation.met.set()
@@ -63,7 +65,7 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
     if not ranks.is_first():  # dropout is a rank's own; what all do alike draws nothing from here on
         torch.manual_seed(prompt_seed(config.seed, f"torch of rank {ranks.index()}"))
     position, skipped = checkpoint.restore(run, parts.trained())
-    journal = Journal(writer, position or Position())
+    journal = Journal(writer, position or Position(), alert_command(config.tracking, run.path))
     _announce(writer, parts, None if is_first else journal.position)
     _say_where_it_begins(journal, parts, skipped, position, safepoint)
     if is_first:

@@ -121,10 +121,14 @@ class Metrics(Event):
 
 @dataclass(frozen=True, slots=True)
 class System(Event):
-    """Memory of the process, every ten seconds."""
+    """What the process holds and how busy the machine is, every ten seconds."""
 
     kind: ClassVar[str] = Kind.SYSTEM
-    values: Annotated[Mapping[str, float], "`memory_bytes` (resident), and `gpu_memory_bytes` on a GPU"]
+    values: Annotated[
+        Mapping[str, float],
+        "of the process `memory_bytes` (resident) and `gpu_memory_bytes`; of the machine `cpu_percent` and "
+        "`host_memory_percent`; with nvidia-ml-py `gpu_percent` and `gpu_celsius`",
+    ]
     step: _Step = 0
 
 

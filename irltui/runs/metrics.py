@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 HIGHER, LOWER = "higher", "lower"
 _ANY = (-math.inf, math.inf)
-_SHARE, _POSITIVE = (0.0, 1.0), (0.0, math.inf)
+_SHARE, _PERCENT, _POSITIVE = (0.0, 1.0), (0.0, 100.0), (0.0, math.inf)
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,11 @@ _OTHERS = {
                bounds=_POSITIVE),
         Metric("system/gpu_memory_bytes", "memory on the GPU", "GPU memory", short="GPU", unit="bytes",
                bounds=_POSITIVE),
+        Metric("system/gpu_percent", "how busy the GPU is", "GPU use", short="GPU", unit="%", bounds=_PERCENT),
+        Metric("system/cpu_percent", "how busy the processors are", "CPU use", short="CPU", unit="%", bounds=_PERCENT),
+        Metric("system/host_memory_percent", "memory of the machine in use", "memory in use", short="memory", unit="%",
+               bounds=_PERCENT),
+        Metric("system/gpu_celsius", "temperature of the GPU", "GPU temperature", short="GPU", unit="°C"),
     )
 }
 # fmt: on

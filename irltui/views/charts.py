@@ -134,6 +134,10 @@ SPECS = (
           "Policy steps per second, sampling included."),
     _spec("memory", "Memory, bytes", ("memory/peak_bytes", "system/memory_bytes", "system/gpu_memory_bytes"),
           "Bytes held by the engine."),
+    _spec("machine", "Machine, %", ("system/gpu_percent", "system/cpu_percent", "system/host_memory_percent"),
+          "How busy the machine is: an idle GPU beside a busy processor waits for data or for sampling."),
+    _spec("heat", "GPU temperature, °C", ("system/gpu_celsius",),
+          "Above about 85 a GPU slows down."),
 )
 # fmt: on
 KNOWN = {name for spec in SPECS for name in spec.names}

@@ -6,7 +6,7 @@ The command line prints these rows, the dashboard shows them before a run and wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from irltui.runs.data_report import DataReport, Lengths, MaskedRow, Tally
 from irltui.runs.event_lines import read_as
@@ -54,6 +54,26 @@ def _found(found: Found, config: Found, width: int) -> Iterator[Row]:
     yield from _cost(found["estimate"], found["plan"])
     yield from _section("Findings")
     yield from _findings(found["findings"])
+
+
+class Checked(NamedTuple):
+    """What a check found: everything in rows, and what matters beside a form, by name."""
+
+    rows: list[Row]
+    facts: tuple[tuple[str, str], ...]
+
+
+def checked(found: Found, config: Found, width: int) -> Checked:
+    estimate = found["estimate"]
+    of = f" of {bytes_(estimate['available'])}" if "available" in estimate else ""
+    facts = [("memory", f"about {bytes_(estimate['memory']['peak'])}{of}")]
+    if seconds := estimate.get("seconds"):
+        facts.insert(0, ("time", f"about {duration(seconds['run'])} on this machine"))
+    if probe := estimate.get("probe"):
+        facts.append(("suggested", _s(probe["habits"]["algorithm"])))
+    if warnings := sum(finding["level"] == "warning" for finding in found["findings"]):
+        facts.append(("warnings", f"{warnings}: ctrl+l shows them"))
+    return Checked(list(check_rows(found, config, width)), tuple(facts))
 
 
 def data_rows(report: DataReport, config: Found, width: int) -> list[Row]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from irltui.benchmarks.comparison import Difference
 from irltui.runs.events import Sample
 from irltui.views.answers import Answers, answers
 from irltui.views.arms import Side, side_differences, sides_of
 from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stored
 from irltui.views.loaded_runs import ComparedRun
 from irltui.views.replay import Moment
+
+if TYPE_CHECKING:  # it takes long to come
+    from irltui.benchmarks.comparison import Difference
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ def head_row(pair: Pair, width: int) -> Row:
     base, other = (tail(name, arm - 1) for name in _names(pair))
     axis = "lower".ljust(span // 2 - 1) + " 0 " + "higher".rjust(span - span // 2 - 2)
     change = f"{'difference':>{_CHANGE}}" if width >= WIDE else ""
-    return [S(f"  {'± 95 % interval':<{room + 1}}{base:>{arm}}{other:>{arm}}{change}  {axis}    verdict", "muted")]
+    spread = "± 95 % interval" if width >= WIDE else ""
+    return [S(f"  {spread:<{room + 1}}{base:>{arm}}{other:>{arm}}{change}  {axis}    verdict", "muted")]
 
 
 def rests(effect: Effect) -> bool:
@@ -86,7 +87,7 @@ def effect_rows(effect: Effect, width: int, tall: int) -> list[Row]:
     change, arm = number(effect.difference, sign=True), _arm(width)
     name = safe(effect.label)
     if width < NARROW:
-        words = said.words.partition(":")[0].removesuffix(" found").removeprefix("all ")
+        words = said.words.partition(":")[0].rpartition(" ")[2].replace("found", "none").replace("each", "1 run")
         row = [S(f" {fit(name, 15)} "), S(_ARROWS[effect.better], "muted"), S(f"{change:>9}")]
         return [[*row, S(f" {said.mark} ", said.ink, "b"), S(words, said.ink)]]
     row = [S(f" {fit(name, _room(width) - 1)} "), S(_ARROWS[effect.better], "muted")]

@@ -11,7 +11,6 @@ from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
-from irltui.experiments.plan import runs_of
 from irltui.runs.folder import RunFolder, open_run_folder
 from irltui.runs.history import RunHistory
 from irltui.runs.manifest import read_manifest
@@ -58,6 +57,8 @@ def load_run(run: RunFolder, name: str) -> ComparedRun:
 
 
 def _folders(path: Path) -> list[Path]:
+    from irltui.experiments.plan import runs_of  # reads configurations, which takes as long as a dashboard's start
+
     return [run.path for run in runs_of(path)] or [path]
 
 

@@ -61,7 +61,7 @@ def ticks(low: float, high: float, most: int) -> tuple[list[float], int]:
     """At most `most` round values in [low, high] that differ when written, and the decimals they all have."""
     span = high - low
     if not (math.isfinite(span) and 0 < span < 1e300):
-        return [low], 3
+        return [low], max(decimals([low]), 0)
     power = 10.0 ** math.floor(math.log10(span) - 1)
     for step in (power * k for k in (1, 2, 2.5, 5, 10, 20, 25, 50, 100)):
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

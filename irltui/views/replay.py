@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from irltui.runs.events import Advice, Alert, Evaluation, Sample
+from irltui.runs.events import Advice, Alert, Evaluation, Phase, Sample
 from irltui.runs.history import Progress, RunHistory
 from irltui.views.curves import Curve, ascending
 
@@ -94,14 +94,27 @@ class Moment:
         return [evaluation for evaluation in self.history.evaluations if evaluation.time <= self.time]
 
     def seconds_left(self) -> float | None:
-        """Estimated for the whole run from the pace of this attempt, sampling and evaluation included."""
+        """Estimated for the whole run from the pace of this attempt: with sampling and evaluation, without pauses."""
         history, rows = self.history, self.history.rows
         first = bisect_left(rows.time, history.start.time)
         begun = history.start.resumed_step or 0
         steps, total = self.step - begun, history.start.total_steps
         if steps <= 0 or total <= self.step or first >= self.rows:
             return None
-        return (rows.time[self.rows - 1] - history.start.time) / steps * (total - self.step)
+        until = rows.time[self.rows - 1]
+        worked = until - history.start.time - self._paused(history.start.time, until)
+        return worked / steps * (total - self.step)
+
+    def _paused(self, since: float, until: float) -> float:
+        """Seconds between two times in which the engine was paused."""
+        phases = self.history.phases
+        ends = [*(phase.time for phase in phases[1:]), until]
+        spans = (
+            min(end, until) - max(one.time, since)
+            for one, end in zip(phases, ends, strict=False)
+            if one.phase == Phase.PAUSED
+        )
+        return sum(span for span in spans if span > 0)
 
 
 @dataclass

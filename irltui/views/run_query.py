@@ -30,11 +30,11 @@ def _term(term: str, text: str, config: Mapping[str, str]) -> bool:
     found = _TERM.fullmatch(term)
     if found is None:
         return term in text
-    values = _values(found["key"], config)
-    return any(_holds(value.casefold().strip("\"'"), found["op"], found["value"]) for value in values)
+    known = values(found["key"], config)
+    return any(_holds(value.casefold().strip("\"'"), found["op"], found["value"]) for value in known)
 
 
-def _values(key: str, config: Mapping[str, str]) -> list[str]:
+def values(key: str, config: Mapping[str, str]) -> list[str]:
     """Of the key itself, of its long form, else of every key that ends with it."""
     for name in (key, _SHORT.get(key, "")):
         if name in config:

@@ -36,6 +36,7 @@ def same_everywhere(runs: dict[str, RunFolder], monkeypatch: pytest.MonkeyPatch)
     """Paths are relative, times are UTC, colours are on."""
     monkeypatch.chdir(runs["irft"].path.parents[1])
     monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("XDG_STATE_HOME", "state")
     monkeypatch.delenv("NO_COLOR", raising=False)
     time.tzset()
     yield

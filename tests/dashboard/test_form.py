@@ -11,7 +11,8 @@ from irltui.dashboard.screens.new_run import NewRunScreen
 from irltui.dashboard.screens.run import RunScreen
 from irltui.dashboard.screens.runs import RunsScreen
 from irltui.errors import DataError
-from irltui.views.spans import Row, S
+from irltui.views.check import Checked
+from irltui.views.spans import S
 
 
 @on
@@ -118,17 +119,17 @@ async def test_a_failed_run_is_edited_and_started_again() -> None:
 async def test_a_form_is_checked_before_it_is_started_and_leaving_ends_the_looking() -> None:
     looked, ended = [], []
 
-    async def check(study: object, width: int) -> list[Row]:
+    async def check(study: object, width: int) -> Checked:
         looked.append(width)
         if len(looked) == 1:
-            return [[S("600 rows, [b]none[/b] cut")]]
+            return Checked([[S("600 rows, [b]none[/b] cut")]], (("time", "about 3m00s"), ("suggested", "contrast")))
         if len(looked) == 2:
             raise DataError("row 3: no prompt", "Give it one.")
         try:
             await asyncio.Event().wait()
         finally:
             ended.append(True)
-        return []
+        return Checked([], ())
 
     app = dashboard(launch=lambda loaded, name: None, check=check)
     async with running(app) as pilot:

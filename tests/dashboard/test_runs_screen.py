@@ -51,9 +51,12 @@ async def test_the_list_is_filtered_by_settings_grouped_and_marked_as_a_whole() 
         await press(app, pilot, "slash", "escape")
         assert "6 marked" in await press(app, pilot, "a")
         assert "0 marked" in await press(app, pilot, "a")
-        text = await press(app, pilot, "g")
+        text = await press(app, pilot, "g", *"algorithm", "enter")
         assert "grouped by algorithm" in text
         assert re.search(r"▾ irft +6 arms", text)
+        text = await press(app, pilot, "g", *"beta", "enter")
+        assert re.search(r"▾ beta = 0.5 +1 arms", text)
+        assert re.search(r"▾ beta = 0.1 +5 arms", text)
 
 
 @on

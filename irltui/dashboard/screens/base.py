@@ -39,7 +39,7 @@ class MainScreen(Screen[None]):
     """The widget that has the keys when no line is typed, "" for none."""
     TAB: ClassVar[int] = 0
     SCOPES: ClassVar[tuple[str, ...]] = (EVERYWHERE,)
-    _is_composed = False
+    _is_composed = _will_redraw = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,7 +178,20 @@ class MainScreen(Screen[None]):
         self.call_after_refresh(self.redraw)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self.redraw)
+        self._redraw_soon()
+
+    def on_lines_resized(self) -> None:
+        self._redraw_soon()
+
+    def _redraw_soon(self) -> None:
+        """Once, when all widgets have their new sizes."""
+        if not self._will_redraw:
+            self._will_redraw = True
+            self.call_after_refresh(self._redraw_resized)
+
+    def _redraw_resized(self) -> None:
+        self._will_redraw = False
+        self.redraw()
 
 
 def _pairs(keys: Iterable[Key]) -> Row:

@@ -15,7 +15,7 @@ from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.lines import Lines
 from irltui.views.check import config_rows, data_rows, mask_rows, spent_row, unread_rows
 from irltui.views.replay import Moment
-from irltui.views.spans import Row, S, wrapped
+from irltui.views.spans import Row, S, length, wrapped
 
 _BOTH_FROM, _ALL_ROWS_FROM = 120, 30
 
@@ -52,7 +52,7 @@ class CheckScreen(MainScreen):
         words = "every value" if self._everything else "what was set (a shows all)"
         room = (values.room or width) - 1
         values.say([S("Configuration", "foreground", "b"), S(f"  {words}", "muted")], [],
-                   *(row for line in rows for row in wrapped(line, room)))  # fmt: skip
+                   *(row for line in rows for row in _value_rows(line, room)))  # fmt: skip
 
     def _data(self, run: OpenRun, width: int) -> list[Row]:
         data = run.history.data
@@ -87,3 +87,11 @@ class CheckScreen(MainScreen):
 
     def action_back(self) -> None:
         self.dashboard.action_show_mode("run")
+
+
+def _value_rows(row: Row, width: int) -> list[Row]:
+    """A value with who set it, in a second row where both do not fit."""
+    if length(row) <= width:
+        return [row]
+    *value, origin = row
+    return [*wrapped(value, width), [S("    "), origin._replace(text=origin.text.strip())]]

@@ -63,7 +63,8 @@ class CompareScreen(MainScreen):
 
     def corner(self) -> Row:
         names = [side.name.rpartition("/")[2] or side.name for side in self._pair.sides]
-        return [S(tail("  ".join(names), max(self.size.width - 62, 0)), "muted")]
+        text = "  ".join(names)
+        return [S(text if len(text) < self.size.width - 62 else f"{len(names)} arms" if names else "", "muted")]
 
     # -- comparing -------------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on
@@ -54,8 +55,11 @@ class Method(Lines):
         here = chosen if chosen in names else AGAIN
         while names[0] != here and sum(len(name) + 2 for name in names[: names.index(here) + 1]) > self.room > 0:
             names = names[1:]
+        fits = [i for i in range(len(names) + 1) if sum(len(name) + 2 for name in names[:i]) < self.room]
+        left_out = names[fits[-1] :] if fits else []
+        names = names[: fits[-1]] if fits else names
         looks = {True: ("background", "b", "foreground"), False: ("muted", "", "")}
-        self.say([S(f" {name} ", *looks[name == here]) for name in names])
+        self.say([*(S(f" {name} ", *looks[name == here]) for name in names), S("›" if left_out else "", "muted")])
 
 
 class NewRunScreen(MainScreen):
@@ -76,6 +80,7 @@ class NewRunScreen(MainScreen):
         self._rows: list[Option | str] = []
         self._edited: Option | None = None
         self._found = Peek()
+        self._facts: tuple[Form | None, Sequence[tuple[str, str]]] = None, ()  # of a check, and the form it looked at
 
     def body(self) -> ComposeResult:
         with Horizontal(id="both"):
@@ -178,7 +183,8 @@ class NewRunScreen(MainScreen):
         columns = self._with_columns().typed
         names = [columns.get(_KEYS[id_], "").strip('"') for id_ in (PROMPT, ANSWER)]
         panel = self.query_one("#data", Lines)
-        panel.say(*data_rows(self._found, names[0], names[1], values, panel.room - 1, panel.size.height))
+        facts = self._facts[1] if self._facts[0] == self.form else ()
+        panel.say(*data_rows(self._found, names[0], names[1], values, facts, (panel.room - 1, panel.size.height)))
 
     @on(Lines.Moved, "#more")
     def moved(self) -> None:
@@ -313,9 +319,15 @@ class NewRunScreen(MainScreen):
             self.answer("ctrl+l", "check with irltui check", "warn")
             return
         try:
-            self.app.push_screen(PreviewScreen(check, self._with_columns().load()))
+            loaded = self._with_columns().load()
         except IrltuiError as error:
             self.answer("ctrl+l", str(error).splitlines()[0], "bad", WRONG)
+            return
+        self.app.push_screen(PreviewScreen(check, loaded), partial(self._checked, self.form))
+
+    def _checked(self, form: Form, facts: tuple[tuple[str, str], ...] | None) -> None:
+        self._facts = form, facts or ()
+        self.redraw()
 
     def action_start(self) -> None:
         if problem := self.dashboard.start(self._with_columns(), self.name):

@@ -15,15 +15,15 @@ from irltui.dashboard.widgets.lines import Lines
 from irltui.errors import IrltuiError
 from irltui.experiments.study import Study
 from irltui.text import safe
+from irltui.views.check import Checked
 from irltui.views.numbers import duration
 from irltui.views.spans import Row, S, flow
 
-Check = Callable[[Loaded | Study, int], Awaitable[list[Row]]]
-"""Looks at a configuration and tells in rows of so many columns what it found; cancelled, it stops looking."""
+Check = Callable[[Loaded | Study, int], Awaitable[Checked]]
 
 
-class PreviewScreen(ModalScreen[None]):
-    """Rows, loss mask, memory, time, warnings.
+class PreviewScreen(ModalScreen[tuple[tuple[str, str], ...]]):
+    """Rows, loss mask, memory, time, warnings; returns what matters beside the form.
 
     Args:
         check: looks.
@@ -32,7 +32,7 @@ class PreviewScreen(ModalScreen[None]):
 
     CSS_PATH = "preview.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss", "close"),
+        Binding("escape,q", "close", "close"),
         Binding("up", "scroll_rows(-1)"),
         Binding("down", "scroll_rows(1)"),
         Binding("pageup", "scroll_rows(-10)"),
@@ -44,6 +44,7 @@ class PreviewScreen(ModalScreen[None]):
         self._check, self._loaded = check, loaded
         self._began = time.monotonic()
         self._found: list[Row] = []
+        self._facts: tuple[tuple[str, str], ...] = ()
 
     def compose(self) -> ComposeResult:
         yield Lines("page", ground="surface")
@@ -56,7 +57,7 @@ class PreviewScreen(ModalScreen[None]):
     async def _look(self) -> None:
         width = max(40, self.size.width - 8)
         try:
-            self._found = await self._check(self._loaded, width)
+            self._found, self._facts = await self._check(self._loaded, width)
         except IrltuiError as error:
             text = safe(f"{error.message}\n{error.hint}".strip(), lines=True)
             self._found = flow([S(text, "bad")], width)
@@ -66,6 +67,9 @@ class PreviewScreen(ModalScreen[None]):
         waited = duration(time.monotonic() - self._began)
         words = f"Looking at the data and trying the model for a moment: {waited}. esc gives up."
         self.query_one("#page", Lines).say(*(self._found or [[S(words)]]))
+
+    def action_close(self) -> None:
+        self.dismiss(self._facts)
 
     def action_scroll_rows(self, by: int) -> None:
         self.query_one("#page", Lines).scroll_relative(y=by, animate=False)

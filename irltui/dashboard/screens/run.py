@@ -72,7 +72,7 @@ class RunScreen(Replayed):
         study = study_of(self._run.run.path) if self._run is not None else None
         lines = self.store.within(study) if study is not None else []
         done = sum(line.status.state not in {*WORKING, State.WAITING} for line in lines)
-        return [S(f"{tail(lines[0].name.partition('/')[0], 30)}  {done}/{len(lines)} done", "muted")] if lines else []
+        return [S(f"{tail(study.name, 30)}  {done}/{len(lines)} done", "muted")] if study is not None and lines else []
 
     # -- drawing ---------------------------------------------------------------------------------
 

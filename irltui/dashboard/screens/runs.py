@@ -249,7 +249,13 @@ class RunsScreen(MainScreen):
         self.answer("o", f"ordered by {self._order}", "foreground")
 
     def action_group(self) -> None:
-        self._group = GROUPS[(GROUPS.index(self._group) + 1) % len(GROUPS)]
+        hint = f"{', '.join(GROUPS)}, or a key such as reward.beta or lr"
+        self.app.push_screen(TextDialog("Group by", hint, may_be_empty=True), self._group_by)
+
+    def _group_by(self, text: str | None) -> None:
+        if text is None:
+            return
+        self._group = text or STUDY
         self.redraw()
         self.answer("g", f"grouped by {self._group}", "foreground")
 

@@ -53,6 +53,9 @@ class Lines(ScrollView):
             """The lines it moved in."""
             return self.lines
 
+    class Resized(Message):
+        """There is another number of columns for text."""
+
     class Chosen(Moved):
         """The item under the cursor was clicked again."""
 
@@ -61,6 +64,7 @@ class Lines(ScrollView):
         self.can_focus, self.ground = selectable, ground
         self.rows: list[Row] = []
         self.index, self.tall = 0, 1
+        self._room = -1
 
     @property
     def palette(self) -> Palette:
@@ -127,6 +131,11 @@ class Lines(ScrollView):
             self.post_message(self.Chosen(self))
         else:
             self.action_move(at // self.tall - self.index // self.tall)
+
+    def on_resize(self) -> None:
+        if self.room != self._room:
+            self._room = self.room
+            self.post_message(self.Resized())
 
     def on_focus(self) -> None:
         self.refresh()

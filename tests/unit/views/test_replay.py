@@ -8,6 +8,7 @@ import pytest
 from dashboard.written_events import Script
 from dashboard.written_run import write_run
 
+from irltui.runs.events import Metrics, PhaseProgress, RunStart
 from irltui.runs.history import RunHistory
 from irltui.runs.reader import read_events
 from irltui.views.replay import Moment, Replay
@@ -60,3 +61,16 @@ def test_curves_can_be_over_steps_tokens_and_time(history: RunHistory) -> None:
         x = moment.curve("train/loss", axis).x
         assert (x[1:] >= x[:-1]).all()
         assert moment.extent(axis)[0] <= x[0] <= x[-1] <= moment.extent(axis)[1]
+
+
+def test_pauses_count_for_nothing_in_the_time_that_is_left() -> None:
+    history = RunHistory()
+    history.take([
+        RunStart(1, "box", "irft", 30, 1, seq=0, time=0.0),
+        PhaseProgress("update", 0, seq=1, time=0.0),
+        *(Metrics({"train/loss": 1.0}, k, seq=1 + k, time=float(k)) for k in range(1, 11)),
+        PhaseProgress("paused", 0, seq=20, time=10.0),
+        PhaseProgress("update", 0, seq=21, time=1_010.0),
+        Metrics({"train/loss": 1.0}, 11, seq=22, time=1_011.0),
+    ])  # fmt: skip
+    assert Moment(history).seconds_left() == pytest.approx(19.0)
