@@ -71,6 +71,7 @@ class Setting:
     `one_reference`: held-out losses of all iterations were measured against the same reference and compare.
     `contrasts`: one inner loop is the run, and goes past the demonstrations, away from the start (F5).
     `overshoots`: a long inner loop can go too far (F2).
+    `by_nll`: held-out demonstrations are what the policy should become, not so where it goes past them.
     """
 
     reward: str
@@ -78,6 +79,7 @@ class Setting:
     gamma: float = 0.0
     contrasts: bool = False
     overshoots: bool = True
+    by_nll: bool = True
 
     @classmethod
     def of(cls, config: RunConfig) -> Setting:
@@ -87,12 +89,14 @@ class Setting:
         whose reward is set a harder task the better the policy becomes.
         """
         is_implicit, stops = config.objective.reward == "implicit", config.reward.beta >= 1
+        contrasts = is_implicit and not stops and config.loop.passes == config.loop.outer_iterations == 1
         return cls(
             config.objective.reward,
             one_reference=config.reference.kind == "fixed" and is_implicit,
             gamma=config.loss.gamma,
-            contrasts=is_implicit and not stops and config.loop.passes == config.loop.outer_iterations == 1,
+            contrasts=contrasts,
             overshoots=config.objective.reads_gaps or not stops,
+            by_nll=not contrasts and (config.has_reward or not config.objective.draws),
         )
 
 
@@ -299,7 +303,7 @@ def _hardly_moved(case: _Case) -> Advice | None:
 
 def _far_for_nothing(case: _Case) -> Advice | None:
     distance, setting = case.last.get("kl/initial", 0.0), case.setting
-    if distance <= FAR or _gained(case) or setting.contrasts or setting.reward == "none":  # which has no beta
+    if distance <= FAR or _gained(case) or not setting.by_nll or setting.reward == "none":  # which has no beta
         return None
     return Advice(
         Verdict.RAISE_BETA,
@@ -311,7 +315,7 @@ def _far_for_nothing(case: _Case) -> Advice | None:
 def _likelihood_fell(case: _Case) -> Advice | None:
     limit = NLL_ROSE_SFT if case.setting.reward == "none" else NLL_ROSE
     known = [ended for ended in case.iterations if "heldout/nll" in ended]
-    if "gold/mean" in case.last or "heldout/nll" not in case.last or case.setting.contrasts:
+    if "gold/mean" in case.last or "heldout/nll" not in case.last or not case.setting.by_nll:
         return None
     best = min(known, key=lambda ended: ended["heldout/nll"])
     now, lowest = case.last["heldout/nll"], best["heldout/nll"]
@@ -349,7 +353,7 @@ _MEASURES = {"heldout/loss": "held-out loss", "heldout/nll": "held-out NLL"}
 def _stop(case: _Case, why: str) -> Advice:
     best = case.best()
     kept = ""
-    if best is not None and best is not case.last:
+    if best is not None and best is not case.last and (case.setting.by_nll or case.measure != "heldout/nll"):
         kept = (
             f" {_named(best).capitalize()} had the best {_MEASURES[case.measure]}: irltui export RUN --iteration best."
         )

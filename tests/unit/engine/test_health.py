@@ -19,7 +19,8 @@ IRFT = Setting("implicit", one_reference=False)
 FIXED = Setting("implicit", one_reference=True)
 RFT = Setting("explicit", one_reference=False)
 SFT = Setting("none", one_reference=False)
-CONTRAST = Setting("implicit", one_reference=True, contrasts=True)
+CONTRAST = Setting("implicit", one_reference=True, contrasts=True, by_nll=False)
+DISTILL = Setting("none", one_reference=False, by_nll=False)
 NCE = Setting("implicit", one_reference=False, overshoots=False)
 START = {"iteration": 0, "heldout/nll": 2.0, "kl/initial": 0.0}
 GOOD = {
@@ -116,6 +117,7 @@ def test_a_setting_says_whether_the_loop_goes_past_the_demonstrations(
         (SFT, {"heldout/nll": 2.05, "kl/initial": 1.5}, Verdict.STOP, "held-out NLL rose"),
         (SFT, {"heldout/nll": 2.05}, Verdict.STOP, "If some demonstrations are bad, NLL misleads"),
         (CONTRAST, {"heldout/nll": 3.0, "kl/initial": 1.5}, Verdict.GO_ON, "held-out NLL 3.000"),
+        (DISTILL, {"heldout/nll": 3.0}, Verdict.GO_ON, "held-out NLL 3.000"),
         (NCE, {"reward/gap": 9.0, "heldout/gap": 8.0}, Verdict.GO_ON, "gap 9.00"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -96,3 +97,12 @@ def test_a_numeric_inner_steps_knows_how_many_demonstrations_it_leaves_unused() 
     assert make_plan(LoopSection(outer_iterations=2, batch=4), 36, 0).unused == 0
     more = make_plan(LoopSection(passes=9, outer_iterations=2, inner_steps=2, batch=4), 36, 0)
     assert more.unused < 20  # every pass shuffles anew
+
+
+def test_prompts_without_demonstrations_are_spread_over_the_outer_iterations_of_each_pass() -> None:
+    made = replace(make_plan(LoopSection(passes=2, outer_iterations=3), 12, seed=0), prompts=7)
+    passes = [[made.more_prompts(t) for t in range(start, start + 3)] for start in (0, 3)]
+    for iterations in passes:
+        assert sorted(i for indices in iterations for i in indices) == list(range(7))
+        assert {len(indices) for indices in iterations} == {2, 3}
+    assert passes[0] != passes[1]
