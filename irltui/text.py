@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from functools import cache
 
 LONGEST = 20_000
 _LONGEST_SECRET = 400
@@ -70,25 +71,23 @@ _SECRETS = re.compile(
     re.IGNORECASE,
 )
 """Secrets by where they stand (behind a group that is kept), and those that are known by how they begin."""
-_SECRET_VARIABLES = (
-    "HF_TOKEN",
-    "HUGGING_FACE_HUB_TOKEN",
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "WANDB_API_KEY",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-)
+_SECRET_VARIABLE = re.compile(r"(?:.*_)?(?:TOKEN|SECRET|PASSWORD|API_?KEY|ACCESS_KEY)")
 _SHORTEST_SECRET = 8
 
 
 def masked(text: str) -> str:
     """The text with secrets replaced by ***: credentials in URLs, keys of known services, the environment."""
-    for name in _SECRET_VARIABLES:
+    for name in _secret_variables(len(os.environ)):
         secret = os.environ.get(name, "")
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
     return _SECRETS.sub(_starred, text)
+
+
+@cache
+def _secret_variables(count: int) -> list[str]:
+    """Names of the variables that hold secrets; looked for anew when there are more or fewer variables."""
+    return [name for name in os.environ if _SECRET_VARIABLE.fullmatch(name)]
 
 
 def _starred(found: re.Match[str]) -> str:

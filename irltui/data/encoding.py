@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from irltui.data.limits import limited_tokenizer
+from irltui.data.limits import read_within_limits
 
 _GUARDS = ("\n", "a", ":", ".")
 
@@ -141,8 +142,8 @@ class Encoding:
         return [self._opened_once(text, ids) for text, ids in zip(texts, found, strict=True)]
 
     def _in_rust(self, texts: Sequence[str]) -> list[list[int]]:
-        with limited_tokenizer():
-            return [each.ids for each in self._fast.encode_batch_fast(texts, add_special_tokens=self._special)]
+        encode = partial(self._fast.encode_batch_fast, texts, add_special_tokens=self._special)
+        return [each.ids for each in read_within_limits(encode, sum(map(len, texts)))]
 
     def _behind(self, mark: _Mark, texts: Sequence[str]) -> list[list[int]]:
         """Ids of texts, of which those that begin as expected are encoded from the mark on."""
@@ -158,8 +159,8 @@ class Encoding:
         return ids
 
     def _encode(self, text: str, *, special: bool) -> list[int]:
-        with limited_tokenizer():
-            return self._tokenizer(text, add_special_tokens=special)["input_ids"]
+        read = partial(self._tokenizer, text, add_special_tokens=special)
+        return read_within_limits(read, len(text))["input_ids"]
 
 
 def _rust(tokenizer: Any) -> Any:

@@ -1,24 +1,35 @@
 """Limits for what strangers wrote and we run: chat templates are programs, tokenizers are regular expressions.
 
-A template has seconds of processor time and room for one conversation. A tokenizer that panics is an error that names
-it.
+A template has seconds of processor time and room for one conversation. A tokenizer is tried in a process of its own,
+and has a time for the texts of the data; one that panics is an error that names it.
 """
 
 from __future__ import annotations
 
+import faulthandler
+import math
+import os
 import resource
 import signal
 import threading
-from collections.abc import Generator
+import time
+import warnings
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any, TypeVar
 
 from irltui.errors import ModelError, is_panic
 
 SECONDS = 5.0
 ROOM = 1 << 30  # bytes
 _PAGE = resource.getpagesize()
+PATIENCE = 30.0  # seconds
+SLOWEST = 20_000  # characters a second
+_PROBES = (*(chr(code) * 40 + "!" for code in range(32, 127)), *"é字😀", " " * 500, "\n \t" * 200, "word 17, " * 100)
+_TOKENIZER_HINT = "Is the model's tokenizer.json whole, and are its regular expressions meant for such text?"
+T = TypeVar("T")
 _TEMPLATE_HINT = (
     "It lies in the model's folder (chat_template.jinja, or chat_template in tokenizer_config.json), unless "
     "data.template names another: set data.template to a Jinja file that writes the conversation."
@@ -47,26 +58,83 @@ def limited_template() -> Generator[None]:
         raise ModelError("the chat template ran out of memory while it wrote a conversation", _TEMPLATE_HINT) from None
 
 
-@contextmanager
-def limited_tokenizer() -> Generator[None]:
-    """While inside, a tokenizer reads texts.
+def read_within_limits(read: Callable[[], T], characters: int = 0) -> T:
+    """What a tokenizer makes of texts of so many characters, in a thread that nobody waits for longer than that takes.
 
     Raises:
-        ModelError: it panics, or takes too much memory.
+        ModelError: it panics, or takes too much time or memory.
+    """
+    outcome: list[T | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(read())
+        except BaseException as error:  # noqa: BLE001 - raised again by the one who waits
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    seconds = PATIENCE + characters / SLOWEST
+    thread.join(seconds)
+    if not outcome:
+        raise ModelError(f"the tokenizer has not read a text after {seconds:.0f} s", _TOKENIZER_HINT)
+    (found,) = outcome
+    if isinstance(found, MemoryError):
+        raise ModelError("the tokenizer ran out of memory while it read a text", _TOKENIZER_HINT) from None
+    if isinstance(found, BaseException):
+        if not is_panic(found):
+            raise found
+        reason = (str(found).strip() or type(found).__name__).splitlines()[0]
+        raise ModelError(f"the tokenizer cannot read a text: {reason}", _TOKENIZER_HINT) from None
+    return found
+
+
+def try_tokenizer(tokenizer: Any, name: str) -> None:
+    """Let a stranger's tokenizer read short texts in a process of its own: only there can it be stopped from outside.
+
+    Raises:
+        ModelError: it takes too much time or memory.
     """
     try:
-        yield
-    except MemoryError:
-        raise ModelError("the tokenizer ran out of memory while it read a text", _hint()) from None
-    except BaseException as error:
-        if not is_panic(error):
-            raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"the tokenizer cannot read a text: {reason}", _hint()) from None
+        with warnings.catch_warnings(action="ignore"):  # that threads are not copied; the copy needs none
+            pid = os.fork()
+    except OSError:  # no room for another process; the limits of threads remain
+        return
+    if not pid:
+        _read_and_leave(tokenizer)
+    until = time.monotonic() + PATIENCE
+    while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < until:
+        time.sleep(0.005)
+    if not ended[0]:
+        os.kill(pid, signal.SIGKILL)
+        ended = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(ended[1])
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise ModelError(f"{name}: the tokenizer does not come to an end with a short text", _TOKENIZER_HINT)
+    if code:
+        raise ModelError(f"{name}: the tokenizer fills the memory with a short text", _TOKENIZER_HINT)
 
 
-def _hint() -> str:
-    return "Is the model's tokenizer.json whole, and are its regular expressions meant for such text?"
+def _read_and_leave(tokenizer: Any) -> None:
+    """In a copy of the process: read, and leave with 1 if memory ran out; other errors come again with real texts."""
+    code = 0
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        faulthandler.disable()
+        begun = math.ceil(time.process_time())
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (begun + int(SECONDS), begun + int(SECONDS) + 1))
+        signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+        with _room():
+            for text in _PROBES:
+                try:
+                    tokenizer(text)
+                except MemoryError:
+                    code = 1
+                except BaseException:  # noqa: BLE001, S112
+                    continue
+    finally:
+        os._exit(code)
 
 
 def _late(number: int, frame: FrameType | None) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from irltui.data.chat_format import Chat, ChatFormat, PairText, or_error
 from irltui.data.encoding import Encoding, Pair, Texts
+from irltui.data.limits import try_tokenizer
 from irltui.data.messages import Message
 from irltui.data.row import Row
 from irltui.data.special_tokens import SpecialTokens, control_tokens
@@ -36,10 +37,12 @@ class PromptTemplate:
 
     Raises:
         DataError: no chat template to be had, or it cannot be used.
-        ModelError: the tokenizer has no end-of-sequence token.
+        ModelError: the tokenizer has no end-of-sequence token, or does not end with a short text.
     """
 
     def __init__(self, tokenizer: Any, eos_ids: frozenset[int], template: str = "auto", system: str = "") -> None:
+        if name := getattr(tokenizer, "name_or_path", ""):
+            try_tokenizer(tokenizer, name)
         self._tokenizer, self._system, self._eos_ids = tokenizer, system, eos_ids
         self._chat = _chat_format(tokenizer, template)
         self.special = SpecialTokens(tokenizer, self._chat.frame if self._chat is not None else "")

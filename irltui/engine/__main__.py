@@ -138,12 +138,12 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
 
 
 def _unforeseen(run: RunFolder, error: Exception) -> End:
-    from irltui.engine.exhausted import LOWER, ran_out
+    from irltui.engine.exhausted import LOWER, OUT, ran_out
 
     if ran_out(error):
         phase = read_status(run).phase or "prepare"
         hint = f"{LOWER} Start from RUN/run.json with --set: --resume would run out again."
-        return End(State.FAILED, f"out of memory in phase {phase}", hint, EXIT_FAILED)
+        return End(State.FAILED, f"{OUT} in phase {phase}", hint, EXIT_FAILED)
     return End(State.FAILED, f"{type(error).__name__}: {error}", _cause(error), EXIT_FAILED)
 
 
@@ -190,11 +190,14 @@ def _told(writer: RunWriter, end: End) -> End:
 
 def _rank_lost(run: RunFolder, error: IrltuiError) -> End:
     from irltui.distributed import ranks
+    from irltui.engine.exhausted import LOWER, OUT
 
     _print(traceback.format_exc())
     gone = missing(run, ranks.count(), ranks.index())
     reason = f"another process left: {gone[0]}" if gone else error.message
     hint = "Relaunch with --resume, on as many processes or another number; what each printed is in ranks/."
+    if OUT in reason:
+        hint = f"{LOWER} Start from RUN/run.json with --set: --resume would run out again."
     return End(State.FAILED, reason, hint, EXIT_FAILED, followed=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
 
+OUT = "out of memory"
 LOWER = (
     "Lower loop.micro_batch, sampler.slots, evaluation.held_out_pairs or the lengths in [data]; "
     'model.gradient_checkpointing, model.dtype = "bfloat16" and adapter.kind = "lora" save most.'

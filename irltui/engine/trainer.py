@@ -14,6 +14,7 @@ from irltui.distributed import ranks
 from irltui.engine import checkpoint, diagnostics, early_stop
 from irltui.engine.assemble import Parts
 from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
+from irltui.engine.exhausted import LOWER, OUT
 from irltui.engine.export import export
 from irltui.engine.faults import keep_step
 from irltui.engine.health import advise, alerts, still_matter
@@ -116,9 +117,8 @@ class Drive:
         # Ranks cannot agree on another size in the middle of a step.
         if not self._in_inner_loop or ranks.count() > 1 or not parts.forward.halve():
             raise TrainingError(
-                f"out of memory in phase {phase}, micro-batch {before}",
-                "Lower loop.micro_batch, sampler.slots or the lengths in [data]; model.gradient_checkpointing and "
-                'adapter.kind = "lora" save most. Start from RUN/run.json with --set: --resume would run out again.',
+                f"{OUT} in phase {phase}, micro-batch {before}",
+                f"{LOWER} Start from RUN/run.json with --set: --resume would run out again.",
             ) from error
         self._journal.alert(
             "memory", f"Out of memory: the micro-batch is now {parts.micro_batch} instead of {before}; batches stay."

@@ -179,6 +179,9 @@ def submit(plan: Plan, job: Job, executors: Any) -> list[tuple[PlannedRun, str]]
     to_do = [run for run in plan.runs if run not in under_way]
     ids: list[str] = []
     if to_do:
+        os.environ["PYTHONSAFEPATH"] = (
+            "1"  # submitit starts `python -m`: files of the current folder are data, not code
+        )
         executor = executors(plan.folder.absolute() / "submitit", max_num_timeout=job.requeues)
         ids = _submit(executor, _parameters(job, plan.folder.name), [plan.run_folder(run) for run in to_do])
     _remember(job.cluster, {number: plan.run_folder(run) for number, run in zip(ids, to_do, strict=True)})

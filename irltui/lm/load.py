@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from irltui import quickstart
 from irltui.config.schema import AdapterSection, ModelSection
-from irltui.config.trust import refuse_untrusted_model
+from irltui.config.trust import is_trusted, refuse_untrusted_model
 from irltui.errors import ModelError, is_panic
 from irltui.lm.dates import fix_date
 from irltui.lm.hub_access import use_cache_if_unreachable
@@ -30,7 +30,8 @@ from irltui.lm.probe import check_causal
 from irltui.lm.quantized import load_options, require_4bit
 from irltui.lm.unsupported import cannot_load, refuse_as_classifier, refuse_unsupported
 from irltui.lm.weights import check_accounted, check_finite
-from irltui.runs.seal import damage_of, is_sealed
+from irltui.runs.folder import is_run
+from irltui.runs.seal import SEAL, damage_of, is_sealed
 
 # Loaders of other people's formats raise whatever they like.
 LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError, SafetensorError)
@@ -121,11 +122,25 @@ def model_config(section: ModelSection) -> Any:
         ModelError: none to be had.
     """
     try:
-        return AutoConfig.from_pretrained(
+        config = AutoConfig.from_pretrained(
             model_source(section), revision=section.revision, trust_remote_code=section.trust_remote_code
         )
     except LOADING_ERRORS as error:
         raise cannot_load("configuration", section, error) from error
+    if section.attention == "auto":
+        _refuse_hub_kernel(section.name, config)
+    return config
+
+
+def _refuse_hub_kernel(name: str, config: Any) -> None:
+    """Transformers fetches an attention kernel that config.json names, and runs it."""
+    for each in (config, config.get_text_config()):
+        kernel = str(getattr(each, "_attn_implementation", ""))
+        if "/" in kernel and not is_trusted(f"hub:{kernel}"):
+            raise ModelError(
+                f"model.name: {name}: its config.json would fetch and run the attention kernel {kernel}",
+                'Set model.attention = "sdpa"; or, if you trust that code, give the command again with --trust-code.',
+            )
 
 
 def check_kernels(section: ModelSection) -> None:
@@ -176,9 +191,13 @@ def with_adapter(base: Any, adapter: Path) -> Any:
     Args:
         base: as `load_model` gives it; it is wrapped.
         adapter: a peft folder.
+
+    Raises:
+        ModelError: the adapter is not the one that was trained.
     """
     from peft import PeftModel
 
+    _refuse_damaged(adapter)
     return PeftModel.from_pretrained(base, str(adapter)).eval()
 
 
@@ -261,10 +280,10 @@ def _load(kind: Any, section: ModelSection, config: Any) -> tuple[Any, dict[str,
 
 def _refuse_damaged(folder: Path) -> None:
     """The result of a run has a seal: what does not fit it is not the model that was trained."""
-    for name, reason in damage_of(folder).items() if is_sealed(folder) else ():
+    for name, reason in damage_of(folder).items() if is_sealed(folder) or is_run(folder.parent) else ():
         raise ModelError(
             f"model.name: {folder / name}: {reason}",
-            "Put the file back; or take the newest checkpoint: irltui export RUN --iteration last.",
+            f"Put the file back, or export the run again. If you changed it yourself, delete {SEAL} beside it.",
         )
 
 

@@ -20,6 +20,7 @@ from irltui.runs.durable import replacing
 _LINE = re.compile(rb'\{"crc": "([0-9a-f]{8})", (.*)\}\n?', re.DOTALL)
 _SUFFIX = ".gz"
 _LEVEL = 6
+LONGEST_LINE = 1 << 26  # bytes; a longer line is damage that would fill the memory
 
 
 def line_key(path: Path) -> int:
@@ -76,7 +77,10 @@ def read_packed(path: Path) -> Iterator[bytes]:
         with gzip.open(path) as file:
             if not path.stat().st_size:
                 raise EOFError("it is empty")  # which gzip takes for a file without lines
-            yield from file
+            while line := file.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE:
+                    raise EOFError("a line without an end")
+                yield line
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"the file is damaged: {error}") from error
 

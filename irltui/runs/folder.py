@@ -142,7 +142,7 @@ def _strangers(run: RunFolder) -> list[tuple[Path, str]]:
             if entry.is_symlink():
                 found.append((path, "a symbolic link inside a run folder; irltui does not follow it"))
             elif entry.is_dir(follow_symlinks=False):
-                if path in files:
+                if path in files or path.parent == run.samples:
                     found.append((path, "a folder at the place of a file"))
                 waiting += [path] if entry.name != "tracking" else []
             elif not entry.is_file(follow_symlinks=False) and path.parent != run.control:

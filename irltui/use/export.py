@@ -29,7 +29,7 @@ from irltui.runs.checkpoints import damage, newest_first
 from irltui.runs.durable import room
 from irltui.runs.folder import RunFolder, open_own, open_run_folder
 from irltui.runs.manifest import read_manifest
-from irltui.runs.seal import damage_of, sealed_files
+from irltui.runs.seal import damage_of, seal, sealed_files
 from irltui.runs.status import read_status
 from irltui.use.card import Exported, write_card
 from irltui.use.hub import check_name, push
@@ -79,6 +79,8 @@ def _export(run: RunFolder, config: RunConfig, request: ExportRequest) -> Export
                 place = Exported(name, reached.t, reached.step, is_best=iteration == BEST)
             if request.dtype:
                 _cast(folder, request.dtype)
+            for part in (folder / "adapter", folder / "reward", folder):
+                seal(part)  # before the card is written, which is meant to be edited
             write_card(folder, run, place)
             for file in folder.rglob("*"):
                 if file.is_file():  # safetensors writes files that only their owner can read

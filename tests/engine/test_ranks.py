@@ -132,6 +132,27 @@ def test_a_number_that_is_not_finite_in_one_process_ends_all_and_keeps_its_batch
     assert [folder.name for folder in run.faults.iterdir()] == ["0000-000000-rank1"]
 
 
+def test_memory_that_runs_out_in_one_process_ends_all_and_is_told_with_what_to_lower(
+    material: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = prepare(tmp_path / "run", config(*material))
+
+    def fill(rank: int) -> None:
+        def accumulate(self: Stepper, loss: torch.Tensor) -> float:
+            raise RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes."
+            )
+
+        if rank == 1:
+            Stepper.accumulate = accumulate
+
+    assert work_together(run, before=fill) == [1, 1]
+    (end,) = events(run, Kind.RUN_END)
+    assert "rank 1" in end.reason
+    assert "out of memory in phase update, micro-batch 2" in end.reason
+    assert "loop.micro_batch" in end.hint
+
+
 @pytest.mark.parametrize("algorithm", ["sft", "irft"])
 def test_a_step_that_one_process_cannot_take_is_skipped_by_all(
     material: tuple[Path, Path], tmp_path: Path, algorithm: str

@@ -71,3 +71,12 @@ def test_looking_for_secrets_takes_no_longer_for_hostile_text(text: str) -> None
     begun = time.process_time()
     masked(text)
     assert time.process_time() - begun < 5
+
+
+def test_what_a_variable_with_the_name_of_a_secret_holds_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["HF_TOKEN", "MY_SERVICE_TOKEN", "DB_PASSWORD", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY"]
+    for number, name in enumerate(names):
+        monkeypatch.setenv(name, f"correct-horse-{number}")
+        assert masked(f"with correct-horse-{number} in it") == "with *** in it"
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "harmless-value")
+    assert masked("harmless-value") == "harmless-value"

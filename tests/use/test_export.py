@@ -23,8 +23,10 @@ from irltui.errors import ModelError
 from irltui.lm.load import load_model
 from irltui.runs.folder import RunFolder, create_run_folder
 from irltui.runs.manifest import new_manifest, write_manifest
+from irltui.runs.seal import damage_of
 from irltui.use.card import card
 from irltui.use.card_facts import Exported, _base, facts
+from irltui.use.learned import load_learned
 from support.runs import Change, config, demonstrations, finish, rft
 from support.tiny import folder
 from support.worker import worked
@@ -159,10 +161,38 @@ def test_the_result_is_what_the_run_wrote_with_a_card_and_no_pickle(tmp_path: Pa
     part = "adapter" if "adapter" in change else "reward"
     assert same(weights(out), weights(run.model))
     assert {file.suffix for file in out.rglob("*")} <= {"", ".json", ".jinja", ".safetensors", ".md"}
-    assert files(out / part) == files(getattr(run, part)) - {"README.md", "irltui.json"}
-    assert "README.md" in files(out)
+    assert files(out / part) == files(getattr(run, part)) - {"README.md"}
+    assert {"README.md", "irltui.json"} <= files(out)
     assert files(run.path) == before
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_an_exported_folder_notices_what_was_changed_later_but_for_its_card(tmp_path: Path) -> None:
+    run = make(tmp_path, {"adapter": {"kind": "lora", "rank": 4}})
+    out = tmp_path / "out"
+    assert export(run, out, "result") == 0
+    (out / "README.md").write_text("My own words.")
+    (out / "notes.txt").write_text("mine")
+    assert damage_of(out) == damage_of(out / "adapter") == {}
+    load_model(ModelSection(name=str(out)))
+    harmed = bytearray((out / "model.safetensors").read_bytes())
+    harmed[-3] ^= 4
+    (out / "model.safetensors").write_bytes(harmed)
+    with pytest.raises(ModelError, match=r"model\.safetensors: has changed since it was written") as caught:
+        load_model(ModelSection(name=str(out)))
+    assert "delete irltui.json" in caught.value.hint
+
+
+def test_an_adapter_or_a_result_that_is_not_what_the_run_wrote_is_not_loaded(tmp_path: Path) -> None:
+    run = make(tmp_path, {"adapter": {"kind": "lora", "rank": 4}})
+    harmed = bytearray((run.adapter / "adapter_model.safetensors").read_bytes())
+    harmed[-3] ^= 4
+    (run.adapter / "adapter_model.safetensors").write_bytes(harmed)
+    with pytest.raises(ModelError, match=r"adapter_model\.safetensors: has changed since it was written"):
+        load_learned(run, beside_start=True)
+    (run.model / "irltui.json").unlink()
+    with pytest.raises(ModelError, match=r"model/irltui\.json: is missing"):
+        load_learned(run)
 
 
 def test_a_lora_run_is_exported_as_its_adapter_alone_from_result_and_checkpoint_alike(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from irltui.config.requests import ScoreRequest
 from irltui.errors import DataError, ModelError, RunFolderError
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
+from irltui.runs.seal import seal
 from irltui.use import score
 from irltui.use.output import Output
 from support.learned import TOLERANCE, Killed, copied, dies_at, lines, request, scored, written
@@ -223,7 +224,7 @@ def test_a_tokenizer_that_is_not_the_models_is_refused(
     words = changed["model"]["vocab"]
     words["cat"], words["dog"] = words["dog"], words["cat"]
     path.write_text(json.dumps(changed))
-    (other.model / "irltui.json").unlink()  # the seal would say first that the file has changed
+    seal(other.model)  # or the seal would say first that the file has changed
     with pytest.raises(ModelError, match="its tokenizer is not the policy's"):
         scored(other, tmp_path / "f", inputs[1])
 

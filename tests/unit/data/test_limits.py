@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import resource
 import signal
+import time
 from typing import Any
 
 import pytest
+from tokenizers import Regex, Tokenizer, models, normalizers
 
 from irltui.data import limits
 from irltui.data.chat_format import ChatFormat
@@ -42,10 +44,57 @@ def test_a_template_that_fills_the_memory_is_ended() -> None:
 
 def test_a_tokenizer_that_panics_is_an_error_that_names_it() -> None:
     panic = type("PanicException", (BaseException,), {})
-    with pytest.raises(ModelError, match="the tokenizer cannot read a text: retry-limit"), limits.limited_tokenizer():
+
+    def read() -> None:
         raise panic("retry-limit-in-match over\nmore")
+
+    with pytest.raises(ModelError, match="the tokenizer cannot read a text: retry-limit"):
+        limits.read_within_limits(read)
 
 
 def test_an_interruption_is_no_panic() -> None:
-    with pytest.raises(KeyboardInterrupt), limits.limited_tokenizer():
+    def read() -> None:
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        limits.read_within_limits(read)
+
+
+def grown(times: int) -> Tokenizer:
+    """A tokenizer whose normalizer makes each letter a hundred, so many times."""
+    inner = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate("abc ")}, merges=[]))
+    inner.normalizer = normalizers.Sequence([normalizers.Replace(Regex("[a-z]"), "abcabcabca" * 10)] * times)
+    return inner
+
+
+def test_a_tokenizer_that_does_not_end_with_a_text_of_the_data_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PATIENCE", 0.3)
+    began = time.monotonic()
+    with pytest.raises(ModelError, match="the tokenizer has not read a text after 0 s"):
+        limits.read_within_limits(lambda: grown(2).encode_batch_fast(["abc " * 4_000]))
+    assert time.monotonic() - began < 10
+
+
+def test_a_tokenizer_that_fills_the_memory_with_a_short_text_is_refused_before_it_reads_here() -> None:
+    with pytest.raises(ModelError, match="the-model: the tokenizer "):
+        limits.try_tokenizer(grown(5).encode, "the-model")
+
+
+def test_a_tokenizer_that_does_not_end_with_a_short_text_is_refused_before_it_reads_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 1)
+
+    def spin(text: str) -> None:
+        while True:
+            pass
+
+    with pytest.raises(ModelError, match="the-model: the tokenizer does not come to an end with a short text"):
+        limits.try_tokenizer(spin, "the-model")
+
+
+def test_a_tokenizer_that_refuses_a_strange_text_may_still_read_the_data() -> None:
+    def refuse(text: str) -> None:
+        raise ValueError("no such character")
+
+    limits.try_tokenizer(refuse, "the-model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from pathlib import Path
@@ -71,3 +72,13 @@ def test_no_pickle_in_a_models_folder_is_opened(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot load the model"):
         load_model(ModelSection(name=str(model)))
     assert not mark.exists()
+
+
+def test_an_attention_kernel_that_config_json_names_is_neither_fetched_nor_run(tmp_path: Path) -> None:
+    model = folder(tmp_path / "model")
+    values = json.loads((model / "config.json").read_text())
+    for key in ("attn_implementation", "_attn_implementation"):
+        (model / "config.json").write_text(json.dumps({**values, key: "someone/kernel"}))
+        with pytest.raises(ModelError, match="would fetch and run the attention kernel someone/kernel"):
+            load_model(ModelSection(name=str(model)))
+    load_model(ModelSection(name=str(model), attention="sdpa"))

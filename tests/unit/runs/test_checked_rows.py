@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from irltui.api import Generation
 from irltui.errors import RunFolderError
-from irltui.runs import durable
+from irltui.runs import checked_rows, durable
 from irltui.runs.checked_rows import pack, packed, read_packed
 from irltui.samplers.store import ReferenceScore, SampleStore, pack_before, pack_iteration
 
@@ -112,3 +112,13 @@ def test_log_probabilities_come_back_as_they_were(
     store.add_generations([Generation("a", (1,) * len(values), tuple(values), ended=False)], ["x"])
     assert store.generations["a"].logprobs == tuple(values)
     assert SampleStore(folder, "0000").generations == store.generations
+
+
+def test_a_compressed_line_without_an_end_does_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checked_rows, "LONGEST_LINE", 1_000)
+    path = tmp_path / "0000.jsonl"
+    packed(path).write_bytes(gzip.compress(b"x" * 999 + b"\n" + b"a" * 10_000_000))
+    with pytest.raises(ValueError, match="a line without an end"):
+        list(read_packed(packed(path)))
