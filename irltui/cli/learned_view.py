@@ -71,24 +71,24 @@ def triage_view(path: Path, limit: int, kept: Path | None, *, as_json: bool) -> 
     lines = [
         f"{summary['rows']} demonstrations of {safe(about['data'])}, {summary['suspicious']} suspicious",
         _table(shown, _SUSPECT),
-        *_heaps(summary, kept),
+        *_groups(summary, kept),
     ]
     left = summary["rows"] - len(shown)
     return "\n".join([*lines, f"all rows  {safe(path)}" + (f" ({left} more)" if left else "")])
 
 
-def _heaps(summary: Line, kept: Path | None) -> Iterator[str]:
-    heaps = summary["heaps"]
-    count = summary["scored"] if heaps is None else heaps["above"]
-    if heaps is None:
-        yield "rewards: one heap, so there is no border"
+def _groups(summary: Line, kept: Path | None) -> Iterator[str]:
+    groups = summary["groups"]
+    count = summary["scored"] if groups is None else groups["above"]
+    if groups is None:
+        yield "rewards: one group, so there is no border"
     else:
         yield (
-            f"rewards: two heaps, {heaps['below']} rows around {_shown(heaps['low'])} and {heaps['above']} around "
-            f"{_shown(heaps['high'])}, border {_shown(heaps['border'])}; {heaps['doubt']:.1%} of the rows in doubt"
+            f"rewards: two groups, {groups['below']} rows around {_shown(groups['low'])} and {groups['above']} around "
+            f"{_shown(groups['high'])}, border {_shown(groups['border'])}; {groups['doubt']:.1%} of the rows in doubt"
         )
     if kept is not None:
-        which = "all with a reward" if heaps is None else "those above the border"
+        which = "all with a reward" if groups is None else "those above the border"
         yield f"kept  {count} of {summary['rows']} rows, {which}, in {safe(kept)}"
 
 

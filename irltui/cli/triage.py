@@ -31,8 +31,8 @@ def triage(  # noqa: PLR0913 - an option each
 
     Criteria: low reward, duplicates and near-duplicates, unusual length, empty answers, truncation.
 
-    Where the rewards fall into two heaps, as they do if a part of the demonstrations shows another habit, --keep writes
-    the upper one, to train on with `irltui run --data`; where there is one heap, all rows.
+    Where the rewards fall into two groups, as when a part of the demonstrations shows another habit, --keep writes the
+    upper one, to train on with `irltui run --data`; where there is one group, all rows.
 
     Examples:
       irltui triage runs/first

@@ -110,7 +110,7 @@ class LocalWorkers:
         return [(job.engine, job.folder) for job in self.jobs if job.engine is not None and job.works]
 
     def _start(self, job: Job) -> None:
-        if job.run.keep and not self._keep(self._plan.kept_by(job.run)):
+        if job.run.keep and not self._keep(RunFolder(self._plan.folder / job.run.keep)):
             job.end = State.FAILED
             return
         share = max(1, (os.cpu_count() or 1) // self._plan.jobs)

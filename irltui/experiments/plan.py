@@ -81,10 +81,6 @@ class Plan:
     def run_folder(self, run: PlannedRun) -> RunFolder:
         return RunFolder(self.folder / run.path)
 
-    def kept_by(self, run: PlannedRun) -> RunFolder:
-        """The run whose triage says which rows `run` trains on."""
-        return RunFolder(self.folder / run.keep)
-
 
 def kept_rows(run: RunFolder) -> Path:
     """Where the rows lie that a run's triage keeps for other runs of its plan."""

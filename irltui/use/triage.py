@@ -19,11 +19,11 @@ from irltui.config.requests import TriageRequest
 from irltui.data.source import Rows, load_rows
 from irltui.lm.load import quiet_transformers
 from irltui.runs.durable import write_named
-from irltui.use.heaps import two_heaps
 from irltui.use.near_duplicates import Twin, find_twins, words_of
 from irltui.use.output import output_of
 from irltui.use.rows import open_source
 from irltui.use.score import ScoredRow, gather_scores, summarise
+from irltui.use.two_groups import two_groups
 
 _UNUSABLE = 2.0
 _EMPTY = 0.8
@@ -51,19 +51,22 @@ def main(request: TriageRequest) -> None:
             gather_scores(output, asked, source, parts=False)
             rows = [ScoredRow.of(line) for line in output.lines()]
             found = suspects(rows, trained_on_cut=trained_on_cut)
-            heaps = two_heaps([row.reward for row in rows if row.reward is not None])
-            summary = {"suspicious": sum(bool(suspect.reasons) for suspect in found), "heaps": heaps and asdict(heaps)}
+            groups = two_groups([row.reward for row in rows if row.reward is not None])
+            summary = {
+                "suspicious": sum(bool(suspect.reasons) for suspect in found),
+                "groups": groups and asdict(groups),
+            }
             output.finish((suspect.line() for suspect in found), summarise(rows) | summary)
     if asked.keep is not None:
         _keep(asked.out, asked.keep, load_rows(asked.config.data))
 
 
 def _keep(triaged: Path, file: Path, rows: Rows) -> None:
-    """Write the rows of the upper heap, or all that have a reward, as they stand in the data."""
+    """Write the rows of the upper group, or all that have a reward, as they stand in the data."""
     with triaged.open(encoding="utf-8") as lines:
         rewards = {line["row"]: line["reward"] for line in map(json.loads, lines) if line["reward"] is not None}
-    heaps = two_heaps(list(rewards.values()))
-    least = -math.inf if heaps is None else heaps.border
+    groups = two_groups(list(rewards.values()))
+    least = -math.inf if groups is None else groups.border
     kept = (rows[number - 1] for number in sorted(rewards) if rewards[number] >= least)
     text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in kept)
     write_named("--keep", file, text.encode("utf-8", "backslashreplace"))

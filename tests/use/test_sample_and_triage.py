@@ -153,7 +153,7 @@ def test_with_adapters_the_start_model_is_the_policy_without_them(
     assert [line["reward"] for line in apart] == pytest.approx([line["reward"] for line in together], abs=1e-3)
 
 
-def test_triage_keeps_the_upper_of_two_heaps_as_the_rows_were(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
+def test_triage_keeps_the_upper_of_two_groups_as_the_rows_were(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
     """The model has a habit, half of the demonstrations show it, too."""
     change = {"algorithm": "sft", "optimizer": {"learning_rate": 5e-3}, "loop": {"passes": 3}}
     prompts = [line["prompt"] for line in lines(inputs[1])]
@@ -168,16 +168,16 @@ def test_triage_keeps_the_upper_of_two_heaps_as_the_rows_were(tmp_path: Path, in
         assert lines(keep) == new
         keep.unlink()
     shown = triage_view(tmp_path / "f", 3, keep, as_json=False)
-    assert "rewards: two heaps" in shown
+    assert "rewards: two groups" in shown
     assert f"kept  40 of 80 rows, those above the border, in {keep}" in shown
 
 
-def test_triage_keeps_all_rows_where_there_is_one_heap(
+def test_triage_keeps_all_rows_where_there_is_one_group(
     tmp_path: Path, implicit: RunFolder, inputs: tuple[Path, Path]
 ) -> None:
     triage.main(TriageRequest(**request(implicit, tmp_path / "f", inputs[1], keep=str(tmp_path / "kept"))))
     assert lines(tmp_path / "kept") == lines(inputs[1])
-    assert "one heap" in triage_view(tmp_path / "f", 3, None, as_json=False)
+    assert "one group" in triage_view(tmp_path / "f", 3, None, as_json=False)
 
 
 def test_triage_puts_rows_with_reasons_first_and_keeps_all(

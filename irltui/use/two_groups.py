@@ -1,6 +1,6 @@
-"""Whether rewards fall into two heaps, and where the border is. Knows numbers, no rows.
+"""Whether rewards fall into two groups, and where the border is. Knows numbers, no rows.
 
-Two normal distributions are fitted (expectation maximisation from the best split). They count as two heaps if
+Two normal distributions are fitted (expectation maximisation from the best split). They count as two groups if
 both have members, hardly any reward is in doubt between them, and they explain the rewards far better than one does.
 """
 
@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEWEST = 5
-"""Rewards of a heap; fewer are outliers."""
+"""Rewards of a group; fewer are outliers."""
 MOST_DOUBT = 0.02
-"""Share of rewards that would be put into the wrong heap."""
+"""Share of rewards that would be put into the wrong group."""
 _ROUNDS = 200
-_NARROWEST = 1e-3  # standard deviation of a heap, of that of all
+_NARROWEST = 1e-3  # standard deviation of a group, of that of all
 _BETTER = 10.0  # the gain in the Bayesian information criterion that is called very strong (Kass and Raftery)
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Heaps:
-    """Two heaps: rewards below `border` and the others. `doubt` is the share that lies between them.
+class Groups:
+    """Two groups: rewards below `border` and the others. `doubt` is the share that lies between them.
 
     `low` and `high` are the means, `below` and `above` the counts.
     """
@@ -37,7 +37,7 @@ class Heaps:
     doubt: float
 
 
-def two_heaps(rewards: Sequence[float]) -> Heaps | None:
+def two_groups(rewards: Sequence[float]) -> Groups | None:
     values = np.sort(np.asarray(rewards, np.float64))
     spread = float(values.std()) if len(values) else 0.0
     if len(values) < 2 * FEWEST or not spread:
@@ -56,7 +56,7 @@ def two_heaps(rewards: Sequence[float]) -> Heaps | None:
     if min(below, len(values) - below) < FEWEST or doubt > MOST_DOUBT or gain < _BETTER:
         return None
     border = float(values[below - 1] + values[below]) / 2
-    return Heaps(border, float(means[0]), float(means[1]), below, len(values) - below, doubt)
+    return Groups(border, float(means[0]), float(means[1]), below, len(values) - below, doubt)
 
 
 def _fitted(values: Numbers, narrowest: float) -> tuple[Numbers, Numbers, Numbers]:
