@@ -138,5 +138,5 @@ def _cost(found: Peek, values: Mapping[str, str], known: Sequence[tuple[str, str
     facts = [("rows", f"{found.count} in the file")] if found.count else []
     if steps:
         facts.append(("steps", f"{steps} of {values.get('loop.batch', '?')} pairs"))
-    facts += known or [("more", "ctrl+l tells time, memory and the method that fits")]
+    facts += known or [("more", "ctrl+l: time, memory, suggested method")]
     return [*rows, *([S(f"{name:<10}", "muted"), S(text)] for name, text in facts)]

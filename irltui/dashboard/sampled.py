@@ -142,7 +142,7 @@ def _card(run: OpenRun, prompt: str, label: str, here: bool, scale: float, room:
     same = label != NOW and base and base[0].text == one.text
     spans = changed_words(_text(base[0].text), text, removed=False)[0] if base and label != NOW else [S(text)]
     about = [*_reward(one, scale), S(" same words", "muted")] if same else [*_reward(one, scale), *_facts(one)]
-    return [head, about, *flow(spans, room)]
+    return [head, about, *(flow(spans, room) if text.strip() else [[S("(an empty answer)", "muted")]])]
 
 
 def _reward(one: Drawn, scale: float) -> Row:

@@ -74,6 +74,9 @@ def _draw(spec: ChartSpec, axes: Axes) -> None:
     labelled: set[str] = set()
     for line in spec.lines:
         colour = CURVES_ON_LIGHT[line.ink % len(CURVES_ON_LIGHT)]
+        if line.is_seed:
+            axes.plot(*_points(line.curve), color=colour, linewidth=0.7, alpha=0.35)
+            continue
         if line.raw is not None:
             axes.plot(*_points(line.raw), color=colour, linewidth=0.7, alpha=0.25)
         label = "_nolegend_" if line.label in labelled else safe(line.label, limit=60).lstrip("_") or "value"

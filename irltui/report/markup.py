@@ -15,13 +15,17 @@ def text(content: object, *, limit: int = LONGEST) -> str:
     return escape(safe(content, lines=True, limit=limit), quote=True)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, name: str = "") -> str:
-    """A table of cells that are markup already; the first cell of a row is its heading."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, name: str = "", labels: Sequence[str] = ()) -> str:
+    """A table of cells that are markup already; the first cell of a row is its heading.
+
+    With `labels` of the other columns, cells stand below each other on a phone.
+    """
     lines = [f'<div class="wide"><table class="{name}"><thead><tr>']
     lines += [f'<th scope="col">{cell}</th>' for cell in head]
     lines.append("</tr></thead><tbody>")
     for first, *others in rows:
-        cells = "".join(f"<td>{cell}</td>" for cell in others)
+        named = [f' data-label="{label}"' for label in labels] or [""] * len(others)
+        cells = "".join(f"<td{label}>{cell}</td>" for label, cell in zip(named, others, strict=True))
         lines.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
     lines.append("</tbody></table></div>")
     return "".join(lines)

@@ -30,7 +30,7 @@ def page(sides: Sequence[Side], manifests: Sequence[Manifest], samples: int) -> 
         samples: prompts whose answers are shown.
     """
     style = files("irltui.report").joinpath("report.css").read_text(encoding="utf-8")
-    names = ", ".join(sections.names(sides))
+    title, names = sections.title(sides), ", ".join(sections.names(sides))
     parts = [
         section("overview", "Overview", sections.overview(sides)),
         section("figures", "Figures", sections.final(final_rows(sides, read_stored), sides)),
@@ -53,9 +53,9 @@ def page(sides: Sequence[Side], manifests: Sequence[Manifest], samples: int) -> 
             f'<meta http-equiv="Content-Security-Policy" content="{_policy(style)}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">',
-            f"<title>irltui: {names}</title>",
+            f"<title>irltui: {title}</title>",
             f"<style>{style}</style></head><body>",
-            f"{views}<header><h1>{names}</h1><nav>{links}</nav></header>",
+            f"{views}<header><h1>{title}</h1><p class=note>{names}</p><nav>{links}</nav></header>",
             "<main>",
             *parts,
             f"</main><footer>{sections.made()}</footer></body></html>",
@@ -83,7 +83,8 @@ def _curves(sides: Sequence[Side]) -> str:
     specs = charts(sides)
     if not specs:
         return ""
-    words = "<p>Over optimizer steps. Hover over a curve to read it, over a title to see its question.</p>"
+    seeds = "; of several seeds the mean, single seeds thin" if any(len(side.runs) > 1 for side in sides) else ""
+    words = f"<p>Over optimizer steps{seeds}. Hover over a curve to read it, over a title to see its question.</p>"
     first, others = [s for s in specs if s.is_key], [s for s in specs if not s.is_key]
     return words + _grid(first) + (details(f"{len(others)} more metrics", _grid(others)) if others else "")
 

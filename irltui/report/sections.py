@@ -18,14 +18,33 @@ from irltui.runs.manifest import Manifest
 from irltui.runs.metrics import METRICS
 from irltui.views.alerts import counted, times
 from irltui.views.arms import Side, side_differences
+from irltui.views.effects import compared, planned, since_start, verdict
 from irltui.views.final_figures import Estimate, FinalRow
 from irltui.views.flat_config import flat
 from irltui.views.loaded_runs import ComparedRun
-from irltui.views.numbers import between, duration, figure, signed, signed_between
+from irltui.views.numbers import between, duration, figure, number, signed, signed_between
 from irltui.views.replay import Moment
 
 _MOST_ALERTS = 40
 _VERDICTS = {0: "no effect found", 1: "higher", -1: "lower"}
+
+
+def title(sides: Sequence[Side]) -> str:
+    """What came of it, as one sentence."""
+    if len(sides) == 1:
+        pair = since_start(sides[0])
+    else:
+        base, other, wanted = planned(sides)
+        pair = compared(sides, base, other, wanted)
+    head = pair.head
+    if head is None:
+        return ", ".join(names(sides))
+    base_name, other_name = (text(pair.sides[i].name, limit=80) for i in (pair.base, pair.other))
+    label = text(head.label, limit=80)
+    if len(sides) == 1:
+        return f"{other_name}: {label} {number(head.base)} → {number(head.other)} since the start"
+    found = f"{number(head.difference, sign=True)} [{number(head.low, sign=True)}, {number(head.high, sign=True)}]"
+    return f"{other_name} against {base_name}: {label} {found}, {text(verdict(head).words)}"
 
 
 def overview(sides: Sequence[Side]) -> str:
@@ -36,17 +55,17 @@ def final(rows: Sequence[FinalRow], sides: Sequence[Side]) -> str:
     """The final figures, their intervals, and differences between sides."""
     if len(sides) == 1:
         cells = [[_label(row), _first(row.name, sides[0]), _estimate(row.estimates[0])] for row in rows]
-        head = ["", "first", "last"]
+        head, labels = ["", "first", "last"], ["first", "last"]
     else:
         cells = [[_label(row), *(_estimate(estimate) for estimate in row.estimates)] for row in rows]
-        head = ["at the end", *_heads(sides)]
+        head, labels = ["at the end", *_heads(sides)], list(names(sides))
     overs = dict.fromkeys(e.over for row in rows for e in row.estimates if e is not None and e.over)
     note = (
         f"<p class=note>Brackets: 95 % interval over {' or '.join(overs)}, followed by their number.</p>"
         if overs
         else ""
     )
-    return table(head, cells, name="figures") + note + _differences(rows, sides)
+    return table(head, cells, name="figures", labels=labels) + note + _differences(rows, sides)
 
 
 def health(side: Side) -> str:

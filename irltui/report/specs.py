@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +13,7 @@ from irltui.runs.metrics import DEMONSTRATION, FINAL, GAP, GENERATION, metric
 from irltui.views.arms import Side
 from irltui.views.charts import Level, Spec, charts_of
 from irltui.views.curves import Curve, limits, smooth
+from irltui.views.effects import mean_curve
 from irltui.views.loaded_runs import ComparedRun
 from irltui.views.replay import Moment
 
@@ -24,12 +25,16 @@ GAME = (DEMONSTRATION, GENERATION, GAP)
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A labelled curve; `ink` indexes colours and dashes, `raw` is the curve before smoothing."""
+    """A labelled curve; `ink` indexes colours and dashes, `raw` is the curve before smoothing.
+
+    `is_seed` says that it is one of several whose mean is drawn as well.
+    """
 
     label: str
     curve: Curve
     ink: int
     raw: Curve | None = None
+    is_seed: bool = False
 
     @property
     def last(self) -> float:
@@ -118,14 +123,20 @@ def _panels(run: ComparedRun, metrics: Iterable[str]) -> Iterator[ChartSpec]:
 def _overlays(sides: Sequence[Side]) -> Iterator[ChartSpec]:
     found = {name for side in sides for run in side.runs for name in run.history.metrics}
     for name, spec in [(name, each) for each in charts_of(found) for name in each.names]:
-        lines = tuple(
-            line
-            for ink, side in enumerate(sides)
-            for run in side.runs
-            if len((line := _line(run, name, side.name, ink)).curve) >= _FEWEST
-        )
+        lines = tuple(line for ink, side in enumerate(sides) for line in _side_lines(side, name, ink))
         if lines:
             yield ChartSpec(name, metric(name).title, spec.help, lines, _levels(spec), is_key=name in FINAL)
+
+
+def _side_lines(side: Side, name: str, ink: int) -> Iterator[Line]:
+    """The curve of an arm; of several seeds their mean, and each of them."""
+    lines = [_line(run, name, side.name, ink) for run in side.runs]
+    lines = [line for line in lines if len(line.curve) >= _FEWEST]
+    mean = mean_curve([line.curve for line in lines]) if len(lines) > 1 else None
+    if mean is not None and len(mean) >= _FEWEST:
+        yield Line(side.name, mean, ink)
+        lines = [replace(line, raw=None, is_seed=True) for line in lines]
+    yield from lines
 
 
 def _levels(spec: Spec) -> tuple[Level, ...]:

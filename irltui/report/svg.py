@@ -87,8 +87,9 @@ def _curves(spec: ChartSpec, plane: _Plane) -> Iterator[str]:
     for line in spec.lines:
         if line.raw is not None:
             yield _path(line.raw, plane, f"raw c{line.ink % 7}")
-    for line in spec.lines:
-        yield _path(line.curve, plane, f"c{line.ink % 7} d{line.ink % 6}")
+    for line in sorted(spec.lines, key=lambda line: not line.is_seed):
+        name = f"raw c{line.ink % 7}" if line.is_seed else f"c{line.ink % 7} d{line.ink % 6}"
+        yield _path(line.curve, plane, name)
         for step in thin(line.raw or line.curve, plane.first, plane.last, _WIDTH).marks:
             x, y = plane.x(float(step)), _HEIGHT - _BOTTOM
             yield f'<text class="mark" x="{x:.1f}" y="{y}" text-anchor="middle">{GAP}</text>'
@@ -106,7 +107,7 @@ def _path(curve: Curve, plane: _Plane, name: str) -> str:
 
 def _pointed(spec: ChartSpec, plane: _Plane) -> Iterator[str]:
     """Points that show their value when hovered."""
-    for line in spec.lines:
+    for line in (line for line in spec.lines if not line.is_seed):
         curve = line.curve
         label = text(line.label, limit=60)
         for i in sorted({round(i) for i in np.linspace(0, len(curve) - 1, min(len(curve), _DOTS))}):

@@ -1,70 +1,65 @@
 """The pictures of README and docs, from real runs: `PYTHONPATH=tests python -m support.screenshots RUNS docs/images`.
 
 RUNS is a folder of runs, with a finished `irltui run quickstart --out RUNS/quickstart` and an IRFT run of a real model
-in RUNS/persona-irft (docs/results.md tells of it). Needs Chromium, which draws; names that follow choose some pictures.
+in RUNS/persona-irft (docs/results.md tells of it). Needs tmux, and Chromium for the report; names choose some.
 """
 
 from __future__ import annotations
 
-import asyncio
-import re
+import os
+import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from irltui.dashboard.app import Dashboard
-from irltui.dashboard.screens.base import MainScreen
-from irltui.dashboard.services import Services
+from support.terminal_picture import cells
+from support.terminal_picture import draw as picture
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A screen of the dashboard: the open run, marked runs, keys, size in cells."""
+    """A screen of the dashboard: the open run, keys, size in cells."""
 
     run: str
     keys: tuple[str, ...] = ()
-    marked: tuple[str, ...] = ()
     size: tuple[int, int] = (120, 32)
 
 
+RUN, STUDY = "quickstart/seed-0/contrast", ("Up", "Up", "Up", "Space")
 SHOTS = {
-    "runs": Shot("", ("down",), size=(120, 40)),
-    "run": Shot("persona-irft", size=(120, 40)),
-    "run-80x24": Shot("persona-irft", size=(80, 24)),
-    "samples": Shot("persona-irft", ("3",), size=(120, 32)),
-    "rewards": Shot("persona-irft", ("3", "c"), size=(120, 32)),
-    "compare": Shot("", ("4",), ("quickstart/seed-*/irft", "quickstart/seed-*/sft-more"), size=(120, 40)),
+    "runs": Shot("", ("Down",), size=(120, 40)),
+    "run": Shot(RUN, size=(120, 40)),
+    "run-80x24": Shot(RUN, size=(80, 24)),
+    "samples": Shot(RUN, ("3",)),
+    "rewards": Shot(RUN, ("3", "c")),
+    "strength": Shot(RUN, ("3", "]", "]")),
+    "compare": Shot("", (*STUDY, "4"), size=(120, 40)),
     "new": Shot("", ("n",), size=(120, 40)),
-    "check": Shot("quickstart/seed-0/sft", ("5",), size=(120, 28)),
+    "check": Shot(RUN, ("5",)),
 }
 
 
-async def shoot(folder: Path, shot: Shot) -> str:
-    """The screen as SVG."""
-    app = Dashboard(folder, folder / shot.run if shot.run else None, Services(launch=lambda loaded, name: folder))
-    async with app.run_test(size=shot.size) as pilot:
-        app.store.marked = [path for name in shot.marked for path in sorted(folder.glob(name))]
-        for key in ("", *shot.keys):
-            if key:
-                await pilot.press(key)
-            for _ in range(200):
-                await pilot.pause(0.02)
-                if app.store.listed and all(run.loaded and run.status for run in app.store.open.values()):
-                    break
-            for screen in app.screen_stack:
-                if isinstance(screen, MainScreen):
-                    screen.redraw()
-        await pilot.pause(1.0)
-        return app.export_screenshot(title=f"irltui: {shot.run}")
-
-
-def without_fonts(svg: str) -> str:
-    """No font is fetched from anywhere."""
-    return re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+def shoot(folder: Path, shot: Shot, png: Path) -> None:
+    """The screen in a terminal of tmux, drawn from its cells."""
+    columns, lines = shot.size
+    irltui = [sys.executable, "-m", "irltui", *(["watch", str(folder / shot.run)] if shot.run else [str(folder)])]
+    tmux = ["tmux", "-L", f"irltui-{os.getpid()}", "-f", "/dev/null"]
+    start = ["new-session", "-d", "-x", str(columns), "-y", str(lines)]
+    command = f"stty rows {lines}; COLORTERM=truecolor XDG_STATE_HOME={png.parent} {shlex.join(irltui)}"
+    subprocess.run([*tmux, *start, command, ";", "set", "-g", "status", "off"], check=True)
+    subprocess.run([*tmux, "set", "-ga", "terminal-overrides", ",*:Tc"], check=True)
+    time.sleep(8)
+    for key in shot.keys:
+        subprocess.run([*tmux, "send-keys", key], check=True)
+        time.sleep(2)
+    seen = subprocess.run([*tmux, "capture-pane", "-p", "-e", "-N"], check=True, capture_output=True, text=True).stdout
+    subprocess.run([*tmux, "kill-server"], check=True)
+    picture(cells(seen.rstrip("\n")), columns, lines).save(png, optimize=True)
 
 
 def draw(page: Path, png: Path, size: tuple[int, int], crop: tuple[int, int, int, int] | None = None) -> None:
@@ -94,12 +89,7 @@ def main(folder: Path, out: Path, names: list[str]) -> None:
             if name == "report":
                 draw(report(folder, Path(scratch)), png, (1200, 3400), (0, 930, 1200, 2150))
                 continue
-            svg = without_fonts(asyncio.run(shoot(folder, SHOTS[name])))
-            page = Path(scratch) / f"{name}.svg"
-            page.write_text(svg, encoding="utf-8")
-            box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
-            assert box is not None
-            draw(page, png, (int(float(box[1])), int(float(box[2]))))
+            shoot(folder.absolute(), SHOTS[name], png)
 
 
 if __name__ == "__main__":

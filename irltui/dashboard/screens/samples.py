@@ -102,7 +102,11 @@ class SamplesScreen(Replayed):
             here = label == self._strength and self._view != BEST
             cells += [S(f" {label} ", *(("background", "b", "accent") if here else ("muted", "", ""))), S(" ")]
         self.say("strip", cells)
-        words = f"best of {BEST_OF} by the reward" if self._view == BEST else "words that differ from strength 1"
+        words = (
+            f"best of {BEST_OF} by the reward"
+            if self._view == BEST
+            else "underlined: words that differ from strength 1"
+        )
         self.say("mode", [S(words, "muted" if self._view == BEST else "foreground")])
         width = max((history.room or self.size.width) - 1, 20)
         ask = [[S("▏ ", "muted"), *row] for row in flow([S(safe(one.prompt, lines=True), "gap")], width - 2)]

@@ -66,7 +66,7 @@ def test_a_study_is_filled_in_like_a_run_and_needs_nothing() -> None:
 
 @pytest.mark.parametrize(("key", "text", "words"), [
     ("study.compare", '["sft", "nobody"]', "no arm 'nobody'"),
-    ("study.jobs", "0", "greater than"),
+    ("study.jobs", "0", "at least 1"),
     ("loop.batch", "0", "at least 1"),
 ])  # fmt: skip
 def test_what_is_wrong_with_a_study_is_told_beside_its_option(key: str, text: str, words: str) -> None:
