@@ -9,6 +9,7 @@ import pytest
 from irltui.errors import ConfigError
 from irltui.experiments.plan import kept_rows, read_plan, write_plan
 from irltui.experiments.study import Study, study_of, study_plan
+from irltui.runs.folder import RunFolder
 
 TEXT = """
 seed = 9
@@ -72,7 +73,7 @@ def test_an_arm_trains_on_the_rows_that_the_triage_of_another_one_keeps(tmp_path
     plan, loaded = study_plan(found, (), tmp_path / "out")
     run = next(run for run in plan.runs if run.path == "seed-1/b")
     assert (run.start, run.keep) == ("", "seed-1/a")
-    rows = kept_rows(plan.kept_by(run))
+    rows = kept_rows(RunFolder(plan.folder / run.keep))
     assert loaded[run].config.data.source == str(rows)
     assert rows.is_relative_to(tmp_path / "out" / "seed-1" / "a")
     assert loaded[run].config.model.name == "m"
