@@ -184,6 +184,7 @@ def _begun(request: _Asked, found: Mapping[str, Any]) -> Begun:
         request.algorithm,
         {"prompt": request.prompt, "completion": request.completion},
         template=found["template"],
+        held_out=found["held_out"],
         rows=found["rows"] if found["is_all"] else 0,
         prompt_lengths=tuple(sorted(length[0] for length in lengths)),
         response_lengths=tuple(sorted(length[1] for length in lengths)),

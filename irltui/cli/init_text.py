@@ -28,6 +28,8 @@ class Begun:
     rows: int
     prompt_lengths: Sequence[int]
     response_lengths: Sequence[int]
+    held_out: str = ""
+    """A split of the data that is for that."""
 
 
 def config_text(begun: Begun) -> str:
@@ -68,7 +70,9 @@ def _own(begun: Begun) -> Iterator[tuple[str, str]]:
         yield _line("data.template", '"none"', "no chat template: prompt and answer are concatenated")
     for what, lengths in (("prompt", begun.prompt_lengths), ("response", begun.response_lengths)):
         yield _limit(what, lengths)
-    if 0 < begun.rows < _FEW:
+    if begun.held_out:
+        yield _line("data.held_out", quoted(begun.held_out), "this split is held out, instead of a share")
+    elif 0 < begun.rows < _FEW:
         yield _line("data.held_out", "0.2", "few rows: hold out a fifth, so that held-out metrics mean something")
 
 

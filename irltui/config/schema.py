@@ -99,8 +99,8 @@ class DataSection(Section):
     """How to treat longer rows; truncate shortens prompts on the left, responses on the right (no end-of-sequence)."""
     duplicates: Literal["drop", "keep"] = "drop"
     """How to treat rows that repeat a prompt and its completion."""
-    held_out: float = Field(default=0.1, ge=0, lt=1)
-    """Share of prompts kept out of training, for held-out loss and early stopping; split by prompt."""
+    held_out: Annotated[float, Field(ge=0, lt=1)] | Annotated[str, Field(min_length=1)] = 0.1
+    """Share of prompts to hold out, for held-out loss and early stopping; or a split, such as validation, or a file."""
     max_held_out: int = Field(default=128, ge=0)
     """Limit on held-out demonstrations; the rest of the share trains."""
 

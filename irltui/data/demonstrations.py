@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import hashlib
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -24,12 +24,12 @@ from irltui.data.intake import DUPLICATE, Intake
 from irltui.data.progress import Progress
 from irltui.data.prompts import Prompts, load_prompts
 from irltui.data.row import NOT_A_DEMONSTRATION, Row, read_turns
-from irltui.data.source import Rows, load_rows
+from irltui.data.source import Rows, load_rows, local_path
 from irltui.data.template import FORMATTED, PromptTemplate
 from irltui.data.tokens import INNER_END, OVERLONG, Fitted
 from irltui.data.unread import joined_texts, left_out_files, unread_columns
 from irltui.errors import DataError
-from irltui.runs.data_report import DataReport, Lengths, Tally
+from irltui.runs.data_report import DataReport, Finding, Lengths, Tally
 
 _OWN_TEMPLATE = "set data.template to a Jinja file that fits these conversations"
 _POLL_EVERY = 64  # rows
@@ -41,8 +41,9 @@ _KEYS = ("messages", "prompt", "completion")
 class _Rows:
     """Flat storage of tokenised demonstrations, in the order of the source."""
 
-    def __init__(self, source: Rows, everything: Rows, columns: Columns, *, every_turn: bool) -> None:
-        self._source, self._everything, self._columns, self._every_turn = source, everything, columns, every_turn
+    def __init__(self, everything: Rows, columns: Columns, name: str, *, every_turn: bool) -> None:
+        self._source, self._everything, self._columns = everything.only(columns.used), everything, columns
+        self._name, self._every_turn = name, every_turn
         self.row = array("q")  # index into the source
         self.turn = array("h")  # which of the row's answers, counted from 0
         self.ended = array("b")
@@ -77,13 +78,14 @@ class _Rows:
             digest.update(column)
         return digest.digest()
 
-    def first_beyond(self, limit: int) -> tuple[int, int] | None:
-        """The first id at or above a limit, with its row's index in the source."""
+    def first_beyond(self, limit: int) -> tuple[str, int] | None:
+        """The first id at or above a limit, with its source and row."""
         over = np.flatnonzero(np.frombuffer(self._tokens, dtype=np.int32) >= limit)
         if not len(over):
             return None
         at = int(over[0])
-        return self.row[int(np.searchsorted(np.asarray(self._ends), at, side="right")) // 2], self._tokens[at]
+        place = int(np.searchsorted(np.asarray(self._ends), at, side="right")) // 2
+        return f"{self._source.name}: row {self.row[place] + 1}", self._tokens[at]
 
     def lengths(self) -> NDArray[np.int64]:
         """Token lengths of prompts and responses, (2, demonstrations)."""
@@ -102,7 +104,7 @@ class _Rows:
 
     def _made(self, i: int, raw: Mapping[str, Any]) -> Demonstration:
         row = self.row[i]
-        name, read = f"row-{row + 1}", read_turns(raw, self._columns)[self.turn[i]]
+        name, read = f"{self._name}-{row + 1}", read_turns(raw, self._columns)[self.turn[i]]
         if self._every_turn:
             name += f".{self.turn[i] + 1}"
         prompt, response = self.tokens(i)
@@ -136,7 +138,7 @@ class Demonstrations(Sequence[Demonstration]):
         for start in range(0, len(self), _READ_AHEAD):
             yield from self._rows.demonstrations(self._indices[start : start + _READ_AHEAD].tolist())
 
-    def first_beyond(self, limit: int) -> tuple[int, int] | None:
+    def first_beyond(self, limit: int) -> tuple[str, int] | None:
         return self._rows.first_beyond(limit)
 
     def number(self, i: int) -> int:
@@ -174,10 +176,9 @@ class DemonstrationData:
     prompts: Sequence[Prompt] = ()
     """Those of data.prompts, without demonstrations."""
 
-    def first_beyond(self, limit: int) -> tuple[int, int] | None:
-        """The first row (1-based) with an id at or above a limit, and that id; None if there is none."""
-        found = self.train.first_beyond(limit)
-        return None if found is None else (found[0] + 1, found[1])
+    def first_beyond(self, limit: int) -> tuple[str, int] | None:
+        """Source and row of the first id at or above a limit, and that id; None if there is none."""
+        return self.train.first_beyond(limit) or self.held_out.first_beyond(limit)
 
     @property
     def digest(self) -> str:
@@ -186,10 +187,7 @@ class DemonstrationData:
 
 
 def load_demonstrations(
-    section: DataSection,
-    tokenizer: Any,
-    eos_ids: frozenset[int],
-    progress: Progress | None = None,
+    section: DataSection, tokenizer: Any, eos_ids: frozenset[int], progress: Progress | None = None
 ) -> DemonstrationData:
     """Read, check, tokenise and split.
 
@@ -197,7 +195,7 @@ def load_demonstrations(
         section: the configuration.
         tokenizer: of the model.
         eos_ids: ids that end a response.
-        progress: is told every few rows how far it is.
+        progress: gets the number of rows that are done, every few rows.
 
     Raises:
         DataError: the source cannot be used, most rows are bad, or none is left.
@@ -205,23 +203,15 @@ def load_demonstrations(
     """
     template = PromptTemplate(tokenizer, eos_ids, section.template, section.system)
     progress = progress or Progress()
-    everything = load_rows(section, progress)
-    first = everything.first(FIRST)
-    columns = find_columns(section, everything.columns, first)
-    source = everything.only(columns.used)
-    rows = _Rows(source, everything, columns, every_turn=section.turns == "all" and bool(columns.messages))
-    intake = Intake(section, template, eos_ids, rows.add)
-    gc.freeze()  # what exists now is not looked through for garbage while rows come and go
-    try:
-        for number in intake.take(source, columns):
-            if number % _POLL_EVERY == 0:
-                progress.step(number, f"of {len(source):,} rows tokenised")
-    finally:
-        gc.unfreeze()
-    _check_rows_left(section, columns, len(source), len(rows), intake.dropped)
-    train, held_out = _split(rows, section)
+    read = _read(section, template, eos_ids, progress)
+    found: Iterable[Finding] = left_out_files(read.source.left_out, section.split)
+    if isinstance(section.held_out, str) and section.max_held_out:
+        train, (held_out, found) = read.all, _held_out(section, template, eos_ids, progress)
+    else:
+        train, held_out = _split(read.rows, section)
     more = load_prompts(section, template, eos_ids, progress) if section.prompts else ()
-    prompts, responses = rows.lengths()
+    intake, columns, source = read.intake, read.columns, read.source
+    prompts, responses = np.concatenate([train.lengths(), held_out.lengths()], axis=1)
     report = DataReport(
         source=section.source,
         columns=str(columns),
@@ -238,14 +228,73 @@ def load_demonstrations(
         template=template.name,
         end_token=tokenizer.decode([template.end_id]),
         findings=(
-            *left_out_files(everything.left_out, section.split),
-            *unread_columns(columns, everything.columns, first),
+            *found,
+            *unread_columns(columns, source.columns, source.first(FIRST)),
             *intake.fields.findings(),
             *joined_texts(columns, section.system, plain=template.is_plain),
             *(more.findings() if more else ()),
         ),
     )
-    return DemonstrationData(Demonstrations(rows, train), Demonstrations(rows, held_out), template, report, more)
+    return DemonstrationData(train, held_out, template, report, more)
+
+
+@dataclass(frozen=True)
+class _Read:
+    source: Rows
+    columns: Columns
+    intake: Intake
+    rows: _Rows
+
+    @property
+    def all(self) -> Demonstrations:
+        return Demonstrations(self.rows, np.arange(len(self.rows)))
+
+
+def _read(
+    section: DataSection, template: PromptTemplate, eos_ids: frozenset[int], progress: Progress, name: str = "row"
+) -> _Read:
+    """The demonstrations of a source, each called `name` and its row's number."""
+    source = load_rows(section, progress)
+    columns = find_columns(section, source.columns, source.first(FIRST))
+    rows = _Rows(source, columns, name, every_turn=section.turns == "all" and bool(columns.messages))
+    intake = Intake(section, template, eos_ids, rows.add)
+    gc.freeze()  # what exists now is not looked through for garbage while rows come and go
+    try:
+        for number in intake.take(source.only(columns.used), columns):
+            if number % _POLL_EVERY == 0:
+                progress.step(number, f"of {len(source):,} rows tokenised")
+    finally:
+        gc.unfreeze()
+    _check_rows_left(section, columns, len(source), len(rows), intake.dropped)
+    return _Read(source, columns, intake, rows)
+
+
+def _held_out(
+    section: DataSection, template: PromptTemplate, eos_ids: frozenset[int], progress: Progress
+) -> tuple[Demonstrations, list[Finding]]:
+    """The demonstrations of the split or the file that data.held_out names, and what became of its rows.
+
+    Raises:
+        DataError: there is no such split or file, or it cannot be used.
+    """
+    named = str(section.held_out)
+    of_file = section.model_copy(update={"source": named, "limit": section.max_held_out})
+    if local_path(of_file) is not None:
+        section = of_file
+    elif (path := local_path(section)) is not None and not path.is_dir():
+        raise DataError(
+            f'data.held_out: "{named}" is no file, and data.source, {section.source}, is one file without splits',
+            "Name a file with demonstrations, or give the share of prompts to hold out, such as 0.1.",
+        )
+    else:
+        section = section.model_copy(update={"split": named, "limit": section.max_held_out})
+    try:
+        read = _read(section, template, eos_ids, progress, "held-out")
+    except DataError as error:
+        raise DataError(f"data.held_out: {error.message}", error.hint) from error
+    dropped = "".join(f"; dropped, {reason}: {tally}" for reason, tally in read.intake.dropped.items())
+    text = f'{len(read.rows)} demonstrations of "{named}" are held out, at most data.max_held_out{dropped}'
+    return read.all[: section.max_held_out], [Finding("note", "data.held_out", text)]
 
 
 def _check_rows_left(section: DataSection, columns: Columns, read: int, kept: int, dropped: dict[str, Tally]) -> None:
@@ -282,13 +331,13 @@ def _is_policy(reason: str) -> bool:
     return reason in {DUPLICATE, NOT_A_DEMONSTRATION} or reason.startswith(by_length)
 
 
-def _split(rows: _Rows, section: DataSection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of training and held-out rows; a hash of the prompt decides, so that a prompt is never on both sides."""
+def _split(rows: _Rows, section: DataSection) -> tuple[Demonstrations, Demonstrations]:
+    """Training and held-out rows; a hash of the prompt decides, so that a prompt is never on both sides."""
     groups = rows.groups()
     order = np.lexsort((groups[:, 1], groups[:, 0]))  # by group, then as they come
     starts = np.flatnonzero(np.any(np.diff(groups[order], axis=0), axis=1)) + 1
     wanted, count = 0, len(starts) + 1
-    if section.held_out and section.max_held_out and count > 1:
+    if isinstance(section.held_out, float) and section.held_out and section.max_held_out and count > 1:
         wanted = min(max(1, round(section.held_out * count)), count - 1)
     held_out: list[int] = []
     taken = 0
@@ -300,7 +349,7 @@ def _split(rows: _Rows, section: DataSection) -> tuple[NDArray[np.int64], NDArra
             taken += 1
     trains = np.ones(len(order), dtype=bool)
     trains[held_out] = False
-    return np.flatnonzero(trains), np.asarray(held_out, dtype=np.int64)
+    return Demonstrations(rows, np.flatnonzero(trains)), Demonstrations(rows, np.asarray(held_out, dtype=np.int64))
 
 
 def _lengths(values: NDArray[np.int64]) -> Lengths:

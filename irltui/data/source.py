@@ -57,14 +57,14 @@ _LOADING = (
 class Rows:
     """Rows on disk, in their order; each comes as a mapping from column names to values, absent ones left out.
 
-    `left_out` are the files of a folder that belong to other splits.
+    `left_out` are files of other splits, or their names.
     """
 
     def __init__(
         self, name: str, table: Any, columns: Sequence[str], *, packed: bool, left_out: Sequence[str] = ()
     ) -> None:
         self.columns, self.left_out = columns, left_out
-        self._name, self._table, self._packed = name, table, packed
+        self.name, self._table, self._packed = name, table, packed
 
     def __len__(self) -> int:
         return len(self._table)
@@ -90,7 +90,7 @@ class Rows:
                     done += 1
         except UnicodeDecodeError:
             raise DataError(
-                f"{self._name}: row {self._first_unreadable(done) + 1}: text that is not UTF-8",
+                f"{self.name}: row {self._first_unreadable(done) + 1}: text that is not UTF-8",
                 "Write the file again as UTF-8.",
             ) from None
 
@@ -103,7 +103,7 @@ class Rows:
         if self._packed:
             return self
         return Rows(
-            self._name, self._table.select_columns(list(columns)), self.columns, packed=False, left_out=self.left_out
+            self.name, self._table.select_columns(list(columns)), self.columns, packed=False, left_out=self.left_out
         )
 
     def _unpack(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -134,13 +134,14 @@ def load_rows(section: DataSection, progress: Progress | None = None) -> Rows:
     """
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)  # every error it logs, it raises too
-    rows = _local(path, section, progress or Progress()) if (path := _local_path(section)) else _hub(section)
+    rows = _local(path, section, progress or Progress()) if (path := local_path(section)) else _hub(section)
     if len(rows) == 0:
         raise DataError(f"data.source: {section.source}: no rows", "Give at least two demonstrations.")
     return rows
 
 
-def _local_path(section: DataSection) -> Path | None:
+def local_path(section: DataSection) -> Path | None:
+    """The file or folder that the source is; None for a hub data set."""
     if section.source in quickstart.DATA:
         return quickstart.DATA[section.source]()
     try:
@@ -263,7 +264,8 @@ def _saved(path: Path, section: DataSection) -> Rows:
                 f"data.split: {section.split!r} is not in {section.source} (splits: {', '.join(map(str, loaded))})",
                 "Set data.split to one of them.",
             )
-        loaded = loaded[section.split]
+        left_out = [str(name) for name in loaded if name != section.split]
+        return _table_rows(loaded[section.split], section, left_out)
     return _table_rows(loaded, section)
 
 

@@ -32,6 +32,12 @@ def split_of(file: Path, folder: Path) -> str:
     return ""
 
 
+def split_to_hold_out(left_out: Sequence[str]) -> str:
+    """The split that files of other splits offer to be held out; "" if none is for that."""
+    found = {split_of(Path(name), Path()) for name in left_out}
+    return next((split for split in ("validation", "test") if split in found), "")
+
+
 def files_of_split(files: Sequence[Path], folder: Path, split: str) -> tuple[list[Path], list[Path]]:
     """The files of a split, and the others; where no name says train, files without a split are it.
 

@@ -10,6 +10,7 @@ from typing import Any
 from irltui.data.columns import Columns
 from irltui.data.messages import REASONING
 from irltui.data.row import Row
+from irltui.data.splits import split_to_hold_out
 from irltui.runs.data_report import Finding, Tally
 
 Raw = Mapping[str, Any]
@@ -50,7 +51,9 @@ def left_out_files(files: Sequence[str], split: str) -> Iterator[Finding]:
     if files:
         more = f" and {len(files) - _MOST} more" if len(files) > _MOST else ""
         text = f'files of other splits than "{split}" are not read: {", ".join(files[:_MOST])}{more}'
-        yield Finding("note", "data.split", text)
+        offered = split_to_hold_out(files)
+        remedy = f'data.held_out = "{offered}" measures on that split, instead of on a share of "{split}".'
+        yield Finding("note", "data.split", text, remedy if offered else "")
 
 
 def joined_texts(columns: Columns, system: str, *, plain: bool) -> Iterator[Finding]:

@@ -33,10 +33,9 @@ def check_ids(tokenizer: Any, data: DemonstrationData, limits: ModelLimits) -> N
                 _RESIZE + (" Training needs no padding token: you may remove it." if what == "padding" else ""),
             )
     if (found := data.first_beyond(rows)) is not None:
-        row, token = found
+        where, token = found
         raise DataError(
-            f"{data.report.source}: row {row}: token {_shown(tokenizer, token)} is beyond the model's {rows} "
-            "embedding rows",
+            f"{where}: token {_shown(tokenizer, token)} is beyond the model's {rows} embedding rows",
             _RESIZE,
         )
 

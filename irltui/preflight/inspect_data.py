@@ -14,6 +14,7 @@ from irltui.data.guess import guess_columns
 from irltui.data.messages import BadRow
 from irltui.data.row import read_turns
 from irltui.data.source import load_rows
+from irltui.data.splits import split_to_hold_out
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.data.tokens import RowTokens
 from irltui.data.unread import UnreadFields, left_out_files, unread_columns
@@ -43,6 +44,7 @@ def main(request: InspectRequest) -> None:
         "fields": [{name: str(raw.get(name, ""))[:_TEXT] for name in rows.columns} for raw in first[:_SHOWN]],
         "known": "",
         "guess": {"prompt": "", "completion": ""},
+        "held_out": split_to_hold_out(rows.left_out),
     }
     try:
         columns = find_columns(section, rows.columns, first)

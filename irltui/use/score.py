@@ -8,11 +8,13 @@ import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from irltui.config.requests import OnRows, ScoreRequest
 from irltui.data.tokens import RowTokens, token_texts
 from irltui.lm.load import quiet_transformers
+from irltui.rewards.scoring import RewardScore
 from irltui.runs.data_report import Tally
 from irltui.runs.event_lines import plain
 from irltui.use.learned import Learned, load_learned, reads_start
@@ -92,7 +94,7 @@ def gather_scores(output: Output, asked: OnRows, source: Source, *, parts: bool)
 def _score_rows(
     learned: Learned, read: Sequence[UsableRow | UnusableRow], *, batch: int, parts: bool
 ) -> Iterator[ScoredRow]:
-    usable = [item for item in read if isinstance(item, UsableRow)]
+    usable = [turn for item in read if isinstance(item, UsableRow) for turn in item.turns]
     scores = iter(
         learned.rewards([item.prompt for item in usable], [item.fitted.response for item in usable], batch=batch)
     )
@@ -100,14 +102,16 @@ def _score_rows(
         if isinstance(item, UnusableRow):
             yield ScoredRow(item.number, None, item.reason)
         else:
-            score = next(scores)
-            yield _scored(learned, item, score.total, score.tokens if parts else None)
+            yield _scored(learned, item, [next(scores) for _ in item.turns], parts=parts)
 
 
-def _scored(learned: Learned, item: UsableRow, reward: float, parts: Sequence[float] | None) -> ScoredRow:
+def _scored(learned: Learned, item: UsableRow, scores: Sequence[RewardScore], *, parts: bool) -> ScoredRow:
+    """A row with the reward of its answer, or of all its answers that train."""
+    reward = sum(score.total for score in scores)
     if not math.isfinite(reward):
         return ScoredRow(item.number, None, f"reward is {reward}")
-    row, fitted = item.row, item.fitted
+    row, fitted = item.row, [turn.fitted for turn in item.turns]
+    tokens = [score.tokens for score in scores if parts and score.tokens is not None]
     decode = learned.parts.policy.tokenizer.decode
     return ScoredRow(
         item.number,
@@ -115,11 +119,11 @@ def _scored(learned: Learned, item: UsableRow, reward: float, parts: Sequence[fl
         prompt=row.prompt,
         system=row.system,
         completion=row.completion,
-        length=len(fitted.response),
-        ended=fitted.ended,
-        cut=fitted.cut,
-        pieces=() if parts is None else tuple(token_texts(fitted.response, decode)),
-        token_rewards=() if parts is None else tuple(parts),
+        length=sum(len(turn.response) for turn in fitted),
+        ended=all(turn.ended for turn in fitted),
+        cut=tuple(dict.fromkeys(reason for turn in fitted for reason in turn.cut)),
+        pieces=tuple(text for turn in fitted for text in token_texts(turn.response, decode)) if tokens else (),
+        token_rewards=tuple(chain.from_iterable(tokens)),
     )
 
 

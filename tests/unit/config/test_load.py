@@ -34,7 +34,7 @@ def problems(*layers) -> list[str]:
         ("data.columns.promt = 'x'", "data.columns.promt: unknown key; did you mean 'prompt'?"),
         ("optimizer.learning_rate = -1e-5", "optimizer.learning_rate: must be greater than 0 (got -1e-05)"),
         ("loop.passes = 0", "loop.passes: must be at least 1 (got 0)"),
-        ("data.held_out = 1.0", "data.held_out: must be less than 1 (got 1.0)"),
+        ("data.held_out = 1.0", "data.held_out: must be less than 1 or text in quotes (got 1.0)"),
         ("decoding.top_p = 1.5", "decoding.top_p: must be at most 1 (got 1.5)"),
         ("optimizer.learning_rate = inf", "optimizer.learning_rate: must be a finite number (got inf)"),
         ("reward.beta = nan", "reward.beta: must be a finite number (got nan)"),

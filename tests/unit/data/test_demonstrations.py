@@ -17,6 +17,7 @@ from irltui.config.schema import DataSection
 from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.progress import Progress
 from irltui.data.template import PromptTemplate, eos_ids
+from irltui.errors import DataError
 from support import tiny
 
 ROWS = [{"prompt": f"{a} {b}?", "completion": f"the {b}"} for a in tiny.WORDS[:5] for b in tiny.WORDS[5:11]]
@@ -294,3 +295,41 @@ def test_reading_can_be_stopped_amid_the_rows_and_says_how_far_it_is(
             Progress(stop_when_it_tokenises, said.append),
         )
     assert said == [f"256 rows of {path} read", f"484 rows of {path} read", "64 of 484 rows tokenised"]
+
+
+def folder_with_splits(path: Path) -> Path:
+    path.mkdir()
+    write(path / "train.jsonl", [{"prompt": f"the {word}?", "completion": word} for word in tiny.WORDS])
+    write(path / "validation.jsonl", [{"prompt": f"a {word}?", "completion": word} for word in tiny.WORDS[:5]])
+    return path
+
+
+@pytest.mark.parametrize("given", ["validation", "dev", "file"])
+def test_a_split_or_a_file_is_held_out_and_everything_else_trains(given: str, tmp_path: Path) -> None:
+    folder = folder_with_splits(tmp_path / "data")
+    data = load(folder, held_out=str(folder / "validation.jsonl") if given == "file" else given)
+    assert len(data.train) == len(tiny.WORDS)
+    assert [d.prompt.text for d in data.held_out] == [f"a {word}?" for word in tiny.WORDS[:5]]
+    assert {d.id.rpartition("-")[0] for d in data.held_out} == {"held-out"}
+    assert data.report.held_out == 5
+    assert any("5 demonstrations of" in finding.text for finding in data.report.findings)
+    assert data.digest != load(folder).digest
+
+
+def test_a_split_for_measuring_is_offered(tmp_path: Path) -> None:
+    (finding,) = load(folder_with_splits(tmp_path / "data")).report.findings
+    assert 'data.held_out = "validation"' in finding.remedy
+
+
+def test_no_more_than_the_limit_is_held_out_and_none_at_zero(tmp_path: Path) -> None:
+    folder = folder_with_splits(tmp_path / "data")
+    assert len(load(folder, held_out="validation", max_held_out=2).held_out) == 2
+    assert len(load(folder, held_out="validation", max_held_out=0).held_out) == 0
+
+
+def test_what_cannot_be_held_out_is_refused(tmp_path: Path) -> None:
+    folder = folder_with_splits(tmp_path / "data")
+    with pytest.raises(DataError, match=r"data.held_out: .*no file .* of the split 'test'"):
+        load(folder, held_out="test")
+    with pytest.raises(DataError, match=r'"validation" is no file, and data\.source'):
+        load(folder / "train.jsonl", held_out="validation")
