@@ -34,9 +34,9 @@ from irltui.engine.plan import Plan, plan_of
 from irltui.engine.policy_steps import Lower, make_lower
 from irltui.engine.shared_sampler import SharedSampler
 from irltui.engine.start_policy import make_policy
+from irltui.engine.step_sums import Told
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
-from irltui.engine.told import Told
 from irltui.errors import PluginError
 from irltui.lm.limits import model_limits
 from irltui.lm.load import generation_defaults, load_tokenizer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,24 +21,13 @@ from irltui.engine.round import Pair, Round
 from irltui.errors import IrltuiError, RunFolderError, TrainingError
 from irltui.lm.divergence import Past, kl_per_token
 from irltui.lm.policy import score_all
-from irltui.rewards.scoring import score_rewards
+from irltui.rewards.scoring import RewardScore, score_rewards
 from irltui.runs.durable import replace_file
 from irltui.runs.events import Evaluation, Figure, Phase, Sample
 from irltui.runs.folder import RunFolder
 from irltui.runs.metrics import possible
 
 BEFORE_TRAINING = -1
-
-
-@dataclass(frozen=True)
-class SampleReward:
-    """The reward of a sample and of its tokens; None where it is not known."""
-
-    total: float | None
-    tokens: list[float] | None
-
-
-NO_REWARD = SampleReward(None, None)
 
 
 class Evaluator:
@@ -112,7 +100,7 @@ class Evaluator:
             self.write_sample(t, demonstration.prompt, demonstration.text, generation, reward)
         if self._parts.lower is None or t < 0:
             return {}
-        return {"reward/probe_mean": sum(reward.total or 0.0 for reward in rewards) / len(rewards)}
+        return {"reward/probe_mean": sum(reward.total for reward in rewards if reward is not None) / len(rewards)}
 
     def answer(self, text: str) -> str:
         """Answer a `sample` command: the fixed prompts, or the one given."""
@@ -122,7 +110,7 @@ class Evaluator:
             return f"{len(self._fixed())} prompts answered"
         prompt = Prompt("asked", text, self._parts.data.template.prompt_ids(text))
         (generation,) = self.generate([prompt], self._journal.position.step)
-        self.write_sample(self._journal.position.t, prompt, "", generation, NO_REWARD)
+        self.write_sample(self._journal.position.t, prompt, "", generation)
         return self._parts.policy.decode(generation.tokens)
 
     def generate(self, prompts: Sequence[Prompt], seed: int) -> list[Generation]:
@@ -137,7 +125,7 @@ class Evaluator:
         prompt: Prompt,
         demonstration: str,
         generation: Generation,
-        reward: SampleReward,
+        reward: RewardScore | None = None,
     ) -> None:
         """One sample event."""
         self._journal.event(
@@ -150,25 +138,24 @@ class Evaluator:
                 generation=self._parts.policy.decode(generation.tokens),
                 ended=generation.ended,
                 tokens=len(generation.tokens),
-                reward=reward.total,
-                token_rewards=tuple(reward.tokens or ()),
+                reward=None if reward is None else reward.total,
+                token_rewards=() if reward is None else tuple(reward.tokens or ()),
                 pieces=tuple(token_texts(generation.tokens, self._parts.policy.tokenizer.decode)),
             )
         )
 
     def _rewards(
         self, wanted: Sequence[Demonstration], generations: Sequence[Generation], initial: Past
-    ) -> list[SampleReward]:
+    ) -> list[RewardScore] | list[None]:
         """The reward of each generation, measured against pi_0 if it needs a reference."""
         parts, reward, reference = self._parts, self._parts.reward, None
         if reward is None:
-            return [NO_REWARD] * len(wanted)
+            return [None] * len(wanted)
         prompts, rows = [d.prompt for d in wanted], [g.tokens for g in generations]
         if parts.config.reward.needs_reference:
             with initial() as policy:  # no poll: with adapters, the answer to a `sample` command would be pi_0's
                 reference = score_all(policy, prompts, rows, batch=parts.micro_batch)
-        scored = score_rewards(reward, parts.policy, prompts, rows, reference, batch=parts.micro_batch)
-        return [SampleReward(score.total, score.tokens) for score in scored]
+        return score_rewards(reward, parts.policy, prompts, rows, reference, batch=parts.micro_batch)
 
     def _fixed(self) -> list[Demonstration]:
         source = self._parts.data.held_out if len(self._parts.data.held_out) else self._parts.data.train

@@ -23,9 +23,9 @@ from irltui.engine.guard import build_update
 from irltui.engine.health import alerts
 from irltui.engine.journal import Journal
 from irltui.engine.plan import Plan
+from irltui.engine.step_sums import means
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
-from irltui.engine.told import means
 from irltui.errors import NotFiniteError, TrainingError
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.events import Phase

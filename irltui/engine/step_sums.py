@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,10 +14,37 @@ from irltui.algorithm import Step
 from irltui.api import Batch, Sides
 from irltui.distributed import ranks
 from irltui.engine import diagnostics
-from irltui.engine.assemble import Parts
-from irltui.engine.told import means
+
+if TYPE_CHECKING:
+    from irltui.engine.assemble import Parts
 
 Arrays = tuple[np.ndarray, np.ndarray]
+
+
+class Told:
+    """What parts report by `context.metric`: values by name, until a step takes their means."""
+
+    def __init__(self) -> None:
+        self._values: list[tuple[str, float]] = []
+
+    def add(self, name: str, value: float) -> None:
+        """One value; what is not finite is left out."""
+        if np.isfinite(value):
+            self._values.append((str(name), float(value)))
+
+    def take(self) -> list[tuple[str, float]]:
+        """All of them, once."""
+        values = self._values.copy()
+        self._values.clear()
+        return values
+
+
+def means(values: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Of the values of each name."""
+    by_name: dict[str, list[float]] = {}
+    for name, value in values:
+        by_name.setdefault(name, []).append(value)
+    return {name: float(np.mean(some)) for name, some in by_name.items()}
 
 
 @dataclass

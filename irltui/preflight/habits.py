@@ -105,7 +105,7 @@ def habits(
         tuple(np.histogram(ours, edges)[0].tolist()),
         tuple(more),
         tuple(less),
-        *_advised(more, separation, among, count),
+        *_advised(more, less, separation, among, count),
     )
 
 
@@ -154,7 +154,9 @@ def _opening(tokens: Ids) -> frozenset[Marks]:
     return frozenset({tuple(tokens[:SHORTEST])}) if len(tokens) > SHORTEST else frozenset()
 
 
-def _advised(habit: Sequence[Kind], separation: float, among: float, count: int) -> tuple[str, str]:
+def _advised(
+    habit: Sequence[Kind], mirrored: Sequence[Kind], separation: float, among: float, count: int
+) -> tuple[str, str]:
     """The preset and why."""
     if habit:
         kind = habit[0]
@@ -162,6 +164,11 @@ def _advised(habit: Sequence[Kind], separation: float, among: float, count: int)
             f"{kind.own:.0%} of the model's own answers {_are(kind)} {kind.text!r}, and still "
             f"{kind.demonstrations:.0%} of the demonstrations: SFT copies the habit at that rate, contrast unlearns "
             "it. Start from this model."
+        )
+    if mirrored:
+        return "sft", (
+            f"{mirrored[0].text!r} is in the demonstrations and not in the model: remove such rows if they are bad; "
+            "contrast would amplify them."
         )
     if count <= FEW_DEMONSTRATIONS:
         return "few", (
