@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from irltui.distributed import launch
 from irltui.distributed.presence import RankEnd, console_of, leave_word, missing, present
-from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError, RunFolderError
+from irltui.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, IrltuiError, RunFolderError, TrainingError
 from irltui.runs.deadline import Deadline
 from irltui.runs.events import Log, RunEnd
 from irltui.runs.folder import RunFolder, open_own, open_run_folder
@@ -127,7 +127,7 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
     except RankLostError as error:
         end = _rank_lost(run, error)
     except IrltuiError as error:
-        end = End(State.FAILED, error.message, error.hint, error.exit_code)
+        end = _foreseen(error)
     except Exception as error:  # noqa: BLE001 - the last line of defence: every end is reported
         _print(traceback.format_exc())
         end = _unforeseen(run, error)
@@ -135,6 +135,12 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
     if end.state is not State.FAILED:
         leave()  # the end is written by now: launchers end the rest when the first process goes
     return end
+
+
+def _foreseen(error: IrltuiError) -> End:
+    if isinstance(error, TrainingError) and error.__cause__ is not None:  # code of a plugin or a user raised
+        _print(traceback.format_exc())
+    return End(State.FAILED, error.message, error.hint, error.exit_code)
 
 
 def _unforeseen(run: RunFolder, error: Exception) -> End:

@@ -32,6 +32,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return tiny(path / "model"), demonstrations(path / "data.jsonl", 25)
 
 
+@pytest.mark.usefixtures("trust_code")
 @pytest.mark.parametrize("name", RUNS)
 def test_two_processes_give_what_one_gives(name: str, material: tuple[Path, Path], tmp_path: Path) -> None:
     values = config(*material, RUNS[name])

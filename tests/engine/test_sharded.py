@@ -188,6 +188,7 @@ def test_an_attention_kernel_that_loading_fetches_is_there_in_every_process(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("trust_code")
 @pytest.mark.parametrize("name", [name for name in RUNS if name != "irft"])
 def test_every_algorithm_learns_what_one_process_learns(name: str, material: tuple[Path, Path], tmp_path: Path) -> None:
     alone, run = both(material, tmp_path, RUNS[name])

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from irltui.engine.stepper import Stepper
 from irltui.runs.folder import RunFolder
+from support import function_reward
 from support.runs import Change, results, rft, stored, work
 
 TOLERANCE = 2e-5  # of metrics and weights: ranks add up float32 in another order
@@ -26,6 +27,8 @@ RUNS: dict[str, Change] = {
     "irft": {"checkpoint": {"every_steps": 2}},
     "irft-lora": LORA,
     "rft": rft(),
+    "rft-function": rft({"reward": {"kind": "function", "file": function_reward.__file__}}),
+    "rft-similarity": rft({"reward": {"kind": "similarity", "measure": "hidden"}}),
     "nce-3-generations": {"algorithm": "nce", "objective": {"generations": 3}},
     "few": {
         "algorithm": "few",
