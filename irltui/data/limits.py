@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from irltui.errors import ModelError, is_panic
 
-SECONDS = 5.0
+SECONDS = 3.0
 ROOM = 1 << 30  # bytes
 _PAGE = resource.getpagesize()
 PATIENCE = 30.0  # seconds
@@ -131,8 +131,9 @@ def _read_and_leave(tokenizer: Any) -> None:
                     tokenizer(text)
                 except MemoryError:
                     code = 1
-                except BaseException:  # noqa: BLE001, S112
-                    continue
+                except BaseException as error:  # noqa: BLE001
+                    if is_panic(error):
+                        break  # which takes long
     finally:
         os._exit(code)
 
