@@ -41,6 +41,8 @@ def test_the_presets_are_found_by_their_files() -> None:
     assert {
         "contrast",
         "dft",
+        "distill",
+        "few",
         "irft",
         "nce",
         "paper-1b",
