@@ -87,6 +87,12 @@ def find_columns(section: DataSection, names: Sequence[str], first: Sequence[Raw
     for key, found in (("prompt", prompt), ("completion", completion)):
         if not found:
             raise _no_usual_name(key, section, names, first, {prompt, completion})
+    if len(first) == 1 and _is_texts(first[0].get(prompt)) and _is_texts(first[0].get(completion)):
+        raise DataError(
+            f'{section.source}: one object with a list for each column, such as "{prompt}"',
+            f"Make rows of them: jq -c '[.{prompt}, .{completion}] | transpose[] | {{prompt: .[0], completion: .[1]}}'"
+            f" {section.source} > rows.jsonl",
+        )
     if prompt == completion:
         raise DataError(f'data.columns: prompt and completion are both "{prompt}"', "Name two columns.")
     return _with_rest(Columns(prompt, completion), wanted, names, first)
@@ -172,7 +178,11 @@ def _fits(key: str, name: str, first: Sequence[Raw]) -> bool:
 
 
 def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
+    return isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in {"true", "false"})
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 1 and all(map(_is_text, value))
 
 
 def _is_text(value: Any) -> bool:
@@ -204,6 +214,11 @@ def _no_usual_name(
             f'{section.source}: one object whose "{wrapped}" holds a list of {len(first[0][wrapped])} rows',
             f"Give the rows alone: jq -c '.{wrapped}[]' {section.source} > rows.jsonl",
         )
+    if len(names) == 1 and _all(_is_text, first, names[0]):
+        return DataError(
+            f'{section.source}: its only column, "{names[0]}", holds whole texts, not prompts and answers',
+            "Split each text where its answer begins, into the columns prompt and completion.",
+        )
     return DataError(
         f"data.columns.{key}: no column of a usual name ({', '.join(_ALIASES[key])}) in {section.source} "
         f"({_listed(names)})",
@@ -222,7 +237,8 @@ def _wrapped(first: Sequence[Raw]) -> str:
 def _choose(key: str, wanted: str, names: Sequence[str]) -> str:
     if wanted != "auto":
         return wanted
-    return next((alias for alias in _ALIASES[key] if alias in names), "")
+    cased = {name.casefold(): name for name in reversed(names)}
+    return next((alias if alias in names else cased[alias] for alias in _ALIASES[key] if alias in cased), "")
 
 
 def _guess(key: str, names: Sequence[str], taken: set[str]) -> str:

@@ -32,10 +32,12 @@ _FORMATS = {
     ".ndjson": "json",
     ".json": "json",
     ".csv": "csv",
+    ".tsv": "csv",
     ".parquet": "parquet",
     ".arrow": "arrow",
 }
 _TEXT = {"json", "csv"}
+_UNPACK = {".gz": "gunzip --keep", ".zst": "unzstd", ".xz": "unxz --keep", ".bz2": "bunzip2 --keep", ".zip": "unzip"}
 _BATCH = 256  # rows that are taken from a table at once, or put into one,
 _CHARACTERS = 1_000_000  # or fewer where they are this long
 _PACKED = "row"  # the one column of rows that came as text
@@ -179,6 +181,11 @@ def _files(path: Path, split: str) -> tuple[list[Path], list[Path]]:
     """
     files, others = files_of_split(_in_folder(path), path, split) if path.is_dir() else ([path], [])
     suffixes = {file.suffix.lower() for file in files}
+    if path.suffix.lower() in _UNPACK and path.is_file():
+        raise DataError(
+            f"data.source: {path}: compressed ({path.suffix})",
+            f"Unpack it first: {_UNPACK[path.suffix.lower()]} {path}",
+        )
     if not files or not suffixes <= _FORMATS.keys() or len({_FORMATS[suffix] for suffix in suffixes}) > 1:
         raise DataError(
             f"data.source: {path}: {_unlike(path, suffixes)}",

@@ -33,7 +33,7 @@ def read_text_file(file: Path) -> Iterator[Row]:
     Raises:
         DataError: not UTF-8, or not of its format, with the line.
     """
-    if file.suffix.lower() == ".csv":
+    if file.suffix.lower() in {".csv", ".tsv"}:
         return _csv(file)
     return _json_document(file) if _is_document(file) else _json_lines(file)
 
@@ -52,13 +52,29 @@ def _json_lines(file: Path) -> Iterator[Row]:
                     f"Give the rows alone: jq -c '.{name}[]' {shlex.quote(str(file))} > rows.jsonl",
                 ) from None
             raise DataError(
-                f"{file}:{number}: not JSON: {error.msg} at character {error.pos + 1} of the line", _OBJECT_PER_LINE
+                f"{file}:{number}: not JSON: {error.msg} at character {error.pos + 1} of the line", _hint(file, text)
             ) from None
         except (ValueError, RecursionError) as error:
             raise DataError(f"{file}:{number}: not usable JSON: {error}", _OBJECT_PER_LINE) from None
         if not isinstance(row, dict):
             raise DataError(f"{file}:{number}: a JSON {_type(row)}, not an object", _OBJECT_PER_LINE)
         yield row, text
+
+
+def _hint(file: Path, line: str) -> str:
+    """What to do about a line that is not JSON, by what it is instead."""
+    name = shlex.quote(str(file))
+    if line.startswith("version https://git-lfs"):
+        return "This is a Git LFS pointer, not the data: fetch the file with git lfs pull."
+    if line.startswith("<"):
+        return "This is a web page, not the data: download the file itself."
+    if line == "{":
+        return f"Objects may not span lines; put each on one line: jq -c . {name} > rows.jsonl"
+    if line.startswith("{") and line.endswith("},"):
+        return f"Lines may not end with a comma: sed 's/,$//' {name} > rows.jsonl"
+    if line.startswith("{'"):
+        return "This is how Python prints a dictionary; write each row with json.dumps."
+    return _OBJECT_PER_LINE
 
 
 def _wrapped_rows(file: Path) -> tuple[str, int] | None:
@@ -135,6 +151,8 @@ def _csv(file: Path) -> Iterator[Row]:
 def _delimiter(file: Path) -> str:
     """A comma, unless the first line has none: spreadsheets of many countries write semicolons, some write tabs."""
     first = next(_lines(file), "")
+    if file.suffix.lower() == ".tsv":
+        return "\t"
     return next((mark for mark in ",;\t" if mark in first), ",")
 
 

@@ -307,3 +307,44 @@ def test_a_full_temporary_folder_is_named_with_what_to_do(tmp_path: Path) -> Non
         error = refused(tmp_path / "a.jsonl")
     assert "File too large" in error.message
     assert "TMPDIR" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message", "hint"),
+    [
+        ("a.jsonl.gz", "x", "compressed", "gunzip --keep"),
+        ("a.jsonl", "version https://git-lfs.github.com/spec/v1\n", "not JSON", "git lfs pull"),
+        ("a.jsonl", "<!DOCTYPE html>\n", "not JSON", "a web page"),
+        ("a.jsonl", '{\n  "prompt": "a",\n  "completion": "b"\n}\n{\n}\n', "not JSON", "jq -c ."),
+        ("a.jsonl", '{"prompt": "a", "completion": "b"},\n{"prompt": "a"},\n', "not JSON", "end with a comma"),
+        ("a.jsonl", "{'prompt': 'a', 'completion': 'b'}\n", "not JSON", "json.dumps"),
+        ("a.json", '{"prompt": ["a", "b"], "completion": ["c", "d"]}', "a list for each column", "transpose"),
+        ("a.jsonl", '{"text": "USER a ASSISTANT b"}\n' * 3, "holds whole texts", "Split each text"),
+    ],
+)
+def test_what_a_file_is_instead_of_rows_is_said(name: str, text: str, message: str, hint: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        columns_of(path)
+    assert hint in caught.value.hint
+
+
+def columns_of(path: Path) -> str:
+    chosen = DataSection(source=str(path))
+    found = load_rows(chosen)
+    return str(find_columns(chosen, found.columns, found.first(9)))
+
+
+def test_tabs_separate_the_columns_of_a_tsv_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("prompt\tcompletion, as said\nthe cat, a?\ta dog\n")
+    assert list(load_rows(DataSection(source=str(path)))) == [{"prompt": "the cat, a?", "completion, as said": "a dog"}]
+
+
+def test_names_of_columns_are_known_in_any_case(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("Instruction,RESPONSE,Label\na,b,True\nc,d,False\n")
+    assert columns_of(path) == "prompts from 'Instruction', completions from 'RESPONSE'"
+    path.write_text("prompt,completion,label\na,b,True\nc,d,False\n")
+    assert columns_of(path).endswith("no rows whose 'label' is false")
