@@ -54,7 +54,8 @@ def headline(pair: Pair, width: int) -> list[Row]:
     said = verdict(head)
     places = decimals([head.base, head.other])
     base, other = _names(pair)
-    line = [S(f"{said.mark} ", said.ink, "b"), S(f"{said.words[:1].upper()}{said.words[1:]}: ", "gap", "b")]
+    words = said.words.rpartition(": ")[2]  # higher or lower stands in its column
+    line = [S(f"{said.mark} ", said.ink, "b"), S(f"{words[:1].upper()}{words[1:]}: ", "gap", "b")]
     line += [S(f"{tail(other, 30)} against {tail(base, 30)}, {safe(head.label)} ")]
     line.append(S(number(head.difference, max(places, 3), sign=True), "gap", "b"))
     if rests(head):

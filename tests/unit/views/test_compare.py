@@ -160,7 +160,7 @@ def test_compare_prints_configuration_figures_curves_and_samples(study: Path) ->
         "╺╸ b",
         "reward.beta",
         "seeds 0, 1, 2",
-        "Higher: better: b against a, gold: quality +0.100",
+        "Better: b against a, gold: quality +0.100",
         "95 % over 20 items",
         "±0.",
     ):
