@@ -22,7 +22,15 @@ from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stor
 from irltui.views.numbers import between, figure
 from irltui.views.portable import portable, without_machine
 
-_PAPER = "https://arxiv.org/abs/2405.17888"
+_PAPERS = {  # on arXiv
+    "irft": "2405.17888",
+    "rft": "2405.17888",
+    "spin": "2401.01335",
+    "dft": "2508.05629",
+    "nce": "2512.07175",
+    "few": "2406.00888",
+    "distill": "2306.13649",
+}
 _MOST_ALERTS = 5
 _TITLES = {"sft": "SFT", "dft": "DFT", "spin": "SPIN", "irft": "IRFT", "nce": "NCE", "few": "DITTO", "rft": "RFT"}
 _METHODS = {
@@ -133,10 +141,9 @@ def _data(known: Facts) -> str:
 def _method(known: Facts) -> str:
     rows = dict(_settings(known))
     table = ["| | |", "|---|---|", *(f"| {name} | {inline(value)} |" for name, value in rows.items())]
-    return (
-        f"[Getting More Juice Out of the SFT Data]({_PAPER}); all settings are listed under Reproduce.\n\n"
-        + "\n".join(table)
-    )
+    paper = _PAPERS.get(known.method)
+    source = f"The method is that of [arXiv {paper}](https://arxiv.org/abs/{paper}). " if paper else ""
+    return f"{source}All settings are listed under Reproduce.\n\n" + "\n".join(table)
 
 
 def _settings(known: Facts) -> Iterator[tuple[str, object]]:

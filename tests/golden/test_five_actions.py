@@ -13,6 +13,7 @@ from irltui.algorithm import implicit_reward, learn, link, optimal_policy
 from irltui.api import Batch, Objective
 from irltui.objectives.gap import GapLoss
 from irltui.objectives.nce import NceLoss
+from irltui.objectives.sft import NegativeLogLikelihood
 
 F = torch.float64
 EXPERT = torch.tensor([0.50, 0.25, 0.15, 0.08, 0.02], dtype=F)
@@ -37,6 +38,9 @@ class TabularImplicit:
 
     def score(self, actions: Tensor) -> Tensor:
         return implicit_reward(self.log_policy(), self.reference, self.beta)[actions]
+
+    def log_probs(self, actions: Tensor) -> Tensor:
+        return self.log_policy()[actions]
 
 
 class TabularExplicit:
@@ -73,7 +77,7 @@ def minimised(
     def generate(t: int, k: int) -> Iterator[list[Batch]]:
         weight = demonstrated[Y] * reward.log_policy().detach().exp()[Y_TILDE]
         while True:
-            yield [Batch(EVERY_PAIR, weight, reward=reward)]
+            yield [Batch(EVERY_PAIR, weight, policy=reward, reward=reward)]
 
     for step in learn(objective, generate, T=T, K=K, begin=reward.begin):
         (gradient,) = torch.autograd.grad(step.loss, reward.parameter)
@@ -157,6 +161,16 @@ def test_one_inner_loop_goes_past_the_demonstrations_away_from_the_start(
     for _ in divergences(reward, "sigmoid", T, 2000 // T, 1.0, REFUSES):
         pass
     assert float(reward.log_policy().detach().exp()[4]) == pytest.approx(expected, abs=6e-5)
+
+
+@pytest.mark.parametrize("initial", [0.80, 0.01, 0.50])
+def test_sft_ends_at_the_demonstrations_own_rate_wherever_it_starts(initial: float) -> None:
+    """F5's first row."""
+    start = torch.tensor([*[(1 - initial) / 4] * 4, initial], dtype=F)
+    reward = TabularImplicit(1.0, rolling=True, initial=start)
+    for _ in minimised(NegativeLogLikelihood(), reward, 1, 2000, 1.0, REFUSES):
+        pass
+    assert float(reward.log_policy().detach().exp()[4]) == pytest.approx(0.5000, abs=6e-5)
 
 
 @pytest.mark.parametrize(
