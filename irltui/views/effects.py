@@ -127,8 +127,8 @@ def since_start(side: Side) -> Pair:
     """An arm against itself before training."""
     effects = []
     for row in sorted(final_rows([side]), key=lambda row: row.name in METRICS):
-        pairs = [(_value(row.name, run.history, 0), _value(row.name, run.history, -1)) for run in side.runs]
-        known = [(a, b) for a, b in pairs if a is not None and b is not None and math.isfinite(b - a)]
+        measured = [_values(row.name, run.history) for run in side.runs]  # what was measured once has no start
+        known = [(v[0], v[-1]) for v in measured if len(v) > 1 and math.isfinite(v[-1] - v[0])]
         if known:
             seeds = tuple(b - a for a, b in known)
             base, other = (sum(values) / len(known) for values in zip(*known, strict=True))
@@ -182,7 +182,7 @@ def better(name: str) -> int:
 
 def _seeds(name: str, pair: tuple[Side, Side]) -> list[float]:
     """The difference of each seed that both arms have; of one run each, theirs."""
-    ends = [{run.seed: _value(name, run.history, -1) for run in side.runs} for side in pair]
+    ends = [{run.seed: next(reversed(_values(name, run.history)), None) for run in side.runs} for side in pair]
     common = [seed for seed in ends[1] if seed in ends[0]]
     if not common and all(len(side) == 1 for side in ends):
         pairs = [(*ends[0].values(), *ends[1].values())]
@@ -191,13 +191,13 @@ def _seeds(name: str, pair: tuple[Side, Side]) -> list[float]:
     return [b - a for a, b in pairs if a is not None and b is not None and math.isfinite(b - a)]
 
 
-def _value(name: str, history: RunHistory, at: int) -> float | None:
-    """The first (0) or the last (-1) value of a metric or of a benchmark's figure."""
-    if history.metrics.get(name):
-        return history.first(name) if at == 0 else history.last(name)
+def _values(name: str, history: RunHistory) -> Sequence[float]:
+    """Those of a metric or of a benchmark's figure, oldest first."""
+    if series := history.metrics.get(name):
+        return series.values
     benchmark, _, figure = name.partition("/")
-    values = [e.values[figure].mean for e in history.evaluations if e.benchmark == benchmark and figure in e.values]
-    return values[at] if values else None
+    measured = (e for e in history.evaluations if e.benchmark == benchmark and figure in e.values)
+    return [e.values[figure].mean for e in measured]
 
 
 def curves(name: str, side: Side) -> list[Curve]:

@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 from irltui.cli.main import app
 from irltui.errors import NoRunError
 from irltui.experiments.plan import Plan, PlannedRun, read_plan, write_plan
-from irltui.runs.events import Evaluation, Figure
+from irltui.runs.events import Evaluation, Figure, Metrics
 from irltui.runs.folder import RunFolder
 from irltui.runs.writer import RunWriter
 from irltui.views.answers import answers
 from irltui.views.arms import Side, side_differences, sides_of
+from irltui.views.effects import since_start
 from irltui.views.final_figures import ITEMS, SEEDS, final_rows, over_seeds, read_stored
 from irltui.views.loaded_runs import ComparedRun, load_runs
 from irltui.views.study import study_result
@@ -147,6 +148,15 @@ def test_answers_of_runs_meet_at_the_same_prompt(tmp_path: Path) -> None:
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoRunError, match="nowhere: no run here"):
         load_runs([tmp_path / "nowhere"])
+
+
+def test_what_was_measured_once_is_not_compared_with_its_start(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", replace(SHORT, seed=0))
+    with RunWriter(run) as writer:
+        writer.write(Metrics({"heldout/once": 0.5}, step=8))
+    names = {effect.name for effect in since_start(sides_of(load_runs([run.path]))[0]).effects}
+    assert "heldout/nll" in names
+    assert "heldout/once" not in names
 
 
 # -- the command ------------------------------------------------------------------------------
