@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from functools import cache
+from functools import lru_cache
 
 LONGEST = 20_000
 _LONGEST_SECRET = 400
@@ -77,17 +77,16 @@ _SHORTEST_SECRET = 8
 
 def masked(text: str) -> str:
     """The text with secrets replaced by ***: credentials in URLs, keys of known services, the environment."""
-    for name in _secret_variables(len(os.environ)):
+    for name in _secret_variables(tuple(os.environ)):
         secret = os.environ.get(name, "")
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
     return _SECRETS.sub(_starred, text)
 
 
-@cache
-def _secret_variables(count: int) -> list[str]:
-    """Names of the variables that hold secrets; looked for anew when there are more or fewer variables."""
-    return [name for name in os.environ if _SECRET_VARIABLE.fullmatch(name)]
+@lru_cache(maxsize=1)
+def _secret_variables(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if _SECRET_VARIABLE.fullmatch(name)]
 
 
 def _starred(found: re.Match[str]) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from faults import kills
 from irltui.engine.journal import Journal
 from irltui.errors import RunFolderError
+from irltui.runs import checked_rows
 from irltui.runs.events import Kind, Log, Phase
 from irltui.runs.folder import RunFolder
 from irltui.runs.reader import read_events
@@ -99,20 +102,22 @@ def test_a_folder_that_cannot_be_written_is_named(
     run = prepare(tmp_path / "run", known.values)
     (run.path / name).mkdir()  # no permission stops root, this does
     assert work(run) == 1
-    assert f"{run.path}/{name}: cannot be" in capsys.readouterr().err
+    assert f"{run.path}/{name}: a folder at the place of a file" in capsys.readouterr().err
 
 
 def test_where_finished_generations_cannot_be_compressed_the_run_says_so_and_goes_on_later(
-    tmp_path: Path, known: kills.Whole, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, known: kills.Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def full(path: Path) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
     run = prepare(tmp_path / "run", known.values)
-    in_the_way = run.samples / ".0000.jsonl.gz.tmp"
-    in_the_way.mkdir()
-    assert work(run) == 1
+    with monkeypatch.context() as disk:
+        disk.setattr(checked_rows, "replacing", full)
+        assert work(run) == 1
     said = events(run, Kind.RUN_END)[-1]
     assert f"{run.samples}/0000.jsonl.gz: cannot be written" in said.reason
     assert "--resume" in said.hint
-    in_the_way.rmdir()
     assert work(run) == 0
     assert_same(run, known.run)
     assert not list(run.samples.glob("*.jsonl"))

@@ -24,6 +24,9 @@ class Table:
     def score(self, responses: Tensor) -> Tensor:
         return self.values[responses]
 
+    def losses(self, batch: Batch) -> None:
+        """It has no loss of its own."""
+
 
 class Penalised(Table):
     """The same with a penalty of gamma times the square of the demonstration's reward."""

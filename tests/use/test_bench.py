@@ -168,5 +168,7 @@ def test_a_benchmark_draws_as_its_own_decoding_says_in_training_and_afterwards(
     found = measured(capsys, dict(read_manifest(run).config), run=str(run.path))
     for name in own:
         assert found[name]["values"]["quality"] == pytest.approx(asdict(ended[name]["quality"]), abs=1e-4)
-    start = {name: (run.evaluations / f"{name}-start.jsonl").read_text() for name in own}
-    assert start["strong"] == start["plain"]  # before the first step there is nothing to be strong about
+    start = {name: (run.evaluations / f"{name}-start.jsonl").read_text().splitlines() for name in own}
+    # Before the first step there is nothing to be strong about; but implausible tokens are left out, so answers differ.
+    strong, plain = ([line for line in start[name] if '"quality"' in line] for name in ("strong", "plain"))
+    assert strong == plain

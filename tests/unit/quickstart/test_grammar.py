@@ -154,8 +154,9 @@ def test_the_benchmark_gives_the_expert_full_marks_and_no_distance() -> None:
             return [expert_log_prob(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
 
     scores: list[Score] = list(benchmark.evaluate(Expert()))
-    assert len(scores) == 3 * 24
-    assert {(s.metric, s.value) for s in scores} == {("quality", 1.0), ("expert_like", 1.0), ("divergence", 0.0)}
+    assert len(scores) == 4 * 24
+    marks = {(s.metric, s.value) for s in scores if s.metric != "distinct_2"}
+    assert marks == {("quality", 1.0), ("expert_like", 1.0), ("divergence", 0.0)}
 
 
 def test_half_of_the_demonstrations_of_the_second_world_are_its_models_own_refusal() -> None:
