@@ -47,6 +47,7 @@ SUBMITS = (
 )
 NAMED = "names a launcher; the whole commands of guides/clusters.md are run"
 MEASURES = "measures for many minutes, on data that is not part of the repository"
+FOLLOWED = "tests/plugins/test_guide.py follows the page, with the file that it writes"
 NOT_RUN = {
     "python3 -m venv .venv && . .venv/bin/activate": LIKE_CI,
     "pip install -c constraints.txt .": LIKE_CI,
@@ -106,8 +107,14 @@ NOT_RUN = {
     "PYTHONPATH=tests python tests/benchmarks/soak.py 31": MEASURES,
     "PYTHONPATH=tests python tests/benchmarks/dashboard.py": MEASURES,
     "MALLOC_MMAP_THRESHOLD_=1048576 torchrun --nproc-per-node 4 tests/benchmarks/loading.py MODEL": MEASURES,
-    "tests/benchmarks/paper.sh paper-1b runs/paper-1b": "hours on a GPU; test_paper.py runs it with a tiny model",
-    "tests/benchmarks/paper.sh paper-7b runs/paper-7b": "the same",
+    "irltui check irft --model quickstart --data ROWS.jsonl --no-probe": MEASURES,
+    "irltui run sft --model quickstart --data ROWS.jsonl --headless": MEASURES,
+    "irltui run rft --model quickstart --data quickstart --out run --headless --set reward.kind=function "
+    "--set reward.file=brief.py --set data.limit=40 --set loop.outer_iterations=1 --set update.steps=4 "
+    "--set optimizer.learning_rate=2e-4": FOLLOWED,
+    "irltui score run --data quickstart --set data.limit=20 --out scores.jsonl": FOLLOWED,
+    "PYTHONPATH=tests python tests/faults/damages.py 1000": "a thousand; test_damages.py does one of a kind",
+    "PYTHONPATH=tests python tests/faults/kills.py 60 nce irft sft rft": "sixty; tests/faults/test_kills.py does a few",
     "pip install -e '.[fuzz]'": "installs atheris, which is not everywhere to be had, into a checkout",
     "PYTHONPATH=tests python tests/fuzz/explore.py 240": "takes half an hour; tests/fuzz/test_finds.py tries the seeds",
     "PYTHONPATH=tests python tests/faults/kills.py 200": "two hundred kills; tests/faults/test_kills.py does a few",
