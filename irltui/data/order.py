@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -19,12 +20,17 @@ def chunk(count: int, t: int, per_pass: int, seed: int, *, shuffle: bool = True)
         seed: of the run.
         shuffle: draw a new order for every pass, else the data's own.
     """
-    order = list(range(count))
-    if shuffle:
-        _stream(seed, "pass", t // per_pass).shuffle(order)
+    order = _shuffled(count, seed, t // per_pass) if shuffle else range(count)
     place, short, extra = t % per_pass, count // per_pass, count % per_pass
     start = place * short + min(place, extra)
-    return order[start : start + short + (place < extra)]
+    return list(order[start : start + short + (place < extra)])
+
+
+@lru_cache(maxsize=1)  # every outer iteration of a pass asks
+def _shuffled(count: int, seed: int, passed: int) -> list[int]:
+    order = list(range(count))
+    _stream(seed, "pass", passed).shuffle(order)
+    return order
 
 
 def batches(indices: Sequence[Item], size: int, seed: int, t: int) -> Iterator[list[Item]]:

@@ -53,6 +53,8 @@ class Plan:
     @cached_property
     def used(self) -> int:
         """Training demonstrations that some outer iteration uses: a numeric inner_steps takes only so many."""
+        if self.loop.inner_steps == "auto":
+            return self.count
         return len({i for t in range(self.outer_iterations) for i in self.demonstrations(t)})
 
     @property
