@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from irltui.dashboard.store import OpenRun
 from irltui.runs.events import Advice, Alert
-from irltui.runs.metrics import HELD_OUT_LOSS, HELD_OUT_NLL
+from irltui.runs.metrics import AUC, HELD_OUT_LOSS, HELD_OUT_NLL
 from irltui.runs.status import WORKING, State
 from irltui.runs.thresholds import NO_SIGNAL_LOSS
 from irltui.text import safe
@@ -68,7 +68,7 @@ def outcome(moment: Moment, width: int) -> Row:
     gold = _benchmark(moment)
     nll = moment.curve(HELD_OUT_NLL).y
     nll = nll[nll == nll]
-    loss, auc = moment.last(HELD_OUT_LOSS), moment.last("reward/auc")
+    loss, auc = moment.last(HELD_OUT_LOSS), moment.last(AUC)
     row = [S("✓ ", "good", "b")]
     if gold is not None:
         name, first, last, better = gold

@@ -13,6 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from irltui.runs.metrics import ACCURACY, AUC, DEMONSTRATION, GAP, GENERATION, HELD_OUT_GAP, HELD_OUT_LOSS
+
 Values = dict[str, float]
 
 
@@ -20,10 +22,10 @@ def reward_metrics(demonstration: NDArray[np.float64], generation: NDArray[np.fl
     """Means of r(x, y), r(x, y~) and their gap, and how often the demonstration wins; both arrays (B,)."""
     gap = demonstration - generation
     return {
-        "reward/demonstration": float(demonstration.mean()),
-        "reward/generation": float(generation.mean()),
-        "reward/gap": float(gap.mean()),
-        "reward/accuracy": float((gap > 0).mean()),
+        DEMONSTRATION: float(demonstration.mean()),
+        GENERATION: float(generation.mean()),
+        GAP: float(gap.mean()),
+        ACCURACY: float((gap > 0).mean()),
     }
 
 
@@ -40,9 +42,9 @@ def held_out_metrics(demonstration: NDArray[np.float64], generation: NDArray[np.
     """Logistic loss (ln 2 = no signal), gap and AUC of rewards on pairs that did not train; both (B,)."""
     gap = demonstration - generation
     return {
-        "heldout/loss": float(np.logaddexp(0, -gap).mean()),
-        "heldout/gap": float(gap.mean()),
-        "reward/auc": auc(demonstration, generation),
+        HELD_OUT_LOSS: float(np.logaddexp(0, -gap).mean()),
+        HELD_OUT_GAP: float(gap.mean()),
+        AUC: auc(demonstration, generation),
     }
 
 

@@ -25,7 +25,7 @@ from irltui.rewards.scoring import RewardScore, score_rewards
 from irltui.runs.durable import replace_file
 from irltui.runs.events import Evaluation, Figure, Phase, Sample
 from irltui.runs.folder import RunFolder
-from irltui.runs.metrics import possible
+from irltui.runs.metrics import DISTANCE, HELD_OUT_NLL, possible
 
 BEFORE_TRAINING = -1
 
@@ -65,7 +65,7 @@ class Evaluator:
         self._journal.phase(Phase.EVALUATE, 0, len(demonstrations), "demonstrations")
         scores = self._score(demonstrations, [d.tokens for d in demonstrations])
         tokens = sum(len(d.tokens) for d in demonstrations)
-        return {"heldout/nll": -sum(map(sum, scores)) / tokens}
+        return {HELD_OUT_NLL: -sum(map(sum, scores)) / tokens}
 
     def held_out_pairs(self, pairs: Sequence[Pair]) -> diagnostics.Values:
         """Logistic loss, gap and AUC of the reward on held-out pairs; equal pairs count, with gap zero.
@@ -171,7 +171,7 @@ class Evaluator:
         if not held_out:
             return {}
         if t < 0:
-            return {"kl/initial": 0.0}  # by definition
+            return {DISTANCE: 0.0}  # by definition
         self._journal.phase(Phase.EVALUATE, 0, len(held_out), "generations")
         prompts = [demonstration.prompt for demonstration in held_out]
         if current is not None:
@@ -182,9 +182,9 @@ class Evaluator:
         def distance(past: Past) -> float:
             return kl_per_token(parts.policy, past, prompts, rows, batch=2 * parts.micro_batch, poll=parts.poll)
 
-        values = {"kl/initial": distance(initial)}
+        values = {DISTANCE: distance(initial)}
         if parts.reward is not None:
-            values |= self._distance_to_reference(t, values["kl/initial"], distance)
+            values |= self._distance_to_reference(t, values[DISTANCE], distance)
         return values
 
     def _distance_to_reference(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from irltui.config.schema import RunConfig
+from irltui.runs.metrics import AUC, DISTANCE, GAP, HELD_OUT_GAP, HELD_OUT_LOSS, HELD_OUT_NLL, metric
 from irltui.runs.thresholds import (
     BOTH_DOWN,
     CHANCE,
@@ -142,7 +143,7 @@ Cause = tuple[str, Advice]
 
 
 def _overshoot(values: Mapping[str, float], setting: Setting) -> Cause | None:
-    gap = max(values.get(name, 0.0) for name in ("reward/gap", "heldout/gap"))
+    gap = max(values.get(name, 0.0) for name in (GAP, HELD_OUT_GAP))
     if gap <= WIDEST_GAP or not setting.overshoots:
         return None
     text = f"Overshoot: reward gap {gap:.1f} (keep it below {WIDEST_GAP:g}). {_cure(setting)}"
@@ -188,7 +189,7 @@ class _Case:
     @property
     def measure(self) -> str:
         """What the best iteration is chosen by, as the engine does."""
-        return "heldout/loss" if self.setting.one_reference and "heldout/loss" in self.last else "heldout/nll"
+        return HELD_OUT_LOSS if self.setting.one_reference and HELD_OUT_LOSS in self.last else HELD_OUT_NLL
 
     def best(self) -> Ended | None:
         """The iteration that is kept as the best."""
@@ -233,7 +234,7 @@ def still_matter(iterations: Sequence[Ended]) -> list[Ended]:
     judged = [ended for ended in trained if "gold/mean" in ended]
     kept = [*iterations[:1], *iterations[-PATIENCE:], *judged[-PATIENCE:]]
     kept += [max(judged, key=lambda ended: ended["gold/mean"])] if judged else []
-    for measure in ("heldout/loss", "heldout/nll"):
+    for measure in (HELD_OUT_LOSS, HELD_OUT_NLL):
         known = [ended for ended in trained if measure in ended]
         kept += [min(known, key=lambda ended: ended[measure])] if known else []
     numbers = {ended["iteration"] for ended in kept}
@@ -259,7 +260,7 @@ def _learning(case: _Case) -> Advice | None:
 
 
 def _overconfident(case: _Case) -> Advice | None:
-    loss, gap = case.last.get("heldout/loss", 0.0), case.last.get("heldout/gap", 0.0)
+    loss, gap = case.last.get(HELD_OUT_LOSS, 0.0), case.last.get(HELD_OUT_GAP, 0.0)
     if loss <= OVERCONFIDENT_LOSS:
         return None
     facts = f"held-out loss {loss:.3f} (chance is {CHANCE:.3f})"
@@ -271,9 +272,9 @@ def _overconfident(case: _Case) -> Advice | None:
 
 def _loss_turned(case: _Case) -> Advice | None:
     best = case.best()
-    if case.measure != "heldout/loss" or best is None:
+    if case.measure != HELD_OUT_LOSS or best is None:
         return None
-    now, lowest = case.last["heldout/loss"], best["heldout/loss"]
+    now, lowest = case.last[HELD_OUT_LOSS], best[HELD_OUT_LOSS]
     if now <= lowest + LOSS_ROSE:
         return None
     return _stop(case, f"held-out loss rose from {lowest:.3f} ({_named(best)}) to {now:.3f}")
@@ -281,9 +282,9 @@ def _loss_turned(case: _Case) -> Advice | None:
 
 def _no_signal(case: _Case) -> Advice | None:
     last = case.last
-    if last.get("heldout/loss", 0.0) < NO_SIGNAL_LOSS or last.get("reward/auc", 0.5) >= NO_SIGNAL_AUC:
+    if last.get(HELD_OUT_LOSS, 0.0) < NO_SIGNAL_LOSS or last.get(AUC, 0.5) >= NO_SIGNAL_AUC:
         return None
-    facts = f"held-out loss is {last['heldout/loss']:.3f} (chance is {CHANCE:.3f})"
+    facts = f"held-out loss is {last[HELD_OUT_LOSS]:.3f} (chance is {CHANCE:.3f})"
     if len(case.trained) > 1:
         return _stop(case, f"the reward can no longer tell demonstrations from generations, the {facts}")
     unknown = f"No signal: {facts}. The reward cannot tell demonstrations from generations"
@@ -294,7 +295,7 @@ def _no_signal(case: _Case) -> Advice | None:
 
 
 def _hardly_moved(case: _Case) -> Advice | None:
-    distance = case.last.get("kl/initial", math.inf)
+    distance = case.last.get(DISTANCE, math.inf)
     if distance >= NEAR or case.left:
         return None
     rate = "optimizer.learning_rate or loop.passes"
@@ -302,7 +303,7 @@ def _hardly_moved(case: _Case) -> Advice | None:
 
 
 def _far_for_nothing(case: _Case) -> Advice | None:
-    distance, setting = case.last.get("kl/initial", 0.0), case.setting
+    distance, setting = case.last.get(DISTANCE, 0.0), case.setting
     if distance <= FAR or _gained(case) or not setting.by_nll or setting.reward == "none":  # which has no beta
         return None
     return Advice(
@@ -314,11 +315,11 @@ def _far_for_nothing(case: _Case) -> Advice | None:
 
 def _likelihood_fell(case: _Case) -> Advice | None:
     limit = NLL_ROSE_SFT if case.setting.reward == "none" else NLL_ROSE
-    known = [ended for ended in case.iterations if "heldout/nll" in ended]
-    if "gold/mean" in case.last or "heldout/nll" not in case.last or not case.setting.by_nll:
+    known = [ended for ended in case.iterations if HELD_OUT_NLL in ended]
+    if "gold/mean" in case.last or HELD_OUT_NLL not in case.last or not case.setting.by_nll:
         return None
-    best = min(known, key=lambda ended: ended["heldout/nll"])
-    now, lowest = case.last["heldout/nll"], best["heldout/nll"]
+    best = min(known, key=lambda ended: ended[HELD_OUT_NLL])
+    now, lowest = case.last[HELD_OUT_NLL], best[HELD_OUT_NLL]
     if now <= lowest * limit:
         return None
     facts = f"held-out NLL rose from {lowest:.3f} ({_named(best)}) to {now:.3f} nats per token"
@@ -347,16 +348,13 @@ _RULES: tuple[Callable[[_Case], Advice | None], ...] = (
 
 # -- words -----------------------------------------------------------------------------------
 
-_MEASURES = {"heldout/loss": "held-out loss", "heldout/nll": "held-out NLL"}
-
 
 def _stop(case: _Case, why: str) -> Advice:
     best = case.best()
     kept = ""
-    if best is not None and best is not case.last and (case.setting.by_nll or case.measure != "heldout/nll"):
-        kept = (
-            f" {_named(best).capitalize()} had the best {_MEASURES[case.measure]}: irltui export RUN --iteration best."
-        )
+    if best is not None and best is not case.last and (case.setting.by_nll or case.measure != HELD_OUT_NLL):
+        measure = metric(case.measure).label
+        kept = f" {_named(best).capitalize()} had the best {measure}: irltui export RUN --iteration best."
     return Advice(Verdict.STOP, f"Stop: {why}.{kept}")
 
 
@@ -365,16 +363,16 @@ def _gained(case: _Case) -> bool:
     first, last = case.iterations[0], case.last
     if "gold/mean" in first and "gold/mean" in last:
         return last["gold/mean"] > first["gold/mean"]
-    return last.get("heldout/nll", math.inf) < first.get("heldout/nll", math.inf)
+    return last.get(HELD_OUT_NLL, math.inf) < first.get(HELD_OUT_NLL, math.inf)
 
 
 def _state(case: _Case) -> str:
     last = case.last
     parts = [
-        f"held-out loss {last['heldout/loss']:.3f} (chance is {CHANCE:.3f})" if "heldout/loss" in last else "",
-        f"gap {last['reward/gap']:.2f}" if "reward/gap" in last else "",
-        f"held-out NLL {last['heldout/nll']:.3f}" if "heldout/nll" in last else "",
-        f"KL {last['kl/initial']:.3f} nats per token" if "kl/initial" in last else "",
+        f"held-out loss {last[HELD_OUT_LOSS]:.3f} (chance is {CHANCE:.3f})" if HELD_OUT_LOSS in last else "",
+        f"gap {last[GAP]:.2f}" if GAP in last else "",
+        f"held-out NLL {last[HELD_OUT_NLL]:.3f}" if HELD_OUT_NLL in last else "",
+        f"KL {last[DISTANCE]:.3f} nats per token" if DISTANCE in last else "",
         f"gold {last['gold/mean']:.3f}" if "gold/mean" in last else "",
     ]
     return ", ".join(part for part in parts if part) or "nothing was held out to judge by"

@@ -26,6 +26,7 @@ from irltui.errors import RunFolderError, TrainingError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.runs.events import Phase
 from irltui.runs.folder import RunFolder
+from irltui.runs.metrics import TOKENS_PER_SECOND
 from irltui.samplers.agreement import Disagreement, agreement_metrics, disagreement
 from irltui.samplers.store import (
     ReferenceScore,
@@ -193,7 +194,7 @@ class Rounds:
             parts.poll()
         journal.phase(Phase.SAMPLE, len(prompts), len(prompts), "prompts")
         if tokens and announce:
-            journal.metrics({"speed/generated_tokens_per_second": tokens / (time.monotonic() - began)})
+            journal.metrics({TOKENS_PER_SECOND: tokens / (time.monotonic() - began)})
 
     def _draw(self, prompts: Sequence[Prompt], t: int, done: int, total: int) -> list[Generation]:
         """Generations for one group of prompts, checked against the sampler's contract."""

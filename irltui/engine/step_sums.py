@@ -14,6 +14,7 @@ from irltui.algorithm import Step
 from irltui.api import Batch, Sides
 from irltui.distributed import ranks
 from irltui.engine import diagnostics
+from irltui.runs.metrics import TRAINING_LOSS
 
 if TYPE_CHECKING:
     from irltui.engine.assemble import Parts
@@ -131,7 +132,7 @@ class Pending:
 
 def step_metrics(sums: Sums) -> diagnostics.Values:
     """Averages over the pairs, or tokens, of the step; those of gaps leave out pairs with y~ == y."""
-    values = {"train/loss": sums.loss / (sums.weight if sums.rewards else 1)}
+    values = {TRAINING_LOSS: sums.loss / (sums.weight if sums.rewards else 1)}
     for sides, metrics in ((sums.rewards, diagnostics.reward_metrics), (sums.logratios, diagnostics.logratio_metrics)):
         if any(len(demonstration) for demonstration, _ in sides):
             values |= metrics(*_joined(sides))

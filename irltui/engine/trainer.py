@@ -29,7 +29,7 @@ from irltui.engine.step_sums import Pending, Sums, step_metrics
 from irltui.errors import NotFiniteError, TrainingError
 from irltui.runs.events import Advice, Checkpoint, Phase
 from irltui.runs.folder import RunFolder
-from irltui.runs.metrics import GAP
+from irltui.runs.metrics import GAP, HELD_OUT_LOSS, HELD_OUT_NLL, PAIRS_PER_SECOND
 
 SLOW_DISK = 1e8  # bytes per second that a checkpoint is expected to take before one has been measured
 
@@ -198,9 +198,9 @@ class Drive:
         position.step += 1
         position.tokens += sums.tokens
         self._journal.metrics(values)
-        if "reward/gap" in values:
+        if GAP in values:
             early_stop.take_in(position, values)
-            means = {"reward/gap": position.gap_mean, "pairs/both_down": position.both_down_mean}
+            means = {GAP: position.gap_mean, "pairs/both_down": position.both_down_mean}
             self._journal.report(alerts(means, parts.setting))
             self._watch_inner_loop()
         self._journal.mark()
@@ -225,7 +225,7 @@ class Drive:
         if sums.skipped:
             values = self._skip(sums.skipped[0])
         else:
-            values["speed/pairs_per_second"] = sums.count / max(now - self._stepped_at, 1e-9)
+            values[PAIRS_PER_SECOND] = sums.count / max(now - self._stepped_at, 1e-9)
         self._stepped_at = now
         return values
 
@@ -243,7 +243,7 @@ class Drive:
         if not reason and early_stop.check_due(section, position) and self._round and self._round.held_out:
             checked = self._evaluator.held_out_pairs(self._round.held_out)
             self._journal.metrics(checked)
-            reason = early_stop.loss_turned(section, position, checked["heldout/loss"])
+            reason = early_stop.loss_turned(section, position, checked[HELD_OUT_LOSS])
         if reason:
             position.ended_early = True
             self._journal.alert("early_stop", f"Inner loop {position.t + 1} ends at step {position.k}: {reason}.")
@@ -262,8 +262,8 @@ class Drive:
         position, evaluates = self._position, self._parts.evaluates(t)
         values = self._evaluator.outer_iteration(t, self._round) if evaluates else {}
         self._round = None
-        is_comparable = self._parts.setting.one_reference and "heldout/loss" in values
-        loss = values.get("heldout/loss" if is_comparable else "heldout/nll", float("inf"))
+        is_comparable = self._parts.setting.one_reference and HELD_OUT_LOSS in values
+        loss = values.get(HELD_OUT_LOSS if is_comparable else HELD_OUT_NLL, float("inf"))
         is_best = loss < position.best_loss
         if evaluates:
             self._advise(t, values)

@@ -14,7 +14,7 @@ from irltui.errors import ModelError
 _LENGTH, _SAME = 8, 5  # tokens of the probe, and how many of them the two rows share
 _AGREES = {torch.float32: 1e-4}  # difference of logits over their largest, by the type of the weights
 _AGREES_ROUGHLY = 2e-2
-_REFUSALS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ImportError, NotImplementedError)
+_REFUSALS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ImportError)
 
 
 def check_causal(name: str, model: Any) -> None:

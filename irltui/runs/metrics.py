@@ -197,6 +197,7 @@ def possible(name: str, mean: float, low: float, high: float) -> tuple[float, fl
 # -- what is shown where ----------------------------------------------------------------------------
 
 GAP, HELD_OUT_LOSS, HELD_OUT_NLL = "reward/gap", "heldout/loss", "heldout/nll"
+HELD_OUT_GAP, AUC = "heldout/gap", "reward/auc"
 TRAINING_LOSS, ACCURACY, DISTANCE = "train/loss", "reward/accuracy", "kl/initial"
 DEMONSTRATION, GENERATION = "reward/demonstration", "reward/generation"
 PAIRS_PER_SECOND, TOKENS_PER_SECOND = "speed/pairs_per_second", "speed/generated_tokens_per_second"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from irltui.console import columns
@@ -46,25 +47,33 @@ class StudyResult:
 
     def text(self) -> str:
         """A table and a sentence."""
-        wanted = self.metric.partition("/")[2]
-        names = [name for name in self.names if name == HELD_OUT_NLL or name.partition("/")[2] in {wanted, _DIVERSITY}]
-        rows = [["", *map(safe, names)], ["start", *(figure(self.start.get(name)) for name in names)]]
-        rows += [[safe(arm), *(self._cell(arm, name) for name in names)] for arm in self.arms]
-        remark = f"{HELD_OUT_NLL} counts bad demonstrations as right.\n" if HELD_OUT_NLL in names else ""
+        remark = f"{HELD_OUT_NLL} counts bad demonstrations as right.\n" if self._has_nll else ""
         sentences = f"{remark}{self.sentence()}\n{self.sweep()}"
-        return "\n\n".join(filter(None, [columns(rows), sentences, safe(self.note, lines=True, limit=2_000)]))
+        table = columns(list(self._rows()))
+        note = fill(safe(self.note, limit=2_000), 80)
+        return "\n\n".join(filter(None, [table, sentences, note]))
 
     @property
-    def names(self) -> list[str]:
-        """What was measured anywhere."""
-        return list(dict.fromkeys(name for values in self.arms.values() for name in values))
+    def _has_nll(self) -> bool:
+        return any(HELD_OUT_NLL in values for values in self.arms.values())
 
-    def _cell(self, arm: str, name: str) -> str:
-        values, intervals = self.arms[arm], self.intervals[arm]
-        if name not in values:
-            return "-"
-        found = intervals.get(name)
-        return figure(values[name]) + ("" if found is None else between(found.low, found.high))
+    def _rows(self) -> Iterator[list[str]]:
+        """A row for each arm and benchmark: side by side, the benchmarks would not fit a terminal."""
+        wanted = self.metric.partition("/")[2]
+        measured = {name.partition("/")[2] for values in self.arms.values() for name in values}
+        shown = [wanted, *((measured & {_DIVERSITY}) - {wanted})]
+        yield ["arm", *([HELD_OUT_NLL] if self._has_nll else []), "benchmark", *map(safe, shown)]
+        for arm, values in {"start": self.start, **self.arms}.items():
+            first = [safe(arm), *([figure(values.get(HELD_OUT_NLL))] if self._has_nll else [])]
+            benchmarks = dict.fromkeys(name.partition("/")[0] for name in values if name.partition("/")[2] in shown)
+            for benchmark in benchmarks or [""]:
+                cells = (self._cell(arm, values, f"{benchmark}/{name}") for name in shown)
+                yield [*first, safe(benchmark) or "-", *cells]
+                first = [""] * len(first)
+
+    def _cell(self, arm: str, values: Mapping[str, float], name: str) -> str:
+        found = None if name.endswith(_DIVERSITY) else self.intervals.get(arm, {}).get(name)
+        return figure(values.get(name)) + ("" if found is None else between(found.low, found.high))
 
     def sentence(self) -> str:
         return self._told(self.difference, safe(self.metric))

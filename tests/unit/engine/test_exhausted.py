@@ -1,4 +1,4 @@
-"""Memory that ran out is told from other errors."""
+"""An error of the allocator is recognised as such, and no other error is taken for one."""
 
 from __future__ import annotations
 

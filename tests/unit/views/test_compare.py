@@ -253,6 +253,13 @@ def test_a_study_compares_each_arm_at_its_best_temperature_too(tmp_path: Path) -
     assert "heldout/nll counts bad demonstrations as right" in found.text()
 
 
+def test_the_table_of_a_study_fits_a_narrow_terminal(study: Path) -> None:
+    table = study_result(read_plan(study), ("b", "a")).text().partition("\n\n")[0].splitlines()
+    assert table[0].split() == ["arm", "heldout/nll", "benchmark", "quality"]
+    assert [line.split()[0] for line in table[1:]] == ["start", "a", "b"]
+    assert max(map(len, table)) <= 80
+
+
 def test_a_study_at_one_temperature_says_that_another_one_is_missing(study: Path) -> None:
     found = study_result(read_plan(study), ("b", "a"))
     assert found.best is None
