@@ -125,12 +125,14 @@ def stopped(world: Path, run: Path) -> None:
 
 
 def working(world: Path, run: Path, passes: int = 60) -> Any:
-    """Let a run be one that works; its command line's process."""
+    """Let a run be one that works and has a checkpoint, which it keeps; its command line's process."""
     shutil.rmtree(run)
-    words = ["run", "sft", "--model", "M", "--data", "demos.jsonl", "--set", f"loop.passes={passes}"]
+    keep = ("--set", f"checkpoint.keep={passes}")
+    words = ["run", "sft", "--model", "M", "--data", "demos.jsonl", "--set", f"loop.passes={passes}", *keep]
     process = start([*words, *shorter(words), "--out", str(run), "--headless"], cwd=world, said=world / "working.txt")
     end = time.monotonic() + _WAIT
-    while read_status(RunFolder(run)).step < 1 and time.monotonic() < end:
+    first = RunFolder(run).checkpoints / "0001-000000"
+    while not (read_status(RunFolder(run)).step and first.exists()) and time.monotonic() < end:
         time.sleep(0.1)
     return process
 
