@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from irltui.config.schema import DataSection
 from irltui.data.columns import Columns
 from irltui.data.encoding import Pair, Texts
+from irltui.data.groups import groups
 from irltui.data.messages import BadRow
 from irltui.data.row import Row, read_turns
 from irltui.data.template import PromptTemplate
@@ -85,7 +86,8 @@ class Intake:
             DataError: no such row can be used, or one is over-long and the policy is "error".
         """
         read = (self._read(raw, columns, number) for number, raw in enumerate(source, start=1))
-        for batch, pairs in _one_ahead(map(self._written, _batches(read)), self._encoded):
+        together = groups(read, _characters, most=_AT_ONCE, largest=_CHARACTERS)
+        for batch, pairs in _one_ahead(map(self._written, together), self._encoded):
             texts = iter(batch.texts)
             for row in batch.rows:
                 for one in row:
@@ -143,19 +145,8 @@ class Intake:
         self.dropped.setdefault(reason, Tally()).add(number)
 
 
-def _batches(read: Iterable[list[_Asked | _Bad]]) -> Iterator[list[list[_Asked | _Bad]]]:
-    """Rows in lists that are worth encoding at once, and take little memory as ids."""
-    rows: list[list[_Asked | _Bad]] = []
-    characters = 0
-    for row in read:
-        rows.append(row)
-        characters += sum(one.row.size for one in row if isinstance(one, _Asked))
-        if len(rows) == _AT_ONCE or characters > _CHARACTERS:
-            yield rows
-            rows = []
-            characters = 0
-    if rows:
-        yield rows
+def _characters(row: Sequence[_Asked | _Bad]) -> int:
+    return sum(one.row.size for one in row if isinstance(one, _Asked))
 
 
 def _one_ahead(

@@ -15,7 +15,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -48,7 +48,7 @@ def limited_template() -> Generator[None]:
         ModelError: it took too long or too much memory.
     """
     try:
-        with _seconds(), _room():
+        with _seconds(), _room:
             yield
     except _Late:
         raise ModelError(
@@ -105,9 +105,10 @@ def try_tokenizer(tokenizer: Any, name: str) -> None:
     until = time.monotonic() + PATIENCE
     while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < until:
         time.sleep(0.005)
-    if not ended[0]:
+    if not ended[0]:  # it had no time on a busy machine, or a lock of another thread was held when it was copied
         os.kill(pid, signal.SIGKILL)
-        ended = os.waitpid(pid, 0)
+        os.waitpid(pid, 0)
+        return
     code = os.waitstatus_to_exitcode(ended[1])
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         raise ModelError(f"{name}: the tokenizer does not come to an end with a short text", _TOKENIZER_HINT)
@@ -125,7 +126,7 @@ def _read_and_leave(tokenizer: Any) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_CPU, (begun + int(SECONDS), begun + int(SECONDS) + 1))
         signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-        with _room():
+        with _Room():  # of its own: another thread may have held the lock of the other when it was copied
             for text in _PROBES:
                 try:
                     tokenizer(text)
@@ -157,18 +158,27 @@ def _seconds() -> Generator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-@contextmanager
-def _room() -> Generator[None]:
-    """The process may grow by `ROOM`; where that cannot be said, it may grow."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    try:
-        size = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * _PAGE
-        least = min(limit for limit in (size + ROOM, soft, hard) if limit != resource.RLIM_INFINITY)
-        resource.setrlimit(resource.RLIMIT_AS, (least, hard))
-    except (OSError, ValueError, IndexError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+class _Room:
+    """The process may grow by `ROOM` while a thread is inside; where that cannot be said, it may grow."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = threading.Lock(), 0, (0, 0)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._before = resource.getrlimit(resource.RLIMIT_AS)
+                with suppress(OSError, ValueError, IndexError):
+                    size = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * _PAGE
+                    limits = (limit for limit in (size + ROOM, *self._before) if limit != resource.RLIM_INFINITY)
+                    resource.setrlimit(resource.RLIMIT_AS, (min(limits), self._before[1]))
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                resource.setrlimit(resource.RLIMIT_AS, self._before)
+
+
+_room = _Room()

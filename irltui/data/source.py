@@ -21,6 +21,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from irltui import quickstart
 from irltui.config.schema import DataSection
+from irltui.data.groups import groups
 from irltui.data.progress import Progress
 from irltui.data.splits import files_of_split, is_about_data
 from irltui.data.text_files import read_text_file
@@ -224,7 +225,7 @@ def _text(files: Sequence[Path], section: DataSection, left_out: Sequence[str], 
             features = datasets.Features({_PACKED: datasets.Value("large_string")})
             with ArrowWriter(path=file, features=features) as writer:
                 done = 0
-                for some in _some(rows):
+                for some in groups(rows, lambda row: len(row[1]), most=_BATCH, largest=_CHARACTERS):
                     for row, _ in some:
                         columns |= dict.fromkeys(row)
                     writer.write_batch({_PACKED: [text for _, text in some]})
@@ -242,21 +243,6 @@ def _text(files: Sequence[Path], section: DataSection, left_out: Sequence[str], 
             f"data.source: {section.source}: cannot be read, or its temporary table not be written: {error}",
             "Have its owner allow it." if may_not else "Is there room, in the folder that TMPDIR names, too?",
         ) from error
-
-
-def _some(rows: Iterable[tuple[dict[str, Any], str]]) -> Iterator[list[tuple[dict[str, Any], str]]]:
-    """Rows in lists that are worth writing at once, and take little memory."""
-    some: list[tuple[dict[str, Any], str]] = []
-    characters = 0
-    for row, text in rows:
-        some.append((row, text))
-        characters += len(text)
-        if len(some) == _BATCH or characters > _CHARACTERS:
-            yield some
-            some = []
-            characters = 0
-    if some:
-        yield some
 
 
 def _saved(path: Path, section: DataSection) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import threading
 import time
 from typing import Any
 
@@ -68,11 +69,37 @@ def grown(times: int) -> Tokenizer:
 
 
 def test_a_tokenizer_that_does_not_end_with_a_text_of_the_data_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PATIENCE", 0.3)
+    monkeypatch.setattr(limits, "PATIENCE", 0.05)
+    ends = threading.Event()
     began = time.monotonic()
     with pytest.raises(ModelError, match="the tokenizer has not read a text after 0 s"):
-        limits.read_within_limits(lambda: grown(2).encode_batch_fast(["abc " * 4_000]))
+        limits.read_within_limits(ends.wait)
     assert time.monotonic() - began < 10
+    ends.set()
+
+
+def test_a_tokenizer_that_the_machine_gave_no_time_to_read_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PATIENCE", 0.05)
+    limits.try_tokenizer(lambda text: threading.Event().wait(), "the-model")
+
+
+def test_the_limit_of_memory_ends_with_the_last_of_several_templates() -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    inside, leave = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with limits.limited_template():
+            inside.set()
+            leave.wait()
+
+    other = threading.Thread(target=write)
+    with limits.limited_template():
+        other.start()
+        inside.wait()
+    assert resource.getrlimit(resource.RLIMIT_AS) != before
+    leave.set()
+    other.join()
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def test_a_tokenizer_that_fills_the_memory_with_a_short_text_is_refused_before_it_reads_here() -> None:
