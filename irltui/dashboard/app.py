@@ -144,7 +144,8 @@ class Dashboard(App[int]):
             self.store.marked = paths
             if watches and paths:
                 self.action_show_mode("compare")
-            self.call_after_refresh(self.say, "4", "the study has ended: its verdict is on Compare", "foreground")
+            where = "its verdict is on Compare" if paths else "no run has finished"
+            self.call_after_refresh(self.say, "4", f"the study has ended: {where}", "foreground")
 
     def look_again(self) -> None:
         self._drawn = ()

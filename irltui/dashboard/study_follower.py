@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from irltui.dashboard.store import Line, Store
+from irltui.dashboard.store import Store
 from irltui.runs.status import WORKING, State
 
 
@@ -16,21 +16,25 @@ class StudyFollower:
         self._began = False  # whether a run has been seen at work: before that all of them look stopped
 
     def next_run(self, store: Store) -> Path | None:
-        """Another run to show, None if the shown one works or none does."""
-        working = [line.path for line in self._lines(store) if line.status.state in WORKING]
+        """Another run to show; None if the shown one works, or has just ended and no other trains yet."""
+        states = self._states(store)
+        working = [path for path, state in states.items() if state in WORKING]
         self._began |= bool(working)
-        if not working or self.run in working:
+        if self.run in working:
             return None
-        self.run = working[0]
-        return self.run
+        training = [path for path in working if states[path] is not State.STARTING]
+        found = training or ([] if self.run is not None and states.get(self.run) is State.FINISHED else working)
+        self.run = found[0] if found else self.run
+        return found[0] if found else None
 
     def finished(self, store: Store) -> list[Path] | None:
         """The runs to compare, once and when all have ended."""
-        lines = self._lines(store)
-        if not self._began or any(line.status.state in {*WORKING, State.WAITING} for line in lines):
+        states = self._states(store)
+        if self.folder is None or not self._began or any(s in {*WORKING, State.WAITING} for s in states.values()):
             return None
         self.folder = None
-        return [line.path for line in lines if line.status.state is State.FINISHED]
+        return [path for path, state in states.items() if state is State.FINISHED]
 
-    def _lines(self, store: Store) -> list[Line]:
-        return store.within(self.folder) if self.folder is not None else []
+    def _states(self, store: Store) -> dict[Path, State]:
+        lines = store.within(self.folder) if self.folder is not None else []
+        return {line.path: line.status.state for line in lines}

@@ -122,5 +122,6 @@ async def test_a_study_is_followed_from_run_to_run_and_ends_on_its_verdict(tmp_p
             await app.store.look()
             app._follow_study()
             await settle(pilot)
+            app._follow_study()  # the end is told once: a later look changes nothing
             assert type(app.screen).__name__ == "CompareScreen"
             assert len(app.store.marked) == 2
