@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from irltui.cli.options import Assignments, Json, TrustCode, TrustedPlugins
+from irltui.cli.options import Assignments, Json, Plugins, TrustCode
 from irltui.errors import ConfigError, RunFolderError
 from irltui.text import safe
 
@@ -36,7 +36,7 @@ def bench(  # noqa: PLR0913 - an option each
     items: Annotated[
         Path | None, typer.Option("--items", metavar="FILE", help="Also write the value of each item (JSONL).")
     ] = None,
-    plugins: TrustedPlugins = None,
+    plugins: Plugins = None,
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
@@ -65,7 +65,7 @@ def bench(  # noqa: PLR0913 - an option each
         raise RunFolderError(f"{safe(path)}: holds several runs", "Name one of them, such as STUDY/seed-0/ARM.")
     if items is not None and items.exists():
         raise RunFolderError(f"--items {safe(items)}: already exists", "Choose another file.")
-    config = _config(target, benchmarks or (), data, assignments or (), from_run=from_run)
+    config = _config(target, benchmarks or (), data, assignments or (), plugins or (), from_run=from_run)
     strengths = _strengths(strength, config, target, from_run=from_run)
     become(
         BenchRequest(
@@ -101,28 +101,38 @@ def _numbers(option: str, given: str, check: Callable[[Mapping[str, float]], obj
     return values
 
 
-def _config(target: str, wanted: Sequence[str], data: str, assignments: Sequence[str], *, from_run: bool) -> RunConfig:
+def _config(
+    target: str,
+    wanted: Sequence[str],
+    data: str,
+    assignments: Sequence[str],
+    plugins: Sequence[Path],
+    *,
+    from_run: bool,
+) -> RunConfig:
     """The run's configuration, or the defaults around a model, with the chosen benchmarks alone."""
     from irltui.api.registry import Registry
     from irltui.config.layers import set_layers, value_layer
     from irltui.config.load import load_layers
     from irltui.config.paths import localise
+    from irltui.config.sources import plugin_layers
 
     below = _layers(target, from_run=from_run)
     with_benchmarks = [layer.values["benchmarks"] for layer in below if "benchmarks" in layer.values]
     configured: Mapping[str, object] = with_benchmarks[-1] if with_benchmarks else {}
-    names = wanted or tuple(configured)
+    names = [kind.rpartition("/")[2] for kind in wanted] or list(configured)  # PLUGIN/NAME goes by NAME
     if not names:
         kinds = ", ".join(Registry().kinds("benchmark"))
         raise ConfigError(f"--benchmark: name one or more (built in: {kinds})", "`irltui bench --help` has examples.")
     kinds_of_own = [
-        value_layer(f"--benchmark {safe(name)}", ("benchmarks", name, "kind"), name)
-        for name in names
+        value_layer(f"--benchmark {safe(kind)}", ("benchmarks", name, "kind"), kind)
+        for kind, name in zip(wanted, names, strict=False)  # without any wanted, all are configured
         if name not in configured
     ]
     sources = [value_layer(f"--data {safe(data)}", ("benchmarks", name, "data"), data) for name in names if data]
     # The data comes last: a kind that --set brings empties its table.
-    config = localise(load_layers([*below, *kinds_of_own, *set_layers(assignments), *sources])).config
+    given = [*plugin_layers(plugins), *kinds_of_own, *set_layers(assignments)]
+    config = localise(load_layers([*below, *given, *sources])).config
     chosen = {name: config.benchmarks[name] for name in names}
     for name, spec in chosen.items():
         if spec.needs_reward and not from_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +51,15 @@ class Sources:
             ("--data", ("data", "source"), self.data or None),
             ("--seed", ("seed",), self.seed),
         ]
-        files = [
-            # A file that is named anew may be another one than that of the run that is repeated.
-            (f"--plugin {safe(path)}", ("plugins", "files", path.stem), {"path": str(path.absolute()), "sha256": ""})
-            for path in self.plugins
-        ]
-        return [value_layer(flag, keys, value) for flag, keys, value in [*given, *files] if value is not None]
+        layers = [value_layer(flag, keys, value) for flag, keys, value in given if value is not None]
+        return [*layers, *plugin_layers(self.plugins)]
+
+
+def plugin_layers(files: Iterable[Path]) -> list[Layer]:
+    """One layer per --plugin: a file that is named anew may be another one than that of the run that is repeated."""
+    return [
+        value_layer(
+            f"--plugin {safe(file)}", ("plugins", "files", file.stem), {"path": str(file.absolute()), "sha256": ""}
+        )
+        for file in files
+    ]

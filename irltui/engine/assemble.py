@@ -277,7 +277,7 @@ def build(
     progress = Progress(poll, notice) if ranks.count() == 1 else Progress(say=notice)
     data = load_demonstrations(config.data, tokenizer, ends, progress)
     limits = model_limits(config.model)
-    check_ids(tokenizer, data, limits)
+    check_ids(tokenizer, data, limits, ends)
     cap = generation_cap(config, data, limits, notice)
     plan = plan_of(config, data)
     torch.manual_seed(prompt_seed(config.seed, "torch"))

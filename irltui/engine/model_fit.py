@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from irltui.config.schema import RunConfig
@@ -16,11 +16,17 @@ _RESIZE = (
 )
 
 
-def check_ids(tokenizer: Any, data: DemonstrationData, limits: ModelLimits) -> None:
+def check_ids(tokenizer: Any, data: DemonstrationData, limits: ModelLimits, ends: Collection[int] = ()) -> None:
     """Refuse ids that the model's embedding has no row for.
 
+    Args:
+        tokenizer: of the model.
+        data: whose ids are looked at.
+        limits: of the model.
+        ends: ids that end a response.
+
     Raises:
-        ModelError: the padding token or the token that ends responses is one.
+        ModelError: the padding token or one that ends responses is such an id.
         DataError: a row has one.
     """
     rows = limits.rows
@@ -32,6 +38,11 @@ def check_ids(tokenizer: Any, data: DemonstrationData, limits: ModelLimits) -> N
                 f"the tokenizer's {what} token {_shown(tokenizer, token)} is beyond the model's {rows} embedding rows",
                 _RESIZE + (" Training needs no padding token: you may remove it." if what == "padding" else ""),
             )
+    if beyond := [token for token in ends if not 0 <= token < rows]:
+        raise ModelError(
+            f"generation_config.json: eos_token_id {beyond[0]} is beyond the model's {rows} embedding rows",
+            "Correct it in the model's folder: no generation would end with it.",
+        )
     if (found := data.first_beyond(rows)) is not None:
         where, token = found
         raise DataError(

@@ -122,11 +122,22 @@ _REMEDIES = (
 )
 
 
+def _is_pointer(file: Path) -> bool:
+    """Whether git left its note where a large file belongs."""
+    return file.is_file() and file.stat().st_size < 1_000 and file.read_bytes().startswith(b"version https://git-lfs")
+
+
 def _remedy(text: str, section: ModelSection) -> str:
+    folder = Path(section.name).expanduser()
+    if pointer := next(filter(_is_pointer, sorted(folder.glob("*"))), None):
+        return f"{pointer.name} is a Git LFS pointer, not the file itself: fetch it with git lfs pull."
+    inner = sorted(folder.glob("*/*.safetensors"))
+    if inner and not list(folder.glob("*.safetensors")):
+        return f"There are weights in {inner[0].parent}: name that folder if it holds a whole model."
     for pattern, remedy in _REMEDIES:
         if re.search(pattern, text):
             return remedy
-    if Path(section.name).expanduser().exists():
+    if folder.exists():
         return "Is the folder complete? It needs config.json, model.safetensors and the tokenizer's files."
     if reason := use_cache_if_unreachable():
         return (

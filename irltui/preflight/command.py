@@ -48,7 +48,7 @@ def main(request: CheckRequest) -> None:
     ends = eos_ids(tokenizer, generation_defaults(checked.model).eos_token_id, checked.data.template)
     data = load_demonstrations(checked.data, tokenizer, ends, Progress(say=talk))
     limits = model_limits(checked.model)
-    check_ids(tokenizer, data, limits)
+    check_ids(tokenizer, data, limits, ends)
     capped = checked.decoding.model_copy(update={"max_new_tokens": generation_cap(checked, data, limits, talk)})
     checked = checked.model_copy(update={"decoding": capped})
     facts, plan, shape = row_facts(data), plan_of(checked, data), shapes(checked.model, checked.adapter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,17 @@ def test_local_files_are_named_absolutely_and_embedded_ones_as_they_are(irltui, 
     assert became["config"]["benchmarks"]["heldout_nll"]["data"] == str(tmp_path / "d.jsonl")
     irltui("bench", "m", "--benchmark", "heldout_nll", "--data", "quickstart")
     assert became["config"]["benchmarks"]["heldout_nll"]["data"] == "quickstart"
+
+
+def test_a_benchmark_of_a_plugin_file_measures_a_model(irltui, became, tmp_path) -> None:
+    template = Path(__file__).parents[3] / "plugins/template/irltui_template/benchmark.py"
+    (tmp_path / "mine.py").write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    for name, words in {
+        "own": ["--benchmark", "own", "--set", "benchmarks.own.kind=mine/distinct"],
+        "distinct": ["--benchmark", "mine/distinct", "--set", 'benchmarks.distinct.prompts=["Why?"]'],
+    }.items():
+        assert irltui("bench", "M", *words, "--plugin", str(tmp_path / "mine.py")).code == 0
+        assert became["config"]["benchmarks"][name]["kind"] == "mine/distinct"
 
 
 def test_a_run_is_measured_on_the_benchmarks_it_configured(irltui, became, run) -> None:

@@ -51,6 +51,13 @@ def test_a_padding_token_beyond_the_embedding_is_named(tmp_path: Path) -> None:
     assert "resize_token_embeddings" in caught.value.hint
 
 
+def test_an_end_of_sequence_id_of_the_generation_config_beyond_the_embedding_is_refused(tmp_path: Path) -> None:
+    _, data, tokenizer = loaded(tmp_path)
+    check_ids(tokenizer, data, ModelLimits(rows=len(tokenizer)), {2})
+    with pytest.raises(ModelError, match=r"generation_config.json: eos_token_id 99999 is beyond the model's \d+"):
+        check_ids(tokenizer, data, ModelLimits(rows=len(tokenizer)), {2, 99999})
+
+
 def test_a_cap_by_default_is_what_the_longest_prompt_leaves(tmp_path: Path) -> None:
     config, data, _ = loaded(tmp_path)
     longest = data.report.prompts.longest

@@ -190,6 +190,19 @@ def test_kernels_that_are_not_installed_and_pickles_have_a_remedy(tmp_path: Path
     assert "safetensors alone" in refusal(path).hint
 
 
+def test_a_large_file_that_git_did_not_fetch_is_named_with_the_remedy(tmp_path: Path) -> None:
+    path = folder(tmp_path / "model")
+    (path / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n")
+    assert refusal(path).hint.startswith("model.safetensors is a Git LFS pointer, not the file itself")
+
+
+def test_weights_of_a_training_checkpoint_inside_the_folder_are_named(tmp_path: Path) -> None:
+    path = folder(tmp_path / "model")
+    (path / "checkpoint-100").mkdir()
+    (path / "model.safetensors").rename(path / "checkpoint-100" / "model.safetensors")
+    assert f"There are weights in {path / 'checkpoint-100'}" in refusal(path).hint
+
+
 def test_a_family_without_a_classifier_is_no_reward(tmp_path: Path) -> None:
     config = MambaConfig(vocab_size=55, hidden_size=32, num_hidden_layers=1, state_size=4)
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
