@@ -30,10 +30,13 @@ def compare(
       irltui compare runs/a runs/b --samples 0 --json
     """
     from rich.console import Console
+    from rich.text import Text
 
     from irltui.views.compared import as_dict, compared
     from irltui.views.comparison import comparison_text
     from irltui.views.loaded_runs import load_runs
+    from irltui.views.spans import as_text
+    from irltui.views.study import result_in
 
     loaded = load_runs(runs)
     if len(loaded) < 2:
@@ -42,10 +45,12 @@ def compare(
             "Name two runs or more, or a study: irltui compare runs/a runs/b",
         )
     comparison = compared(loaded, samples)
+    result = result_in(runs[0]) if len(runs) == 1 else None
     if as_json:
-        out_json(as_dict(comparison))
+        out_json({**as_dict(comparison), "study": result and result.as_dict()})
         return
     width = shutil.get_terminal_size((_WIDTH, 24)).columns
     console = Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
-    for line in comparison_text(comparison, width):
+    study = [*map(as_text, result.rows(width)), Text()] if result is not None else []
+    for line in [*study, *comparison_text(comparison, width)]:
         console.print(line, soft_wrap=True)

@@ -31,10 +31,13 @@ def open_dashboard(run: Path | None, folder: Path | None = None, study: Path | N
     from irltui.cli.answers import answers
     from irltui.dashboard.app import Dashboard
     from irltui.dashboard.services import Services
+    from irltui.dashboard.store import study_of
     from irltui.dashboard.terminal import has_light_ground
     from irltui.dashboard.theme import DARK, LIGHT, kept_theme
 
-    folder = folder or (run.parent if run is not None and run.parent != Path() else RUNS)
+    if folder is None and run is not None and run.parent != Path():
+        folder = study_of(run) or run.parent
+    folder = folder or RUNS
     theme = kept_theme() or (LIGHT if has_light_ground() else DARK)
     code = Dashboard(folder, run, Services(launch, look, check, report, answers), study, theme).run()
     return EXIT_OK if code is None else code

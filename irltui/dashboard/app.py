@@ -17,13 +17,13 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 
-from irltui.dashboard.keymap import KEYS
+from irltui.dashboard.keymap import keys_of
 from irltui.dashboard.sampled import NOW, SFT, START, Desk
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.screens.check import CheckScreen
 from irltui.dashboard.screens.compare import CompareScreen
 from irltui.dashboard.screens.dialogs import CANCEL, DETACH, LEAVING, STOP, YES, Choice, ChoiceDialog, TextDialog
-from irltui.dashboard.screens.help import HelpScreen
+from irltui.dashboard.screens.page import HelpScreen
 from irltui.dashboard.screens.run import RunScreen
 from irltui.dashboard.screens.runs import RunsScreen
 from irltui.dashboard.screens.samples import SamplesScreen
@@ -39,6 +39,7 @@ from irltui.runs.control import Command
 
 if TYPE_CHECKING:
     from irltui.dashboard.form import Form
+    from irltui.views.study import StudyResult
 
 PREVIEWS = 4  # runs that are read for the list's preview and not closed yet
 REDRAW_EVERY = 0.25
@@ -76,7 +77,6 @@ class Dashboard(App[int]):
         "new": _new_run_screen,
     }
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "leave", show=False, system=True)]
-    ENABLE_COMMAND_PALETTE = True
 
     def __init__(
         self,
@@ -232,6 +232,13 @@ class Dashboard(App[int]):
             if old not in self.store.marked and self.store.open.get(old) is not self.store.current:
                 self.store.open.pop(old, None)
 
+    def result_of(self, run: Path, *, judge: bool) -> StudyResult | None:
+        """What came of the study of a run, None as long as that is not known; `judge`: find out."""
+        key = self.store.study_key(run)
+        if judge and key and key not in self.store.results:
+            self.run_worker(self.store.judge(key), name="judge")
+        return self.store.results.get(key)
+
     def _arrived(self) -> None:
         """The first events of a run and the end of reading are shown at once, the rest when the clock says so."""
         loaded = {path for path, run in self.store.open.items() if run.loaded}
@@ -243,12 +250,7 @@ class Dashboard(App[int]):
     @property
     def draft(self) -> Form:
         """What was typed into the form of a new run and not started yet."""
-        if self._draft is None:
-            from irltui.config.presets import presets
-            from irltui.dashboard.form import Form
-
-            names = list(presets())
-            self._draft = Form("irft" if "irft" in names else names[0])
+        self._draft = self._draft or self._form("irft")
         return self._draft
 
     @draft.setter
@@ -260,10 +262,14 @@ class Dashboard(App[int]):
             self.say("n", "start runs with irltui run", "warn")
             return
         if source:
-            from irltui.dashboard.form import Form
-
-            self._draft = Form(source)
+            self._draft = self._form(source)
         self.action_show_mode("new")
+
+    def _form(self, source: str) -> Form:
+        """Made when it is needed: pydantic takes its time."""
+        from irltui.dashboard.form import Form
+
+        return Form(source)
 
     def start(self, form: Form, name: str) -> str:
         try:
@@ -277,11 +283,9 @@ class Dashboard(App[int]):
         return ""
 
     def start_preset(self, name: str) -> None:
-        from irltui.dashboard.form import Form
-
         if self.services.launch is None:
             self.say("enter", f"start it with irltui run {name}", "warn")
-        elif problem := self.start(Form(name), name):
+        elif problem := self.start(self._form(name), name):
             self.say("enter", problem, "bad")
 
     def ask(self, run: OpenRun, labels: Sequence[str], prompts: Sequence[str]) -> None:
@@ -329,13 +333,13 @@ class Dashboard(App[int]):
                     lambda answer: self._send_text(run, command, "" if answer == YES else None),
                 )
             case Command.SAMPLE if not run.is_alive:
-                dialog = TextDialog("Ask", "a prompt of yours, for the start model, SFT and now", may_be_empty=False)
+                dialog = TextDialog("Ask", "A prompt of yours, for the start model, SFT and now")
                 self.push_screen(dialog, partial(self._ask_typed, run))
             case Command.SAMPLE:
-                dialog = TextDialog("Sample now", "a prompt of yours; empty for the fixed ones", may_be_empty=True)
+                dialog = TextDialog("Sample now", "A prompt of yours; empty for the fixed ones", may_be_empty=True)
                 self.push_screen(dialog, partial(self._send_text, run, command))
             case Command.NOTE:
-                dialog = TextDialog("A note into the run's log", "what you want to remember", may_be_empty=False)
+                dialog = TextDialog("A note into the run's log", "What you want to remember")
                 self.push_screen(dialog, partial(self._send_text, run, command))
             case _:
                 self._send_text(run, command, "")
@@ -374,10 +378,6 @@ class Dashboard(App[int]):
         if answer in {STOP, DETACH}:
             self.exit(EXIT_INTERRUPTED if answer == STOP else EXIT_OK)
 
-    def offers(self, action: str) -> bool:
-        """Whether a command to the engine of the open run means something."""
-        return bool(self.check_action("command", (action.split("'")[1],)))
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Commands are offered only while an engine can hear them."""
         if action == "command":
@@ -391,10 +391,10 @@ class Dashboard(App[int]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key of the table that means something here, by name."""
         here = {active.binding.action for active in screen.active_bindings.values()}
-        for key in KEYS:
+        for key in keys_of(*(screen.SCOPES if isinstance(screen, MainScreen) else ())):
             pair = len(key.actions) > 1
             for i, (_, action) in enumerate(key.actions):
                 if action in here:
                     shown = (key.shown.split() if " " in key.shown else key.shown)[i] if pair else key.shown
-                    title = f"{key.scope}: {key.label or key.help.split(':')[0]}" + (f" {shown}" if pair else "")
-                    yield SystemCommand(title, f"{key.help} ({shown})", partial(self.run_action, action, screen))
+                    title = key.help + (f" {shown}" if pair else "")
+                    yield SystemCommand(title, f"{shown}   {key.scope}", partial(self.run_action, action, screen))

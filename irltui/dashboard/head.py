@@ -51,7 +51,7 @@ def progress(run: OpenRun, moment: Moment, replay: Replay | None, width: int, *,
         return _replayed(replay, width)
     start = moment.history.start
     total = start.total_steps or (run.status.total_steps if run.status else 0)
-    count = [S(f" {moment.step}", "gap", "b"), S(f"/{total}" + ("" if narrow else " steps "), "muted")]
+    count = [S(f" {moment.step}", "gap", "b"), S(f"/{total}" + ("" if narrow else " steps "), "muted")] if total else []
     doing = _doing(run, moment) if not narrow and run.state in WORKING else []
     room = width - length(count) - length(doing) - 3
     done = segments(moment.step, total, start.outer_iterations, room, run.state)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from irltui.dashboard.head import settings
-from irltui.dashboard.store import OpenRun, Store
+from irltui.dashboard.store import OpenRun, Store, done_of
 from irltui.dashboard.story import story
 from irltui.dashboard.tree import Item
 from irltui.dashboard.widgets.timeline import newest
-from irltui.runs.event_lines import number as read_number
 from irltui.runs.metrics import GAP, HELD_OUT_NLL
 from irltui.runs.status import WORKING, State
 from irltui.text import safe
@@ -31,27 +32,32 @@ def item_row(item: Item, store: Store, width: int, *, is_folded: bool) -> Row:
     """One row: a study with its arms counted, or runs with state, progress, gap and held-out NLL."""
     if item.is_study:
         return _study_row(item, store, width, is_folded=is_folded)
-    line, status = item.line, item.line.status
+    state, step = item.state, item.line.status.step
     wide, figures = width > _WITH_WORDS, width > _WITH_FIGURES
-    right: Row = [*state_mark(status.state, word=wide), S(" " * (_STATE - len(status.state) if wide else 1))]
-    ink = "good" if status.state in WORKING else "muted"
-    right += bar(status.step, status.total_steps, 8, ink) if figures else [S(f"{status.step:>4}", "muted")]
-    gap, nll = (read_number(status.values.get(name)) for name in (GAP, HELD_OUT_NLL))
-    right += [S("  "), *spark(store.sparks.get(line.path, ()), 9 if figures else 6, "foreground")]
+    right: Row = [*state_mark(state, word=wide), S(" " * (_STATE - len(state) if wide else 1))]
+    right += bar(item.share, 1, 8, "good" if state in WORKING else "muted") if figures else [S(f"{step:>4}", "muted")]
+    gap, nll = item.value(GAP), item.value(HELD_OUT_NLL)
+    right += [S("  "), *spark(_gaps(item, store), 9 if figures else 6, "foreground")]
     right += [S(f"{number(gap):>7}", "gap" if gap is not None else "faint")]
     right += [S(f"{number(nll):>7} ", "held-out" if nll is not None else "faint")] if figures else []
     left = _branch(item, store)
     seeds = f"  {len(item.lines)} seeds" if len(item.lines) > 1 else ""
     room = max(width - length(left) - length(right) - 1, 4)
-    name = tail(item.name, room - len(seeds)) + seeds if len(seeds) + 4 < room else tail(item.name, room)
-    return [*left, S(fit(name, room), "foreground", "b" if status.state is State.RUNNING else ""), S(" "), *right]
+    name = item.name + seeds if len(item.name) + len(seeds) <= room else tail(item.name, room)
+    return [*left, S(fit(name, room), "foreground", "b" if state is State.RUNNING else ""), S(" "), *right]
+
+
+def _gaps(item: Item, store: Store) -> list[float]:
+    """The gap at the end of each outer iteration, the mean of the seeds that have got so far."""
+    found = [gaps for line in item.lines if (gaps := store.sparks.get(line.path))]
+    return [fmean(gaps[i] for gaps in found if i < len(gaps)) for i in range(max(map(len, found), default=0))]
 
 
 def _study_row(item: Item, store: Store, width: int, *, is_folded: bool) -> Row:
     left = [S("▸ " if is_folded else "▾ ", "muted"), S("◆ " if _marked(item, store) else "", "accent", "b")]
     each = len(item.lines) // max(item.arms, 1)
     count = f"   {item.arms} arms" + (f" × {each} seeds" if each > 1 else "")
-    done = f"{item.done}/{len(item.lines)} done "
+    done = f"{done_of(item.lines)} "
     count = count if width - length(left) - len(done) - len(item.name) > len(count) else ""
     room = max(width - length(left) - len(count) - len(done), 4)
     return spread([*left, S(tail(item.name, room), "gap", "b"), S(count, "muted")], [S(done, "muted")], width)
@@ -85,6 +91,12 @@ def about_rows(item: Item, run: OpenRun | None, store: Store, room: int) -> list
     if run is not None and moment is not None and run.loaded:
         rows += flow(story(run, moment, 10_000), room)[:4]
     return [*rows, [S("")]]
+
+
+def study_rows(item: Item, store: Store, room: int) -> list[Row]:
+    """State and name of a study; its result stands below."""
+    left = [*state_mark(item.state), S("  "), S(tail(item.name, max(room - 30, 8)), "gap", "b")]
+    return [spread(left, [S(done_of(item.lines), "muted")], room), []]
 
 
 def newest_rows(item: Item, run: OpenRun, moment: Moment, room: int) -> list[Row]:

@@ -10,11 +10,11 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from irltui.dashboard.charts import at_borders
 from irltui.errors import IrltuiError
@@ -29,6 +29,9 @@ from irltui.runs.status import WORKING, State, Status, read_status
 from irltui.views.answers import Drawn
 from irltui.views.flat_config import flat
 from irltui.views.replay import Moment, Replay
+
+if TYPE_CHECKING:
+    from irltui.views.study import StudyResult
 
 POLL = 0.25  # seconds between looks at an open run
 LIST_EVERY = 2.0  # seconds between looks at the folder
@@ -152,6 +155,7 @@ class Store:
         current: the one that Run and Samples show.
         marked: what Compare shows, in the order of marking.
         sparks: the reward gap at the end of each outer iteration, by run.
+        results: of finished studies, by folder and runs; None where there is none.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
@@ -163,6 +167,7 @@ class Store:
         self.marked: list[Path] = []
         self.version = 0
         self.sparks: dict[Path, tuple[float, ...]] = {}
+        self.results: dict[tuple[Path, ...], StudyResult | None] = {}
         self._seen: dict[Path, tuple[int, State]] = {}
         self._about: dict[Path, tuple[str, str, Mapping[str, str]]] = {}
 
@@ -174,9 +179,10 @@ class Store:
         return found
 
     def name_of(self, path: Path) -> str:
-        """What a run is called: its path below the folder."""
+        """What a run is called: its path below the folder; the name of a study belongs to it."""
         try:
-            return str(path.resolve().relative_to(self.folder.resolve()))
+            study = study_of(self.folder / "run")
+            return str(path.resolve().relative_to(study.parent if study else self.folder.resolve()))
         except (ValueError, OSError):
             return path.name
 
@@ -184,6 +190,21 @@ class Store:
         """The runs of a folder, in the order of their names."""
         place = folder.resolve()
         return sorted((one for one in self.lines if place in one.path.resolve().parents), key=lambda one: one.name)
+
+    def study_key(self, run: Path) -> tuple[Path, ...]:
+        """The folder and the runs of the study that a run belongs to; () if there is none, or it goes on."""
+        study = study_of(run)
+        lines = self.within(study) if study is not None else []
+        ended = all(line.status.state is State.FINISHED for line in lines)
+        return (study, *(line.path for line in lines)) if study is not None and lines and ended else ()
+
+    async def judge(self, key: tuple[Path, ...]) -> None:
+        """Compare the arms of a study that has ended."""
+        from irltui.views.study import result_in  # takes as long to import as the whole dashboard
+
+        self.results[key] = None
+        self.results[key] = await asyncio.to_thread(result_in, key[0])
+        self.version += 1
 
     def mark(self, path: Path) -> None:
         if path in self.marked:
@@ -239,6 +260,13 @@ class Store:
         algorithm, model, config = self._about[path]
         console = console_tail(run) if status.state is State.CRASHED else ()
         return Line(path, self.name_of(path), status, algorithm, model, console, config)
+
+
+def done_of(lines: Sequence[Line]) -> str:
+    """How many of several runs have finished, and how many never will by themselves."""
+    states = [line.status.state for line in lines]
+    lost = sum(state in {State.FAILED, State.CRASHED} for state in states)
+    return f"{states.count(State.FINISHED)}/{len(lines)} done" + (f", {lost} failed" if lost else "")
 
 
 def study_of(run: Path) -> Path | None:

@@ -5,6 +5,9 @@ An end that needs a hand comes before the newest alert, that before the newest a
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from irltui.dashboard.store import OpenRun
 from irltui.runs.events import Advice, Alert
 from irltui.runs.metrics import AUC, HELD_OUT_LOSS, HELD_OUT_NLL
@@ -14,7 +17,7 @@ from irltui.text import safe
 from irltui.views.effects import better
 from irltui.views.numbers import age, number
 from irltui.views.replay import Moment
-from irltui.views.spans import Row, S, length
+from irltui.views.spans import Row, S, length, shortened
 
 _CAUSES = {  # codes of alerts: the verdict, what was seen, what to do
     "both_down": (
@@ -27,11 +30,16 @@ _CAUSES = {  # codes of alerts: the verdict, what was seen, what to do
     "not_finite": ("Step skipped", "", ""),
     "early_stop": ("Early stop", "", ""),
 }
+_CLAUSE = re.compile(r"(?<=\.) |[:;] | or ")
 _VERDICTS = {"go_on": ("› ", "good"), "stop": ("■ ", "bad")}
 
 
 def story(run: OpenRun, moment: Moment, width: int) -> Row:
     """One line of at most `width` columns."""
+    return shortened(_story(run, moment, width), width)
+
+
+def _story(run: OpenRun, moment: Moment, width: int) -> Row:
     if run.problem:
         return [S("✗ ", "bad", "b"), S(safe(run.problem, limit=300), "bad")]
     if moment.row is None and run.state not in WORKING:
@@ -69,24 +77,26 @@ def outcome(moment: Moment, width: int) -> Row:
     nll = moment.curve(HELD_OUT_NLL).y
     nll = nll[nll == nll]
     loss, auc = moment.last(HELD_OUT_LOSS), moment.last(AUC)
-    row = [S("✓ ", "good", "b")]
+    row: Row = [S("✓ ", "good", "b")]
+    more: Row = []
     if gold is not None:
         name, first, last, better = gold
         word, ink = ("Better", "good") if better > 0 else ("Worse", "bad") if better < 0 else ("No gain", "warn")
         row += [S(f"{word}: ", ink, "b"), S(f"{name} "), S(number(first), "muted"), S(" → ")]
         row.append(S(number(last), "gap", "b"))
         if len(nll) > 1:
-            row.append(S(f"   held-out NLL {number(float(nll[0]))} → {number(float(nll[-1]))}", "muted"))
+            more.append(S(f"   held-out NLL {number(float(nll[0]))} → {number(float(nll[-1]))}", "muted"))
     elif len(nll) > 1:
         fell = nll[-1] < nll[0]
         row += [S("Better: " if fell else "No gain: ", "good" if fell else "warn", "b"), S("held-out NLL ")]
         row += [S(number(float(nll[0])), "muted"), S(" → "), S(number(float(nll[-1])), "gap", "b")]
     else:
         row.append(S("Finished.", "good", "b"))
-    more = [S("   reward AUC "), S(number(auc), "gap", "b"), S(" (chance 0.500)", "muted")] if auc == auc else []
+    judged = [S("   reward AUC "), S(number(auc), "gap", "b"), S(" (chance 0.500)", "muted")] if auc == auc else []
     if loss == loss and loss > NO_SIGNAL_LOSS:
-        more = [S("   no signal: held-out loss ", "warn"), S(number(loss), "warn", "b")]
-    return [*row, *more] if length([*row, *more]) <= width else row
+        judged = [S("   no signal: held-out loss ", "warn"), S(number(loss), "warn", "b")]
+    rows = ([*row, *more, *judged], [*row, *more], row)
+    return next((one for one in rows if length(one) <= width), row)
 
 
 def _benchmark(moment: Moment) -> tuple[str, float, float, int] | None:
@@ -122,10 +132,7 @@ def _alert(newest: Alert, moment: Moment, width: int) -> Row:
     row = [S(mark, ink, "b"), S(f"{verdict}: ", ink, "b")]
     when = [S(f"  step {newest.step}" + (f" ×{times}" if times > 1 else ""), "muted")]
     whole = f"{seen}; {cure}." if cure else text
-    for body in (whole, cure or text):
-        if length([*row, S(body), *when]) <= width:
-            return [*row, S(body), *when]
-    return [*row, S((cure or text).partition(" or ")[0])]
+    return _fitting(row, (whole, cure or text), when, width)
 
 
 def _advice(newest: Advice, width: int) -> Row:
@@ -133,7 +140,12 @@ def _advice(newest: Advice, width: int) -> Row:
     head, colon, rest = safe(newest.text, limit=400).partition(":")
     row = [S(mark, ink, "b"), S(head + colon, ink, "b")] if colon else [S(mark, ink, "b")]
     body, when = rest if colon else head, [S(f"  step {newest.step}", "muted")]
-    for part in (body, body.partition(";")[0]):
-        if length([*row, S(part), *when]) <= width:
-            return [*row, S(part), *when]
-    return [*row, S(body.partition(";")[0])]
+    return _fitting(row, (body,), when, width)
+
+
+def _fitting(row: Row, texts: Sequence[str], when: Row, width: int) -> Row:
+    """The first text that fits, else the first clause of the last one."""
+    clause = _CLAUSE.split(texts[-1])[0]
+    fits = (text for text in (*texts, clause) if length([*row, S(text), *when]) <= width)
+    text = next(fits, None)
+    return [*row, S(clause)] if text is None else [*row, S(text), *when]

@@ -10,7 +10,7 @@ from pathlib import Path
 from irltui.dashboard.store import Line
 from irltui.runs import metrics
 from irltui.runs.event_lines import number
-from irltui.runs.status import WORKING, State
+from irltui.runs.status import State
 from irltui.views.run_query import values
 
 _SEED = re.compile(r"seed-\d+")
@@ -18,6 +18,7 @@ STUDY, ALGORITHM, MODEL = "study", "algorithm", "model"
 GROUPS = (STUDY, ALGORITHM, MODEL)
 NAME, NEWEST, GAP, HELD_OUT = "name", "newest", "reward gap", "held-out loss"
 Rank = tuple[float | str, ...]
+_TELLING = (State.RUNNING, State.PAUSED, State.STARTING, State.FAILED, State.CRASHED, State.WAITING)
 ORDERS: Mapping[str, Callable[[Line], Rank]] = {
     NAME: lambda line: (line.name,),
     NEWEST: lambda line: (-line.status.time,),
@@ -49,12 +50,25 @@ class Item:
 
     @property
     def line(self) -> Line:
-        """The run that stands for the others: one that works, else the last."""
-        return next((line for line in self.lines if line.status.state is State.RUNNING), self.lines[-1])
+        """The run that stands for the others: one whose state they have together, the last of these."""
+        return next(line for line in reversed(self.lines) if line.status.state is self.state)
 
     @property
-    def done(self) -> int:
-        return sum(line.status.state not in {*WORKING, State.WAITING} for line in self.lines)
+    def state(self) -> State:
+        """What stands for all: that one works, else that one failed, else that one waits, else the last one's."""
+        states = [line.status.state for line in self.lines]
+        return next((state for state in _TELLING if state in states), states[-1])
+
+    @property
+    def share(self) -> float:
+        """How much of all runs is done, 0 to 1."""
+        parts = [min(line.status.step / line.status.total_steps, 1.0) for line in self.lines if line.status.total_steps]
+        return sum(parts) / len(self.lines)
+
+    def value(self, metric: str) -> float | None:
+        """The mean over the runs that have a value."""
+        found = [value for line in self.lines if (value := number(line.status.values.get(metric))) is not None]
+        return sum(found) / len(found) if found else None
 
 
 def place_of(name: str) -> tuple[str, str, str]:

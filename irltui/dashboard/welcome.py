@@ -28,8 +28,8 @@ WAYS = (
         "enter",
         "Quickstart",
         "a few minutes, no download, no GPU",
-        "A tiny world whose answers can be scored exactly, with a habit: SFT copies it, three other methods unlearn "
-        "it. Three seeds each; ends with a verdict.",
+        "A tiny world with exact scores and a bad habit: SFT copies it, three other methods unlearn it. "
+        "Three seeds, then a verdict.",
         "quickstart",
     ),
     Way(

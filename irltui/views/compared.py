@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from irltui.runs.events import Sample
 from irltui.views.answers import Answers, answers
 from irltui.views.arms import Side, side_differences, sides_of
+from irltui.views.effects import planned
 from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stored
 from irltui.views.loaded_runs import ComparedRun
 from irltui.views.replay import Moment
@@ -20,19 +21,29 @@ if TYPE_CHECKING:  # it takes long to come
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything to show about several runs; `differences` are of configurations."""
+    """Everything to show about several runs.
+
+    Attributes:
+        sides: the arms; of a study the one that others are compared with comes first.
+        differences: of configurations.
+        wanted: the metric that decides a study, "" where there is none.
+    """
 
     sides: tuple[Side, ...]
     differences: dict[str, list[str]]
     final: tuple[FinalRow, ...]
     answers: tuple[Answers, ...]
+    wanted: str = ""
 
 
 def compared(runs: Sequence[ComparedRun], samples: int) -> Comparison:
     """Group runs into arms and compare them, with the newest answers to `samples` prompts."""
     sides = sides_of(runs)
+    base, _, wanted = planned(sides)
+    sides.insert(0, sides.pop(base))
     found = answers([side.runs[0].history for side in sides])[:samples]
-    return Comparison(tuple(sides), side_differences(sides), tuple(final_rows(sides, read_stored)), tuple(found))
+    rows = tuple(final_rows(sides, read_stored))
+    return Comparison(tuple(sides), side_differences(sides), rows, tuple(found), wanted)
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:

@@ -33,7 +33,8 @@ def comparison_text(comparison: Comparison, width: int) -> Iterator[Text]:
         yield Text.assemble(mark, " ", (tail(side.name, width - 4), "bold"), "  ", _about(side))
     yield Text()
     for other in range(1, len(sides)):
-        pair = Pair(sides, 0, other, effects_of(comparison.final, sides, other))
+        effects = effects_of(comparison.final, sides, other, comparison.wanted)
+        pair = Pair(sides, 0, other, effects, comparison.wanted)
         rows: list[Row] = [*headline(pair, width), [], head_row(pair, width)]
         rows += [row for effect in pair.effects for row in effect_rows(effect, width, 1 + rests(effect))]
         yield from map(as_text, rows)

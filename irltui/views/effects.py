@@ -114,12 +114,12 @@ class Pair:
 def compared(sides: Sequence[Side], base: int, other: int, wanted: str) -> Pair:
     """Compare two arms; reads the stored items of benchmarks, so not on the event loop."""
     pair = (sides[base], sides[other])
-    return Pair(tuple(sides), base, other, effects_of(final_rows(pair, read_stored), pair, 1), wanted)
+    return Pair(tuple(sides), base, other, effects_of(final_rows(pair, read_stored), pair, 1, wanted), wanted)
 
 
-def effects_of(rows: Sequence[FinalRow], sides: Sequence[Side], other: int) -> tuple[Effect, ...]:
-    """What another arm has more than the first, benchmarks first: they are what training is for."""
-    ordered = sorted(rows, key=lambda row: row.name in METRICS)
+def effects_of(rows: Sequence[FinalRow], sides: Sequence[Side], other: int, wanted: str = "") -> tuple[Effect, ...]:
+    """What another arm has more than the first: the wanted metric, then benchmarks, which training is for."""
+    ordered = sorted(rows, key=lambda row: (row.name != wanted, row.name in METRICS))
     return tuple(made for row in ordered if (made := _effect(row, sides, other)) is not None)
 
 

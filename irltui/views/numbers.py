@@ -49,6 +49,11 @@ def number(value: float | None, places: int | None = None, *, sign: bool = False
     return shown + text.replace("-", "−")
 
 
+def small(value: float) -> str:
+    """As `number` writes it, but with an exponent where three decimals would say nothing."""
+    return number(value, EXPONENT if decimals([value]) == EXPONENT else None)
+
+
 def decimals(values: Sequence[float], fewer_from: float = 0.1) -> int:
     """The decimals that write the largest of these with three digits; EXPONENT where that takes too many."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)

@@ -26,6 +26,8 @@ class S(NamedTuple):
 
 
 Row = list[S]
+_WORD = re.compile(r"\n|[^\S\n]+|\[[^\[\]\s]+ [^\[\]\s]+\]|\d+ %|[^\s]+")
+"""What stays in one row: words, [low, high], 95 %."""
 _TERMINAL = {
     "good": "green", "warn": "yellow", "bad": "red", "muted": "bright_black", "faint": "bright_black",
     "demonstration": "bright_blue", "generation": "yellow", "held-out": "magenta", "accent": "cyan",
@@ -55,6 +57,19 @@ def fit(text: str, width: int) -> str:
     return set_cell_size(text, width - 1) + "…" if width > 0 else ""
 
 
+def shortened(row: Row, width: int) -> Row:
+    """The row in at most so many columns; what is shortened says so."""
+    if length(row) <= width:
+        return row
+    kept: Row = []
+    for span in row:
+        room = width - length(kept)
+        if cell_len(span.text) >= room:
+            return [*kept, span._replace(text=fit(span.text + "…", room))]
+        kept.append(span)
+    return kept
+
+
 def tail(text: str, width: int) -> str:
     """Text in at most so many columns; of a longer one the end, which tells more of a path."""
     text = safe(text)
@@ -66,7 +81,7 @@ def flow(spans: Iterable[S], width: int, indent: int = 0) -> list[Row]:
     rows: list[Row] = [[S(" " * indent)] if indent else []]
     room, used = max(width - indent, 8), 0
     for span in spans:
-        for word in re.findall(r"\n|[^\S\n]+|[^\s]+", span.text):
+        for word in _WORD.findall(span.text):
             size = cell_len(word)
             if word == "\n" or (used + size > room and not word.isspace()):
                 _trim(rows[-1])

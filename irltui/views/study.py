@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from irltui.console import columns
-from irltui.errors import RunFolderError
-from irltui.experiments.plan import Plan
+from irltui.errors import IrltuiError, RunFolderError
+from irltui.experiments.plan import Plan, read_plan
 from irltui.runs.history import RunHistory
 from irltui.runs.metrics import HELD_OUT_NLL, LOWER, metric
 from irltui.text import safe
 from irltui.views.arms import Side
+from irltui.views.effects import better
 from irltui.views.final_figures import Estimate, final_rows, read_stored
 from irltui.views.final_figures import difference as between_sides
 from irltui.views.loaded_runs import load_run
 from irltui.views.numbers import between, figure
+from irltui.views.spans import Row, S, flow
 
 if TYPE_CHECKING:
     from irltui.benchmarks.comparison import Difference
@@ -75,36 +78,79 @@ class StudyResult:
         found = None if name.endswith(_DIVERSITY) else self.intervals.get(arm, {}).get(name)
         return figure(values.get(name)) + ("" if found is None else between(found.low, found.high))
 
+    def rows(self, width: int) -> list[Row]:
+        """The same for the screen: the verdict, that at each arm's best temperature, the table, the note."""
+        made = self._judged(self.difference, safe(self.metric), width)
+        if self.at_best is None or self._is_same:
+            made += [*flow([S(self.sweep(), "muted")], width), []]
+        else:
+            metric = safe(self.metric.partition("/")[2])
+            made += self._judged(self.at_best, metric, width, self._temperatures())
+        made += [*self._table(width), []]
+        made += flow([S(f"{HELD_OUT_NLL} counts bad demonstrations as right.", "muted")], width) * self._has_nll
+        return [*made, *flow([S(safe(self.note, limit=2_000), "muted")], width)]
+
+    def _judged(self, difference: Difference, metric: str, width: int, where: str = "") -> list[Row]:
+        sign = difference.verdict * (better(self.metric) or 1)
+        ink = {1: "good", -1: "bad"}.get(sign, "muted")
+        facts, verdict = self._told(difference, metric)
+        verdict = where + verdict.partition(":")[0] + "." if where else verdict
+        rows = flow([S(f"{'≈▲▼'[difference.verdict]} ", ink, "b"), S(verdict, "gap", "b")], width)
+        return [*rows, *flow([S(facts, "muted")], width), []]
+
+    def _table(self, width: int) -> list[Row]:
+        """The table, without its intervals, then without the NLL where there is no room; the best stand out."""
+        head, *cells = self._rows()
+        brief = [[cell.partition(" [")[0] for cell in row] for row in cells]
+        forms = ([head, *cells], [head, *brief], [[row[0], *row[1 + self._has_nll :]] for row in [head, *brief]])
+        tables = [columns(form).splitlines() for form in forms]
+        table = next((table for table in tables if max(map(len, table)) <= width), tables[-1])
+        best, arm = dict(zip(self.compare, self.best or ("", ""), strict=True)), ""
+        rows: list[Row] = [[S(table[0], "muted")]]
+        for line, row in zip(table[1:], cells, strict=True):
+            arm = row[0] or arm
+            here = f"{row[head.index('benchmark')]}/" in best.get(arm, "")
+            rows.append([S(line, "gap" if here else "foreground", "b" if here else "")])
+        return rows
+
     def sentence(self) -> str:
-        return self._told(self.difference, safe(self.metric))
+        return "\n".join(self._told(self.difference, safe(self.metric)))
 
     def sweep(self) -> str:
         """The difference where each arm is decoded at its best temperature, since that alone explains many wins."""
-        if self.best is None or self.at_best is None:
+        if self.at_best is None:
             return (
                 "Measured at one temperature alone, which explains many wins over SFT: add a benchmark like the "
                 "decisive one with decoding.temperature = 0."
             )
+        if self._is_same:
+            return self._temperatures() + "the same."
+        return self._temperatures() + "\n".join(self._told(self.at_best, safe(self.metric.partition("/")[2])))
+
+    @property
+    def _is_same(self) -> bool:
+        """Whether both arms are best at the temperature of the decisive benchmark."""
+        return set(self.best or ()) == {self.metric}
+
+    def _temperatures(self) -> str:
         shown = []
-        for arm, name in zip(self.compare, self.best, strict=True):
+        for arm, name in zip(self.compare, self.best or (), strict=True):
             temperature = self.temperatures[name]
             shown.append(f"{safe(arm)} at temperature {temperature:g}" if temperature else f"{safe(arm)} greedy")
-        told = self._told(self.at_best, safe(self.metric.partition("/")[2]))
-        return f"Each at its best temperature ({', '.join(shown)}): {told}"
+        return f"Each at its best temperature ({', '.join(shown)}): "
 
-    def _told(self, difference: Difference, metric: str) -> str:
+    def _told(self, difference: Difference, metric: str) -> tuple[str, str]:
+        """What was measured, and what it says."""
         first, second = map(safe, self.compare)
         found, shown = difference.interval, ", ".join(f"{value:+.4f}" for value in difference.by_seed)
         facts = (
             f"{first} - {second}, {metric}: {found.mean:+.4f} "
             f"[{found.low:+.4f}, {found.high:+.4f}] (95 % over {found.n} prompts); by seed: {shown}"
         )
-        match difference.verdict:
-            case 0:
-                return f"{facts}\nNo effect found: the interval includes zero, or the seeds disagree."
-            case sign:
-                word = "higher" if sign > 0 else "lower"
-                return f"{facts}\n{first} is {word} than {second}: the interval excludes zero and all seeds agree."
+        if not difference.verdict:
+            return facts, "No effect found: the interval includes zero, or the seeds disagree."
+        word = "higher" if difference.verdict > 0 else "lower"
+        return facts, f"{first} is {word} than {second}: the interval excludes zero and all seeds agree."
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -125,6 +171,15 @@ class StudyResult:
             "best": self.best,
             "at_best": self.at_best and {**self.at_best.interval.as_dict(), "verdict": self.at_best.verdict},
         }
+
+
+def result_in(folder: Path) -> StudyResult | None:
+    """The result of the study in a folder, None if there is none, or not yet."""
+    try:
+        plan = read_plan(folder)
+        return study_result(plan, plan.compare) if plan.compare is not None else None
+    except (IrltuiError, OSError, ValueError):
+        return None
 
 
 def study_result(plan: Plan, compare: tuple[str, str]) -> StudyResult:

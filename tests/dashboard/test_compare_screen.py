@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
-from dashboard.conftest import dashboard, on, press, running, text_of
+from dashboard.conftest import NOW, dashboard, on, press, running, text_of
+from dashboard.written_events import Script
+from dashboard.written_run import write_run
 
 from irltui.dashboard.app import Dashboard
+from irltui.experiments.plan import Plan, PlannedRun, write_plan
 
 
 @on
@@ -59,6 +63,43 @@ async def test_compare_changes_the_arms_and_saves_a_report(tmp_path: Path) -> No
         await pilot.pause(0.2)
         assert "saved: report.html" in text_of(app)
         assert saved == [["irft-smollm2", "irft-beta", "hostile\x1b[31m"]]
+
+
+@on
+async def test_the_arms_of_a_study_stand_beside_its_figures_and_in_the_preview_of_its_row(tmp_path: Path) -> None:
+    runs = [PlannedRun(f"seed-{seed}/{arm}", arm, seed) for seed in (0, 1) for arm in ("sft", "irft")]
+    folder = tmp_path / "runs" / "quick"
+    for run in runs:
+        made = write_run(
+            folder / run.path, Script(outer_iterations=2, seed=run.seed or 0, beta=0.5 if run.arm == "sft" else 0.1)
+        )
+        rows = [{"item": f"i{i}", "metric": "quality", "value": i % 5 / 5 + (run.arm == "irft")} for i in range(20)]
+        (made.evaluations / "gold-0001.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_plan(Plan(folder, tuple(runs), compare=("irft", "sft"), metric="gold/quality", note="A note."))
+    app = Dashboard(folder, clock=lambda: NOW)
+    async with running(app, (120, 40)) as pilot:
+        assert "▾ quick" in text_of(app)
+        await press(app, pilot, "space")
+        text = await compare(app, pilot)
+        assert "Better: irft against sft, gold: quality" in text
+        await press(app, pilot, "tab")
+        text = await judged(app, pilot)
+        assert "irft is higher than sft: the interval excludes zero and all seeds agree." in text
+        assert re.search(r"arm +heldout/nll +benchmark +quality", text)
+        assert "A note." in text
+        assert "prompt 1/4" in await press(app, pilot, "tab")
+        text = await press(app, pilot, "1", "home")
+        assert "4/4 done" in text
+        assert "irft is higher than sft: the interval" in text
+
+
+async def judged(app: Dashboard, pilot) -> str:
+    """Wait until the result of the study is known."""
+    for _ in range(200):
+        if any(app.store.results.values()):
+            break
+        await pilot.pause(0.02)
+    return await press(app, pilot)
 
 
 @on

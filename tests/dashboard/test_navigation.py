@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboard.conftest import dashboard, on, press, running, settle, text_of
 
 from irltui.dashboard.keymap import KEYS
-from irltui.dashboard.screens.help import HelpScreen
+from irltui.dashboard.screens.page import HelpScreen
 from irltui.dashboard.screens.samples import SamplesScreen
 
 
@@ -39,7 +39,7 @@ async def test_help_lists_every_key_and_themes_change() -> None:
 async def test_the_command_palette_offers_what_the_keys_do() -> None:
     app = dashboard("irft-running")
     async with running(app):
-        titles = {command.help for command in app.get_system_commands(app.screen)}
+        titles = {command.title for command in app.get_system_commands(app.screen)}
         here = {key.help for key in KEYS if key.scope in {"Run", "Charts", "Everywhere", "The run itself", "Replay"}}
         assert all(any(title.startswith(help_) for title in titles) for help_ in here)
 

@@ -138,7 +138,8 @@ class MainScreen(Screen[None]):
 
     def keys(self) -> Iterable[Key]:
         keys = (key for key in keys_of(*self.SCOPES) if key.label)
-        return [key for key in keys if key.scope != ENGINE or self.dashboard.offers(key.action)]
+        offered = self.dashboard.check_action
+        return [key for key in keys if key.scope != ENGINE or offered("command", (key.action.split("'")[1],))]
 
     def _footer(self, width: int) -> Row:
         """Pairs of key and word; where there is no room the last of a side go, but never help and quit."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 
-from irltui.dashboard.keymap import COMPARE, EVERYWHERE, bindings
+from irltui.dashboard.keymap import COMPARE, EVERYWHERE, Key, bindings
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.chart import Chart
@@ -27,8 +28,10 @@ from irltui.views.effects import Effect, Pair, compared, curves, mean_curve, pla
 from irltui.views.loaded_runs import ComparedRun, short_names
 from irltui.views.spans import Row, S, tail
 
-FIGURES, SAMPLES, SETTINGS = "figures", "samples", "settings"
-PANES = (FIGURES, SAMPLES, SETTINGS)
+if TYPE_CHECKING:
+    from irltui.views.study import StudyResult
+
+FIGURES, ARMS, SAMPLES, SETTINGS = "figures", "arms", "samples", "settings"
 _LENS = Lens(smoothing=1)
 
 
@@ -44,6 +47,7 @@ class CompareScreen(MainScreen):
         self._version: tuple[object, ...] = ()
         self._chosen: tuple[str, str] | None = None  # names of base and other arm, None for those of the study
         self._pane, self._prompt = FIGURES, 0
+        self._result: StudyResult | None = None  # of the study, if its runs are compared
         self._shown: list[Effect] = []
 
     def body(self) -> ComposeResult:
@@ -72,11 +76,20 @@ class CompareScreen(MainScreen):
         for path in self.store.marked:
             self.dashboard.follow(path)
         runs = self.runs
+        self._result = self._study_result(runs)
         version = (*((run.run.path, run.version) for run in runs), self._chosen)
         if version != self._version and runs and all(run.loaded for run in runs):
             self._version = version
             self.run_worker(self._compare(runs), name="compare", exclusive=True)
         self._draw()
+
+    def _study_result(self, runs: list[OpenRun]) -> StudyResult | None:
+        """That of the study whose runs these are, all of them."""
+        key = self.store.study_key(runs[0].run.path) if runs else ()
+        every = {path.resolve() for path in key[1:]}
+        if not every or every != {run.run.path.resolve() for run in runs}:
+            return None
+        return self.dashboard.result_of(key[1], judge=True)
 
     async def _compare(self, runs: list[OpenRun]) -> None:
         names = short_names([run.run.path for run in runs])
@@ -109,7 +122,9 @@ class CompareScreen(MainScreen):
             arms = [pair.sides[pair.base], pair.sides[pair.other]]
             arms = arms if arms[0].runs != arms[1].runs else arms[1:]
             names = [arm.name for arm in arms]
-            if self._pane == SAMPLES:
+            if self._pane == ARMS and self._result is not None:
+                self.say("other", [], *self._result.rows(width - 3))
+            elif self._pane == SAMPLES:
                 rows = answers([arm.runs[0].history for arm in arms])
                 self._prompt %= max(len(rows), 1)
                 self.say("other", *answer_rows(rows, self._prompt, names, width - 2))
@@ -183,8 +198,18 @@ class CompareScreen(MainScreen):
         else:
             self.query_one("#other", Lines).scroll_relative(y=direction, animate=False)
 
+    @property
+    def _next_pane(self) -> str:
+        panes = [FIGURES, *[ARMS] * (self._result is not None), SAMPLES, SETTINGS]
+        return panes[(panes.index(self._pane) + 1) % len(panes)] if self._pane in panes else FIGURES
+
+    def keys(self) -> list[Key]:
+        """The footer says where tab leads."""
+        keys = super().keys()
+        return [replace(key, label=self._next_pane) if key.action == "pane" else key for key in keys]
+
     def action_pane(self) -> None:
-        self._pane = PANES[(PANES.index(self._pane) + 1) % len(PANES)]
+        self._pane = self._next_pane
         self.redraw()
 
     def action_base(self) -> None:

@@ -35,7 +35,6 @@ LEAVING = (
 class ChoiceDialog(ModalScreen[str]):
     """A question and its answers; enter gives the one at `default`."""
 
-    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,left", "app.focus_previous", show=False),
         Binding("down,right", "app.focus_next", show=False),
@@ -71,21 +70,21 @@ class TextDialog(ModalScreen[str | None]):
 
     Args:
         title: what is asked.
-        hint: what an empty line means.
+        hint: what to type.
         may_be_empty: whether an empty line is an answer.
     """
 
-    CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "cancel")]
 
-    def __init__(self, title: str, hint: str, *, may_be_empty: bool) -> None:
+    def __init__(self, title: str, hint: str, *, may_be_empty: bool = False) -> None:
         super().__init__()
         self._title, self._hint, self._may_be_empty = title, hint, may_be_empty
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
             yield Static(Content.styled(self._title, "bold"))
-            yield Input(placeholder=self._hint, compact=True)
+            yield Input(compact=True)
+            yield Static(Content.styled(f"{self._hint}. esc cancels.", "$muted"), id="hint")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         text = event.value.strip()

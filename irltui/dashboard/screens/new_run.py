@@ -21,7 +21,7 @@ from irltui.dashboard.form import NO_OFFERS, Form, Offers, Option
 from irltui.dashboard.keymap import NEW, Key, bindings, keys_of
 from irltui.dashboard.new_run_rows import data_rows, explained, option_rows, start_row
 from irltui.dashboard.screens.base import MainScreen
-from irltui.dashboard.screens.preview import PreviewScreen
+from irltui.dashboard.screens.page import PreviewScreen
 from irltui.dashboard.verdicts import (
     ANSWER,
     DATA,
@@ -41,6 +41,7 @@ from irltui.errors import IrltuiError
 from irltui.views.spans import S, fit
 
 _LABEL = 15
+_OTHER_ROWS = 26  # of the form, without the options
 AGAIN = "again"
 """What a configuration is called that is no preset."""
 _KEYS = {field.id: field.key for field in FIELDS}
@@ -178,7 +179,7 @@ class NewRunScreen(MainScreen):
         rows, self._rows = option_rows(self._options, wanted, self._open, self.query_one("#more", Lines).room)
         self.say("more", *rows)
         more = self.query_one("#more", Lines)
-        more.styles.height = min(max(len(rows), 1), 24 if self.size.height >= 48 else 11)
+        more.styles.height = min(max(len(rows), 1), max(self.query_one("#fields").size.height - _OTHER_ROWS, 8))
         self._explain()
         columns = self._with_columns().typed
         names = [columns.get(_KEYS[id_], "").strip('"') for id_ in (PROMPT, ANSWER)]

@@ -14,7 +14,7 @@ from irltui.dashboard.head import head
 from irltui.dashboard.keymap import CHARTS, ENGINE, EVERYWHERE, REPLAY, RUN, bindings
 from irltui.dashboard.screens.base import NARROW
 from irltui.dashboard.screens.replayed import Replayed
-from irltui.dashboard.store import OpenRun, study_of
+from irltui.dashboard.store import OpenRun, done_of, study_of
 from irltui.dashboard.story import story
 from irltui.dashboard.widgets.chart import Chart
 from irltui.dashboard.widgets.filter_line import FilterLine
@@ -23,11 +23,11 @@ from irltui.dashboard.widgets.lines import Lines
 from irltui.dashboard.widgets.messages_list import console_rows, message_rows
 from irltui.dashboard.widgets.plotted import Frame
 from irltui.dashboard.widgets.timeline import newest, timeline
-from irltui.runs.status import WORKING, State
+from irltui.runs.status import State
 from irltui.views.answers import answer_histories
 from irltui.views.charts import Spec, charts_of
 from irltui.views.marks import spark
-from irltui.views.numbers import number
+from irltui.views.numbers import small
 from irltui.views.replay import X_AXES, Moment
 from irltui.views.spans import Row, S, fit, flow, length, spread, tail
 
@@ -71,8 +71,7 @@ class RunScreen(Replayed):
         """How far the study is that the run belongs to."""
         study = study_of(self._run.run.path) if self._run is not None else None
         lines = self.store.within(study) if study is not None else []
-        done = sum(line.status.state not in {*WORKING, State.WAITING} for line in lines)
-        return [S(f"{tail(study.name, 30)}  {done}/{len(lines)} done", "muted")] if study is not None and lines else []
+        return [S(f"{tail(study.name, 30)}  {done_of(lines)}", "muted")] if study is not None and lines else []
 
     # -- drawing ---------------------------------------------------------------------------------
 
@@ -92,8 +91,8 @@ class RunScreen(Replayed):
         self.set_class(bool(self._large), "enlarged")
         self.set_class(bool(self._telling), "telling")
         if self._telling:
-            rows = message_rows(run, moment) if self._telling == MESSAGES else console_rows(run)
-            self.say("messages", *rows)
+            room = self.query_one("#messages", Lines).room or width - 3
+            self.say("messages", *(message_rows(run, moment, room) if self._telling == MESSAGES else console_rows(run)))
             return
         room = self.query_one("#charts").size.width or self.size.width
         self._draw_charts(moment, short=room < 70)
@@ -291,6 +290,6 @@ def _spark_row(moment: Moment, spec: Spec, room: int) -> Row:
     change = float(known[-1] - known[-2]) if len(known) > 1 else 0.0
     ink = "good" if change * spec.better > 0 else "bad" if change * spec.better < 0 else "muted"
     arrow = "▲" if change > 0 else "▼" if change < 0 else " "
-    value = number(float(known[-1])) if len(known) else "×"
+    value = small(float(known[-1])) if len(known) else "×"
     drawn = spark(y.tolist(), min(room - 30, 24), "held-out" if is_measured(moment, metric) else "foreground")
     return [S(f" {fit(spec.title, 16)}", "muted"), S(f"{value:>7}", "gap", "b"), S(f" {arrow} ", ink), *drawn]

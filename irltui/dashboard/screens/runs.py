@@ -13,7 +13,7 @@ from textual.timer import Timer
 
 from irltui.dashboard.charts import frame, plotted
 from irltui.dashboard.keymap import EVERYWHERE, RUNS, Key, bindings
-from irltui.dashboard.run_rows import about_rows, heading_row, item_row, newest_rows
+from irltui.dashboard.run_rows import about_rows, heading_row, item_row, newest_rows, study_rows
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.screens.dialogs import TextDialog
 from irltui.dashboard.store import Line
@@ -126,9 +126,14 @@ class RunsScreen(MainScreen):
             self.say("about")
             self.say("below")
             return
-        rows = about_rows(item, run, self.store, room)
+        result = self.dashboard.result_of(item.line.path, judge=False) if item.is_study else None
+        self.set_class(result is not None, "judged")
+        rows = about_rows(item, run, self.store, room) if result is None else study_rows(item, self.store, room)
         about.styles.height = len(rows)
         about.say(*rows)
+        if result is not None:
+            self.say("below", *result.rows(room))
+            return
         chart = self.query_one("#curve", Chart)
         if run is None or not run.loaded:
             chart.show([], Frame("", direct=True, help="reading"), LENS)
@@ -151,8 +156,9 @@ class RunsScreen(MainScreen):
         self._timer = self.set_timer(PREVIEW_AFTER, self._read)
 
     def _read(self) -> None:
-        if self._chosen is not None and self.is_current:
-            self.dashboard.preview(self._chosen.line.path)
+        if (item := self._chosen) is not None and self.is_current:
+            self.dashboard.preview(item.line.path)
+            self.dashboard.result_of(item.line.path, judge=item.is_study)
 
     # -- keys ------------------------------------------------------------------------------------
 
@@ -197,8 +203,8 @@ class RunsScreen(MainScreen):
                 self._ask_for_folder()
 
     def _ask_for_folder(self) -> None:
-        hint = "a run, a study, or a folder that holds some"
-        self.app.push_screen(TextDialog("Open a run", hint, may_be_empty=False), self._open_folder)
+        hint = "A run, a study, or a folder that holds some"
+        self.app.push_screen(TextDialog("Open a run", hint), self._open_folder)
 
     def _open_folder(self, text: str | None) -> None:
         if not text:
@@ -249,7 +255,7 @@ class RunsScreen(MainScreen):
         self.answer("o", f"ordered by {self._order}", "foreground")
 
     def action_group(self) -> None:
-        hint = f"{', '.join(GROUPS)}, or a key such as reward.beta or lr"
+        hint = f"By {', '.join(GROUPS)}, or a key such as reward.beta or lr"
         self.app.push_screen(TextDialog("Group by", hint, may_be_empty=True), self._group_by)
 
     def _group_by(self, text: str | None) -> None:

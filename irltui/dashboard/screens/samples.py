@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 
 from irltui.dashboard.keymap import ENGINE, EVERYWHERE, REPLAY, SAMPLES, bindings
 from irltui.dashboard.sampled import BEST_OF, NOW, SFT, START, STRENGTHS, best_rows, strength_rows
+from irltui.dashboard.screens.base import NARROW
 from irltui.dashboard.screens.replayed import Replayed
 from irltui.dashboard.store import OpenRun
 from irltui.dashboard.widgets.filter_line import FilterLine
@@ -102,11 +103,7 @@ class SamplesScreen(Replayed):
             here = label == self._strength and self._view != BEST
             cells += [S(f" {label} ", *(("background", "b", "accent") if here else ("muted", "", ""))), S(" ")]
         self.say("strip", cells)
-        words = (
-            f"best of {BEST_OF} by the reward"
-            if self._view == BEST
-            else "underlined: words that differ from strength 1"
-        )
+        words = f"best of {BEST_OF} by the reward" if self._view == BEST else "underlined: differs from strength 1"
         self.say("mode", [S(words, "muted" if self._view == BEST else "foreground")])
         width = max((history.room or self.size.width) - 1, 20)
         ask = [[S("▏ ", "muted"), *row] for row in flow([S(safe(one.prompt, lines=True), "gap")], width - 2)]
@@ -142,7 +139,8 @@ class SamplesScreen(Replayed):
     def _legend(self, one: AnswerHistory, answer: Sample) -> Row:
         if self._mode is not Mode.TOKENS:
             marks = [S("   "), S("new", "gap", "bu"), S("  "), S("gone", "muted", "s")]
-            return [S(self._mode), *(marks if self._mode is not Mode.PLAIN else [])]
+            words = [S(self._mode)] if self.size.width >= NARROW or self._mode is Mode.PLAIN else []
+            return [*words, *(marks if self._mode is not Mode.PLAIN else [])]
         if not answer.token_rewards or len(answer.token_rewards) != len(answer.pieces):
             return [S("This reward has no values of single tokens.", "muted")]
         at = self._token % len(answer.pieces)

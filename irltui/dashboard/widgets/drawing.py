@@ -16,7 +16,7 @@ from irltui.dashboard.widgets.lens import Lens
 from irltui.dashboard.widgets.plotted import Frame, Plotted, on_log, y_range
 from irltui.views import braille
 from irltui.views.curves import Curve, between, pieces, smooth, thin, value_at
-from irltui.views.numbers import EXPONENT, decimals, duration, number, ticks
+from irltui.views.numbers import EXPONENT, decimals, duration, number, small, ticks
 from irltui.views.spans import clean
 
 Cell = tuple[str, str, str, bool]
@@ -150,7 +150,7 @@ def _title(
     change = float(values[-1] - values[-2]) if len(values) > 1 and lens.cursor is None else 0.0
     if frame.better and change:
         mark = "▲" if change > 0 else "▼"
-        amount = mark + number(abs(change), decimals([change]) if abs(change) < 5e-4 else None)
+        amount = mark + small(abs(change))
         write(row, x, amount if x + len(amount) < len(row) else mark, "good" if change * frame.better > 0 else "bad")
 
 

@@ -9,7 +9,7 @@ from irltui.runs.status import State
 from irltui.text import safe
 from irltui.views.numbers import bytes_
 from irltui.views.replay import Moment
-from irltui.views.spans import Row, S
+from irltui.views.spans import Row, S, flow
 
 _LEVELS = {
     "critical": ("!!", "bad"),
@@ -18,11 +18,12 @@ _LEVELS = {
     "advice": ("› ", "good"),
 }
 _ANSWERS = {"applied": ("✓ ", "good"), "accepted": ("› ", "muted"), "rejected": ("✗ ", "bad")}
+_INDENT = len("00:00:00  !! ")
 _HINT = "i shows the engine's console, esc goes back"
 
 
-def message_rows(run: OpenRun, moment: Moment) -> list[Row]:
-    """All messages up to a moment, oldest first."""
+def message_rows(run: OpenRun, moment: Moment, width: int) -> list[Row]:
+    """All messages up to a moment, oldest first, each in as many rows as it takes."""
     history = run.history
     found = [(a.time, _marked(_LEVELS.get(a.level), f"step {a.step}: {safe(a.text)}")) for a in moment.alerts()]
     found += [
@@ -35,7 +36,11 @@ def message_rows(run: OpenRun, moment: Moment) -> list[Row]:
     ]
     found += [(line.time, _marked(_LEVELS.get(line.level), safe(line.text))) for line in history.log]
     found.sort(key=lambda item: item[0])
-    rows = [[S(_clock(at), "muted"), S("  "), *row] for at, row in found if at <= moment.time]
+    rows: list[Row] = []
+    for at, (mark, text) in found:
+        if at <= moment.time:
+            first, *more = flow([text], max(width, _INDENT + 8), _INDENT)
+            rows += [[S(f"{_clock(at)}  ", "muted"), mark, *first[1:]], *more]
     if history.damaged:
         rows.append([S(f"! {history.damaged} damaged lines in events.jsonl were left out", "warn")])
     head: list[Row] = [[S("Messages", "foreground", "b"), S(f"   {_HINT}", "muted")], []]
@@ -51,9 +56,9 @@ def console_rows(run: OpenRun) -> list[Row]:
     return [[S("Last lines of the engine's console", ink, "b")], [], *(lines or nothing)]
 
 
-def _marked(mark: tuple[str, str] | None, text: str) -> Row:
+def _marked(mark: tuple[str, str] | None, text: str) -> tuple[S, S]:
     character, ink = mark or ("· ", "muted")
-    return [S(f"{character} ", ink, "b"), S(text)]
+    return S(f"{character} ", ink, "b"), S(text)
 
 
 def _clock(at: float) -> str:

@@ -70,5 +70,5 @@ def y_range(values: list[Floats], frame: Frame) -> tuple[float, float]:
         for end in (frame.band.low, frame.band.high):
             if low - room <= end <= high + room:
                 low, high = min(low, end), max(high, end)
-    pad = (high - low) * 0.06
+    pad = (high - low) * 0.06 or abs(high) / 2 or 1.0  # a level curve runs through the middle
     return low - pad, high + pad

@@ -33,9 +33,7 @@ SHORT = Script(outer_iterations=2, inner_steps=4, nan_at=())
 
 def with_items(run: RunFolder, shift: float = 0.0, count: int = 20) -> RunFolder:
     """Store the items of the last evaluation."""
-    rows = [{"item": f"i{i}", "metric": "quality", "value": i % 5 / 5 + shift} for i in range(count)]
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (run.evaluations / "gold-0001.jsonl").write_text(text, encoding="utf-8")
+    (run.evaluations / "gold-0001.jsonl").write_text(items(count, shift), encoding="utf-8")
     return run
 
 
@@ -52,6 +50,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
             start = {"model.name": str(folder / f"seed-{seed}" / "a" / "model")} if arm == "b" else {}
             with_items(write_run(place, replace(SHORT, seed=seed, beta=beta, config=start)), shift + 0.01 * seed)
     return folder
+
+
+def items(count: int, shift: float) -> str:
+    """The stored items of an evaluation."""
+    rows = [{"item": f"i{i}", "metric": "quality", "value": i % 5 / 5 + shift} for i in range(count)]
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def folder_made(path: Path) -> Path:
@@ -233,9 +237,9 @@ def test_a_tiny_value_beside_a_chart_does_not_push_it_aside(tmp_path: Path) -> N
     )
 
 
-def test_a_study_compares_each_arm_at_its_best_temperature_too(tmp_path: Path) -> None:
+def swept_study(folder: Path) -> Plan:
     """Arm a is the better one at temperature 1, b greedily: b at its best is above a at its best."""
-    folder = folder_made(tmp_path / "s")
+    folder_made(folder)
     runs = tuple(PlannedRun(f"seed-{s}/{arm}", arm, s) for s in (0, 1) for arm in "ab")
     plan = Plan(folder, runs, compare=("b", "a"), metric="gold/quality")
     swept = {f"benchmarks.{name}.kind": "quickstart" for name in ("gold", "greedy")}
@@ -244,13 +248,45 @@ def test_a_study_compares_each_arm_at_its_best_temperature_too(tmp_path: Path) -
         made = write_run(place, replace(SHORT, seed=run.seed or 0, config=swept | {"benchmarks.greedy.decoding": COLD}))
         shifts = {"gold": 0.2, "greedy": 0.1} if run.arm == "a" else {"gold": 0.0, "greedy": 0.3}
         twice(made, shifts)
-    found = study_result(plan, ("b", "a"))
+    write_plan(plan)
+    return plan
+
+
+def test_a_study_compares_each_arm_at_its_best_temperature_too(tmp_path: Path) -> None:
+    found = study_result(swept_study(tmp_path / "s"), ("b", "a"))
     assert found.best == ("greedy/quality", "gold/quality")
     assert found.difference.interval.mean == pytest.approx(-0.2)
     assert found.at_best is not None
     assert found.at_best.interval.mean == pytest.approx(0.1)
     assert "Each at its best temperature (b greedy, a at temperature 1): b - a, quality: +0.1000" in found.text()
     assert "heldout/nll counts bad demonstrations as right" in found.text()
+
+
+def test_screens_show_the_table_and_the_sentences_that_a_headless_study_prints(tmp_path: Path) -> None:
+    found = study_result(swept_study(tmp_path / "s"), ("b", "a"))
+    rows = ["".join(span.text for span in row) for row in found.rows(200)]
+    for line in found.text().splitlines():
+        assert any(line.removeprefix("Each at its best temperature (b greedy, a at temperature 1): ") in row
+                   for row in rows) or line.startswith(("a is", "b is")), line  # fmt: skip
+    assert rows[0] == "▼ b is lower than a: the interval excludes zero and all seeds agree."
+    assert "▲ Each at its best temperature (b greedy, a at temperature 1): b is higher than a." in rows
+    best = [row for row in found.rows(200) if len(row) == 1 and "b" in row[0].look]
+    assert [re.findall(r"(\S+) \[", row[0].text) for row in best] == [["0.600"], ["0.700"]]
+    for width, columns in ((60, "arm heldout/nll benchmark quality"), (32, "arm benchmark quality")):
+        shown = ["".join(span.text for span in row) for row in found.rows(width)]
+        assert any(row.split()[: len(columns.split())] == columns.split() for row in shown)
+        assert max(map(len, shown)) <= width
+
+
+def test_compare_of_a_study_begins_with_its_result_and_the_metric_that_decides(tmp_path: Path) -> None:
+    plan = swept_study(tmp_path / "s")
+    folder = str(plan.folder)
+    done = CliRunner().invoke(app, ["compare", folder], env={"COLUMNS": "140"}, catch_exceptions=False)
+    assert done.output.startswith("▼ b is lower than a")
+    assert "Each at its best temperature (b greedy, a at temperature 1): b is higher than a." in done.output
+    assert "b against a, gold: quality" in done.output
+    done = CliRunner().invoke(app, ["compare", folder, "--json"], catch_exceptions=False)
+    assert json.loads(done.output)["study"]["best"] == ["greedy/quality", "gold/quality"]
 
 
 def test_the_table_of_a_study_fits_a_narrow_terminal(study: Path) -> None:
@@ -280,5 +316,4 @@ def twice(run: RunFolder, shifts: dict[str, float]) -> None:
         gold = {"quality": Figure(0.5 + shifts["gold"], 0.4, 0.9, 20)}
         writer.write(replace(event, values=gold, benchmark="gold", file="gold-0001.jsonl"))
     for name, shift in (("gold-0001", shifts["gold"]), ("g", shifts["greedy"])):
-        rows = [{"item": f"i{i}", "metric": "quality", "value": i % 5 / 5 + shift} for i in range(20)]
-        (run.evaluations / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (run.evaluations / f"{name}.jsonl").write_text(items(20, shift))
