@@ -243,7 +243,8 @@ def _choose(key: str, wanted: str, names: Sequence[str]) -> str:
 
 def _guess(key: str, names: Sequence[str], taken: set[str]) -> str:
     """The column that `key` most likely means."""
-    free = [name for name in names if name not in taken and name != _REJECTED] or ["NAME"]
+    usable = [name for name in names if name not in {*taken, _REJECTED} and not name.endswith("id")]
+    free = usable or ["NAME"]
     if key in {"prompt", "completion"} and (named := named_column(key, free)):
         return named
     near = [match for alias in _ALIASES[key] for match in difflib.get_close_matches(alias, free, n=1)]

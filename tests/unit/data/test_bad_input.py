@@ -123,6 +123,11 @@ def test_missing_columns_are_named_with_those_that_are_there(tmp_path: Path) -> 
     assert error.hint == 'Set data.columns.completion = "reply", or let `irltui init` look at the data.'
 
 
+def test_a_column_of_ids_is_not_suggested(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [{"message_id": "m1", "said": "the cat"}] * 2)
+    assert 'data.columns.prompt = "said"' in refused(path).hint
+
+
 def test_a_named_column_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", GOOD)
     error = refused(path, columns={"completion": "answer"})
