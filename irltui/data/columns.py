@@ -243,7 +243,7 @@ def _choose(key: str, wanted: str, names: Sequence[str]) -> str:
 
 def _guess(key: str, names: Sequence[str], taken: set[str]) -> str:
     """The column that `key` most likely means."""
-    usable = [name for name in names if name not in {*taken, _REJECTED} and not name.endswith("id")]
+    usable = [name for name in names if name not in {*taken, _REJECTED} and name.casefold().rpartition("_")[2] != "id"]
     free = usable or ["NAME"]
     if key in {"prompt", "completion"} and (named := named_column(key, free)):
         return named
