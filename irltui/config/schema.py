@@ -215,6 +215,8 @@ class CheckpointSection(Section):
     """Also save every this many optimizer steps; 0 saves only after outer iterations."""
     keep: int = Field(default=2, ge=1)
     """Newest checkpoints to keep; the best stays too: by held-out loss if the reference is fixed, else by NLL."""
+    background: bool = True
+    """Write from a copy in the host's memory while training goes on; without room for one, or if false, it waits."""
 
 
 class TrackingSection(Section):

@@ -180,13 +180,18 @@ def whole(tensor: Tensor) -> Tensor:
         return tensor.full_tensor().detach() if isinstance(tensor, DTensor) else tensor.detach()
 
 
+def on_cpu(tensor: Tensor, *, copy: bool) -> Tensor:
+    """A plain tensor on the CPU, contiguous; with `copy` always one of its own memory."""
+    return tensor.detach().to("cpu", copy=copy).contiguous()
+
+
 def collected(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
     """The full tensors on the CPU if `keep`, else nothing. Collective if any is sharded."""
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         value = whole(tensor) if keep or is_sharded(tensor) else tensor
         if keep:
-            found[name] = value.cpu().contiguous()
+            found[name] = on_cpu(value, copy=False)
     return found
 
 
@@ -204,10 +209,10 @@ def part_of(full: Tensor, like: Tensor) -> Tensor:
     return distribute_tensor(full.to(like.device), like.device_mesh, like.placements, src_data_rank=None)
 
 
-def put(parameter: nn.Parameter, full: Tensor) -> None:
-    """Set a parameter from the full tensor, which every rank holds."""
+def put(tensor: Tensor, value: Tensor) -> None:
+    """Set a tensor from another, which every rank holds whole, or sharded in the same way."""
     with torch.no_grad():
-        local(parameter).copy_(local(part_of(full, parameter)))
+        local(tensor).copy_(local(value if is_sharded(value) else part_of(value, tensor)))
 
 
 def summed(value: Tensor) -> Tensor:

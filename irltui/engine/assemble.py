@@ -24,7 +24,6 @@ from irltui.data.progress import Progress
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.distributed import ranks
 from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
-from irltui.engine.checkpoint import Trained
 from irltui.engine.faults import MicroBatch
 from irltui.engine.frozen import FrozenModels, no_poll
 from irltui.engine.guard import build_benchmarks, build_objective, build_reward, build_sampler, has_own, load_reward
@@ -37,6 +36,7 @@ from irltui.engine.start_policy import make_policy
 from irltui.engine.step_sums import Told
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
+from irltui.engine.trained import Trained
 from irltui.errors import PluginError
 from irltui.lm.limits import model_limits
 from irltui.lm.load import generation_defaults, load_tokenizer

@@ -194,7 +194,7 @@ class Evaluator:
         rule = self._parts.config.reference
         if rule.kind == "fixed" or t == 0:
             return {"kl/reference": to_initial}
-        weights = weights_at(self._run, t)
+        weights = weights_at(self._run, t, self._parts.policy.trained())
         if weights is None:
             self._journal.log(
                 f"kl/reference is not measured: checkpoint {Position(t).name} is missing or damaged", level="warning"

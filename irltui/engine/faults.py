@@ -17,8 +17,8 @@ from torch import Tensor
 
 from irltui.api import Batch, Demonstration, Known, Prompt, Responses, Row
 from irltui.distributed import ranks
-from irltui.engine.checkpoint import Trained, Whole
 from irltui.engine.position import Position
+from irltui.engine.trained import Trained, Whole
 from irltui.errors import IrltuiError, RunFolderError
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.durable import replace_json
@@ -103,7 +103,7 @@ def _kept(folder: Path, whole: Whole, about: Mapping[str, Any], batches: Sequenc
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tensors = {f"{i}.{name}": t.contiguous() for i, batch in enumerate(batches) for name, t in batch.items()}
         save_file(tensors, folder / _BATCH)
-        whole.save_weights(folder)
+        whole.save(folder)
         replace_json(folder / _ABOUT, about)
     except (OSError, SafetensorError):
         return None

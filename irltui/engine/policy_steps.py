@@ -80,7 +80,7 @@ def make_lower(
 class Improver:
     """Takes the policy steps; keeps one that fails in `run`, and saves checkpoints by `save`, which gets a reason."""
 
-    def __init__(self, run: RunFolder, parts: Parts, journal: Journal, save: Callable[[str], str]) -> None:
+    def __init__(self, run: RunFolder, parts: Parts, journal: Journal, save: Callable[[str], None]) -> None:
         self._run, self._parts, self._journal, self._save = run, parts, journal, save
 
     def improve(self, t: int, lower: Lower) -> None:

@@ -71,12 +71,14 @@ class SafePoint:
     Attributes:
         sample: answers a `sample` command's text; set by the engine once there is a policy.
         save: saves a checkpoint for a reason and returns its name; likewise.
+        look: looks after what goes on beside the work; likewise.
     """
 
     def __init__(self, run: RunFolder, writer: RunWriter, deadline: Deadline | None = None) -> None:
         self.deadline = deadline or Deadline(math.inf, "")
         self.sample: Callable[[str], str] | None = None
         self.save: Callable[[str], str] | None = None
+        self.look: Callable[[], None] | None = None
         self._run, self._writer = run, writer
         self._looked = 0.0
         self._started = psutil.Process().create_time()
@@ -98,11 +100,14 @@ class SafePoint:
 
         Raises:
             Stop: the run is to end.
+            CheckpointError: one cannot be written.
         """
         if self._busy or not ranks.in_step():  # the answer to a `sample` command draws too
             self._writer.status()
             return
         self.deadline.arrived()
+        if self.look is not None:
+            self.look()
         self._listen()
         self._save_if_asked()
         if self._paused:

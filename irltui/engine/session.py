@@ -76,12 +76,29 @@ def train(run: RunFolder, writer: RunWriter, safepoint: SafePoint, preparation: 
     drive = Drive(run, parts, journal, safepoint)
     preparation.done.set()
     try:
+        _to_the_end(drive, journal)
+    finally:
+        tracking.finish()
+
+
+def _to_the_end(drive: Drive, journal: Journal) -> None:
+    """Train; however it ends, no checkpoint is being written any more.
+
+    Raises:
+        IrltuiError, Stop: as above.
+    """
+    try:
         drive.to_the_end()
     except Stop as stop:
         _save_before_stopping(drive, stop)
         raise
-    finally:
-        tracking.finish()
+    except BaseException as error:
+        failed = drive.close()
+        if failed is not None and isinstance(error, RunFolderError):  # the disk takes no other files either
+            raise failed from error
+        if failed is not None:
+            journal.alert("checkpoint", failed.message)
+        raise
 
 
 def _announce(writer: RunWriter, parts: Parts, resumed: Position | None) -> None:

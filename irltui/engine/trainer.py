@@ -11,7 +11,7 @@ from accelerate.utils.memory import should_reduce_batch_size
 from irltui.algorithm import Start, Step, learn
 from irltui.api import Batch, Demonstration
 from irltui.distributed import ranks
-from irltui.engine import checkpoint, diagnostics, early_stop
+from irltui.engine import diagnostics, early_stop
 from irltui.engine.assemble import Parts
 from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
 from irltui.engine.exhausted import LOWER, OUT
@@ -25,9 +25,10 @@ from irltui.engine.policy_steps import Improver
 from irltui.engine.position import Position
 from irltui.engine.round import Round
 from irltui.engine.safepoint import SafePoint
+from irltui.engine.saving import Saver
 from irltui.engine.step_sums import Pending, Sums, step_metrics
-from irltui.errors import NotFiniteError, TrainingError
-from irltui.runs.events import Advice, Checkpoint, Phase
+from irltui.errors import CheckpointError, NotFiniteError, TrainingError
+from irltui.runs.events import Advice, Phase
 from irltui.runs.folder import RunFolder
 from irltui.runs.metrics import GAP, HELD_OUT_LOSS, HELD_OUT_NLL, PAIRS_PER_SECOND
 
@@ -46,6 +47,9 @@ class Drive:
         self._stepped_at = 0.0  # when the last step ended, or the inner loop began
         safepoint.sample = self._evaluator.answer
         safepoint.save = self.save
+        section = parts.config.checkpoint
+        self._saver = Saver(run, journal, safepoint.deadline, keep=section.keep, background=section.background)
+        safepoint.look = self._saver.look
         safepoint.deadline.saved(parts.trained().size / SLOW_DISK)
 
     @property
@@ -72,6 +76,7 @@ class Drive:
             except RuntimeError as error:
                 if not self._go_on_with_less(error):
                     raise
+        self._saver.settle()
         self._journal.phase(Phase.EXPORT)
         export(self._run, self._parts)
 
@@ -125,20 +130,21 @@ class Drive:
         )
         return True
 
-    def save(self, reason: str) -> str:
-        """Save a checkpoint of the position and return its name."""
+    def save(self, reason: str, *, wait: bool = True) -> str:
+        """Save a checkpoint of the position and return its name; it may still be being written, unless `wait`."""
         self._journal.phase(Phase.CHECKPOINT)
-        saved = checkpoint.save(self._run, self._parts.trained(), self._position)
-        self._safepoint.deadline.saved(saved.seconds)
-        self._journal.event(
-            Checkpoint(self._position.step, self._position.t, saved.name, saved.seconds, saved.size, reason)
-        )
-        if ranks.is_first():
-            needed = {self._position.best_checkpoint}
-            if self._parts.reference_rolls:
-                needed.add(Position(self._position.t).name)  # kl/reference is measured against it
-            checkpoint.prune(self._run, self._parts.config.checkpoint.keep, needed)
-        return saved.name
+        needed = {self._position.best_checkpoint}
+        if self._parts.reference_rolls:
+            needed.add(Position(self._position.t).name)  # kl/reference is measured against it
+        self._saver.save(self._parts.trained(), reason, needed, wait=wait)
+        return self._position.name
+
+    def close(self) -> CheckpointError | None:
+        """End by an error: wait for what this process still writes, and return what was wrong with that."""
+        return self._saver.close()
+
+    def _save_in_passing(self, reason: str) -> None:
+        self.save(reason, wait=False)
 
     # -- the stream of steps -------------------------------------------------------------------
 
@@ -207,7 +213,7 @@ class Drive:
         self._journal.phase(Phase.UPDATE, k + 1, parts.plan.inner_steps(t), "steps")
         every = parts.config.checkpoint.every_steps
         if every and position.step % every == 0:
-            self.save("every_steps")
+            self._save_in_passing("every_steps")
         parts.poll()
 
     def _step_taken(self, planned: int, pending: Pending, sums: Sums) -> diagnostics.Values:
@@ -252,7 +258,7 @@ class Drive:
         """Take the policy steps of outer iteration t, if the objective has them, and end the iteration."""
         self._in_inner_loop = False
         if self._parts.lower is not None:
-            Improver(self._run, self._parts, self._journal, self.save).improve(t, self._parts.lower)
+            Improver(self._run, self._parts, self._journal, self._save_in_passing).improve(t, self._parts.lower)
         self._parts.assembly.frozen.release()
         self._finish(t)
 
@@ -260,6 +266,8 @@ class Drive:
         """End outer iteration t: evaluate it, note whether it is the best, save a checkpoint."""
         self._in_inner_loop = False
         position, evaluates = self._position, self._parts.evaluates(t)
+        if evaluates and self._parts.reference_rolls:
+            self._saver.settle()  # kl/reference reads the checkpoint that the iteration began with
         values = self._evaluator.outer_iteration(t, self._round) if evaluates else {}
         self._round = None
         is_comparable = self._parts.setting.one_reference and HELD_OUT_LOSS in values
@@ -272,7 +280,7 @@ class Drive:
             position.best_loss, position.best_checkpoint = loss, position.name
         self._journal.mark()
         if evaluates or self._parts.reference_rolls:
-            self.save("outer iteration")
+            self._save_in_passing("outer iteration")
         self._rounds.end(t)
         self._parts.poll()
 

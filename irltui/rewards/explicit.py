@@ -74,8 +74,12 @@ class ExplicitReward(Reward):
         mean = (demonstration + generation) / 2
         return self._center * mean.square() + self._l2 * (demonstration.square() + generation.square()) / 2
 
+    def trained(self) -> dict[str, nn.Parameter]:
+        """What learns, by name: all that `save` writes."""
+        return self._scorer.trained()
+
     def parameters(self) -> Iterator[nn.Parameter]:
-        return iter(self._scorer.trained().values())
+        return iter(self.trained().values())
 
     def begin(self, t: int) -> None:
         if self._first and t:

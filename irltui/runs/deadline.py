@@ -34,11 +34,16 @@ def set_deadline(text: str) -> None:
 
 
 class Deadline:
-    """Seconds that are left until `what` ends, and what must fit: a checkpoint, and the work between safe points."""
+    """Seconds that are left until `what` ends, and what must fit: a checkpoint, and the work between safe points.
+
+    Attributes:
+        writing: a checkpoint is being written, which the last one would wait for.
+    """
 
     def __init__(self, left: float, what: str) -> None:
         self.what = what
         self._ends = time.monotonic() + left
+        self.writing = False
         self._saving = self._working = 0.0
         self._since: float | None = None
 
@@ -57,13 +62,13 @@ class Deadline:
     @property
     def is_near(self) -> bool:
         """Whether a checkpoint must be saved now, since the next safe point may be too late."""
-        return self.left < MARGIN + 1.5 * self._saving + 2 * self._working
+        return self.left < MARGIN + (1.5 + self.writing) * self._saving + 2 * self._working
 
-    def saved(self, seconds: float) -> None:
-        """A checkpoint took so long, or is expected to."""
+    def saved(self, seconds: float, held: float | None = None) -> None:
+        """A checkpoint took so long, or is expected to; all work waited for it, or for as long as `held` says."""
         self._saving = max(self._saving, seconds)
         if self._since is not None:
-            self._since += seconds
+            self._since += seconds if held is None else held
 
     def arrived(self) -> None:
         """A safe point has been reached: what came since the last one is the work that may come again."""

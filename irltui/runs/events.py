@@ -180,9 +180,10 @@ class Checkpoint(Event):
     step: _Step = 0
     outer_iteration: _OuterIteration = 0
     name: Annotated[str, "its folder in checkpoints/"] = ""
-    seconds: Annotated[float, "how long saving took"] = 0.0
+    seconds: Annotated[float, "how long saving took, until it was whole on disk"] = 0.0
     bytes: Annotated[int, "its size"] = 0
     reason: Annotated[str, "why it was saved"] = ""
+    held: Annotated[float, "for how many of these seconds training waited"] = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,22 +17,39 @@ from irltui.runs.durable import replace_json, sync_file
 from irltui.runs.folder import open_own
 
 SEAL, CHECKPOINT_SEAL = "irltui.json", "manifest.json"
-FORMAT = 1
-"""Version of a checkpoint's format; readers refuse a newer one."""
+FORMAT = 2
+"""Version of a checkpoint's format; readers refuse a newer one. Since 2 it may have parts in shards/."""
+
+Entries = dict[str, dict[str, int | str]]
+"""What a seal says of each file: its bytes and SHA-256."""
 
 
-def seal(folder: Path, name: str = SEAL, **about: Any) -> None:
+def seal(folder: Path, name: str = SEAL, known: Mapping[str, Any] | None = None, **about: Any) -> None:
     """Flush the files of a folder that is complete, and list them; an empty one stays so.
+
+    Args:
+        folder: to be sealed.
+        name: of the seal.
+        known: entries of files that have been flushed and read already.
+        about: what else it says.
 
     Raises:
         OSError: it cannot be written.
     """
-    listed = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SEAL):
-        sync_file(path)
-        listed[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+    listed = dict(known or {})
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SEAL)
+    listed |= entries(folder, [path for path in files if path.relative_to(folder).as_posix() not in listed])
     if listed:
-        replace_json(folder / name, {**about, "files": listed})
+        replace_json(folder / name, {**about, "files": dict(sorted(listed.items()))})
+
+
+def entries(folder: Path, files: Iterable[Path]) -> Entries:
+    """Flush files of a folder, and say of each what the folder's seal will."""
+    found: Entries = {}
+    for path in files:
+        sync_file(path)
+        found[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": _digest(path)}
+    return found
 
 
 def is_sealed(folder: Path) -> bool:
@@ -61,13 +79,13 @@ def sealed_files(folder: Path, name: str = SEAL) -> dict[str, tuple[int, str]]:
     return found
 
 
-def damage_of(folder: Path, name: str = SEAL) -> dict[str, str]:
-    """What is wrong with a sealed folder, by the file; nothing if all is as it was written."""
+def damage_of(folder: Path, name: str = SEAL, among: Callable[[str], bool] = bool) -> dict[str, str]:
+    """What is wrong with a sealed folder, or those `among` its files, by the file; nothing if all is as written."""
     try:
         listed = sealed_files(folder, name)
     except ValueError as error:
         return {name: str(error)}
-    found = {file: _damage(folder / file, *about) for file, about in listed.items()}
+    found = {file: _damage(folder / file, *about) for file, about in listed.items() if among(file)}
     return {file: reason for file, reason in found.items() if reason}
 
 

@@ -106,5 +106,24 @@ def test_time_for_a_checkpoint_and_for_the_longest_work_between_two_safe_points_
     assert limit.is_near
 
 
+def test_a_checkpoint_that_is_being_written_is_waited_for_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(deadline.time, "monotonic", lambda: now[0])
+    limit = Deadline(1_000, "the deadline")
+    limit.left_off()
+    now[0] = 10
+    limit.saved(20, held=1)  # for one second of which work waited
+    limit.arrived()
+    limit.left_off()
+    limit.writing = True
+    needed = MARGIN + 2.5 * 20 + 2 * 9
+    now[0] = 1_000 - needed - 1
+    assert not limit.is_near
+    now[0] = 1_000 - needed + 1
+    assert limit.is_near
+    limit.writing = False
+    assert not limit.is_near
+
+
 def test_the_environment_is_left_as_it_was() -> None:
     assert not os.environ["IRLTUI_DEADLINE"]
