@@ -53,7 +53,7 @@ def checked(words: list[str], *, is_whole: bool) -> None:
 @pytest.fixture
 def plugin_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files that `--plugin` names in the docs: the parser reads and records them."""
-    for name in ("brief.py", "mine.py", "my_reward.py"):
+    for name in ("brief.py", "judge.py", "mine.py", "my_reward.py"):
         (tmp_path / name).write_text("", encoding="utf-8")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("IRLTUI_TRUSTED_CODE", "")  # so that it is restored

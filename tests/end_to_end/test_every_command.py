@@ -104,6 +104,8 @@ NOT_RUN = {
     "128": MEASURES,
     "PYTHONPATH=tests python tests/benchmarks/sizing.py MODEL DATA": MEASURES,
     "PYTHONPATH=tests python tests/benchmarks/scaling.py": MEASURES,
+    "python worlds.py SMOLLM2 statements.jsonl OUT": MEASURES,
+    "irltui run OUT/garbage/study.toml --plugin judge.py --out OUT/garbage/runs --headless": MEASURES,
     "PYTHONPATH=tests python tests/benchmarks/soak.py 31": MEASURES,
     "PYTHONPATH=tests python tests/benchmarks/dashboard.py": MEASURES,
     "MALLOC_MMAP_THRESHOLD_=1048576 torchrun --nproc-per-node 4 tests/benchmarks/loading.py MODEL": MEASURES,
