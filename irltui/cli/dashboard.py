@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from irltui.errors import EXIT_OK
-from irltui.experiments.process import start_engine
 from irltui.runs.folder import new_folder
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def open_dashboard(run: Path | None, folder: Path | None = None, study: Path | N
     Returns:
         Its exit code, 130 if whoever left it wants the work to stop.
     """
+    gc.disable()  # imports make many objects and no garbage: looking for some takes a tenth of the start
     from irltui.cli.answers import answers
     from irltui.dashboard.app import Dashboard
     from irltui.dashboard.services import Services
@@ -39,6 +40,8 @@ def open_dashboard(run: Path | None, folder: Path | None = None, study: Path | N
         folder = study_of(run) or run.parent
     folder = folder or RUNS
     theme = kept_theme() or (LIGHT if has_light_ground() else DARK)
+    gc.freeze()
+    gc.enable()
     code = Dashboard(folder, run, Services(launch, look, check, report, answers), study, theme).run()
     return EXIT_OK if code is None else code
 
@@ -82,6 +85,7 @@ def launch(loaded: Loaded | Study, name: str) -> Path:
     A separate `irltui run` works through a study and, like an engine, outlives the dashboard.
     """
     from irltui.experiments.plan import create_run
+    from irltui.experiments.process import start_engine
     from irltui.experiments.study import Study
 
     if isinstance(loaded, Study):

@@ -51,7 +51,9 @@ def progress(run: OpenRun, moment: Moment, replay: Replay | None, width: int, *,
         return _replayed(replay, width)
     start = moment.history.start
     total = start.total_steps or (run.status.total_steps if run.status else 0)
-    count = [S(f" {moment.step}", "gap", "b"), S(f"/{total}" + ("" if narrow else " steps "), "muted")] if total else []
+    words = "" if narrow else " steps "
+    count = [S(f" {moment.step}", "gap", "b"), S((f"/{total}" if total else "") + words, "muted")]
+    count = count if total or moment.step else []
     doing = _doing(run, moment) if not narrow and run.state in WORKING else []
     room = width - length(count) - length(doing) - 3
     done = segments(moment.step, total, start.outer_iterations, room, run.state)

@@ -21,8 +21,6 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import psutil
-
 from irltui.errors import BusyError, RunFolderError
 from irltui.runs.durable import replace_json
 from irltui.runs.folder import RunFolder, open_own
@@ -71,6 +69,8 @@ class Lease:
         return self.host == os.uname().nodename
 
     def lives_here(self) -> bool:
+        import psutil  # which a dashboard's start need not wait for
+
         try:
             return abs(psutil.Process(self.pid).create_time() - self.started) < 1
         except psutil.Error:
@@ -175,6 +175,8 @@ def _acquired(descriptor: int) -> bool | None:
 
 @contextmanager
 def _leased(run: RunFolder) -> Generator[None]:
+    import psutil
+
     before = _read_lease(run)
     if before is not None and _is_alive(run, before):
         raise _held(run, f"pid {before.pid} on {before.host}")

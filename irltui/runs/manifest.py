@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -98,6 +97,8 @@ def _digest(manifest: Manifest) -> str:
 
 
 def _installed_versions() -> dict[str, str]:
+    import importlib.metadata  # which a dashboard's start need not wait for
+
     versions = {}
     for package in _PACKAGES:
         try:

@@ -49,15 +49,6 @@ def ascending(x: Floats, y: Floats) -> Curve:
     return Curve(x, y)
 
 
-def pieces(curve: Curve, borders: Sequence[float]) -> list[Curve]:
-    """The points of each outer iteration; a border belongs to the iteration it ends."""
-    if not len(borders) or not len(curve):
-        return [curve] if len(curve) else []
-    cuts = np.searchsorted(curve.x, np.asarray(borders), side="right")
-    parts = zip(np.split(curve.x, cuts), np.split(curve.y, cuts), strict=True)
-    return [Curve(x, y) for x, y in parts if len(x)]
-
-
 def smooth(curve: Curve, window: int, borders: Sequence[float] = ()) -> Curve:
     """The mean of `window` neighbours, as many on each side, so that nothing lags; gaps stay gaps.
 
@@ -77,9 +68,9 @@ def smooth(curve: Curve, window: int, borders: Sequence[float] = ()) -> Curve:
     known = np.where(finite, curve.y, 0.0)
     total, number = known.copy(), finite.astype(np.float64)
     for k in range(1, int(reach.max(initial=0)) + 1):
-        inner = np.flatnonzero(reach >= k)
-        total[inner] += known[inner - k] + known[inner + k]
-        number[inner] += finite[inner - k].astype(np.float64) + finite[inner + k]
+        reached = reach[k:-k] >= k
+        total[k:-k] += (known[: -2 * k] + known[2 * k :]) * reached
+        number[k:-k] += (finite[: -2 * k].astype(np.int8) + finite[2 * k :]) * reached
     return Curve(curve.x, np.where(finite, total / np.maximum(number, 1.0), math.nan))
 
 
@@ -98,8 +89,11 @@ def between(curve: Curve, low: float, high: float) -> Curve:
     return Curve(curve.x[first:last], curve.y[first:last])
 
 
-def thin(curve: Curve, low: float, high: float, columns: int) -> Thinned:
-    """At most two points per column of [low, high], and the columns with values that are not finite."""
+def thin(curve: Curve, low: float, high: float, columns: int, borders: Sequence[float] = ()) -> Thinned:
+    """About two points per column and outer iteration, and the columns with values that are not finite.
+
+    A border, which belongs to the outer iteration that it ends, breaks the curve like a gap.
+    """
     curve = between(curve, low, high)
     if not len(curve) or columns < 1 or not high > low:
         return Thinned([], np.empty(0))
@@ -110,8 +104,8 @@ def thin(curve: Curve, low: float, high: float, columns: int) -> Thinned:
     x, y, column = curve.x[finite], curve.y[finite], column[finite]
     if not len(x):
         return Thinned([], marks)
-    breaks = _breaks(finite)
-    if len(x) > 2 * columns:
+    breaks = _breaks(finite) + np.searchsorted(np.asarray(borders), x, side="left")
+    if len(x) > 2 * columns * (1 + len(borders)):
         x, y, breaks = _extremes(x, y, column, breaks)
     parts = np.flatnonzero(np.diff(breaks)) + 1
     pieces = zip(np.split(x, parts), np.split(y, parts), strict=True)
@@ -128,8 +122,8 @@ def _breaks(finite: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _extremes(
     x: Floats, y: Floats, column: NDArray[np.int64], breaks: NDArray[np.int64]
 ) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Smallest and largest value of each column, in the direction of the curve."""
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(column)) + 1))
+    """Smallest and largest value of each column between two breaks, in the direction of the curve."""
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(column) | np.diff(breaks)) + 1))
     ends = np.concatenate((starts[1:], [len(x)])) - 1
     low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
     rises = y[ends] >= y[starts]

@@ -1,7 +1,7 @@
 """The pictures of README and docs, from real runs: `PYTHONPATH=tests python -m support.screenshots RUNS docs/images`.
 
-RUNS is a folder of runs, with a finished `irltui run quickstart --out RUNS/quickstart` and an IRFT run of a real model
-in RUNS/persona-irft (docs/results.md tells of it). Needs tmux, and Chromium for the report; names choose some.
+RUNS is a folder with a finished `irltui run quickstart --out RUNS/quickstart`. Needs tmux, and Chromium for the
+report; names choose some.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ def draw(page: Path, png: Path, size: tuple[int, int], crop: tuple[int, int, int
 
 
 def report(folder: Path, scratch: Path) -> Path:
-    """The page of the real run."""
+    """The page of the study."""
     page = scratch / "report.html"
-    command = [sys.executable, "-m", "irltui", "report", str(folder / "persona-irft"), "--out", str(page)]
+    command = [sys.executable, "-m", "irltui", "report", str(folder / "quickstart"), "--out", str(page)]
     subprocess.run(command, check=True, capture_output=True)
     return page
 
@@ -87,7 +87,7 @@ def main(folder: Path, out: Path, names: list[str]) -> None:
         for name in names or [*SHOTS, "report"]:
             png = out.absolute() / f"{name}.png"
             if name == "report":
-                draw(report(folder, Path(scratch)), png, (1200, 3400), (0, 930, 1200, 2150))
+                draw(report(folder, Path(scratch)), png, (1200, 1200))
                 continue
             shoot(folder.absolute(), SHOTS[name], png)
 

@@ -204,9 +204,11 @@ class CompareScreen(MainScreen):
         return panes[(panes.index(self._pane) + 1) % len(panes)] if self._pane in panes else FIGURES
 
     def keys(self) -> list[Key]:
-        """The footer says where tab leads."""
+        """The footer says where tab leads, and what the arrows move."""
+        moved = {FIGURES: "metric", SAMPLES: "prompt"}.get(self._pane, "scroll")
+        labels = {"pane": self._next_pane, "metric(-1)/metric(1)": moved}
         keys = super().keys()
-        return [replace(key, label=self._next_pane) if key.action == "pane" else key for key in keys]
+        return [replace(key, label=labels.get(key.action, key.label)) for key in keys]
 
     def action_pane(self) -> None:
         self._pane = self._next_pane

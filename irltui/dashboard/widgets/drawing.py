@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from irltui.dashboard.widgets.lens import Lens
 from irltui.dashboard.widgets.plotted import Frame, Plotted, on_log, y_range
 from irltui.views import braille
-from irltui.views.curves import Curve, between, pieces, smooth, thin, value_at
+from irltui.views.curves import Curve, between, thin, value_at
 from irltui.views.numbers import EXPONENT, decimals, duration, number, small, ticks
 from irltui.views.spans import clean
 
@@ -83,6 +83,7 @@ def draw(
     shown_x = low + (high - low) * lens.low, low + (high - low) * lens.high
     cursor = None if lens.cursor is None else shown_x[0] + (shown_x[1] - shown_x[0]) * lens.cursor
     shown = [one for one in curves if np.isfinite(between(one.curve, *shown_x).y).any()]
+    shown = [one.calmed(lens.smoothing, frame.borders) for one in shown]
     ends = _ends(shown, frame, lens, shown_x, cursor)
     _title(cells[0], frame, lens, ends, shown, focused)
     if not shown:
@@ -102,7 +103,7 @@ def draw(
     _borders(cells, area, frame)
     if frame.direct:
         _axis(cells[height - 1], area, lens)
-    _lines(cells, area, shown, frame, lens, glyphs)
+    _lines(cells, area, shown, frame, glyphs)
     _say(cells, area, frame)
     if cursor is not None:
         _crosshair(cells, area, cursor)
@@ -221,28 +222,24 @@ def _axis(row: list[Cell], area: Area, lens: Lens) -> None:
             taken = write(row, x, text, "muted") + 1
 
 
-def _strokes(area: Area, shown: Sequence[Plotted], frame: Frame, lens: Lens) -> Iterator[tuple[Curve, str, bool]]:
-    """Curves in the order of drawing, with ink and weight: raw ones faint behind, the widest last."""
+def _strokes(shown: Sequence[Plotted], frame: Frame) -> Iterator[tuple[Curve, str, bool, Sequence[float]]]:
+    """Curves in the order of drawing, with ink, weight and breaks: raw ones faint behind, the widest last."""
     ordered = sorted(shown, key=lambda one: (one.wide, bool(one.name), not one.measured))
-    smoothing = lens.smoothing > 1
-    if smoothing:
-        yield from ((one.curve, f"{one.ink.partition('~')[0]}~32", False) for one in ordered if not one.measured)
     for one in ordered:
-        if one.measured:
-            yield one.curve, one.ink if one.wide or not frame.direct else f"{one.ink}~60", one.wide
-        else:
-            yield smooth(one.curve, lens.smoothing, frame.borders) if smoothing else one.curve, one.ink, one.wide
+        if one.calm is not None:
+            yield one.curve, f"{one.ink.partition('~')[0]}~32", False, frame.borders
+    for one in ordered:
+        pale = one.measured and frame.direct and not one.wide
+        yield one.drawn, f"{one.ink}~60" if pale else one.ink, one.wide, () if one.measured else frame.borders
 
 
-def _lines(cells: Cells, area: Area, shown: Sequence[Plotted], frame: Frame, lens: Lens, glyphs: Sequence[str]) -> None:
+def _lines(cells: Cells, area: Area, shown: Sequence[Plotted], frame: Frame, glyphs: Sequence[str]) -> None:
     patterns = np.zeros((area.height, area.width), dtype=np.int64)
     inks: dict[tuple[int, int], str] = {}
-    broken = {id(one.curve): () if one.measured else frame.borders for one in shown}
-    for curve, ink, wide in _strokes(area, shown, frame, lens):
+    for curve, ink, wide, borders in _strokes(shown, frame):
         dots = braille.blank(area.width, area.height)
-        for piece in pieces(curve, broken.get(id(curve), frame.borders)):
-            for stretch in thin(piece, *area.x, 2 * area.width).stretches:
-                braille.stroke(dots, area.dots_of(stretch))
+        for stretch in thin(curve, *area.x, 2 * area.width, borders).stretches:
+            braille.stroke(dots, area.dots_of(stretch))
         if wide:
             dots[1:] |= dots[:-1].copy()
         drawn = braille.cells(dots)
@@ -305,12 +302,10 @@ def _ends(
     """What each curve has come to, of the curve that is drawn; under the crosshair the value that was measured."""
     found = []
     for one in shown:
-        smoothed = cursor is None and not one.measured and lens.smoothing > 1
-        curve = smooth(one.curve, lens.smoothing, frame.borders) if smoothed else one.curve
         if cursor is not None:
-            found.append((one, value_at(curve, cursor)))
+            found.append((one, value_at(one.curve, cursor)))
             continue
-        curve = between(curve, *x)
+        curve = between(one.drawn, *x)
         known = curve.y[np.isfinite(curve.y)]
         found.append((one, float(known[-1]) if len(known) else float("nan")))
     places = None if lens.log else decimals([y for _, y in found])

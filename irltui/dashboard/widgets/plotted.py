@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from irltui.views.charts import Band, Level
-from irltui.views.curves import Curve, Floats, limits, logarithmic
+from irltui.views.curves import Curve, Floats, limits, logarithmic, smooth
 
 ROOM_FOR_BAND = 0.5  # of the curves' own range, to either side: more would squeeze them
 
@@ -19,6 +19,7 @@ class Plotted:
     Attributes:
         measured: its points are evaluations: a mark each, joined, never smoothed.
         wide: the curve to look at first: two dots thick.
+        calm: the curve smoothed, None where that is not asked for.
     """
 
     name: str
@@ -26,6 +27,16 @@ class Plotted:
     curve: Curve
     measured: bool = False
     wide: bool = False
+    calm: Curve | None = None
+
+    @property
+    def drawn(self) -> Curve:
+        return self.curve if self.calm is None else self.calm
+
+    def calmed(self, smoothing: int, borders: Sequence[float]) -> Plotted:
+        """With its mean over so many neighbours, which no measurement gets."""
+        asked = smoothing > 1 and not self.measured
+        return replace(self, calm=smooth(self.curve, smoothing, borders)) if asked else self
 
 
 @dataclass(frozen=True)

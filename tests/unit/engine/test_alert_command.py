@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 import pytest
 
@@ -31,6 +36,36 @@ def test_an_alert_is_one_json_object_on_stdin(tmp_path: Path, monkeypatch: pytes
         pass
     about = json.loads(told.read_text())
     assert about == {"run": str(tmp_path), "level": "warning", "code": "overshoot", "step": 3, "text": "too far"}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_documented_line_posts_an_alert_to_a_webhook(tmp_path: Path) -> None:
+    posted: Queue[tuple[str, str, bytes]] = Queue()
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            posted.put((self.path, self.headers["Content-Type"], body))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Not to the console."""
+
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        page = (Path(__file__).parents[3] / "docs" / "guides" / "trackers.md").read_text()
+        line = tomllib.loads(next(row for row in page.splitlines() if row.startswith("alert_command")))["alert_command"]
+        here = line.replace("https://example.com", f"http://127.0.0.1:{server.server_port}")
+        alert_command(handed_to(here), tmp_path)(Alert(3, "critical", "not_finite", "NaN “here”"))
+        path, kind, body = posted.get(timeout=30)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (path, kind) == ("/hook", "application/json")
+    about = {"run": str(tmp_path), "level": "critical", "code": "not_finite", "step": 3, "text": "NaN “here”"}
+    assert json.loads(body) == about
 
 
 def test_a_command_that_nobody_trusts_is_refused_and_one_that_fails_costs_nothing(

@@ -16,7 +16,6 @@ from irltui.views.curves import (
     ascending,
     limits,
     logarithmic,
-    pieces,
     smooth,
     thin,
     value_at,
@@ -76,7 +75,9 @@ def test_smoothing_is_the_mean_of_as_many_neighbours_on_each_side(y: list[float]
 def test_smoothing_never_reaches_over_the_border_of_an_outer_iteration() -> None:
     saw = curve([0.0, 1.0, 2.0, 0.0, 1.0, 2.0])
     assert smooth(saw, 9, borders=[2.0]).y.tolist() == saw.y.tolist()
-    assert [piece.y.tolist() for piece in pieces(saw, [2.0])] == [[0, 1, 2], [0, 1, 2]]
+    assert [piece.y.tolist() for piece in thin(saw, 0.0, 5.0, 40, [2.0]).stretches] == [[0, 1, 2], [0, 1, 2]]
+    long = curve([*range(1_000), *range(1_000)])
+    assert [piece.y.max() for piece in thin(long, 0.0, 1_999.0, 10, [999.0]).stretches] == [999.0, 999.0]
 
 
 @given(values, st.integers(2, 30))
