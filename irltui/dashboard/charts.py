@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +14,18 @@ from irltui.runs.metrics import DEMONSTRATION, GENERATION
 from irltui.views.charts import GAP_CHART, NLL_CHART, Spec
 from irltui.views.replay import Moment
 
+if TYPE_CHECKING:
+    from irltui.dashboard.widgets.chart import Chart
+
 _STEP_METRICS = ("train/loss", "policy/reward")
 _INKS = {DEMONSTRATION: "demonstration", GENERATION: "generation",
          "logratio/demonstration": "demonstration", "logratio/generation": "generation"}  # fmt: skip
 _BRIEF = {"demonstrations": "demos", "generations": "gen.", "held-out gap": "held-out"}
+
+
+def show(chart: Chart, moment: Moment, spec: Spec, lens: Lens, *, direct: bool = True, short: bool = False) -> None:
+    """Draw a chart of a run; `direct` is a large one, with names beside its lines."""
+    chart.show(plotted(moment, spec, lens, short=short), _frame(moment, spec, lens, direct=direct, short=short), lens)
 
 
 def plotted(moment: Moment, spec: Spec, lens: Lens, *, short: bool = False) -> list[Plotted]:
@@ -33,8 +42,7 @@ def plotted(moment: Moment, spec: Spec, lens: Lens, *, short: bool = False) -> l
     return found
 
 
-def frame(moment: Moment, spec: Spec, lens: Lens, *, direct: bool, short: bool = False) -> Frame:
-    """What stands around the curves of a chart; `direct` is a large one, with names beside its lines."""
+def _frame(moment: Moment, spec: Spec, lens: Lens, *, direct: bool, short: bool) -> Frame:
     note = "demonstrations against generations" if spec.id == GAP_CHART and not short else ""
     note = "nats per token" if spec.id == NLL_CHART and not short else note
     return Frame(

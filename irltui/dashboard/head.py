@@ -15,7 +15,7 @@ from irltui.views.numbers import duration, number
 from irltui.views.replay import Moment, Replay
 from irltui.views.spans import Row, S, length, spread, tail
 
-PHASES = {
+PHASES: Mapping[str, str] = {
     Phase.PREPARE: "preparing",
     Phase.SAMPLE: "sampling generations",
     Phase.REFERENCE: "scoring under the reference",
@@ -65,7 +65,7 @@ def _doing(run: OpenRun, moment: Moment) -> Row:
     now = moment.progress
     if now.phase in {"", Phase.UPDATE, Phase.IMPROVE, Phase.END} or not run.loaded:
         return []
-    words = dict(PHASES).get(Phase(now.phase)) if now.phase in set(Phase) else safe(now.phase, limit=20)
+    words = PHASES.get(now.phase) or safe(now.phase, limit=20)
     share = f" {now.done}/{now.total}" if now.total else ""
     return [S(f"  {words}{share}  ", "muted")]
 

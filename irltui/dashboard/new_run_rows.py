@@ -9,7 +9,7 @@ from irltui.dashboard.data_peek import Peek, Shown, shown_rows
 from irltui.dashboard.form import Option
 from irltui.dashboard.verdicts import FIELDS
 from irltui.text import safe
-from irltui.views.spans import Row, S, fit, flow
+from irltui.views.spans import Row, S, fit, flow, quoted
 
 _LOSS = "demonstration~32"
 _LONGEST, _MOST_BROKEN = 400, 3
@@ -125,10 +125,8 @@ def _row(number_: int, row: Shown, room: int) -> list[Row]:
     if row.problem:
         return [*rows, *flow([S(row.problem, "bad")], room), [S("")]]
     prompt = safe(row.prompt, lines=True, limit=_LONGEST)
-    rows += [[S("▏ ", "faint"), *line] for line in flow([S(prompt, "muted")], room - 2)]
-    told = flow([S(safe(row.answer, lines=True, limit=_LONGEST), "gap", "u", _LOSS)], room - 2)
-    rows += [[S("▏ ", "demonstration"), *line] for line in told]
-    return [*rows, [S("")]]
+    answer = S(safe(row.answer, lines=True, limit=_LONGEST), "gap", "u", _LOSS)
+    return [*rows, *quoted(S(prompt, "muted"), room, "faint"), *quoted(answer, room, "demonstration"), [S("")]]
 
 
 def _cost(found: Peek, values: Mapping[str, str], known: Sequence[tuple[str, str]]) -> list[Row]:

@@ -13,7 +13,7 @@ from irltui.text import safe
 from irltui.views.answers import Drawn
 from irltui.views.marks import meter
 from irltui.views.numbers import number
-from irltui.views.spans import Row, S, beside, flow
+from irltui.views.spans import Row, S, beside, flow, plain
 from irltui.views.word_diff import changed_words
 
 Sampler = Callable[[Path, Sequence[str], float, int], Awaitable[list[tuple[Drawn, ...]]]]
@@ -22,7 +22,7 @@ START, SFT, NOW = "start", "sft", "1"
 STRENGTHS = (NOW, "1.5", "2", "3", "5")
 _ORDER = (START, SFT, *STRENGTHS)
 BEST_OF = 8
-_NARROWEST, _LONGEST = 24, 4_000
+_NARROWEST = 24
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def best_rows(run: OpenRun, prompt: str, width: int) -> list[Row]:
     for i, one in enumerate(made):
         mark = [S("● " if not i else "○ ", "gap" if not i else "muted", "b")]
         rows.append([*mark, *_reward(one, scale), *_facts(one)])
-        rows += [[S("  "), *row] for row in flow([S(_text(one.text), "foreground" if i else "gap")], width - 2)]
+        rows += [[S("  "), *row] for row in flow([S(plain(one.text), "foreground" if i else "gap")], width - 2)]
     return rows
 
 
@@ -138,9 +138,9 @@ def _card(run: OpenRun, prompt: str, label: str, here: bool, scale: float, room:
     if not made:
         return [head, [S("being sampled" if run.drawing == label else "waits", "muted")]]
     one, base = made[0], run.drawn.get((prompt, NOW), ())
-    text = _text(one.text)
+    text = plain(one.text)
     same = label != NOW and base and base[0].text == one.text
-    spans = changed_words(_text(base[0].text), text, removed=False)[0] if base and label != NOW else [S(text)]
+    spans = changed_words(plain(base[0].text), text, removed=False)[0] if base and label != NOW else [S(text)]
     about = [*_reward(one, scale), S(" same words", "muted")] if same else [*_reward(one, scale), *_facts(one)]
     return [head, about, *(flow(spans, room) if text.strip() else [[S("(an empty answer)", "muted")]])]
 
@@ -153,7 +153,3 @@ def _reward(one: Drawn, scale: float) -> Row:
 
 def _facts(one: Drawn) -> Row:
     return [S(f" {one.tokens} tok", "muted"), S("" if one.ended else " cut", "warn")]
-
-
-def _text(text: str) -> str:
-    return safe(text, lines=True, limit=_LONGEST).expandtabs(4)

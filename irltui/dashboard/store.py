@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from irltui.dashboard.charts import at_borders
 from irltui.errors import IrltuiError
 from irltui.runs.control import Command, send
+from irltui.runs.durable import tail
 from irltui.runs.find import find_runs
 from irltui.runs.folder import RunFolder
 from irltui.runs.history import RunHistory
@@ -253,7 +253,7 @@ class Store:
         if path not in self._about:
             try:
                 config = read_manifest(run).config
-                names = str(config.get("algorithm", "?")), str(_at(config, "model", "name"))
+                names = str(config.get("algorithm", "?")), str(config.get("model", {}).get("name", "?"))
                 self._about[path] = (*names, flat(config))
             except (IrltuiError, AttributeError, TypeError):
                 self._about[path] = "?", "?", flat({})
@@ -285,12 +285,7 @@ def _no_collection() -> Generator[None]:
 
 
 def console_tail(run: RunFolder, lines: int = _TAIL_LINES) -> tuple[str, ...]:
-    try:
-        with run.console.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ()
+    text = tail(run.console, _TAIL_BYTES).decode("utf-8", "replace")
     return tuple(line for line in text.splitlines() if line.strip())[-lines:]
 
 
@@ -303,8 +298,3 @@ def _gaps(path: Path) -> tuple[float, ...]:
         return tuple(at_borders(Moment(read_history(run.events)), GAP))
     except OSError:
         return ()
-
-
-def _at(config: Mapping[str, Any], table: str, key: str) -> Any:
-    found = config.get(table)
-    return found.get(key, "?") if isinstance(found, Mapping) else "?"

@@ -15,14 +15,14 @@ from irltui.views.curve_styles import CURVES_ON_DARK, LINES
 from irltui.views.effects import Effect, Pair, effects_of, verdict
 from irltui.views.marks import whisker
 from irltui.views.numbers import decimals, number
-from irltui.views.spans import Row, S, as_text, fit, flow, tail
+from irltui.views.spans import Row, S, as_text, fit, flow, plain, quoted, tail
 from irltui.views.text_charts import charts
 from irltui.views.word_diff import changed_words
 
 WIDE, NARROW = 100, 60
 _CHANGE = 11
 _ARROWS = {1: "↑ ", -1: "↓ ", 0: "  "}
-_LONGEST, _WIDEST = 4_000, 110
+_WIDEST = 110
 
 
 def comparison_text(comparison: Comparison, width: int) -> Iterator[Text]:
@@ -118,10 +118,10 @@ def answer_rows(rows: Sequence[Answers], at: int, names: Sequence[str], width: i
     row = rows[at]
     width = min(width, _WIDEST)
     made: list[Row] = [[S("")], [S(f" prompt {at + 1}/{len(rows)}", "muted")], [S("")]]
-    made += [[S("▏ ", "muted"), *line] for line in flow([S(_text(row.prompt), "gap")], width - 2)]
+    made += quoted(S(plain(row.prompt), "gap"), width)
     made += [[S("")], [S("◇ ", "demonstration", "b"), S("demonstration", "demonstration")]]
-    made += [[S("  "), *line] for line in flow([S(_text(row.demonstration))], width - 2)]
-    first = _text(row.samples[0].generation) if row.samples[0] is not None else ""
+    made += [[S("  "), *line] for line in flow([S(plain(row.demonstration))], width - 2)]
+    first = plain(row.samples[0].generation) if row.samples[0] is not None else ""
     for i, (name, sample) in enumerate(zip(names, row.samples, strict=True)):
         head = [S("● " if i else "○ ", "gap" if i else "muted", "b"), S(tail(name, 40), "gap" if i else "muted", "b")]
         if sample is None:
@@ -129,7 +129,7 @@ def answer_rows(rows: Sequence[Answers], at: int, names: Sequence[str], width: i
             continue
         reward = "" if sample.reward is None else f"  {number(sample.reward, sign=True)}"
         made += [[S("")], [*head, S(reward), S(f"  {sample.tokens} tok", "muted")]]
-        text = _text(sample.generation)
+        text = plain(sample.generation)
         spans = changed_words(first, text, removed=False)[0] if i and first else [S(text)]
         made += [[S("  "), *line] for line in flow(spans, width - 2)]
     return made
@@ -180,7 +180,3 @@ def _arm(width: int) -> int:
 def _span(width: int) -> int:
     """Columns of the axis: odd, so that zero has a middle."""
     return max(min(width - (95 if width >= WIDE else 66), 61), 9) | 1
-
-
-def _text(text: str) -> str:
-    return safe(text, lines=True, limit=_LONGEST)

@@ -28,6 +28,7 @@ class S(NamedTuple):
 Row = list[S]
 _WORD = re.compile(r"\n|[^\S\n]+|\[[^\[\]\s]+ [^\[\]\s]+\]|\d+ %|[^\s]+")
 """What stays in one row: words, [low, high], 95 %."""
+_LONGEST = 8_000  # characters of an answer
 _TERMINAL = {
     "good": "green", "warn": "yellow", "bad": "red", "muted": "bright_black", "faint": "bright_black",
     "demonstration": "bright_blue", "generation": "yellow", "held-out": "magenta", "accent": "cyan",
@@ -96,6 +97,16 @@ def flow(spans: Iterable[S], width: int, indent: int = 0) -> list[Row]:
                 rows[-1].append(span._replace(text=part))
                 used += cell_len(part)
     return rows
+
+
+def quoted(span: S, width: int, ink: str = "muted") -> list[Row]:
+    """A text with a bar at its left."""
+    return [[S("▏ ", ink), *row] for row in flow([span], width - 2)]
+
+
+def plain(text: str) -> str:
+    """A prompt or an answer as it may be shown, in lines of its own."""
+    return safe(text, lines=True, limit=_LONGEST).expandtabs(4)
 
 
 def wrapped(row: Row, width: int) -> list[Row]:

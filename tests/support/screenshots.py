@@ -7,6 +7,7 @@ report; names choose some.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -37,29 +38,56 @@ SHOTS = {
     "run-80x24": Shot(RUN, size=(80, 24)),
     "samples": Shot(RUN, ("3",)),
     "rewards": Shot(RUN, ("3", "c")),
-    "strength": Shot(RUN, ("3", "]", "]")),
+    "strength": Shot("quickstart/seed-0/sft", ("3", "]", "]", "]")),
     "compare": Shot("", (*STUDY, "4"), size=(120, 40)),
-    "new": Shot("", ("n",), size=(120, 40)),
+    "new": Shot("", ("n", "quickstart", "Down", "faq.csv"), size=(120, 40)),
     "check": Shot(RUN, ("5",)),
 }
 
 
-def shoot(folder: Path, shot: Shot, png: Path) -> None:
+def answers(path: Path) -> None:
+    """A file with columns of other names than irltui knows."""
+    things = ("router", "printer", "screen", "computer")
+    rows = [
+        f"{i},My {thing} does not start any more. What can I do?,"
+        f"Please switch the {thing} off; wait {10 + i % 50} seconds; switch it on again."
+        for i in range(60)
+        for thing in things
+    ]
+    path.write_text("\n".join(["ticket,customer asks,answer (final)", *rows]) + "\n", encoding="utf-8")
+
+
+def shoot(folder: Path, shot: Shot, png: Path, scratch: Path) -> None:
     """The screen in a terminal of tmux, drawn from its cells."""
     columns, lines = shot.size
     irltui = [sys.executable, "-m", "irltui", *(["watch", str(folder / shot.run)] if shot.run else [str(folder)])]
     tmux = ["tmux", "-L", f"irltui-{os.getpid()}", "-f", "/dev/null"]
-    start = ["new-session", "-d", "-x", str(columns), "-y", str(lines)]
+    start = ["new-session", "-d", "-c", str(scratch), "-x", str(columns), "-y", str(lines)]
     command = f"stty rows {lines}; COLORTERM=truecolor XDG_STATE_HOME={png.parent} {shlex.join(irltui)}"
     subprocess.run([*tmux, *start, command, ";", "set", "-g", "status", "off"], check=True)
     subprocess.run([*tmux, "set", "-ga", "terminal-overrides", ",*:Tc"], check=True)
-    time.sleep(8)
+    settled(tmux, "irltui")
     for key in shot.keys:
         subprocess.run([*tmux, "send-keys", key], check=True)
-        time.sleep(2)
-    seen = subprocess.run([*tmux, "capture-pane", "-p", "-e", "-N"], check=True, capture_output=True, text=True).stdout
+        settled(tmux, "irltui")
+    seen = settled(tmux, "irltui")
     subprocess.run([*tmux, "kill-server"], check=True)
     picture(cells(seen.rstrip("\n")), columns, lines).save(png, optimize=True)
+
+
+_LOOKS = re.compile(r"\x1b\[[\d;:]*m")
+
+
+def settled(tmux: list[str], shows: str) -> str:
+    """The screen once it shows a text, does not change any more, and no answer is on its way."""
+    seen, same, until = "", 0, time.monotonic() + 300
+    while time.monotonic() < until and (same < 4 or shows not in seen or "being sampled" in seen):
+        time.sleep(0.5)
+        line = [*tmux, "capture-pane", "-p", "-e", "-N"]
+        now = subprocess.run(line, check=True, capture_output=True, text=True).stdout
+        same = same + 1 if _LOOKS.sub("", now) == _LOOKS.sub("", seen) else 0  # a cursor blinks
+        seen = now
+    return seen
 
 
 def draw(page: Path, png: Path, size: tuple[int, int], crop: tuple[int, int, int, int] | None = None) -> None:
@@ -84,12 +112,13 @@ def main(folder: Path, out: Path, names: list[str]) -> None:
     """Write the pictures."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
+        answers(Path(scratch) / "faq.csv")
         for name in names or [*SHOTS, "report"]:
             png = out.absolute() / f"{name}.png"
             if name == "report":
                 draw(report(folder, Path(scratch)), png, (1200, 1200))
                 continue
-            shoot(folder.absolute(), SHOTS[name], png)
+            shoot(folder.absolute(), SHOTS[name], png, Path(scratch))
 
 
 if __name__ == "__main__":

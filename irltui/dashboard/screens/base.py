@@ -38,6 +38,8 @@ class MainScreen(Screen[None]):
     KEYS_GO_TO: ClassVar[str] = ""
     """The widget that has the keys when no line is typed, "" for none."""
     TAB: ClassVar[int] = 0
+    scrolls = ""
+    """What pgup and pgdn scroll."""
     SCOPES: ClassVar[tuple[str, ...]] = (EVERYWHERE,)
     _is_composed = _will_redraw = False
 
@@ -86,13 +88,17 @@ class MainScreen(Screen[None]):
         """Tabs, reply and keys."""
         width = self.size.width
         row: Row = [S(" irltui ", "muted")] if width >= NARROW else []
-        for i, name in enumerate(TABS, 1):
+        for i, label in enumerate(self._labels, 1):
             here = i == self.TAB
-            label = f" {i} {name} " if width >= NARROW or here else f" {i} "
             row += [S(label, "background" if here else "muted", "b" if here else "", "accent" if here else ""), S(" ")]
         self.say("tabs", spread(row, [*self.corner(), S(" ")], width))
         self.say("keys", self._footer(width))
         self.draw_reply()
+
+    @property
+    def _labels(self) -> list[str]:
+        wide = self.size.width >= NARROW
+        return [f" {i} {name} " if wide or i == self.TAB else f" {i} " for i, name in enumerate(TABS, 1)]
 
     def corner(self) -> Row:
         return []
@@ -115,6 +121,10 @@ class MainScreen(Screen[None]):
 
     def on_filter_line_left(self) -> None:
         self.set_focus(self.query_one(f"#{self.KEYS_GO_TO}") if self.KEYS_GO_TO else None)
+
+    def action_scroll_page(self, direction: int) -> None:
+        side = self.query_one(f"#{self.scrolls}", Lines)
+        side.scroll_relative(y=direction * max(1, side.size.height - 2), animate=False)
 
     # -- the line that answers ------------------------------------------------------------------
 
@@ -165,12 +175,9 @@ class MainScreen(Screen[None]):
         event.stop()
         places = self._places
         if widget.id == "tabs":
-            wide = self.size.width >= NARROW
-            names = [f" {i} {n} " if wide or i == self.TAB else f" {i} " for i, n in enumerate(TABS, 1)]
-            ends = list(accumulate((len(name) + 1 for name in names), initial=8 if wide else 0))
-            places = [
-                (*pair, f"app.show_mode('{name.lower()}')") for pair, name in zip(pairwise(ends), TABS, strict=True)
-            ]
+            ends = accumulate((len(label) + 1 for label in self._labels), initial=8 * (self.size.width >= NARROW))
+            modes = (f"app.show_mode('{name.lower()}')" for name in TABS)
+            places = [(*pair, mode) for pair, mode in zip(pairwise(ends), modes, strict=True)]
         action = next((action for first, last, action in places if first <= event.x < last), "")
         if action:
             self.run_worker(self.run_action(action), name="click")

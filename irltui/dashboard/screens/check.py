@@ -21,7 +21,7 @@ _BOTH_FROM, _ALL_ROWS_FROM = 120, 30
 
 
 class CheckScreen(MainScreen):
-    TAB = 5
+    TAB, scrolls = 5, "data"
     SCOPES = (CHECK, ENGINE, EVERYWHERE)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
@@ -75,18 +75,12 @@ class CheckScreen(MainScreen):
 
     def action_other_side(self) -> None:
         self._configuration = not self._configuration
+        self.scrolls = "values" if self._configuration else "data"
         self.redraw()
 
     def action_all_values(self) -> None:
         self._everything = not self._everything
         self.redraw()
-
-    def action_scroll_page(self, direction: int) -> None:
-        side = self.query_one("#values" if self._configuration else "#data", Lines)
-        side.scroll_relative(y=direction * max(1, side.size.height - 2), animate=False)
-
-    def action_back(self) -> None:
-        self.dashboard.action_show_mode("run")
 
 
 def _value_rows(row: Row, width: int) -> list[Row]:

@@ -248,6 +248,3 @@ class CompareScreen(MainScreen):
             self.answer("e", str(error), "bad", "✗")
             return
         self.answer("e", f"saved: {place}", "good", "✓")
-
-    def action_back(self) -> None:
-        self.dashboard.action_show_mode("runs")

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Grid, Horizontal, Vertical
 
-from irltui.dashboard.charts import frame, is_measured, plotted
+from irltui.dashboard.charts import is_measured, show
 from irltui.dashboard.head import head
 from irltui.dashboard.keymap import CHARTS, ENGINE, EVERYWHERE, REPLAY, RUN, bindings
 from irltui.dashboard.screens.base import NARROW
@@ -29,7 +29,7 @@ from irltui.views.charts import Spec, charts_of
 from irltui.views.marks import spark
 from irltui.views.numbers import small
 from irltui.views.replay import X_AXES, Moment
-from irltui.views.spans import Row, S, fit, flow, length, spread, tail
+from irltui.views.spans import Row, S, fit, flow, length, quoted, spread, tail
 
 MOST_CHARTS = 8
 _SPARK_SPECS = ("gap", "nll", "loss", "auc", "kl", "length", "both-down", "distinct", "pairs")
@@ -110,8 +110,7 @@ class RunScreen(Replayed):
             )
             self.query_one("#hero", Chart).show([], Frame("", direct=True, help=words), self.lens)
         else:
-            around = frame(moment, hero, self.lens, direct=True, short=short)
-            self.query_one("#hero", Chart).show(plotted(moment, hero, self.lens, short=short), around, self.lens)
+            show(self.query_one("#hero", Chart), moment, hero, self.lens, short=short)
         small = [one for one in specs if one is not hero]
         fit_ = self._fit()
         self._first = max(0, min(self._first, len(small) - 1))
@@ -120,8 +119,7 @@ class RunScreen(Replayed):
             chart = self.query_one(f"#small-{i}", Chart)
             chart.display = i < len(visible) and not large
             if chart.display:
-                around = frame(moment, visible[i], self.lens, direct=False)
-                chart.show(plotted(moment, visible[i], self.lens), around, self.lens)
+                show(chart, moment, visible[i], self.lens, direct=False)
 
     def _fit(self) -> int:
         """Small charts that have room."""
@@ -156,7 +154,7 @@ class RunScreen(Replayed):
         count = [S(f"prompt {at + 1}/{len(prompts)} ↑↓", "muted")]
         if side.display:
             room = side.room or 40
-            ask = [[S("▏ ", "muted"), *row] for row in flow([S(prompts[at].prompt)], room - 2)]
+            ask = quoted(S(prompts[at].prompt), room)
             rows = [spread([S("Samples", "foreground", "b")], count, room), [S("")], *ask, [S("")]]
             rows += timeline(prompts[at], room).rows
             for other in (one for one in prompts if one is not prompts[at]):

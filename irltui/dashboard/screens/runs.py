@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +13,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 
-from irltui.dashboard.charts import frame, plotted
+from irltui.dashboard.charts import show
 from irltui.dashboard.keymap import EVERYWHERE, RUNS, Key, bindings
 from irltui.dashboard.run_rows import about_rows, heading_row, item_row, newest_rows, study_rows
 from irltui.dashboard.screens.base import MainScreen
@@ -89,8 +91,8 @@ class RunsScreen(MainScreen):
         if not self._is_empty:
             return found
         names = {"open": "begin", "new_run": "my data"}
-        return [key if key.scope == EVERYWHERE else _renamed(key, names[key.action]) for key in found
-                if key.scope == EVERYWHERE or key.action in names]  # fmt: skip
+        kept = (key for key in found if key.scope == EVERYWHERE or key.action in names)
+        return [replace(key, label=names.get(key.action, key.label)) for key in kept]
 
     def _draw_welcome(self) -> None:
         ways = self.query_one("#welcome", Lines)
@@ -143,8 +145,7 @@ class RunsScreen(MainScreen):
         moment = Moment(run.history)
         spec = next(iter(charts_of(moment.metrics())), None)
         if spec is not None:
-            around = frame(moment, spec, LENS, direct=True, short=True)
-            chart.show(plotted(moment, spec, LENS, short=True), around, LENS)
+            show(chart, moment, spec, LENS, short=True)
         else:
             chart.show([], Frame("", direct=True, help="no values yet"), LENS)
         self.say("below", *newest_rows(item, run, moment, room))
@@ -219,25 +220,19 @@ class RunsScreen(MainScreen):
             self.answer("o", f"{text}: no such folder", "bad", "×")
 
     def action_mark(self) -> None:
-        if (item := self._chosen) is None:
-            return
-        known = set(self.store.marked)
-        every = set(paths(item)) <= known
-        for path in paths(item):
-            if every or path not in known:
-                self.store.mark(path)
-        self._tell_marked("space")
-        self.query_one("#list", Lines).action_move(1)
+        if self._chosen is not None:
+            self._mark("space", paths(self._chosen))
+            self.query_one("#list", Lines).action_move(1)
 
     def action_mark_shown(self) -> None:
-        shown = [line.path for one in self._items if one.level == 0 for line in one.lines]
-        every = set(shown) <= set(self.store.marked)
-        for path in shown:
-            if every or path not in self.store.marked:
-                self.store.mark(path)
-        self._tell_marked("a")
+        self._mark("a", [path for one in self._items if one.level == 0 for path in paths(one)])
 
-    def _tell_marked(self, key: str) -> None:
+    def _mark(self, key: str, shown: Sequence[Path]) -> None:
+        """Mark all of these, or none if all are."""
+        known = set(self.store.marked)
+        for path in shown:
+            if path not in known or set(shown) <= known:
+                self.store.mark(path)
         self.redraw()
         self.answer(key, f"{len(self.store.marked)} marked: 4 compares them", "foreground", "◆")
 
@@ -271,9 +266,3 @@ class RunsScreen(MainScreen):
 
 def _known(line: Line) -> str:
     return f"{line.name} {line.status.state} {line.algorithm} {line.model}"
-
-
-def _renamed(key: Key, label: str) -> Key:
-    from dataclasses import replace
-
-    return replace(key, label=label)

@@ -23,7 +23,7 @@ from irltui.text import safe
 from irltui.views.answers import AnswerHistory, answer_histories
 from irltui.views.marks import state_mark
 from irltui.views.numbers import number
-from irltui.views.spans import Row, S, fit, flow, tail
+from irltui.views.spans import Row, S, fit, plain, quoted, tail
 
 HISTORY, STRENGTH, BEST = "history", "strength", "best"
 _WIDEST = 100  # columns of text that are comfortable to read
@@ -36,7 +36,7 @@ class SamplesScreen(Replayed):
     """The prompts of the open run, and how each answer became what it is."""
 
     TAB = 3
-    KEYS_GO_TO = "prompts"
+    KEYS_GO_TO, scrolls = "prompts", "history"
     SCOPES = (SAMPLES, REPLAY, ENGINE, EVERYWHERE)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCOPES)
 
@@ -106,7 +106,7 @@ class SamplesScreen(Replayed):
         words = f"best of {BEST_OF} by the reward" if self._view == BEST else "underlined: differs from strength 1"
         self.say("mode", [S(words, "muted" if self._view == BEST else "foreground")])
         width = max((history.room or self.size.width) - 1, 20)
-        ask = [[S("▏ ", "muted"), *row] for row in flow([S(safe(one.prompt, lines=True), "gap")], width - 2)]
+        ask = quoted(S(plain(one.prompt), "gap"), width)
         if self._view == BEST:
             shown = best_rows(run, one.prompt, min(width, _WIDEST))
         else:
@@ -125,7 +125,7 @@ class SamplesScreen(Replayed):
         answer = next(found for found in one.answers if found.outer_iteration == chosen)
         self.say("mode", self._legend(one, answer))
         width = min((history.room or room) - 1, _WIDEST)
-        ask = [[S("▏ ", "muted"), *row] for row in flow([S(safe(one.prompt, lines=True), "gap")], width - 2)]
+        ask = quoted(S(plain(one.prompt), "gap"), width)
         token = self._token % max(len(answer.pieces), 1) if self._mode is Mode.TOKENS else None
         lines = timeline(one, width, chosen, self._mode, token)
         history.say([], *ask, [], *lines.rows)
@@ -217,10 +217,6 @@ class SamplesScreen(Replayed):
         self._mode = Mode.TOKENS
         self._token += direction
         self.redraw()
-
-    def action_scroll_page(self, direction: int) -> None:
-        history = self.query_one("#history", Lines)
-        history.scroll_relative(y=direction * max(1, history.size.height - 2), animate=False)
 
     def action_back(self) -> None:
         if self._view != HISTORY:

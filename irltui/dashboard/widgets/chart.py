@@ -124,8 +124,7 @@ class Chart(Widget, can_focus=True):
     def on_focus(self) -> None:
         self.redraw()
 
-    def on_blur(self) -> None:
-        self.redraw()
+    on_blur = on_focus
 
     def _share(self, event: events.MouseEvent) -> float:
         return min(1.0, max(0.0, event.x / max(1, self.size.width - 1)))

@@ -140,5 +140,4 @@ class Lines(ScrollView):
     def on_focus(self) -> None:
         self.refresh()
 
-    def on_blur(self) -> None:
-        self.refresh()
+    on_blur = on_focus

@@ -10,10 +10,9 @@ from irltui.text import safe
 from irltui.views.answers import AnswerHistory, iteration_name
 from irltui.views.marks import meter
 from irltui.views.numbers import number
-from irltui.views.spans import Row, S, fit, flow
+from irltui.views.spans import Row, S, fit, flow, plain
 from irltui.views.word_diff import changed_words
 
-LONGEST = 8_000
 STEPS = (0, 22, 42, 62)
 """How much of its ink a token shows, by the size of its reward."""
 _METER_COLUMNS = 17
@@ -42,7 +41,7 @@ def timeline(
     rows: list[Row] = []
     if one.demonstration:
         rows.append([S("◇ ", "demonstration", "b"), S("demonstration", "demonstration")])
-        rows += _told(flow([S(_text(one.demonstration))], width - 2), last=False)
+        rows += _told(flow([S(plain(one.demonstration))], width - 2), last=False)
     at, before = 0, None
     known = {answer.outer_iteration for answer in one.answers}
     picked = chosen if chosen in known else one.newest.outer_iteration
@@ -95,22 +94,22 @@ def _facts(answer: Sample, *, same: bool, here: bool, room: int, rewritten: bool
 def _spans(
     one: AnswerHistory, answer: Sample, before: Sample | None, mode: Mode, here: bool, token: int | None
 ) -> tuple[list[S], bool]:
-    text, ink = _text(answer.generation), "gap" if here else "foreground"
+    text, ink = plain(answer.generation), "gap" if here else "foreground"
     if mode is Mode.TOKENS:
         return tokens(answer, one.token_scale, token), False
     if mode is Mode.AGAINST and one.demonstration:
-        return changed_words(_text(one.demonstration), text, removed=True)
+        return changed_words(plain(one.demonstration), text, removed=True)
     if mode is Mode.PLAIN or before is None:
         return [S(text, ink)], False
     if before.generation == answer.generation:
         return [S(text, ink)], False
-    return changed_words(_text(before.generation), text, removed=mode is Mode.SINCE)
+    return changed_words(plain(before.generation), text, removed=mode is Mode.SINCE)
 
 
 def tokens(answer: Sample, scale: float, chosen: int | None = None) -> list[S]:
     """Tokens by their reward in three strengths; those that take away are underlined too."""
     if not answer.token_rewards or len(answer.token_rewards) != len(answer.pieces):
-        return [S(_text(answer.generation), "gap")]
+        return [S(plain(answer.generation), "gap")]
     spans = []
     for i, (piece, reward) in enumerate(zip(answer.pieces, answer.token_rewards, strict=True)):
         finite = reward == reward and abs(reward) != float("inf")
@@ -134,7 +133,3 @@ def newest(one: AnswerHistory, width: int, lines: int = 2) -> list[Row]:
 
 def _told(rows: list[Row], *, last: bool) -> list[Row]:
     return [[S("  " if last else "│ ", "faint"), *row] for row in rows]
-
-
-def _text(text: str) -> str:
-    return safe(text, lines=True, limit=LONGEST).expandtabs(4)
