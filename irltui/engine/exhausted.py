@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
 
@@ -10,6 +12,16 @@ LOWER = (
     "Lower loop.micro_batch, sampler.slots, evaluation.held_out_pairs or the lengths in [data]; "
     'model.gradient_checkpointing, model.dtype = "bfloat16" and adapter.kind = "lora" save most.'
 )
+
+
+class ExhaustedError(RuntimeError):
+    """Memory has run out in a step of some ranks, and all know that the step is not taken."""
+
+    def __init__(self, ranks: Sequence[int]) -> None:
+        super().__init__(f"{OUT} on ranks {ranks}")
+        self.ranks = ranks
+
+
 _WORDS = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc", "Cannot allocate memory")
 
 

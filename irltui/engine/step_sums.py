@@ -64,6 +64,8 @@ class Sums:
     """What the objective says of each demonstration, and what parts tell by `context.metric`."""
     skipped: list[str] = field(default_factory=list)
     """Why the step is not taken, of every rank that met what is not finite."""
+    exhausted: list[int] = field(default_factory=list)
+    """The ranks whose memory did not suffice."""
 
     def skip(self, why: str) -> None:
         """Count for nothing."""
@@ -120,6 +122,10 @@ class Pending:
     def skip(self, why: str) -> None:
         """Do not take this step, on any rank."""
         self._mine.skip(why)
+
+    def run_out(self) -> None:
+        """This rank has no memory for the step."""
+        self._mine.exhausted = [ranks.index()]
 
     def of_all_ranks(self) -> Sums:
         """The step's numbers. Collective."""

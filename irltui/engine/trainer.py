@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from accelerate.utils.memory import should_reduce_batch_size
 
@@ -14,7 +14,7 @@ from irltui.distributed import ranks
 from irltui.engine import diagnostics, early_stop
 from irltui.engine.assemble import Parts
 from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
-from irltui.engine.exhausted import LOWER, OUT
+from irltui.engine.exhausted import LOWER, OUT, ExhaustedError
 from irltui.engine.export import export
 from irltui.engine.faults import keep_step
 from irltui.engine.health import advise, alerts, still_matter
@@ -43,7 +43,7 @@ class Drive:
         self._rounds = Rounds(run, parts, journal)
         self._evaluator = Evaluator(run, parts, journal)
         self._round: Round | None = None
-        self._in_inner_loop = False
+        self._in_inner_loop = self._is_moving = False
         self._stepped_at = 0.0  # when the last step ended, or the inner loop began
         safepoint.sample = self._evaluator.answer
         safepoint.save = self.save
@@ -82,7 +82,7 @@ class Drive:
 
     def _train(self) -> None:
         """Take all steps from the position on."""
-        pending = Pending()
+        pending, self._is_moving = Pending(), False
         for step in self._steps(Start(self._position.t, self._position.k, self._position.begun)):
             if not pending.is_skipped:
                 try:
@@ -90,7 +90,9 @@ class Drive:
                 except NotFiniteError as error:
                     pending.skip(self._kept(pending, error))
             if step.last:
+                self._is_moving = True
                 self._move(step.t, step.k, pending)
+                self._is_moving = False
                 pending = Pending()
 
     def _kept(self, pending: Pending, error: NotFiniteError) -> str:
@@ -108,27 +110,41 @@ class Drive:
         return f"{error.message} ({skipped + 1} of at most {most}).{look}"
 
     def _go_on_with_less(self, error: RuntimeError) -> bool:
-        """Halve the micro-batch if a step ran out of memory, and return whether to try it again.
+        """Halve the micro-batch if a step ran out of memory, on all ranks, and return whether to try it again.
 
         Raises:
             TrainingError: memory ran out, and the micro-batch cannot be halved.
         """
         parts, before = self._parts, self._parts.micro_batch
-        if not should_reduce_batch_size(error):
+        if not isinstance(error, ExhaustedError) and not should_reduce_batch_size(error):
             return False
+        exhausted = self._exhausted(error)
         parts.stepper.optimizer.zero_grad(set_to_none=True)
         parts.policy.moved()
         phase = Phase.UPDATE if self._in_inner_loop else self._journal.current_phase
-        # Ranks cannot agree on another size in the middle of a step.
-        if not self._in_inner_loop or ranks.count() > 1 or not parts.forward.halve():
+        where = f" on rank {', '.join(map(str, exhausted))}" if ranks.count() > 1 and exhausted else ""
+        if not exhausted or not parts.forward.halve():
             raise TrainingError(
-                f"{OUT} in phase {phase}, micro-batch {before}",
+                f"{OUT} in phase {phase}, micro-batch {before}{where}",
                 f"{LOWER} Start from RUN/run.json with --set: --resume would run out again.",
             ) from error
         self._journal.alert(
-            "memory", f"Out of memory: the micro-batch is now {parts.micro_batch} instead of {before}; batches stay."
+            "memory",
+            f"Out of memory{where}: the micro-batch is now {parts.micro_batch} instead of {before}; batches stay.",
         )
         return True
+
+    def _exhausted(self, error: RuntimeError) -> Sequence[int]:
+        """The ranks that have no memory for the step, told to all where they add it up; none if they cannot agree."""
+        if isinstance(error, ExhaustedError):
+            return error.ranks
+        # Elsewhere, and amid a pass through a sharded model, the others wait in another collective operation.
+        is_apart = not self._is_moving and not self._parts.trained().is_sharded
+        if not self._in_inner_loop or not (is_apart or ranks.count() == 1):
+            return []
+        mine = Pending()
+        mine.run_out()
+        return mine.of_all_ranks().exhausted
 
     def save(self, reason: str, *, wait: bool = True) -> str:
         """Save a checkpoint of the position and return its name; it may still be being written, unless `wait`."""
@@ -199,6 +215,8 @@ class Drive:
     def _move(self, t: int, k: int, pending: Pending) -> None:
         parts, position = self._parts, self._position
         sums = pending.of_all_ranks()
+        if sums.exhausted:
+            raise ExhaustedError(sums.exhausted)
         values = self._step_taken(parts.plan.steps_before(t) + k, pending, sums)
         position.t, position.k = t, k + 1
         position.step += 1

@@ -6,18 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from irltui.api import UpdateSpec
+from irltui.api import Responses, UpdateSpec
 from irltui.distributed import ranks
 from irltui.distributed.launch import complete_environment
 from irltui.engine import guard
 from irltui.engine.stepper import Stepper
 from irltui.errors import TrainingError
+from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.control import Command, send
 from irltui.runs.events import Kind
 from irltui.updates import groups
@@ -133,19 +135,73 @@ def test_a_number_that_is_not_finite_in_one_process_ends_all_and_keeps_its_batch
     assert [folder.name for folder in run.faults.iterdir()] == ["0000-000000-rank1"]
 
 
-def test_memory_that_runs_out_in_one_process_ends_all_and_is_told_with_what_to_lower(
-    material: tuple[Path, Path], tmp_path: Path
+def hold_at_most(most: int, places: str = "forward") -> Callable[[int], None]:
+    """In the second process, memory runs out where a pass with gradient holds more than `most` responses."""
+    full = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 byte.")
+
+    def fill(rank: int) -> None:
+        forward, backward, held = LanguageModelPolicy.token_log_probs, Stepper.accumulate, [0]
+
+        def token_log_probs(self: LanguageModelPolicy, responses: Responses) -> torch.Tensor:
+            held[0] = len(responses.input_ids) * torch.is_grad_enabled()
+            if places == "forward" and held[0] > most:
+                raise full
+            return forward(self, responses)
+
+        def accumulate(self: Stepper, loss: torch.Tensor) -> float:
+            if places == "backward" and held[0] > most:
+                raise full
+            return backward(self, loss)
+
+        if rank == 1:
+            LanguageModelPolicy.token_log_probs, Stepper.accumulate = token_log_probs, accumulate
+
+    return fill
+
+
+@pytest.mark.parametrize(("algorithm", "most", "place"), [("sft", 1, "backward"), ("irft", 2, "forward")])
+def test_where_one_process_runs_out_of_memory_all_halve_the_micro_batch_and_learn_the_same(
+    material: tuple[Path, Path], tmp_path: Path, algorithm: str, most: int, place: str
 ) -> None:
+    def values(size: int) -> dict[str, object]:
+        kept: Change = {"checkpoint": {"every_steps": 1}, "optimizer": {"epsilon": 1e-2}}
+        return config(*material, {"algorithm": algorithm, **kept, "loop": {"batch": 8, "micro_batch": size}})
+
+    small, run = prepare(tmp_path / "small", values(1)), prepare(tmp_path / "run", values(4))
+    assert work_together(small) == [0, 0]
+    assert work_together(run, before=hold_at_most(most, place)) == [0, 0]  # weights that differ would not be saved
+    told = [event.text.split(";")[0] for event in events(run, Kind.ALERT, where=lambda e: e.code == "memory")]
+    assert told == [
+        "Out of memory on rank 1: the micro-batch is now 2 instead of 4",
+        "Out of memory on rank 1: the micro-batch is now 1 instead of 2",
+    ]
+    assert_same_result(small, run)
+
+
+@pytest.mark.parametrize("place", ["forward", "backward"])
+def test_where_there_is_nothing_to_halve_all_end_and_are_told_what_to_lower(
+    material: tuple[Path, Path], tmp_path: Path, place: str
+) -> None:
+    run = prepare(tmp_path / "run", config(*material))
+    assert work_together(run, before=hold_at_most(0, place)) == [1, 1]
+    (end,) = events(run, Kind.RUN_END)
+    assert end.reason == "out of memory in phase update, micro-batch 1 on rank 1"
+    assert "Lower loop.micro_batch" in end.hint
+
+
+def test_memory_that_runs_out_while_the_weights_move_ends_all(material: tuple[Path, Path], tmp_path: Path) -> None:
+    """The others have moved theirs."""
     run = prepare(tmp_path / "run", config(*material))
 
     def fill(rank: int) -> None:
-        def accumulate(self: Stepper, loss: torch.Tensor) -> float:
-            raise RuntimeError(
-                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes."
-            )
+        true = Stepper.step
+
+        def step(self: Stepper, planned: int) -> tuple[float, float]:
+            true(self, planned)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 byte.")
 
         if rank == 1:
-            Stepper.accumulate = accumulate
+            Stepper.step = step
 
     assert work_together(run, before=fill) == [1, 1]
     (end,) = events(run, Kind.RUN_END)

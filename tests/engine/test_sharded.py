@@ -24,7 +24,7 @@ from transformers import (
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from irltui.api import UpdateSpec
+from irltui.api import Responses, UpdateSpec
 from irltui.config.schema import ModelSection
 from irltui.distributed import ranks
 from irltui.engine import guard
@@ -32,6 +32,7 @@ from irltui.engine import start_policy as parts
 from irltui.engine.stepper import Stepper
 from irltui.lm import logprobs
 from irltui.lm.load import load_model
+from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.events import Kind
 from irltui.runs.folder import RunFolder
 from irltui.updates import groups
@@ -296,6 +297,29 @@ def test_a_killed_process_is_told_with_its_number_and_the_run_goes_on(
     assert "another process left: rank 1 (pid" in end.reason
     assert work_together(run) == [0, 0]
     assert_same_result(alone, run, TOLERANCE)
+
+
+@pytest.mark.slow
+def test_memory_that_runs_out_in_one_process_ends_all_since_the_others_wait_amid_a_pass(
+    material: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def fill(rank: int) -> None:
+        true = LanguageModelPolicy.token_log_probs
+
+        def token_log_probs(self: LanguageModelPolicy, responses: Responses) -> torch.Tensor:
+            if torch.is_grad_enabled():
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 byte.")
+            return true(self, responses)
+
+        if rank == 1:
+            LanguageModelPolicy.token_log_probs = token_log_probs
+
+    run = prepare(tmp_path / "run", config(*material, sharded({})))
+    assert work_together(run, before=fill) == [1, 1]
+    (end,) = events(run, Kind.RUN_END)
+    assert "rank 1" in end.reason
+    assert "out of memory in phase update, micro-batch 2" in end.reason
+    assert "Lower loop.micro_batch" in end.hint
 
 
 def poisoned(at: int) -> Callable[[int], None]:
