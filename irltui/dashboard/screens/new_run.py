@@ -18,7 +18,7 @@ from irltui.config.presets import presets
 from irltui.config.toml import value as as_toml
 from irltui.dashboard.data_peek import PathSuggester, Peek, guessed, peek
 from irltui.dashboard.form import NO_OFFERS, Form, Offers, Option
-from irltui.dashboard.keymap import NEW, Key, bindings, keys_of
+from irltui.dashboard.keymap import NEW, bindings
 from irltui.dashboard.new_run_rows import data_rows, explained, option_rows, start_row
 from irltui.dashboard.screens.base import MainScreen
 from irltui.dashboard.screens.page import PreviewScreen
@@ -204,9 +204,6 @@ class NewRunScreen(MainScreen):
                 self.query_one(f"#in-{id_}", Input).placeholder = found.get(id_) or default
         self.query_one(f"#in-{NAME}", Input).placeholder = self.name
 
-    def keys(self) -> list[Key]:
-        return [key for key in keys_of(NEW) if key.label]
-
     # -- typing ----------------------------------------------------------------------------------
 
     @on(Input.Changed)
@@ -301,12 +298,6 @@ class NewRunScreen(MainScreen):
     def action_search(self) -> None:
         self.query_one("#in-search").focus()
         self.query_one("#more").scroll_visible(animate=False)
-
-    def action_move_focus(self, by: int) -> None:
-        if by > 0:
-            self.app.action_focus_next()
-        else:
-            self.app.action_focus_previous()
 
     def action_leave(self) -> None:
         if self._edited is not None:
