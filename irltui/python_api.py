@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from irltui.cli.learned import DATA, DECODING, finished_run, reading
+from irltui.cli.learned import DECODING, finished_run, request_on
 from irltui.cli.worker import handed_over
 from irltui.config.requests import OnRows, SampleRequest, ScoreRequest
 from irltui.config.sources import Sources
@@ -283,17 +283,12 @@ def _apply(
         source, out = Path(scratch) / "rows.jsonl", Path(scratch) / "out.jsonl"
         source.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
         named = [f"data.columns.{column}={column}" for column in columns]
-        asked = reading(folder, str(source), [*named, *assignments], (*DATA, DECODING))
-        _work(kind(run=folder.path, out=out, **asked, **options))
+        with handed_over(request_on(kind, folder, str(source), [*named, *assignments], out, **options)) as line:
+            done = subprocess.run(line, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)  # noqa: S603
+        if done.returncode != EXIT_OK:
+            raise IrltuiError(done.stderr.strip() or f"the worker ended with exit code {done.returncode}")
         lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     unusable = [f"row {line['row']}: {line['reason']}" for line in lines if "reason" in line]
     if unusable:
         raise IrltuiError(f"{len(unusable)} of {len(lines)} rows cannot be used; {unusable[0]}")
     return lines
-
-
-def _work(request: OnRows) -> None:
-    with handed_over(request) as line:
-        done = subprocess.run(line, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)  # noqa: S603
-    if done.returncode != EXIT_OK:
-        raise IrltuiError(done.stderr.strip() or f"the worker ended with exit code {done.returncode}")

@@ -9,12 +9,17 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 LONGEST = 20_000
 _LONGEST_SECRET = 400
 _CONTROL_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
 _KEPT = {"\n", "\t"}
+_JOINERS = {
+    "\N{ZERO WIDTH JOINER}",
+    "\N{ZERO WIDTH NON-JOINER}",
+}  # emoji and Indic scripts need them; they move nothing
 
 
 def safe(text: object, *, lines: bool = False, limit: int = LONGEST) -> str:
@@ -46,14 +51,9 @@ def _shown(character: str, *, lines: bool) -> str:
     category = unicodedata.category(character)
     if category == "Cs":
         return "\N{REPLACEMENT CHARACTER}"
-    if category in {"Cc", "Cf", "Co", "Cn", "Zl", "Zp"} and not _joins(character):
+    if category in {"Cc", "Cf", "Co", "Cn", "Zl", "Zp"} and character not in _JOINERS:
         return f"<U+{code:04X}>"
     return character
-
-
-def _joins(character: str) -> bool:
-    """Joiners, which emoji and Indic scripts need; they move nothing."""
-    return character in {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
 
 
 _SECRET_WORDS = (
@@ -92,3 +92,13 @@ def _secret_variables(names: tuple[str, ...]) -> list[str]:
 def _starred(found: re.Match[str]) -> str:
     kept = found["address"] or found["query"] or found["field"] or found["bearer"] or ""
     return f"{kept}***"
+
+
+def suggestion(name: str, known: Iterable[str], what: str = "known") -> str:
+    """What to put behind an unknown name: `; did you mean 'beta'?`, or what there is."""
+    import difflib  # not for those who only look
+
+    known = sorted(known)
+    if near := difflib.get_close_matches(name, known, n=1):
+        return f"; did you mean {near[0]!r}?"
+    return f" ({what}: {', '.join(known) or 'none'})"

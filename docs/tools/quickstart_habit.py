@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.use_deterministic_algorithms(mode=True)
     torch.set_num_threads(1)  # the order of summation depends on it
     torch.manual_seed(0)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(MODELS[NAME]())
-    model = LlamaForCausalLM.from_pretrained(MODELS[NAME](), dtype=torch.float32)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(MODELS[NAME])
+    model = LlamaForCausalLM.from_pretrained(MODELS[NAME], dtype=torch.float32)
     train(model, tokenizer)
     out.mkdir(parents=True, exist_ok=True)
     save(model, tokenizer, out / "habit")

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from irltui.api.context import Policy
     from irltui.api.data import Demonstration, Generation
+    from irltui.api.parts import Reward
 
 Sides: TypeAlias = "tuple[Tensor, Tensor]"
 """Numbers of B demonstrations, (B,), and of the generations for their prompts, (B, n)."""
-
-
-class Scores(Protocol):
-    """What a batch asks of a reward; `irltui.api.Reward` is the full contract."""
-
-    def score(self, responses: Any, /) -> Tensor:
-        """r(x, y), one per response, differentiable."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +37,7 @@ class Batch:
     generations: Sequence[Sequence[Generation]] = ()
     """The n of each."""
     policy: Policy | None = None
-    reward: Scores | None = None
+    reward: Reward | None = None
     _rewards: Tensor | None = field(default=None, init=False, repr=False)
 
     def log_probs(self) -> Sides:

@@ -157,14 +157,9 @@ class Score:
 
 
 def prompt_seed(seed: int, prompt_id: str) -> int:
-    """The seed of one prompt's draw: a generation must not depend on which other prompts were asked.
+    """The seed of one prompt's sample, 63 bits, from the seed that `Sampler.sample` is handed.
 
-    Args:
-        seed: the seed of the outer iteration, as handed to `Sampler.sample`.
-        prompt_id: the prompt's id.
-
-    Returns:
-        63 bits, the same on every machine.
+    It is the same on every machine, and depends on no other prompt: nor may a generation.
     """
     digest = hashlib.blake2b(f"{seed}\0{prompt_id}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

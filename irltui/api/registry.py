@@ -6,7 +6,6 @@ plugin does wrong becomes a `PluginError` that names it, and reaches only those 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import linecache
@@ -25,6 +24,7 @@ import pluggy
 from irltui import __version__, api
 from irltui.api import hooks
 from irltui.errors import PluginError
+from irltui.text import suggestion
 
 GROUP = "irltui"
 HOOKS = {
@@ -159,7 +159,7 @@ class Registry:
             self.load(plugin)
         kinds = self.kinds(component)
         if kind not in kinds:
-            raise PluginError(f"no {component} is called {kind!r}{_suggest(kind, kinds)}")
+            raise PluginError(f"no {component} is called {kind!r}{suggestion(kind, kinds)}")
         return kinds[kind]
 
     def load(self, name: str) -> None:
@@ -181,10 +181,12 @@ class Registry:
             return
         plugins = installed()
         if name not in plugins:
-            raise PluginError(f"no installed plugin is called {name!r}{_suggest(name, [*plugins, *self._files])}")
+            raise PluginError(f"no installed plugin is called {name!r}{suggestion(name, [*plugins, *self._files])}")
         if len(found := owners(name)) > 1:
             raise PluginError(f"plugin {name!r} is provided by {' and by '.join(found)}", "Uninstall all but one.")
-        self._load(name, describe(plugins[name]), plugins[name].load)
+        entry = plugins[name]
+        release = f"{_release(entry)}, " if entry.dist else ""
+        self._load(name, f"plugin {name!r} ({release}irltui {__version__})", entry.load)
 
     def _load(self, name: str, shown: str, load: Callable[[], Any]) -> None:
         try:
@@ -249,12 +251,6 @@ class Registry:
         return self._manager.subset_hook_caller(hook, others)
 
 
-def describe(entry: EntryPoint) -> str:
-    """A plugin with the versions that matter, for messages."""
-    release = f"{entry.dist.name} {entry.dist.version}, " if entry.dist else ""
-    return f"plugin {entry.name!r} ({release}irltui {__version__})"
-
-
 def _checked(hook: str, given: object, base: type[api.Spec]) -> dict[str, type[api.Spec]]:
     if not isinstance(given, Mapping):
         raise PluginError(f"hook {hook} gives a {type(given).__name__}, not a mapping of names and {base.__name__}s")
@@ -288,10 +284,3 @@ def run_file(file: PluginFile) -> ModuleType:
 
 def _release(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "?"
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    if near := difflib.get_close_matches(name, known, n=1):
-        return f"; did you mean {near[0]!r}?"
-    return f" (known: {', '.join(known) or 'none'})"

@@ -20,7 +20,7 @@ class Spec(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        strict=True,  # true is no 1, "3" no 3
+        strict=True,  # TOML has types: true is no 1, "3" no 3
         allow_inf_nan=False,  # run.json is JSON
         use_attribute_docstrings=True,
         protected_namespaces=(),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,9 @@ class Difference:
 
     interval: Interval
     by_seed: tuple[float, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self.interval), "by_seed": self.by_seed, "verdict": self.verdict}
 
     @property
     def verdict(self) -> int:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from irltui import quickstart
 from irltui.api import PromptText
 from irltui.benchmarks.embedded import embedded_rows
-from irltui.config.columns import ColumnsSection
-from irltui.config.schema import DataSection
+from irltui.config.schema import ColumnsSection, DataSection
 from irltui.data.columns import Columns, find_columns, is_conversation, prompt_column
 from irltui.data.messages import BadRow
 from irltui.data.row import Row, read_row

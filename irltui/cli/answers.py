@@ -20,7 +20,7 @@ async def answers(path: Path, prompts: Sequence[str], strength: float, count: in
     Raises:
         IrltuiError: the run has no weights yet, or they cannot be used.
     """
-    from irltui.cli.learned import DATA, DECODING, reading
+    from irltui.cli.learned import request_on
     from irltui.cli.worker import ask_alone
     from irltui.config.requests import SampleRequest
 
@@ -33,10 +33,7 @@ async def answers(path: Path, prompts: Sequence[str], strength: float, count: in
         rows = (json.dumps({"prompt": prompt}) + "\n" for prompt in prompts)
         source.write_text("".join(rows), encoding="utf-8")
         options = ["data.columns.prompt=prompt", f"decoding.strength={strength:g}"]
-        request = SampleRequest(
-            run=run.path, **reading(run, str(source), options, (*DATA, DECODING)), out=out, count=count
-        )
-        await ask_alone(request)
+        await ask_alone(request_on(SampleRequest, run, str(source), options, out, count=count))
         found = list(_read(out))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +56,7 @@ def bench(  # noqa: PLR0913 - an option each
       irltui bench M --benchmark win_rate --data answers.jsonl --json \
           --set benchmarks.win_rate.judge=JUDGE
     """
-    from irltui.cli.worker import become
+    from irltui.cli.worker import work
     from irltui.config.requests import BenchRequest
     from irltui.runs.folder import PLAN_FILE, is_run
 
@@ -66,17 +67,15 @@ def bench(  # noqa: PLR0913 - an option each
     if items is not None and items.exists():
         raise RunFolderError(f"--items {safe(items)}: already exists", "Choose another file.")
     config = _config(target, benchmarks or (), data, assignments or (), plugins or (), from_run=from_run)
-    strengths = _strengths(strength, config, target, from_run=from_run)
-    become(
-        BenchRequest(
-            config=config.model_dump(mode="json"),
-            run=path.absolute() if from_run else None,
-            strengths=strengths,
-            temperatures=_numbers("--temperature", temperature, config.decoding.changed),
-            items=items,
-            as_json=as_json,
-        )
+    request = BenchRequest(
+        config=config.model_dump(mode="json"),
+        run=path.absolute() if from_run else None,
+        strengths=_strengths(strength, config, target, from_run=from_run),
+        temperatures=_numbers("--temperature", temperature, config.decoding.changed),
+        items=items,
+        as_json=as_json,
     )
+    sys.exit(work(request))
 
 
 def _strengths(given: str, config: RunConfig, target: str, *, from_run: bool) -> tuple[float, ...]:

@@ -84,25 +84,18 @@ def launch(loaded: Loaded | Study, name: str) -> Path:
 
     A separate `irltui run` works through a study and, like an engine, outlives the dashboard.
     """
-    from irltui.experiments.plan import create_run
+    from irltui.experiments.plan import create_run, make
     from irltui.experiments.process import start_engine
-    from irltui.experiments.study import Study
+    from irltui.experiments.study import Study, study_plan
 
+    folder = new_folder(name)
     if isinstance(loaded, Study):
-        return _launch_study(loaded, new_folder(name))
-    run = create_run(new_folder(name), loaded)
-    start_engine(run)
-    return run.path
-
-
-def _launch_study(study: Study, folder: Path) -> Path:
-    from irltui.experiments.plan import make
-    from irltui.experiments.study import study_plan
-
-    plan, loaded = study_plan(study, (), folder)
-    make(plan, loaded)
-    start_working(folder)
-    return plan.run_folder(plan.runs[0]).path
+        plan, runs = study_plan(loaded, (), folder)
+        make(plan, runs)
+        start_working(folder)
+        return plan.run_folder(plan.runs[0]).path
+    start_engine(create_run(folder, loaded))
+    return folder
 
 
 def start_working(folder: Path) -> subprocess.Popen[bytes]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Json, TrustCode, TrustedPlugins
+from irltui.cli.options import Json, Plugins, TrustCode
 
 
 def debug_batch(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="RUN/faults/NAME, as printed by the failed run.")],
-    plugins: TrustedPlugins = None,
+    plugins: Plugins = None,
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
@@ -22,7 +23,7 @@ def debug_batch(
       irltui debug batch runs/first/faults/0001-000004
       irltui debug batch runs/first/faults/0001-000004 --json
     """
-    from irltui.cli.worker import become
+    from irltui.cli.worker import work
     from irltui.config.requests import DebugRequest
 
-    become(DebugRequest(folder=folder, as_json=as_json))
+    sys.exit(work(DebugRequest(folder=folder, as_json=as_json)))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Json, Run, TrustCode, TrustedPlugins
+from irltui.cli.options import Json, Plugins, Run, TrustCode
 from irltui.errors import RunFolderError
 from irltui.text import safe
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -39,7 +38,7 @@ def export(  # noqa: PLR0913 - an option each
         typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Also upload to a private Hugging Face repository."),
     ] = "",
     public: Annotated[bool, typer.Option("--public", help="Make the uploaded repository public.")] = False,
-    plugins: TrustedPlugins = None,
+    plugins: Plugins = None,
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
@@ -55,7 +54,7 @@ def export(  # noqa: PLR0913 - an option each
       irltui export runs/lora --no-merge --out models/adapter
       irltui export runs/first --out models/first --push-to-hub OWNER/NAME
     """
-    from irltui.cli.worker import become
+    from irltui.cli.worker import work
     from irltui.config.requests import ExportRequest
     from irltui.runs.folder import open_run_folder
 
@@ -66,24 +65,25 @@ def export(  # noqa: PLR0913 - an option each
             f"{safe(target)}: already exists", "Choose another folder with --out, or delete it: nothing is replaced."
         )
     _check(dtype, hub, public=public)
-    become(
-        ExportRequest(
-            run=run,
-            out=target,
-            iteration=iteration,
-            merge=merge,
-            dtype=dtype,
-            hub=hub,
-            public=public,
-            as_json=as_json,
-        )
-    )
+    options = {"iteration": iteration, "merge": merge, "dtype": dtype, "hub": hub, "public": public, "as_json": as_json}
+    sys.exit(work(ExportRequest.model_validate({"run": run, "out": target, **options})))
 
 
 def _check(dtype: str, hub: str, *, public: bool) -> None:
     if dtype not in {"", *_DTYPES}:
         raise typer.BadParameter(f"{safe(dtype)}: must be one of {', '.join(_DTYPES)}", param_hint="--dtype")
-    if hub and not _NAME.fullmatch(hub):
-        raise typer.BadParameter(f"{safe(hub)}: write it as OWNER/NAME", param_hint="--push-to-hub")
     if public and not hub:
         raise typer.BadParameter("needs --push-to-hub", param_hint="--public")
+    if hub and not _is_hub_name(hub):
+        raise typer.BadParameter(f"{safe(hub)}: write it as OWNER/NAME", param_hint="--push-to-hub")
+
+
+def _is_hub_name(name: str) -> bool:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return name.count("/") == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
+from enum import Enum, auto
 from functools import partial
 from subprocess import Popen, TimeoutExpired
 from textwrap import indent
@@ -12,8 +13,8 @@ from irltui.cli import dashboard
 from irltui.cli.event_text import Lines
 from irltui.cli.summary import summary
 from irltui.console import complain, out, out_json, talk
-from irltui.errors import EXIT_INTERRUPTED, EXIT_OK, OutputError
-from irltui.experiments.process import Asked, console_tail, death, exit_code, signals_to, start_engine
+from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, OutputError
+from irltui.experiments.process import Asked, console_tail, death, signals_to, start_engine
 from irltui.runs.event_lines import as_dict
 from irltui.runs.events import Damaged, Event
 from irltui.runs.folder import RunFolder
@@ -29,24 +30,33 @@ POLL = 0.2  # seconds between looks at events.jsonl
 Show = Callable[[Event], None]
 
 
-def train(run: RunFolder, *, headless: bool, as_json: bool) -> int:
+class Display(Enum):
+    """How a run is shown: headless is a progress display, or lines; so is the dashboard without a terminal."""
+
+    DASHBOARD = auto()
+    HEADLESS = auto()
+    JSON = auto()
+
+
+def train(run: RunFolder, display: Display) -> int:
     """Start or continue a run and follow it to its end; the exit code."""
+    as_json = display is Display.JSON
     history, reader = RunHistory(), (EventReader if as_json else ThinningReader)(run.events)
     while events := reader.poll():  # of earlier attempts
         history.take(events)
     history.end = None
     engine = start_engine(run)
     with signals_to(lambda: [(engine, run)]) as asked:
-        if not as_json and not headless and has_screen():
+        if display is Display.DASHBOARD and has_screen():
             left = dashboard.open_dashboard(run.path)
             if engine.poll() is None and left != EXIT_INTERRUPTED:
                 talk(f"detached; the run continues: irltui show {safe(run.path)}")
                 return EXIT_OK
         else:
-            if not as_json and not headless:
+            if display is Display.DASHBOARD:
                 talk("no terminal for the dashboard: running headless")
             talk(f"run folder: {safe(run.path)}")
-        with _display(history, as_json=as_json) as show:
+        with _showing(history, as_json=as_json) as show:
             follow(reader, history, show, lambda: engine.poll() is not None, partial(_rest, engine))
     return _report(run, history, engine.returncode, asked, as_json=as_json)
 
@@ -85,33 +95,23 @@ def json_line(event: Event, **above: str) -> None:
 def text_lines() -> Show:
     """One line per event on stderr."""
     lines = Lines()
-
-    def show(event: Event) -> None:
-        if line := lines.line(event):
-            talk(line)
-
-    return show
+    return lambda event: talk(line) if (line := lines.line(event)) else None
 
 
 @contextmanager
-def live(history: RunHistory) -> Generator[Show]:
-    """A progress display on stderr, drawn from `history`."""
-    from rich.console import Console
-
+def _showing(history: RunHistory, *, as_json: bool) -> Generator[Show]:
+    """What shows an event: JSON, lines, or a progress display on stderr, which reads `history` by the clock."""
+    if as_json or not can_draw():
+        yield json_line if as_json else text_lines()
+        return
     from irltui.cli.live import display
 
-    with display(Console(stderr=True), history):
-        yield _nothing  # it redraws by the clock
+    with display(history):
+        yield _nothing
 
 
 def _nothing(event: Event) -> None:
-    """The display reads the history by itself."""
-
-
-def _display(history: RunHistory, *, as_json: bool) -> AbstractContextManager[Show]:
-    if as_json:
-        return nullcontext(json_line)
-    return live(history) if can_draw() else nullcontext(text_lines())
+    """Shows nothing."""
 
 
 def _report(run: RunFolder, history: RunHistory, returned: int, asked: Asked, *, as_json: bool) -> int:
@@ -128,7 +128,9 @@ def _report(run: RunFolder, history: RunHistory, returned: int, asked: Asked, *,
             out(summary(run, history, state))
         except OutputError as error:  # the exit code tells of the run
             complain(error.message)
-    return EXIT_INTERRUPTED if killed else exit_code(returned, has_reported=end is not None)
+    if killed:
+        return EXIT_INTERRUPTED
+    return returned if returned > 0 or (returned == 0 and end is not None) else EXIT_FAILED
 
 
 def _complain(run: RunFolder, history: RunHistory, returned: int) -> None:

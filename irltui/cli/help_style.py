@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
 from typer.core import TyperCommand, TyperGroup
 
 
-class _PlainCommand(TyperCommand):
+class PlainCommand(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return [_plain(param) for param in super().get_params(ctx)]
 
 
-class _PlainGroup(TyperGroup):
+class PlainGroup(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         return [_plain(param) for param in super().get_params(ctx)]
-
-
-class App(typer.Typer):
-    """A Typer app whose help shows plain metavars: none for switches, N for numbers."""
-
-    def __init__(self, **options: Any) -> None:
-        chosen: Any = {"cls": _PlainGroup, **options}
-        super().__init__(**chosen)
-
-    def command(self, name: str | None = None, **options: Any) -> Any:
-        chosen: Any = {"cls": _PlainCommand, **options}
-        return super().command(name, **chosen)
 
 
 def _plain(param: Any) -> Any:

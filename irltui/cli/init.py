@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from irltui.cli.options import Data, Model
-from irltui.console import columns, complain, out, talk
+from irltui.console import columns, complain, talk
+from irltui.console import out as say
 from irltui.errors import EXIT_OK, ConfigError, DataError
 from irltui.text import safe
 
 if TYPE_CHECKING:
-    from irltui.cli.init_text import Begun
+    from irltui.cli.init_text import Asked
 
 ALGORITHMS = ("sft", "dft", "irft", "spin", "contrast", "nce", "few", "rft")
 
@@ -43,79 +44,64 @@ def init(  # noqa: PLR0913 - an option each
       irltui init --model M --data D --algorithm rft --out rft.toml
       irltui init --model M --data D --prompt frage --completion antwort
     """
-    sys.exit(_init(_Asked(model, data, algorithm, prompt, completion, out, yes, force)))
+    from irltui.cli.init_text import Asked, config_text
+
+    if out.suffix != ".toml":
+        raise ConfigError(f"--out {safe(out)}: not a TOML file", "Give it a name that ends in .toml.")
+    if out.exists() and not force:
+        raise ConfigError(f"--out {safe(out)}: already exists", "Choose another --out, or add --force.")
+    asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    given = Asked(model, data, algorithm, {"prompt": prompt, "completion": completion})
+    asked = _completed(given, asks=asks)
+    found = _look(asked)
+    if not found["known"]:
+        asked = replace(asked, columns=_columns(found, asks=asks, yes=yes))
+        if asked.columns != found["guess"]:
+            found = _look(asked)  # with the columns that were chosen
+    if not found["lengths"]:
+        reasons = found["unusable"]
+        raise DataError(
+            f"{safe(asked.data)}: none of the first {found['rows']} rows can be used",
+            f"Most common reason: {safe(max(reasons, key=reasons.get), limit=300)}."
+            if reasons
+            else "Give --prompt NAME --completion NAME.",
+        )
+    _write(out, config_text(asked, found))
+    _tell(out, found)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """The given options; "" is asked for."""
-
-    model: str
-    data: str
-    algorithm: str
-    prompt: str
-    completion: str
-    out: Path
-    yes: bool
-    force: bool
-
-
-def _init(request: _Asked) -> int:
-    """Ask, look, write; the exit code."""
-    from irltui.cli.init_text import config_text
+def _write(file: Path, text: str) -> None:
     from irltui.config.layers import file_layer
     from irltui.config.load import load_layers
     from irltui.runs.durable import replace_file
 
-    if request.out.suffix != ".toml":
-        raise ConfigError(f"--out {safe(request.out)}: not a TOML file", "Give it a name that ends in .toml.")
-    if request.out.exists() and not request.force:
-        raise ConfigError(f"--out {safe(request.out)}: already exists", "Choose another --out, or add --force.")
-    request = _asked(request)
-    code, found = _look(request)
-    if code != EXIT_OK:
-        return code
-    request = _with_columns(request, found)
-    if not found["known"] and (request.prompt, request.completion) != tuple(found["guess"].values()):
-        code, found = _look(request)  # with the columns that were chosen
-        if code != EXIT_OK:
-            return code
-    text = config_text(_begun(request, found))
-    load_layers([file_layer(safe(request.out), text)])  # it must be valid as it is
+    load_layers([file_layer(safe(file), text)])  # it must be valid as it is
     try:
-        request.out.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(request.out, text.encode())
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, text.encode())
     except OSError as error:
-        raise ConfigError(
-            f"--out {safe(request.out)}: cannot be written: {safe(error)}", "Choose another --out."
-        ) from error
-    _tell(request, found)
-    return EXIT_OK
+        raise ConfigError(f"--out {safe(file)}: cannot be written: {safe(error)}", "Choose another --out.") from error
 
 
-def _asked(request: _Asked) -> _Asked:
-    """The request with missing answers asked for."""
+def _completed(given: Asked, *, asks: bool) -> Asked:
+    """With what is missing asked for."""
     from irltui.config.presets import presets
 
-    if request.algorithm not in {"", *ALGORITHMS}:
-        raise ConfigError(f"--algorithm {safe(request.algorithm)}: must be one of {', '.join(ALGORITHMS)}")
-    missing = [f"--{name}" for name in ("model", "data") if not getattr(request, name)]
-    if missing and not _can_ask(request):
+    if given.algorithm not in {"", *ALGORITHMS}:
+        raise ConfigError(f"--algorithm {safe(given.algorithm)}: must be one of {', '.join(ALGORITHMS)}")
+    missing = [f"--{name}" for name in ("model", "data") if not getattr(given, name)]
+    if missing and not asks:
         raise ConfigError(
             f"init: {' and '.join(missing)} missing, and there is no terminal to ask on",
             "Such as: irltui init --model HuggingFaceTB/SmolLM2-135M --data demos.csv",
         )
-    model = request.model or _ask("Model (hub name, folder, or a run's folder)")
-    data = request.data or _ask("Demonstrations (JSONL, CSV, Parquet, Arrow or hub name)")
-    algorithm = request.algorithm or "irft"
-    if not request.algorithm and _can_ask(request):
+    model = given.model or _ask("Model (hub name, folder, or a run's folder)")
+    data = given.data or _ask("Demonstrations (JSONL, CSV, Parquet, Arrow or hub name)")
+    algorithm = given.algorithm or "irft"
+    if not given.algorithm and asks:
         complain(columns([[name, presets()[name]] for name in ALGORITHMS]))
         algorithm = _choose("Algorithm", ALGORITHMS, "irft")
-    return replace(request, model=model, data=data, algorithm=algorithm)
-
-
-def _can_ask(request: _Asked) -> bool:
-    return not request.yes and sys.stdin.isatty() and sys.stderr.isatty()
+    return replace(given, model=model, data=data, algorithm=algorithm)
 
 
 def _ask(question: str, default: str | None = None) -> str:
@@ -132,67 +118,42 @@ def _choose(question: str, among: Collection[str], default: str | None = None) -
     return answer
 
 
-def _look(request: _Asked) -> tuple[int, dict[str, Any]]:
-    """The exit code of the inspecting process, and its findings."""
+def _look(asked: Asked) -> dict[str, Any]:
+    """What the inspecting process finds; where it fails, so does this one."""
     from irltui.cli.worker import ask
     from irltui.config.requests import InspectRequest
 
-    named = {key: value for key in ("prompt", "completion") if (value := getattr(request, key))}
-    return ask(InspectRequest(model=request.model, data={"source": request.data, "columns": named}))
+    named = {key: name for key, name in asked.columns.items() if name}
+    code, found = ask(InspectRequest(model=asked.model, data={"source": asked.data, "columns": named}))
+    if code != EXIT_OK:
+        sys.exit(code)
+    return found
 
 
-def _with_columns(request: _Asked, found: Mapping[str, Any]) -> _Asked:
-    """The request with columns chosen, where none has a usual name."""
-    if found["known"]:
-        return request
+def _columns(found: Mapping[str, Any], *, asks: bool, yes: bool) -> dict[str, str]:
+    """The columns to read, chosen or guessed, where none has a usual name."""
     complain(safe(found["problem"], limit=600))
     for fields in found["fields"]:
         complain(columns([[safe(name, limit=40), safe(text, limit=70)] for name, text in fields.items()]))
-    guess = found["guess"]
-    if _can_ask(request):
-        names = found["columns"]
-        prompt = _choose("Column with the prompts", names, guess["prompt"] or None)
-        completion = _choose("Column with the answers", names, guess["completion"] or None)
-        return replace(request, prompt=prompt, completion=completion)
+    guess: dict[str, str] = found["guess"]
+    if asks:
+        questions = {"prompt": "Column with the prompts", "completion": "Column with the answers"}
+        return {key: _choose(words, found["columns"], guess[key] or None) for key, words in questions.items()}
     words = " ".join(f"--{key} '{safe(guess[key])}'" for key in ("prompt", "completion"))
     if not all(guess.values()):
         raise DataError("which columns hold prompt and answer?", "Give --prompt NAME --completion NAME.")
-    if not request.yes:
+    if not yes:
         raise DataError("which columns hold prompt and answer?", f"Perhaps {words}; --yes accepts these.")
     talk(f"using {words}")
-    return replace(request, prompt=guess["prompt"], completion=guess["completion"])
+    return guess
 
 
 def _line(text: str) -> str:
     return safe(" ".join(text.split()), limit=100)
 
 
-def _begun(request: _Asked, found: Mapping[str, Any]) -> Begun:
-    from irltui.cli.init_text import Begun
-
-    lengths = found["lengths"]
-    if not lengths:
-        raise DataError(
-            f"{safe(request.data)}: none of the first {found['rows']} rows can be used",
-            f"Most common reason: {safe(max(reasons, key=reasons.get), limit=300)}."
-            if (reasons := found["unusable"])
-            else "Give --prompt NAME --completion NAME.",
-        )
-    return Begun(
-        request.model,
-        request.data,
-        request.algorithm,
-        {"prompt": request.prompt, "completion": request.completion},
-        template=found["template"],
-        held_out=found["held_out"],
-        rows=found["rows"] if found["is_all"] else 0,
-        prompt_lengths=tuple(sorted(length[0] for length in lengths)),
-        response_lengths=tuple(sorted(length[1] for length in lengths)),
-    )
-
-
-def _tell(request: _Asked, found: Mapping[str, Any]) -> None:
-    path = safe(request.out)
+def _tell(file: Path, found: Mapping[str, Any]) -> None:
+    path = safe(file)
     talk(safe(found["known"], limit=400))
     for prompt, completion in found["shown"]:
         complain(columns([["  prompt", _line(prompt)], ["  answer", _line(completion)]]))
@@ -205,4 +166,4 @@ def _tell(request: _Asked, found: Mapping[str, Any]) -> None:
             f"the model has no chat template, so prompt and answer are concatenated; {path} shows how to put a "
             f"line break between them"
         )
-    out(f"wrote {path}\nnext       irltui check {path}\nthen       irltui run {path}")
+    say(f"wrote {path}\nnext       irltui check {path}\nthen       irltui run {path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from irltui.config.presets import LINE_TEMPLATE, preset_text
 from irltui.config.toml import text as quoted
@@ -17,28 +18,23 @@ _COMMENT_AT = 38
 
 
 @dataclass(frozen=True)
-class Begun:
-    """Facts for the file: a column "" has a usual name, `rows` 0 means many, lengths are sorted, in tokens."""
+class Asked:
+    """What the user wants; "" is not known yet, a column "" has a usual name."""
 
     model: str
     data: str
     algorithm: str
     columns: Mapping[str, str]
-    template: str
-    rows: int
-    prompt_lengths: Sequence[int]
-    response_lengths: Sequence[int]
-    held_out: str = ""
-    """A split of the data that is for that."""
 
 
-def config_text(begun: Begun) -> str:
-    """TOML with comments, valid as it is."""
-    about, _, preset = preset_text(begun.algorithm).partition("\n")
-    own = dict(_own(begun))
-    rows = 0 if begun.algorithm == "few" else begun.rows  # whose batches are comparisons
+def config_text(asked: Asked, found: Mapping[str, Any]) -> str:
+    """TOML with comments, valid as it is; `found` is what the inspection of model and data printed."""
+    about, _, preset = preset_text(asked.algorithm).partition("\n")
+    rows = found["rows"] if found["is_all"] else 0  # 0: many
+    own = dict(_own(asked, found, rows))
+    rows = 0 if asked.algorithm == "few" else rows  # whose batches are comparisons
     kept = [_batch(line, rows) for line in preset.splitlines() if line.partition("=")[0].strip() not in own]
-    joined = _JOINED if begun.template == "none" else ()
+    joined = _JOINED if found["template"] == "none" else ()
     return "\n".join([about, *_HEAD, "", *own.values(), "", *joined, *_MORE, "", *kept, ""])
 
 
@@ -59,20 +55,20 @@ _MORE = (
 )
 
 
-def _own(begun: Begun) -> Iterator[tuple[str, str]]:
+def _own(asked: Asked, found: Mapping[str, Any], rows: int) -> Iterator[tuple[str, str]]:
     """Key and line of each option that depends on model and data."""
-    yield _line("model.name", quoted(begun.model), "hub name, model folder, or a finished run's folder")
-    yield _line("data.source", quoted(begun.data), f"{begun.rows} rows" if begun.rows else "demonstrations")
-    for key, name in begun.columns.items():
+    yield _line("model.name", quoted(asked.model), "hub name, model folder, or a finished run's folder")
+    yield _line("data.source", quoted(asked.data), f"{rows} rows" if rows else "demonstrations")
+    for key, name in asked.columns.items():
         if name:
             yield _line(f"data.columns.{key}", quoted(name), f"the column with the {key}")
-    if begun.template == "none":
+    if found["template"] == "none":
         yield _line("data.template", '"none"', "no chat template: prompt and answer are concatenated")
-    for what, lengths in (("prompt", begun.prompt_lengths), ("response", begun.response_lengths)):
-        yield _limit(what, lengths)
-    if begun.held_out:
-        yield _line("data.held_out", quoted(begun.held_out), "this split is held out, instead of a share")
-    elif 0 < begun.rows < _FEW:
+    for what, lengths in zip(("prompt", "response"), zip(*found["lengths"], strict=True), strict=True):
+        yield _limit(what, sorted(lengths))
+    if found["held_out"]:
+        yield _line("data.held_out", quoted(found["held_out"]), "this split is held out, instead of a share")
+    elif 0 < rows < _FEW:
         yield _line("data.held_out", "0.2", "few rows: hold out a fifth, so that held-out metrics mean something")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from irltui.cli.worker import work
 from irltui.config.layers import Layer, set_layers, value_layer
 from irltui.config.load import load_layers
 from irltui.config.paths import localise
-from irltui.config.requests import OnRows
+from irltui.config.requests import OnRows, ScoreRequest
 from irltui.config.run_source import target_layers
 from irltui.config.toml import split_key
 from irltui.console import out, out_json
@@ -21,18 +21,19 @@ from irltui.runs.manifest import read_manifest
 from irltui.runs.status import WORKING, read_status
 from irltui.text import safe
 
-DATA = ("columns", "split", "subset", "limit", "max_prompt_tokens", "max_response_tokens", "overlong")
+_DATA = ("columns", "split", "subset", "limit", "max_prompt_tokens", "max_response_tokens", "overlong")
 DECODING = "decoding"
+_Asked = TypeVar("_Asked", bound=OnRows)
 _OTHER_SOURCE = {"split": "train", "subset": "auto", "limit": "all"}
 """A run's options for its own source do not apply to another."""
 
 
-def work_on(request: OnRows, view: Callable[[Path], Any], *, as_json: bool) -> int:
-    """Run the worker and print its result; returns the exit code."""
+def work_on(request: OnRows, view: Callable[[Path], Any]) -> int:
+    """Run the worker and print its result, as JSON if `view` gives no text; returns the exit code."""
     code = work(request)
     if code == EXIT_OK:
         shown = view(request.out)
-        (out_json if as_json else out)(shown)
+        (out if isinstance(shown, str) else out_json)(shown)
     return code
 
 
@@ -50,9 +51,14 @@ def finished_run(path: Path) -> RunFolder:
     return run
 
 
-def reading(run: RunFolder, source: str, assignments: Sequence[str], allowed: Sequence[str]) -> dict[str, Any]:
-    """Options for reading the data: those of the run, overridden by `--set`."""
-    given = _checked(assignments, allowed)
+def request_on(
+    kind: type[_Asked], run: RunFolder, source: str, assignments: Sequence[str] | None, out: Path | None, **options: Any
+) -> _Asked:
+    """A request to apply what a run learned to the rows of `source`.
+
+    They are read as the run read its own, overridden by `--set`; the output is named after the data by default.
+    """
+    given = _checked(assignments or (), _DATA if kind is ScoreRequest else (*_DATA, DECODING))
     own = read_manifest(run).config["data"]["source"]
     layers = [value_layer("--data", ("data", "source"), source)]
     layers += [value_layer("another source", ("data", "limit"), "all")]
@@ -60,13 +66,14 @@ def reading(run: RunFolder, source: str, assignments: Sequence[str], allowed: Se
         layers += [value_layer("another source", ("data", key), value) for key, value in _OTHER_SOURCE.items()]
     loaded = localise(load_layers([*target_layers(str(run.manifest)), *layers, *given]))
     named = any("columns" in layer.values.get("data", {}) for layer in given)
-    return {"values": loaded.config.model_dump(mode="json"), "named": named}
-
-
-def place(run: RunFolder, command: str, source: str) -> Path:
-    """The default output file, named after the data."""
     stem = re.sub(r"[^A-Za-z0-9._-]", "-", Path(source).stem).strip(".-") or "data"
-    return run.applied / f"{command}-{stem}.jsonl"
+    return kind(
+        run=run.path,
+        values=loaded.config.model_dump(mode="json"),
+        named=named,
+        out=out or run.applied / f"{kind.command()}-{stem}.jsonl",
+        **options,
+    )
 
 
 def _checked(assignments: Sequence[str], allowed: Sequence[str]) -> list[Layer]:

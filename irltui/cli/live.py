@@ -21,10 +21,9 @@ _ALERTS = 3
 _SPEEDS = (PAIRS_PER_SECOND, TOKENS_PER_SECOND)
 
 
-def display(console: Console, history: RunHistory) -> Live:
-    return Live(
-        console=console, get_renderable=lambda: draw(history), refresh_per_second=4, transient=True, screen=False
-    )
+def display(history: RunHistory) -> Live:
+    console = Console(stderr=True)
+    return Live(console=console, get_renderable=lambda: draw(history), refresh_per_second=4, transient=True)
 
 
 def draw(history: RunHistory) -> Group:

@@ -32,44 +32,50 @@ from irltui.cli import (
     triage,
     watch,
 )
-from irltui.cli.help_style import App
+from irltui.cli.help_style import PlainCommand, PlainGroup
 from irltui.errors import EXIT_CODES
 
-_RUNS, _RESULTS, _CONFIGURATION = "Runs", "Results", "Configuration"
-
-app = App(
+app = typer.Typer(
+    cls=PlainGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     epilog=f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items())}. Respects NO_COLOR.",
 )
-for command in (init.init, check.check, run.run, watch.watch, runs.runs, show.show, ctl.ctl, doctor.doctor):
-    app.command(rich_help_panel=_RUNS)(command)
-for command in (metrics.metrics, compare.compare, report.report):
-    app.command(rich_help_panel=_RUNS)(command)
-for command in (score.score, sample.sample, triage.triage, bench.bench, export.export):
-    app.command(rich_help_panel=_RESULTS)(command)
-app.command(rich_help_panel=_CONFIGURATION)(presets.presets)
-config_app = App(
+_PANELS = {
+    "Runs": (init.init, check.check, run.run, watch.watch, runs.runs, show.show, ctl.ctl, doctor.doctor,
+             metrics.metrics, compare.compare, report.report),
+    "Results": (score.score, sample.sample, triage.triage, bench.bench, export.export),
+    "Configuration": (presets.presets,),
+}  # fmt: skip
+for panel, commands in _PANELS.items():
+    for command in commands:
+        app.command(cls=PlainCommand, rich_help_panel=panel)(command)
+config_app = typer.Typer(
+    cls=PlainGroup,
     help="Show configurations and their schema.\n\nExamples:\n  irltui config show irft --model M --data D\n"
     "  irltui config schema > irltui.schema.json",
     no_args_is_help=True,
 )
-app.add_typer(config_app, name="config", rich_help_panel=_CONFIGURATION)
-plugins_app = App()
-app.add_typer(plugins_app, name="plugins", rich_help_panel=_CONFIGURATION)
-debug_app = App(
+plugins_app = typer.Typer(
+    cls=PlainGroup,
+    help="List, check and create plugins.\n\nExamples:\n  irltui plugins list\n  irltui plugins check acme",
+    no_args_is_help=True,
+)
+debug_app = typer.Typer(
+    cls=PlainGroup,
     help="Find out why a step failed.\n\nExamples:\n  irltui debug batch runs/first/faults/0001-000004",
     no_args_is_help=True,
 )
-app.add_typer(debug_app, name="debug", rich_help_panel=_RUNS)
-config_app.command("show")(config.show)
-config_app.command("schema")(config.schema)
-plugins_app.callback(invoke_without_command=True)(plugins.plugins)
-plugins_app.command("list")(plugins.show)
-plugins_app.command("check")(plugins.check)
-plugins_app.command("new")(new_plugin.new)
-debug_app.command("batch")(debug.debug_batch)
+_GROUPS = (
+    ("config", "Configuration", config_app, {"show": config.show, "schema": config.schema}),
+    ("plugins", "Configuration", plugins_app, {"list": plugins.show, "check": plugins.check, "new": new_plugin.new}),
+    ("debug", "Runs", debug_app, {"batch": debug.debug_batch}),
+)
+for name, panel, group, below in _GROUPS:
+    app.add_typer(group, name=name, rich_help_panel=panel)
+    for short, function in below.items():
+        group.command(short, cls=PlainCommand)(function)
 
 
 def main() -> None:

@@ -71,13 +71,10 @@ Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of data or
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(
-        "--plugin", metavar="FILE", help="A Python file with a plugin of your own; repeatable.", callback=_trust_files
-    ),
-]
-TrustedPlugins = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--plugin", metavar="FILE", help="The plugin file that the run names, which you trust.", callback=_trust_files
+        "--plugin",
+        metavar="FILE",
+        help="A Python file with a plugin, which you trust; repeatable.",
+        callback=_trust_files,
     ),
 ]
 TrustCode = Annotated[

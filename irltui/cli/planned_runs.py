@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from irltui.cli import dashboard
-from irltui.cli.follow import json_line
+from irltui.cli.follow import Display, json_line
 from irltui.cli.worker import work
 from irltui.config.requests import TriageRequest
 from irltui.console import columns, complain, out, out_json, talk
@@ -37,32 +37,36 @@ from irltui.views.terminal import can_draw, has_screen
 _HEAD = ("run", "state", "phase", "step", *(metric(name).label for name in COLUMNS))
 
 
-def work_off(plan: Plan, *, headless: bool, as_json: bool) -> int:
+def work_off(plan: Plan, display: Display) -> int:
     """Run what is not finished yet, on a terminal with the dashboard, and say what came of it; the exit code."""
     waits = any(read_status(plan.run_folder(run)).state is not State.FINISHED for run in plan.runs)
-    if waits and not headless and not as_json and has_screen():
+    if waits and display is Display.DASHBOARD and has_screen():
         return _on_the_dashboard(plan)
-    folder = safe(plan.folder)
+    folder, as_json = safe(plan.folder), display is Display.JSON
     is_drawn = can_draw() and not as_json
     talk(f"{len(plan.runs)} runs in {folder}, {plan.jobs} at a time")
-    relay = _Relay(plan) if as_json else None
-    workers = LocalWorkers(plan, _nothing if is_drawn or as_json else _tell, relay.look if relay else _nothing, keep)
+    relay = _relay(plan) if as_json else _nothing
+    workers = LocalWorkers(plan, _nothing if is_drawn or as_json else _tell, relay, keep)
     for job in workers.jobs:
         if job.state is State.FINISHED:
             talk(f"{job.run.name}: already finished")
     drawn = Live(console=Console(stderr=True), get_renderable=lambda: _table(workers.jobs), refresh_per_second=4)
     with drawn if is_drawn else nullcontext():
         code = workers.work()
-    unfinished = [job for job in workers.jobs if job.state is not State.FINISHED]
-    for job in unfinished:
+    for job in workers.jobs:
         if job.engine is not None and job.state in {State.FAILED, State.CRASHED}:
             _complain(job)
-    if unfinished:
-        names = "; ".join(job.run.name for job in unfinished)
-        complain(f"not finished: {names}; `irltui run --resume {folder}` continues")
+    _conclude(plan, {job.run: job.state for job in workers.jobs}, as_json=as_json)
+    return code
+
+
+def _conclude(plan: Plan, states: Mapping[PlannedRun, State], *, as_json: bool) -> None:
+    """Print what is not finished, else the results."""
+    names = "; ".join(f"{run.name}: {state}" for run, state in states.items() if state is not State.FINISHED)
+    if names:
+        complain(f"not finished: {names}\n`irltui run --resume {safe(plan.folder)}` continues")
     else:
         _tell_results(plan, as_json=as_json)
-    return code
 
 
 def _on_the_dashboard(plan: Plan) -> int:
@@ -78,12 +82,7 @@ def _on_the_dashboard(plan: Plan) -> int:
         talk("stopping all runs at their next safe points, with checkpoints")
         worker.send_signal(signal.SIGINT)
     returned = worker.wait()
-    states = {run: read_status(plan.run_folder(run)).state for run in plan.runs}
-    names = "; ".join(f"{run.name}: {state}" for run, state in states.items() if state is not State.FINISHED)
-    if names:
-        complain(f"{names}\n`irltui run --resume {safe(plan.folder)}` continues")
-    else:
-        _tell_results(plan, as_json=False)
+    _conclude(plan, {run: read_status(plan.run_folder(run)).state for run in plan.runs}, as_json=False)
     return returned
 
 
@@ -164,16 +163,16 @@ def _row(run: PlannedRun, status: Status) -> list[str]:
     ]
 
 
-class _Relay:
-    """Prints new events of all runs as JSON lines, each with its run; earlier attempts are skipped."""
+def _relay(plan: Plan) -> Callable[[], None]:
+    """What prints new events of all runs as JSON lines, each with its run; those of earlier attempts are skipped."""
+    readers = {run.path: EventReader(plan.run_folder(run).events) for run in plan.runs}
+    for reader in readers.values():
+        while reader.poll():
+            pass
 
-    def __init__(self, plan: Plan) -> None:
-        self._readers = {run.path: EventReader(plan.run_folder(run).events) for run in plan.runs}
-        for reader in self._readers.values():
-            while reader.poll():
-                pass
-
-    def look(self) -> None:
-        for path, reader in self._readers.items():
+    def look() -> None:
+        for path, reader in readers.items():
             for event in reader.poll():
                 json_line(event, run=path)
+
+    return look

@@ -6,7 +6,7 @@ A plugin is imported in its own process only, so that one that crashes or hangs 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +21,6 @@ from irltui.text import safe
 
 if TYPE_CHECKING:
     import queue
-    import subprocess
 
     from irltui.api.registry import Registry
     from irltui.config.requests import PluginRequest
@@ -43,31 +42,29 @@ class Looked:
         return not self.error and not any(check["problem"] for check in self.checks)
 
 
-def plugins(context: typer.Context, as_json: Json = False) -> None:
-    """List, check and create plugins.
-
-    Without a command, lists them. Listing imports nothing.
-
-    Examples:
-      irltui plugins
-      irltui plugins --json
-      irltui plugins check acme
-    """
-    if context.invoked_subcommand is None:
-        sys.exit(_list(load=False, as_json=as_json))
-
-
 def show(
     load: Annotated[bool, typer.Option("--load", help="Import each in its own process, to show its options.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List plugins and their origin; with --load also their kinds and options.
+    """List plugins and their origin, importing none; with --load also their kinds and options.
+
+    Exit code 1 if a plugin that was loaded does not load.
 
     Examples:
       irltui plugins list
       irltui plugins list --load --json
     """
-    sys.exit(_list(load=load, as_json=as_json))
+    from irltui.api.registry import Registry, installed
+
+    registry = Registry()
+    rows = [_built_in(registry), *(_row(registry, name, load=load) for name in installed())]
+    if as_json:
+        out_json(rows)
+    else:
+        _tell_list(rows)
+        if len(rows) > 1 and not load:
+            talk("to list what they provide: irltui plugins list --load")
+    sys.exit(EXIT_FAILED if any(row["error"] for row in rows) and load else EXIT_OK)
 
 
 def check(
@@ -102,12 +99,8 @@ def check(
     if name.endswith(".py"):
         found = read_plugin_file(Path(name))
         plugin, file = found.name, str(found.path)
-    looked = Looked()
-    for line in _look(PluginRequest(plugin=plugin, file=file, options=options, check=True), looked, limit):
-        if not as_json and line["event"] == "check":
-            mark = "FAILED" if line["problem"] else "ok"
-            told = f": {line['problem']}" if line["problem"] else ""
-            out(f"{mark:<6}  {line['component']} {line['kind']}: {line['check']}{told}")
+    request = PluginRequest(plugin=plugin, file=file, options=options, check=True)
+    looked = _look(request, limit, (lambda _: None) if as_json else _tell_check)
     if as_json:
         out_json({"plugin": plugin, "good": looked.is_good, **vars(looked)})
     elif looked.error:
@@ -118,23 +111,10 @@ def check(
     sys.exit(EXIT_OK if looked.is_good else EXIT_FAILED)
 
 
-def _list(*, load: bool, as_json: bool) -> int:
-    """Built-in kinds and installed plugins; with `load`, what those provide.
-
-    Returns:
-        1 if a plugin that was loaded does not load.
-    """
-    from irltui.api.registry import Registry, installed
-
-    registry = Registry()
-    rows = [_built_in(registry), *(_row(registry, name, load=load) for name in installed())]
-    if as_json:
-        out_json(rows)
-    else:
-        _tell_list(rows)
-        if len(rows) > 1 and not load:
-            talk("to list what they provide: irltui plugins list --load")
-    return EXIT_FAILED if any(row["error"] for row in rows) and load else EXIT_OK
+def _tell_check(line: Mapping[str, Any]) -> None:
+    problem = line["problem"]
+    told = f"{line['component']} {line['kind']}: {line['check']}{f': {problem}' if problem else ''}"
+    out(f"{'FAILED' if problem else 'ok':<6}  {told}")
 
 
 def look_at_installed() -> list[dict[str, Any]]:
@@ -165,8 +145,7 @@ def _row(registry: Registry, name: str, *, load: bool) -> dict[str, Any]:
     state = "disabled" if registry.is_disabled(name) else "clash" if len(clash) > 1 else "installed"
     looked = Looked()
     if load and state != "disabled":
-        for _ in _look(PluginRequest(plugin=name), looked, _LOAD_LIMIT):
-            pass
+        looked = _look(PluginRequest(plugin=name), _LOAD_LIMIT)
         state = state if state == "clash" else "broken" if looked.error else "loads"
     return {
         "plugin": name,
@@ -193,56 +172,42 @@ def _tell_list(rows: list[dict[str, Any]]) -> None:
             out(f"\n{row['plugin']}: {row['error']}")
 
 
-def _look(request: PluginRequest, looked: Looked, limit: float) -> Iterator[dict[str, Any]]:
-    """Lines of the inspecting process, which is killed if no new line arrives within the limit."""
+def _look(request: PluginRequest, limit: float, tell: Callable[[Mapping[str, Any]], None] = lambda _: None) -> Looked:
+    """What the inspecting process finds, each check told at once; it is killed if no line arrives within the limit."""
+    import queue
     import subprocess
+    import tempfile
+    import threading
 
     from irltui.cli.worker import handed_over
 
-    with handed_over(request) as command:
-        child = subprocess.Popen(  # noqa: S603
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        yield from _lines_of(child, request.plugin, looked, limit)
-
-
-def _lines_of(child: subprocess.Popen[str], plugin: str, looked: Looked, limit: float) -> Iterator[dict[str, Any]]:
-    import queue
-    import threading
-
-    lines: queue.Queue[str | None] = queue.Queue()
-    said: list[str] = []
-    threading.Thread(target=_read, args=(child.stdout, lines), daemon=True).start()
-    complaints = threading.Thread(target=lambda: said.extend(child.stderr or ()), daemon=True)
-    complaints.start()
+    looked, lines = Looked(), queue.Queue[str | None]()
     doing: dict[str, Any] = {}
-    try:
-        # The first line comes when the plugin is imported, and the first check when torch is.
-        while (text := lines.get(timeout=limit if doing else max(limit, _LOAD_LIMIT))) is not None:
-            line = _parsed(text)
-            if line is None:  # the plugin prints
-                continue
-            doing = line if line["event"] == "begin" else doing
-            if line["event"] == "kind":
-                looked.kinds.append(line)
-            elif line["event"] == "check":
-                looked.checks.append(line)
-            yield line
-        complaints.join(timeout=5)
-        if child.wait():
-            looked.error = _failure(said, child.returncode, doing)
-    except queue.Empty:
-        what = f"{doing['component']} {doing['kind']}: {doing['check']}" if doing else f"loading plugin {plugin!r}"
-        looked.error = f"{what}: not done within {limit:g} s: it hangs, or --limit is too short"
-    finally:
-        child.kill()
-        child.wait()
+    with handed_over(request) as command, tempfile.TemporaryFile("w+", errors="replace") as said:
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": said}
+        child = subprocess.Popen(command, **streams, text=True, errors="replace", start_new_session=True)  # noqa: S603
+        threading.Thread(target=_read, args=(child.stdout, lines), daemon=True).start()
+        try:
+            # The first line comes when the plugin is imported, and the first check when torch is.
+            while (text := lines.get(timeout=limit if doing else max(limit, _LOAD_LIMIT))) is not None:
+                match _parsed(text):
+                    case {"event": "begin"} as line:
+                        doing = line
+                    case {"event": "kind"} as line:
+                        looked.kinds.append(line)
+                    case {"event": "check"} as line:
+                        looked.checks.append(line)
+                        tell(line)
+            if child.wait():
+                said.seek(0)
+                looked.error = _failure(said.readlines(), child.returncode, doing)
+        except queue.Empty:
+            what = _place(doing) or f"loading plugin {request.plugin!r}: "
+            looked.error = f"{what}not done within {limit:g} s: it hangs, or --limit is too short"
+        finally:
+            child.kill()
+            child.wait()
+    return looked
 
 
 def _read(stream: Any, lines: queue.Queue[str | None]) -> None:
@@ -251,19 +216,22 @@ def _read(stream: Any, lines: queue.Queue[str | None]) -> None:
     lines.put(None)
 
 
-def _parsed(text: str) -> dict[str, Any] | None:
+def _parsed(text: str) -> Any:
+    """The JSON of a line, None of what the plugin itself prints."""
     import json
 
     try:
-        line = json.loads(text)
+        return json.loads(text)
     except ValueError:
         return None
-    return line if isinstance(line, dict) and line.get("event") in {"kind", "begin", "check"} else None
 
 
 def _failure(said: list[str], returned: int, doing: Mapping[str, Any]) -> str:
     own = [line for line in said if line.startswith(("error: ", "hint: "))]
     if own:
         return " ".join(line.strip().removeprefix("error: ") for line in own)
-    where = f"{doing['component']} {doing['kind']}: {doing['check']}: " if doing else ""
-    return f"{where}the process ended with exit code {returned}: {''.join(said[-3:]).strip()}"
+    return f"{_place(doing)}the process ended with exit code {returned}: {''.join(said[-3:]).strip()}"
+
+
+def _place(doing: Mapping[str, Any]) -> str:
+    return f"{doing['component']} {doing['kind']}: {doing['check']}: " if doing else ""

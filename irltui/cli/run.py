@@ -107,6 +107,7 @@ def run(  # noqa: PLR0913 - an option each
     from irltui.config.sources import Sources
 
     sources = Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ()))
+    display = start.Display.JSON if as_json else start.Display.HEADLESS if headless else start.Display.DASHBOARD
     several = {"--submit": submit, "--grid": grid, "--seeds": seeds}
     if option := next((option for option, value in several.items() if value), ""):
         if resume is not None:
@@ -114,17 +115,15 @@ def run(  # noqa: PLR0913 - an option each
                 "starts new runs, so it does not go with --resume: repeat the command with --out to continue",
                 param_hint=option,
             )
-        sys.exit(
-            start.several(sources, out, seeds, grid or (), submit or (), option, headless=headless, as_json=as_json)
-        )
+        sys.exit(start.several(sources, out, display, option, seeds=seeds, grid=grid or (), submit=submit or ()))
     if resume_from and resume is None:
         raise typer.BadParameter("name the run, too: --resume RUN", param_hint="--resume-from")
     if resume is None:
-        sys.exit(start.one(sources, out, headless=headless, as_json=as_json))
-    if not replace(sources, plugins=()).is_empty or out is not None:
+        sys.exit(start.one(sources, out, display))
+    if replace(sources, plugins=()) != Sources() or out is not None:
         raise typer.BadParameter(
             "continues a run with its own configuration: leave out TARGET, --out and configuration options (--plugin "
             "only confirms that you trust the file)",
             param_hint="--resume",
         )
-    sys.exit(start.resume(resume, resume_from, headless=headless, as_json=as_json))
+    sys.exit(start.resume(resume, resume_from, display))

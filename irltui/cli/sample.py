@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Batch, Json, Out, Overwrite, Reading, Run, TrustCode, TrustedPlugins
+from irltui.cli.options import Batch, Json, Out, Overwrite, Plugins, Reading, Run, TrustCode
 
 
 def sample(  # noqa: PLR0913 - an option each
@@ -23,7 +23,7 @@ def sample(  # noqa: PLR0913 - an option each
     assignments: Reading = None,
     batch: Batch = 8,
     overwrite: Overwrite = False,
-    plugins: TrustedPlugins = None,
+    plugins: Plugins = None,
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
@@ -41,19 +41,12 @@ def sample(  # noqa: PLR0913 - an option each
       irltui sample runs/first --prompts P --set decoding.temperature=0.8
       irltui sample runs/sft --prompts P --best-of 1 --strength 3
     """
-    from irltui.cli.learned import DATA, DECODING, finished_run, place, reading, work_on
-    from irltui.cli.learned_view import sample_view
+    from irltui.cli.learned import finished_run, request_on, work_on
+    from irltui.cli.learned_view import described, sample_view
     from irltui.config.requests import SampleRequest
 
-    folder = finished_run(run)
     guided = [] if strength is None else [f"decoding.strength={strength}"]
-    request = SampleRequest(
-        run=folder.path,
-        **reading(folder, prompts, [*(assignments or ()), *guided], (*DATA, DECODING)),
-        out=out or place(folder, "sample", prompts),
-        batch=batch,
-        overwrite=overwrite,
-        count=best_of,
-        seed=seed,
-    )
-    sys.exit(work_on(request, lambda path: sample_view(path, as_json=as_json), as_json=as_json))
+    options = {"batch": batch, "overwrite": overwrite, "count": best_of, "seed": seed}
+    sets = [*(assignments or ()), *guided]
+    request = request_on(SampleRequest, finished_run(run), prompts, sets, out, **options)
+    sys.exit(work_on(request, described if as_json else sample_view))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Batch, Data, Json, Out, Overwrite, Reading, Run, TrustCode, TrustedPlugins
+from irltui.cli.options import Batch, Data, Json, Out, Overwrite, Plugins, Reading, Run, TrustCode
 
 
 def score(  # noqa: PLR0913 - an option each
@@ -20,7 +20,7 @@ def score(  # noqa: PLR0913 - an option each
     assignments: Reading = None,
     batch: Batch = 8,
     overwrite: Overwrite = False,
-    plugins: TrustedPlugins = None,
+    plugins: Plugins = None,
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
@@ -34,19 +34,10 @@ def score(  # noqa: PLR0913 - an option each
       irltui score runs/first --data D --best-of-group --out best.jsonl
       irltui score runs/first --data D --set data.columns.completion=reply
     """
-    from irltui.cli.learned import DATA, finished_run, place, reading, work_on
-    from irltui.cli.learned_view import score_view
+    from irltui.cli.learned import finished_run, request_on, work_on
+    from irltui.cli.learned_view import described, score_view
     from irltui.config.requests import ScoreRequest
 
-    folder = finished_run(run)
-    request = ScoreRequest(
-        run=folder.path,
-        **reading(folder, data, assignments or (), DATA),
-        out=out or place(folder, "score", data),
-        batch=batch,
-        overwrite=overwrite,
-        tokens=tokens,
-        rank=rank,
-        best=best,
-    )
-    sys.exit(work_on(request, lambda path: score_view(path, as_json=as_json), as_json=as_json))
+    options = {"batch": batch, "overwrite": overwrite, "tokens": tokens, "rank": rank, "best": best}
+    request = request_on(ScoreRequest, finished_run(run), data, assignments, out, **options)
+    sys.exit(work_on(request, described if as_json else score_view))

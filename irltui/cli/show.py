@@ -50,21 +50,16 @@ def _charts(history: RunHistory) -> Iterator[str]:
 
 
 def _about(manifest: Manifest) -> Iterator[str]:
+    from irltui.views.flat_config import setting
+
     config = manifest.config
     for name, value in (
         ("algorithm", config.get("algorithm")),
-        ("model", _at(config, "model", "name")),
-        ("data", _at(config, "data", "source")),
+        ("model", setting(config, "model", "name")),
+        ("data", setting(config, "data", "source")),
         ("seed", config.get("seed")),
     ):
         yield f"{name:<10} {safe(value, limit=400)}"
-
-
-def _at(config: Any, table: str, key: str) -> Any:
-    try:
-        return config[table][key]
-    except (KeyError, TypeError):
-        return "?"
 
 
 def _messages(history: RunHistory) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from irltui.cli.follow import train
+from irltui.cli.follow import Display, train
 from irltui.cli.planned_runs import submit_all, work_off
 from irltui.config.load import recorded
 from irltui.config.sources import Sources
@@ -26,7 +26,7 @@ from irltui.text import safe
 RANKS_WAIT = 60.0  # seconds in which the first rank must have made the run folder
 
 
-def one(sources: Sources, out: Path | None, *, headless: bool, as_json: bool) -> int:
+def one(sources: Sources, out: Path | None, display: Display) -> int:
     """Start a run, or the runs of a study; the exit code."""
     if under_launcher():
         refuse_sharding()
@@ -34,20 +34,19 @@ def one(sources: Sources, out: Path | None, *, headless: bool, as_json: bool) ->
         _refuse_launcher("TARGET")
         plan, loaded = study_plan(study, sources.flag_layers(), out or new_folder(sources.name))
         make(plan, loaded)
-        return work_off(plan, headless=headless, as_json=as_json)
-    return _follow(_make_run(sources, out), headless=headless, as_json=as_json)
+        return work_off(plan, display)
+    return _follow(_make_run(sources, out), display)
 
 
-def several(  # noqa: PLR0913 - an option each
+def several(
     sources: Sources,
     out: Path | None,
+    display: Display,
+    option: str,
+    *,
     seeds: int | None,
     grid: Sequence[str],
     submit: Sequence[str],
-    option: str,
-    *,
-    headless: bool,
-    as_json: bool,
 ) -> int:
     """Work off, or submit, several runs of one configuration; errors name the `option` that asks for them."""
     _refuse_launcher(option)
@@ -58,18 +57,18 @@ def several(  # noqa: PLR0913 - an option each
     _check_named(sources)
     plan, loaded = grid_plan(sources, grid, seeds, out or new_folder(sources.name))
     if submit:
-        return submit_all(plan, lambda: make(plan, loaded), submit, as_json=as_json)
+        return submit_all(plan, lambda: make(plan, loaded), submit, as_json=display is Display.JSON)
     make(plan, loaded)
-    return work_off(plan, headless=headless, as_json=as_json)
+    return work_off(plan, display)
 
 
-def resume(folder: Path, checkpoint: str, *, headless: bool, as_json: bool) -> int:
+def resume(folder: Path, checkpoint: str, display: Display) -> int:
     """Continue a run, or the runs of a folder; the exit code."""
     if has_plan(folder) and not is_run(folder):
         _refuse_launcher("--resume")
         if checkpoint:
             raise typer.BadParameter("name one run of the folder", param_hint="--resume-from")
-        return work_off(read_plan(folder), headless=headless, as_json=as_json)
+        return work_off(read_plan(folder), display)
     found = open_run_folder(folder)
     recorded(read_manifest(found).config)  # damage, and code that nobody trusts, are better reported here
     if rank() == 0:
@@ -78,13 +77,13 @@ def resume(folder: Path, checkpoint: str, *, headless: bool, as_json: bool) -> i
             go_back(found, checkpoint)
     if under_launcher():
         refuse_sharding()
-    return _follow(found, headless=headless, as_json=as_json)
+    return _follow(found, display)
 
 
-def _follow(run: RunFolder, *, headless: bool, as_json: bool) -> int:
+def _follow(run: RunFolder, display: Display) -> int:
     if under_launcher():
         become_engine(run)
-    return train(run, headless=headless, as_json=as_json)
+    return train(run, display)
 
 
 def _refuse_launcher(option: str) -> None:

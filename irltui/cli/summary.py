@@ -13,7 +13,7 @@ from irltui.runs.history import RunHistory
 from irltui.runs.metrics import FINAL, metric
 from irltui.runs.status import WORKING, State
 from irltui.text import safe
-from irltui.views.numbers import duration, figure, signed, signed_between
+from irltui.views.numbers import between, duration, figure, signed
 
 ALERTS = 10
 
@@ -59,7 +59,7 @@ def _changes(run: RunFolder, history: RunHistory) -> dict[tuple[str, str], str]:
         except (OSError, ValueError):  # a damaged folder is shown without changes
             continue
         for name, by in gained.items():
-            found[benchmark, name] = f"{signed(by.mean)}{signed_between(by.low, by.high)}"
+            found[benchmark, name] = f"{signed(by.mean)}{between(by.low, by.high, signed)}"
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from irltui.cli.options import Batch, Json, Out, Overwrite, Run, TrustCode, TrustedPlugins
+from irltui.cli.options import Batch, Json, Out, Overwrite, Plugins, Run, TrustCode
 from irltui.errors import RunFolderError
 from irltui.text import safe
 
@@ -23,7 +23,7 @@ def triage(  # noqa: PLR0913 - an option each
     ] = None,
     batch: Batch = 8,
     overwrite: Overwrite = False,
-    plugins: TrustedPlugins = None,
+    plugins: Plugins = None,
     trust_code: TrustCode = False,
     as_json: Json = False,
 ) -> None:
@@ -41,7 +41,7 @@ def triage(  # noqa: PLR0913 - an option each
       irltui triage runs/first --limit 0 --json
     """
     from irltui.cli.learned import finished_run, work_on
-    from irltui.cli.learned_view import triage_view
+    from irltui.cli.learned_view import rows_of, triage_view
     from irltui.config.requests import TriageRequest
     from irltui.runs.manifest import read_manifest
 
@@ -56,4 +56,4 @@ def triage(  # noqa: PLR0913 - an option each
         overwrite=overwrite,
         keep=keep,
     )
-    sys.exit(work_on(request, lambda path: triage_view(path, limit, keep, as_json=as_json), as_json=as_json))
+    sys.exit(work_on(request, lambda path: rows_of(path, limit) if as_json else triage_view(path, limit, keep)))

@@ -16,7 +16,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from irltui.console import complain
 from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, IrltuiError
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from irltui.config.requests import Request
 
 _TAIL = 4  # lines that are shown of a worker that failed
-
-
-def become(request: Request) -> NoReturn:
-    line = _line(_handed_over(request))
-    os.execv(line[0], line)  # noqa: S606
 
 
 def work(request: Request) -> int:
@@ -90,20 +85,11 @@ async def ask_alone(request: Request) -> bytes:
 @contextmanager
 def handed_over(request: Request) -> Generator[list[str]]:
     """The worker's command line; the worker must have ended when this is left."""
-    file = _handed_over(request)
-    try:
-        yield _line(file)
-    finally:
-        file.unlink(missing_ok=True)  # the worker deletes it, unless it failed to start
-
-
-def _handed_over(request: Request) -> Path:
     descriptor, name = tempfile.mkstemp(prefix="irltui-", suffix=".json")  # readable by its owner alone
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({request.command(): request.model_dump()}, file, default=str)
-    return Path(name)
-
-
-def _line(file: Path) -> list[str]:
-    # -P: files of the current folder are data, not code
-    return [sys.executable, "-P", "-u", "-m", "irltui.use", str(file)]
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({request.command(): request.model_dump()}, file, default=str)
+        # -P: files of the current folder are data, not code
+        yield [sys.executable, "-P", "-u", "-m", "irltui.use", name]
+    finally:
+        Path(name).unlink(missing_ok=True)  # the worker deletes it, unless it failed to start

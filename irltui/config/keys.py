@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeGuard
 
 from pydantic import BaseModel
 
-from irltui.api import Spec
 from irltui.api.registry import Registry
 from irltui.config.layers import PARTS, is_part
 from irltui.config.schema import RunConfig
@@ -36,7 +36,8 @@ def component_at(keys: Keys) -> str:
 def known_keys(keys: Keys, values: Mapping[str, Any], registry: Registry) -> list[str]:
     """The keys that may stand in the table at `keys` (() is the top), [] if that cannot be known."""
     if component := component_at(keys):
-        return _options(component, value_at(values, (*keys, "kind")), registry)
+        with suppress(PluginError):
+            return list(registry.resolve(component, str(value_at(values, (*keys, "kind")))).model_fields)
     return next((list(model.model_fields) for place, model in tables() if place == keys), [])
 
 
@@ -45,14 +46,6 @@ def value_at(values: Mapping[str, Any], keys: Keys) -> Any:
     for key in keys:
         here = here.get(key) if isinstance(here, Mapping) else None
     return here
-
-
-def _options(component: str, kind: Any, registry: Registry) -> list[str]:
-    try:
-        spec: type[Spec] = registry.resolve(component, str(kind))
-    except PluginError:
-        return []
-    return list(spec.model_fields)
 
 
 def _tables(keys: Keys, model: type[BaseModel]) -> Iterator[tuple[Keys, type[BaseModel]]]:

@@ -54,11 +54,7 @@ class Merged:
 
 
 def file_layer(origin: str, text: str) -> Layer:
-    """A TOML document as a layer.
-
-    Raises:
-        ConfigError: it is not TOML.
-    """
+    """A TOML document as a layer."""
     try:
         return Layer(origin, tomllib.loads(text), key_lines(text))
     except tomllib.TOMLDecodeError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from irltui.config.toml import dotted
 from irltui.config.trust import file_mark, refuse_untrusted_model, trust, trust_model
 from irltui.errors import ConfigError, ModelError, PluginError
 
-_PLUGIN_PATH = ("plugins", "files", "*", "path")
 _LARGEST = 1 << 63  # TOML's integers have 64 bits; longer ones do not even print
 
 
@@ -42,13 +40,9 @@ class Loaded:
 
 
 def load(target: str, assignments: Sequence[str] = (), *, flags: Sequence[Layer] = (), preset: str = "") -> Loaded:
-    """The configuration of a run.
+    """The configuration of a target: a preset's name, a TOML file, the run.json of an earlier run, or "" for none.
 
-    Args:
-        target: a preset's name, a TOML file, or the run.json of an earlier run; "" for the defaults alone.
-        assignments: `--set` values, the strongest.
-        flags: layers of the command line's own options, between file and assignments.
-        preset: a preset under a TOML file.
+    Above it lie `flags`, layers of the command line's own options, and `assignments` as of --set; below it a `preset`.
 
     Raises:
         ConfigError: every problem at once, one line each.
@@ -123,7 +117,7 @@ def _validate(merged: Merged, registry: Registry) -> RunConfig:
 def _trust_typed_files(merged: Merged) -> None:
     """A plugin file that the user names in this command is trusted; one that a file names is not."""
     for keys, layer in merged.sources.items():
-        if layer.typed and len(keys) == len(_PLUGIN_PATH) and all(map(fnmatch, keys, _PLUGIN_PATH)):
+        if layer.typed and keys[:2] == ("plugins", "files") and keys[3:] == ("path",):
             with suppress(PluginError):  # whoever reads it next reports it
                 trust(file_mark(read_plugin_file(Path(str(value_at(merged.values, keys)))).source))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,7 +19,7 @@ from irltui.config.keys import known_keys, tables, value_at
 from irltui.config.kinds import UNKNOWN_ALGORITHM
 from irltui.config.layers import Merged
 from irltui.config.toml import Keys, dotted, value
-from irltui.text import safe
+from irltui.text import safe, suggestion
 
 REMEDIES: dict[Keys, str] = {
     ("model", "name"): "give --model",
@@ -31,26 +31,17 @@ _CHOICE = re.compile(r"'((?:[^'\\]|\\.)*)'")
 _LONGEST = 60
 
 Problem = Mapping[str, Any]
-_EXPECTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "greater_than": lambda limits: f"greater than {_number(limits['gt'])}",
-    "greater_than_equal": lambda limits: f"at least {_number(limits['ge'])}",
-    "less_than": lambda limits: f"less than {_number(limits['lt'])}",
-    "less_than_equal": lambda limits: f"at most {_number(limits['le'])}",
-    "literal_error": lambda limits: _choices(limits["expected"]),
-    "finite_number": lambda _: "a finite number",
-    "int_type": lambda _: "a whole number",
-    "int_parsing": lambda _: "a whole number",
-    "int_from_float": lambda _: "a whole number",
-    "float_type": lambda _: "a number",
-    "float_parsing": lambda _: "a number",
-    "bool_type": lambda _: "true or false",
-    "bool_parsing": lambda _: "true or false",
-    "string_type": lambda _: "text in quotes",
-    "string_unicode": lambda _: "valid Unicode text",
-    "list_type": lambda _: "a list",
-    "dict_type": lambda _: "a table",
-    "model_type": lambda _: "a table",
+_LIMITS = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text in quotes",
+    "list": "a list",
+    "dict": "a table",
+    "model": "a table",
 }
+_OTHERS = {"finite_number": "a finite number", "string_unicode": "valid Unicode text"}
 
 
 def explain(error: ValidationError, merged: Merged, registry: Registry) -> list[str]:
@@ -67,13 +58,6 @@ def quoted(thing: Any) -> str:
     if isinstance(thing, Mapping):
         return "a table"
     return safe(repr(thing) if isinstance(thing, str) else value(thing), limit=_LONGEST)
-
-
-def suggestion(name: str, known: list[str]) -> str:
-    """`did you mean 'beta'?`, or what there is."""
-    if near := difflib.get_close_matches(name, known, n=1):
-        return f"did you mean {near[0]!r}?"
-    return f"known: {', '.join(known)}" if known else ""
 
 
 def _line(keys: Keys, problems: list[Problem], merged: Merged, registry: Registry) -> str:
@@ -128,7 +112,7 @@ def _unknown(keys: Keys, merged: Merged, registry: Registry) -> str:
     elsewhere = [dotted((*place, name)) for place, model in tables() if name in model.model_fields]
     if elsewhere and not difflib.get_close_matches(name, known, n=1):
         return f"unknown key; did you mean {elsewhere[0]!r}?"
-    return "; ".join(filter(None, ("unknown key", suggestion(name, known))))
+    return f"unknown key{suggestion(name, known) if known else ''}"
 
 
 def expected(problems: list[Problem]) -> str:
@@ -146,17 +130,14 @@ def expected(problems: list[Problem]) -> str:
 
 
 def _phrase(problem: Problem) -> str | None:
-    phrase = _EXPECTED.get(problem["type"])
-    if phrase is None:
-        return None
+    type_, _, wrong = problem["type"].partition("_")
+    context = problem.get("ctx", {})
+    phrase = _OTHERS.get(problem["type"]) or (_TYPES.get(type_) if wrong in {"type", "parsing", "from_float"} else None)
+    if problem["type"] == "literal_error":
+        choices = [f"'{choice}'" for choice in _CHOICE.findall(context["expected"])] or [context["expected"]]
+        phrase = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+    for key in _LIMITS.keys() & context.keys():
+        limit = context[key]
+        phrase = f"{_LIMITS[key]} {f'{limit:g}' if isinstance(limit, float) else limit}"
     is_item = any(isinstance(part, int) for part in problem["loc"])
-    return f"{'a list, each ' if is_item else ''}{phrase(problem.get('ctx', {}))}"
-
-
-def _choices(expected: str) -> str:
-    choices = [f"'{choice}'" for choice in _CHOICE.findall(expected)] or [expected]
-    return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
-
-
-def _number(limit: Any) -> str:
-    return f"{limit:g}" if isinstance(limit, float) else str(limit)
+    return f"a list, each {phrase}" if phrase and is_item else phrase

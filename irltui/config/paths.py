@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
 
 from irltui import quickstart
 from irltui.api import Spec
-from irltui.config.layers import PARTS
 from irltui.config.load import Loaded
-from irltui.config.schema import RunConfig
+from irltui.config.toml import Keys
 from irltui.errors import ConfigError
 from irltui.runs.folder import RunFolder, is_run
 from irltui.text import safe
 
-_Spec = TypeVar("_Spec", bound=Spec)
 TEMPLATES = {"auto", "none"}
 """Values of data.template that name no file."""
 NO_PATHS = {*quickstart.DATA, *quickstart.MODELS, "policy"}
@@ -24,29 +21,16 @@ NO_PATHS = {*quickstart.DATA, *quickstart.MODELS, "policy"}
 def localise(loaded: Loaded) -> Loaded:
     """Files and folders that exist become absolute, a run's folder its model/; everything else is a hub name."""
     config = loaded.config
-    model = config.model.model_copy(update={"name": _model(config.model.name, loaded)})
-    template = config.data.template
-    data = config.data.model_copy(
-        update={
-            "source": _absolute(config.data.source),
-            "prompts": _absolute(config.data.prompts) if config.data.prompts else "",
-            "template": template if template in TEMPLATES else _absolute(template),
-        }
-    )
-    parts = {table: _located(getattr(config, table)) for table in PARTS}
-    benchmarks = {name: _located(spec) for name, spec in config.benchmarks.items()}
-    changed: RunConfig = config.model_copy(
-        update={
-            "model": model,
-            "data": data,
-            **parts,
-            "benchmarks": benchmarks,
-        }
-    )
-    return Loaded(changed, loaded.origins)
+    named = {name: getattr(config.data, name) for name in ("source", "prompts", "template")}
+    places = {name: _absolute(place) for name, place in named.items() if place not in {"", *TEMPLATES}}
+    changed = {
+        "model": config.model.model_copy(update={"name": _model(config.model.name, loaded)}),
+        "data": config.data.model_copy(update=places),
+    }
+    return Loaded(config.with_parts(_located).model_copy(update=changed), loaded.origins)
 
 
-def _located(spec: _Spec) -> _Spec:
+def _located(keys: Keys, spec: Spec) -> Spec:
     named = {option: value for option, value in spec if option in spec.paths}
     return spec.model_copy(
         update={

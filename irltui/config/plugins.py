@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from irltui.api.registry import Registry, read_plugin_file
 from irltui.config.kinds import in_one_line
 from irltui.config.section import Section
-from irltui.config.trust import file_mark, is_trusted
+from irltui.config.trust import checked_file
 from irltui.errors import PluginError
 
 
@@ -26,20 +26,11 @@ class PluginFileSection(Section):
         registry: Registry = (info.context or {})["registry"]
         try:
             file = read_plugin_file(Path(self.path))
-            if self.sha256 not in {"", file.sha256}:
-                raise ValueError(
-                    f"{file.path} has changed since the run began: put the file back, or start a new run with "
-                    f"--plugin {self.path}"
-                )
-            if not is_trusted(file_mark(file.source)):
-                raise ValueError(
-                    f"{file.path} would be run, and nobody on this machine has said to trust it. Look at the file; if "
-                    f"you trust it, give the command again with --plugin {file.path}, or with --trust-code"
-                )
+            found = checked_file(file.path, file.source, self.sha256, f"--plugin {file.path}")
             registry.add_file(file)
         except PluginError as error:
             raise ValueError(in_one_line(error)) from None
-        return self.model_copy(update={"path": str(file.path), "sha256": file.sha256})
+        return self.model_copy(update={"path": str(file.path), "sha256": found})
 
 
 class PluginsSection(Section):

@@ -7,6 +7,7 @@ the user's file say only what differs. Nothing here reads a file or imports torc
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,10 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-from irltui.api import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, UpdateSpec
-from irltui.config.columns import ColumnsSection
+from irltui.api import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
 from irltui.config.decoding import DecodingSection
 from irltui.config.kinds import resolver
+from irltui.config.layers import PARTS
 from irltui.config.plugins import PluginsSection
 from irltui.config.section import Section
 
@@ -69,6 +70,27 @@ class AdapterSection(Section):
     """Dropout in front of the adapters; above 0 the policy that trains is not quite the one that samples."""
     targets: Literal["auto", "all-linear"] | list[str] = "all-linear"
     """Module names that get an adapter; auto leaves the choice to peft."""
+
+
+class ColumnsSection(Section):
+    """Which columns of the demonstrations hold what."""
+
+    prompt: str = "auto"
+    """Column with the prompt (text, or a list of chat messages)."""
+    completion: str = "auto"
+    """Column with the demonstrated response."""
+    messages: str = "auto"
+    """Column with a whole conversation: a list of messages, JSON text, or a dialogue ("Human: ... Assistant: ...")."""
+    system: str = "auto"
+    """Column with a system message to put before the prompt (system, system_prompt); off reads none."""
+    input: str = "auto"
+    """Column with text that belongs to the prompt, on a line below it (input, context); off reads none."""
+    history: str = "auto"
+    """Column with the turns before the prompt: messages, or [question, answer] pairs; off reads none."""
+    tools: str = "auto"
+    """Column with the tools that the chat template is given (tools, functions); off reads none."""
+    label: str = "auto"
+    """Column that is false if a completion is no demonstration (label, if it is true or false); off reads none."""
 
 
 class DataSection(Section):
@@ -346,6 +368,12 @@ class RunConfig(Section):
             problem = error.errors()[0]
             place = ".".join(map(str, problem["loc"]))
             raise ValueError(f"benchmarks.{name}.decoding.{place}: {problem['msg']}") from None
+
+    def with_parts(self, changed: Callable[[tuple[str, ...], Spec], Spec]) -> RunConfig:
+        """The same with other options of its parts: `changed` is handed the keys of each table, and its Spec."""
+        tables = {table: changed((table,), getattr(self, table)) for table in PARTS}
+        benchmarks = {name: changed(("benchmarks", name), spec) for name, spec in self.benchmarks.items()}
+        return self.model_copy(update={**tables, "benchmarks": benchmarks})
 
     @property
     def max_new_tokens(self) -> int:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
+
+from irltui.api import Spec
 
 
 class Section(BaseModel):
-    """A table of the configuration: unknown keys are errors, values never change."""
+    """A table of the configuration: unknown keys are errors, values never change, as in tables of parts."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,  # TOML has types: true is no 1, "3" no 3
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        protected_namespaces=(),
-    )
+    model_config = Spec.model_config

@@ -17,18 +17,13 @@ from irltui.text import safe
 class Sources:
     """The command's arguments; "" and None are "not given"."""
 
-    target: str
-    preset: str
-    model: str
-    data: str
-    seed: int | None
-    assignments: tuple[str, ...]
+    target: str = ""
+    preset: str = ""
+    model: str = ""
+    data: str = ""
+    seed: int | None = None
+    assignments: tuple[str, ...] = ()
     plugins: tuple[Path, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        given = (self.target, self.preset, self.model, self.data, self.assignments, self.plugins)
-        return not any(given) and self.seed is None
 
     @property
     def name(self) -> str:

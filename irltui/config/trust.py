@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from irltui.errors import ModelError
+from irltui.errors import ModelError, PluginError
 from irltui.runs.folder import is_run, open_own
 
 TRUST_ALL = "IRLTUI_TRUST_CODE"
@@ -58,6 +58,25 @@ def is_trusted(mark: str) -> bool:
 def file_mark(source: bytes) -> str:
     """The mark of a file of code: of its contents, wherever it lies."""
     return f"sha256:{hashlib.sha256(source).hexdigest()}"
+
+
+def checked_file(path: Path | str, source: bytes, known: str, again: str) -> str:
+    """The SHA-256 of a file of code that may run; `known` is that of when the run began, "" for a new one.
+
+    Raises:
+        PluginError: it is another file, or one that nobody has trusted; `again` is the option that names it.
+    """
+    found = hashlib.sha256(source).hexdigest()
+    if known not in {"", found}:
+        raise PluginError(
+            f"{path} has changed since the run began", f"Put the file back, or start a new run with {again}"
+        )
+    if not is_trusted(file_mark(source)):
+        raise PluginError(
+            f"{path} would be run, and nobody on this machine has said to trust it",
+            f"Look at the file; if you trust it, give the command again with {again}, or with --trust-code.",
+        )
+    return found
 
 
 def trust_model(name: str, revision: str) -> None:

@@ -53,7 +53,7 @@ def _frame(moment: Moment, spec: Spec, lens: Lens, *, direct: bool, short: bool)
         spec.band,
         spec.level,
         spec.zero,
-        spec.better,
+        spec.metrics[0].direction,
         direct,
         spec.help if direct else "no values yet",
     )

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 from irltui.dashboard.store import OpenRun
 from irltui.runs.events import Advice, Alert
-from irltui.runs.metrics import AUC, HELD_OUT_LOSS, HELD_OUT_NLL
+from irltui.runs.metrics import AUC, HELD_OUT_LOSS, HELD_OUT_NLL, metric
 from irltui.runs.status import WORKING, State
 from irltui.runs.thresholds import NO_SIGNAL_LOSS
 from irltui.text import safe
-from irltui.views.effects import better
 from irltui.views.numbers import age, number
 from irltui.views.replay import Moment
 from irltui.views.spans import Row, S, length, shortened
@@ -106,7 +105,7 @@ def _benchmark(moment: Moment) -> tuple[str, float, float, int] | None:
         for name, figure in evaluation.values.items():
             values.setdefault(f"{evaluation.benchmark}/{name}", []).append(figure.mean)
     for name, means in values.items():
-        if (direction := better(name)) and len(means) > 1:
+        if (direction := metric(name).direction) and len(means) > 1:
             change = (means[-1] - means[0]) * direction
             return safe(name.replace("/", ": "), limit=40), means[0], means[-1], (change > 0) - (change < 0)
     return None

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from irltui.config.columns import ColumnsSection
-from irltui.config.schema import DataSection
+from irltui.config.schema import ColumnsSection, DataSection
 from irltui.data.dialogue import parse_dialogue
 from irltui.data.guess import named_column
 from irltui.errors import DataError

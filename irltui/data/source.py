@@ -146,7 +146,7 @@ def load_rows(section: DataSection, progress: Progress | None = None) -> Rows:
 def local_path(section: DataSection) -> Path | None:
     """The file or folder that the source is; None for a hub data set."""
     if section.source in quickstart.DATA:
-        return quickstart.DATA[section.source]()
+        return quickstart.DATA[section.source]
     try:
         path = Path(section.source).expanduser()
         return path if path.exists() else None

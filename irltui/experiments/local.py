@@ -17,6 +17,7 @@ from irltui.runs.lock import HEARTBEAT, hold_plan
 from irltui.runs.status import ENDED, WORKING, State, read_status
 
 POLL = 0.2  # seconds between looks at the engines
+_CODES = {State.FINISHED: EXIT_OK, State.STOPPED: EXIT_INTERRUPTED, State.PREEMPTED: EXIT_PREEMPTED}
 
 
 @dataclass
@@ -48,16 +49,8 @@ class Job:
     @property
     def code(self) -> int:
         """The run's share of the common exit code."""
-        match self.state:
-            case State.FINISHED:
-                return EXIT_OK
-            case State.STOPPED:
-                return EXIT_INTERRUPTED
-            case State.PREEMPTED:
-                return EXIT_PREEMPTED
-            case _:
-                returned = self.engine.returncode if self.engine is not None else EXIT_FAILED
-                return returned if returned > 0 else EXIT_FAILED
+        returned = self.engine.returncode if self.engine is not None else EXIT_FAILED
+        return _CODES.get(self.state, returned if returned > 0 else EXIT_FAILED)
 
 
 class LocalWorkers:

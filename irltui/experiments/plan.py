@@ -99,9 +99,7 @@ def grid_plan(
         given = replace(sources, assignments=(*sources.assignments, *point))
         above = re.sub(r"[^A-Za-z0-9._=,+-]", "-", ",".join(point)).lstrip(".-")
         for seed in _seeds(given, seeds):
-            path = (
-                str(PurePosixPath(above, "" if seed is None else f"seed-{seed}")) if above or seed is not None else ""
-            )
+            path = "/".join(filter(None, (above, "" if seed is None else f"seed-{seed}")))
             if any(path == other.path for other in loaded):
                 raise ConfigError(f"--grid: two runs would share {safe(folder / path)}", "Give each value once.")
             run = PlannedRun(path, ", ".join(point), seed)

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from irltui.console import talk
 from irltui.distributed.launch import complete_environment
-from irltui.errors import EXIT_FAILED, RunFolderError
+from irltui.errors import RunFolderError
 from irltui.runs.control import Command, send
 from irltui.runs.durable import tail
 from irltui.runs.folder import RunFolder, open_own
@@ -28,9 +28,6 @@ def start_engine(run: RunFolder, *, threads: int | None = None) -> subprocess.Po
     """Start the engine of a run in a session of its own, so that no hang-up and no Ctrl-C here reaches it.
 
     `threads` is its share of the processor, unless OMP_NUM_THREADS says another; None leaves the choice to torch.
-
-    Raises:
-        RunFolderError: the folder cannot be written.
     """
     environment = dict(os.environ)
     if threads is not None:
@@ -98,13 +95,6 @@ def handling(handlers: Mapping[int, Callable[[int, FrameType | None], None]]) ->
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def exit_code(returned: int, *, has_reported: bool) -> int:
-    """The engine's exit code; 1 if a signal ended it, or if it returned 0 without reporting an end."""
-    if returned < 0 or (returned == 0 and not has_reported):
-        return EXIT_FAILED
-    return returned
 
 
 def death(returned: int, process: str = "the engine") -> tuple[str, str]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from irltui.api.registry import Registry
 from irltui.config.layers import Layer, Merged, merge, set_layers, value_layer
 from irltui.config.load import Loaded, load_layers, refuse_strength
-from irltui.config.messages import described
+from irltui.config.messages import explain
 from irltui.config.paths import localise
 from irltui.config.run_source import target_layers
 from irltui.config.schema import FILE_NAME, PositiveInt, Section
@@ -41,6 +42,10 @@ class StudySection(Section):
     """Said beside the result."""
     jobs: PositiveInt = 1
     """Runs at a time; they share the processor's cores."""
+
+
+class _StudyFile(Section):
+    study: StudySection
 
 
 @dataclass(frozen=True)
@@ -111,28 +116,22 @@ def study_of(target: str, assignments: Sequence[str] = ()) -> Study | None:
 
 def _section(merged: Merged) -> StudySection:
     try:
-        return StudySection.model_validate(merged.values["study"])
+        return _StudyFile.model_validate({"study": merged.values["study"]}).study
     except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            keys = ("study", *map(str, problem["loc"]))
-            layer = next(merged.sources[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in merged.sources)
-            lines.append(f"{layer.place(keys)}: {'.'.join(keys)}: {described([dict(problem)])}")
-        raise ConfigError("\n".join(lines)) from None
+        raise ConfigError("\n".join(explain(error, merged, Registry()))) from None
 
 
 def _arms(layer: Layer) -> tuple[Arm, ...]:
     tables = layer.values.get("arms")
     if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
         raise ConfigError(f"{layer.origin}: a study needs arms: one table [arms.NAME] per arm")
-    return tuple(_arm(layer, name, table) for name, table in tables.items())
-
-
-def _arm(layer: Layer, name: str, table: Mapping[str, Any]) -> Arm:
-    values = {key: value for key, value in table.items() if key not in _OTHERS}
-    prefix = ("arms", name)
-    lines = {keys[2:]: line for keys, line in layer.lines.items() if keys[:2] == prefix and len(keys) > 2}
-    return Arm(name, str(table.get("start", "")), str(table.get("keep", "")), Layer(layer.origin, values, lines))
+    arms = []
+    for name, table in tables.items():
+        values = {key: value for key, value in table.items() if key not in _OTHERS}
+        lines = {keys[2:]: line for keys, line in layer.lines.items() if keys[:2] == ("arms", name) and len(keys) > 2}
+        start, keep = (str(table.get(key, "")) for key in _OTHERS)
+        arms.append(Arm(name, start, keep, Layer(layer.origin, values, lines)))
+    return tuple(arms)
 
 
 def _check(layer: Layer, section: StudySection, arms: Sequence[Arm]) -> None:

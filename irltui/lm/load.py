@@ -58,7 +58,7 @@ def model_source(section: ModelSection) -> str:
     if section.trust_remote_code:
         refuse_untrusted_model(section.name, section.revision)
     if section.name in quickstart.MODELS:
-        return str(quickstart.MODELS[section.name]())
+        return str(quickstart.MODELS[section.name])
     path = Path(section.name).expanduser()
     if not path.exists():
         if section.name.startswith((".", "/", "~")) or section.name.count("/") > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -35,11 +36,7 @@ _TEXT = 4_000  # characters of the first prompt
 
 
 def main(request: CheckRequest) -> None:
-    """Check the run, and print the result.
-
-    Raises:
-        IrltuiError: data, model or devices cannot be used.
-    """
+    """Check the run, and print the result."""
     quiet_transformers()
     checked = recorded(request.config)
     wanted = devices(request.devices) if request.devices else None
@@ -56,7 +53,7 @@ def main(request: CheckRequest) -> None:
     found = find(checked, data.report, facts, plan, shape.parameters, tried.seen if tried else None)
     estimate = _estimate(checked, data, plan, shape, facts, tried, wanted)
     found += tried.habits.findings() if tried else ()
-    found += [*_of_memory(estimate), *_of_devices(checked, estimate), *_of_window(data, limits)]
+    found += _of_machine(checked, data, limits, estimate)
     first = data.train[0]
     out_json(
         {
@@ -116,7 +113,7 @@ def _estimate(
 
 def _seconds(job: Work, rates: timing.Rates, ranks: int, plan: Plan) -> dict[str, float]:
     one = timing.seconds(job, rates, ranks, plan.loop.batch)
-    return {**one.as_dict(), "run": one.all * plan.outer_iterations}
+    return {**one, "run": one["all"] * plan.outer_iterations}
 
 
 def _available(device: str) -> float:
@@ -149,44 +146,31 @@ def _assumptions(tried: Probe | None, wanted: tuple[int, Device] | None, *, cut:
     return said
 
 
-def _of_devices(config: RunConfig, estimate: dict[str, Any]) -> list[Finding]:
-    count, batch = estimate.get("devices", 1), config.loop.batch
-    if count <= batch:
-        return []
-    return [
-        Finding(
-            "warning",
-            "loop.batch",
-            f"{batch} pairs per step: {count - batch} of {count} devices would be idle",
-            f"Set loop.batch to a multiple of {count}, or use fewer devices.",
-        )
-    ]
-
-
-def _of_window(data: DemonstrationData, limits: ModelLimits) -> list[Finding]:
-    longest = data.report.longest
-    if limits.window is None or longest <= limits.window:
-        return []
-    return [
-        Finding(
-            "note",
-            "data.max_prompt_tokens",
-            f"the longest row has {longest} tokens, but some layers of the model attend to only {limits.window}",
-            "These layers do not see the beginning of such rows.",
-        )
-    ]
-
-
-def _of_memory(estimate: dict[str, Any]) -> list[Finding]:
+def _of_machine(
+    config: RunConfig, data: DemonstrationData, limits: ModelLimits, estimate: dict[str, Any]
+) -> Iterator[Finding]:
     available, peak = estimate.get("available"), estimate["memory"]["peak"]
-    if available is None or peak < available:
-        return []
-    return [
-        Finding(
+    if available is not None and peak >= available:
+        yield Finding(
             "warning",
             "memory",
             f"the run needs about {peak / 1e9:.1f} GB, but {estimate['device']} has {available / 1e9:.1f} GB",
             "Lower loop.micro_batch or data.max_response_tokens, set model.gradient_checkpointing = true, "
             'adapter.kind = "lora" or, on several devices, model.shard = "fsdp2".',
         )
-    ]
+    count, batch = estimate.get("devices", 1), config.loop.batch
+    if count > batch:
+        yield Finding(
+            "warning",
+            "loop.batch",
+            f"{batch} pairs per step: {count - batch} of {count} devices would be idle",
+            f"Set loop.batch to a multiple of {count}, or use fewer devices.",
+        )
+    longest = data.report.longest
+    if limits.window is not None and longest > limits.window:
+        yield Finding(
+            "note",
+            "data.max_prompt_tokens",
+            f"the longest row has {longest} tokens, but some layers of the model attend to only {limits.window}",
+            "These layers do not see the beginning of such rows.",
+        )

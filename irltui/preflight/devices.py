@@ -38,11 +38,7 @@ DEVICES = {
 
 
 def devices(text: str) -> tuple[int, Device]:
-    """Count and device of "8xH100" or "H200".
-
-    Raises:
-        ConfigError: the device is unknown, or the count invalid.
-    """
+    """Count and device of "8xH100" or "H200"."""
     matched = re.fullmatch(r"(?:(\d{1,5})\s*[xX*]\s*)?([A-Za-z0-9-]+)", text.strip())
     name = matched.group(2).upper() if matched else ""
     count = int(matched.group(1) or 1) if matched else 0

@@ -65,8 +65,7 @@ def find(
         *_of_template(config, report),
         *_of_tokens(report),
         *_of_lengths(config, report),
-        *_of_repetitions(report, rows),
-        *_of_held_out(config, rows),
+        *_of_rows(config, report, rows),
         *_of_training(config, plan, parameters),
         *(Finding("warning", each.key, each.text, each.remedy) for each in concerns(config, plan)),
         *(_of_model(config, report, seen) if seen is not None else ()),
@@ -126,7 +125,8 @@ def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:
         )
 
 
-def _of_repetitions(report: DataReport, rows: RowFacts) -> Iterator[Finding]:
+def _of_rows(config: RunConfig, report: DataReport, rows: RowFacts) -> Iterator[Finding]:
+    """Rows that repeat each other, and what is held out."""
     same = rows.same_response
     if same.count > MOST_ROWS_LOST * report.train:
         yield Finding(
@@ -135,9 +135,6 @@ def _of_repetitions(report: DataReport, rows: RowFacts) -> Iterator[Finding]:
             f"{same} of {report.train} training rows have the same response",
             "The model will learn to give it to any prompt. Remove most of them, unless this is intended.",
         )
-
-
-def _of_held_out(config: RunConfig, rows: RowFacts) -> Iterator[Finding]:
     for leaked, what in ((rows.leaked_prompts, "prompt"), (rows.leaked_responses, "response")):
         if leaked.count:
             yield Finding(

@@ -27,11 +27,7 @@ _TEXT = 200  # characters shown per field
 
 
 def main(request: InspectRequest) -> None:
-    """Print what it finds, as JSON.
-
-    Raises:
-        IrltuiError: model or data cannot be used.
-    """
+    """Print what it finds, as JSON."""
     quiet_transformers()
     section = DataSection.model_validate({"limit": _ROWS, **request.data})
     talk(f"looking at {section.source}")

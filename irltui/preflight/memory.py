@@ -34,16 +34,9 @@ def memory(
 ) -> Memory:
     """Estimate the memory of a run.
 
-    If the model is sharded, each rank holds its shard of parts and gradients; the current layer, the next one, and
-    everything outside the layers are gathered; sampling assembles a copy.
-
-    Args:
-        config: of the run.
-        report: of its data.
-        shapes: of its model.
-        pair: tokens of a long pair's prompt and demonstration.
-        low_precision: whether matrix products are bfloat16 with float32 weights.
-        ranks: number of training processes, which only matters for a sharded model.
+    If the model is sharded, each of `ranks` processes holds its shard of parts and gradients; the current layer, the
+    next one, and everything outside the layers are gathered; sampling assembles a copy. `pair` is the length of a long
+    prompt with its demonstration, in tokens; with `low_precision` matrix products are bfloat16 over float32 weights.
     """
     share = ranks if config.model.shard != "off" else 1
     number, computed = _NUMBER[config.model.dtype], 2 if low_precision else _NUMBER[config.model.dtype]

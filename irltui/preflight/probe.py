@@ -41,11 +41,7 @@ class Probe:
 
 
 def probe(config: RunConfig, say: Callable[[str], None]) -> Probe:
-    """Measure, in seconds to about a minute.
-
-    Raises:
-        IrltuiError: a part of the run cannot be built, or memory runs out.
-    """
+    """Measure, in seconds to about a minute."""
     try:
         return _measured(config, say)
     except torch.OutOfMemoryError as error:

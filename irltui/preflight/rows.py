@@ -15,20 +15,12 @@ _LEAK_FROM = 40  # characters from which an equal response is no coincidence
 
 
 @dataclass(frozen=True)
-class Histogram:
-    """Counts of lengths in tokens; there is one more of `edges` than of `counts`, the last included."""
-
-    edges: tuple[int, ...]
-    counts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class RowFacts:
     """Facts about training and held-out rows.
 
     Attributes:
-        prompts: lengths of prompts.
-        responses: lengths of responses, including end-of-sequence.
+        prompts: histogram of the lengths of prompts.
+        responses: that of responses, including end-of-sequence.
         pair: tokens of prompt and response at the 95th percentile of their sum.
         held_out_prompts: distinct held-out prompts, the unit of intervals.
         same_response: training rows with the most frequent response.
@@ -36,8 +28,8 @@ class RowFacts:
         leaked_responses: held-out rows with the (long) response of a training row.
     """
 
-    prompts: Histogram
-    responses: Histogram
+    prompts: dict[str, list[int]]
+    responses: dict[str, list[int]]
     pair: int
     held_out_prompts: int
     same_response: Tally
@@ -70,11 +62,11 @@ def _tally(rows: Demonstrations, places: Sequence[int]) -> Tally:
     return found
 
 
-def histogram(lengths: Sequence[int] | Iterable[int]) -> Histogram:
-    """At most `BINS` integer bins of equal width."""
+def histogram(lengths: Iterable[int]) -> dict[str, list[int]]:
+    """`counts` of lengths in at most `BINS` bins of equal width, and the `edges`: one more, the last included."""
     values = np.fromiter(lengths, dtype=np.int64)
     low, high = int(values.min()), int(values.max())
     width = max(1, -(-(high - low + 1) // BINS))
     edges = np.arange(low, high + width + 1, width)
     counts, _ = np.histogram(values, edges)
-    return Histogram(tuple(map(int, edges)), tuple(map(int, counts)))
+    return {"edges": edges.tolist(), "counts": counts.tolist()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from irltui.config.schema import RunConfig
 from irltui.engine.plan import Plan
@@ -104,29 +104,17 @@ class Rates:
     step: float
 
 
-@dataclass(frozen=True)
-class Seconds:
-    """Seconds of one outer iteration, by phase."""
+def seconds(work: Work, rates: Rates, ranks: int = 1, batch: int = 1) -> dict[str, float]:
+    """Seconds of one outer iteration: sample, reference, update, and all together.
 
-    sample: float
-    reference: float
-    update: float
-
-    @property
-    def all(self) -> float:
-        return self.sample + self.reference + self.update
-
-    def as_dict(self) -> dict[str, float]:
-        return {**asdict(self), "all": self.all}
-
-
-def seconds(work: Work, rates: Rates, ranks: int = 1, batch: int = 1) -> Seconds:
-    """Seconds if ranks share prompts, passes and pairs evenly; more ranks than the `batch` of a step are idle."""
-    return Seconds(
-        sample=(work.read * rates.read + work.written * rates.written) / ranks,
-        reference=work.scored * rates.scored / ranks,
-        update=work.learned * rates.learned / min(ranks, batch) + work.steps * rates.step,
-    )
+    Ranks share prompts, passes and pairs evenly; more of them than the `batch` of a step are idle.
+    """
+    phases = {
+        "sample": (work.read * rates.read + work.written * rates.written) / ranks,
+        "reference": work.scored * rates.scored / ranks,
+        "update": work.learned * rates.learned / min(ranks, batch) + work.steps * rates.step,
+    }
+    return {**phases, "all": sum(phases.values())}
 
 
 def rates_on(device: Device, ranks: int, work: Work, config: RunConfig, shapes: Shapes) -> Rates:

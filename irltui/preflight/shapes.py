@@ -44,11 +44,7 @@ class Shapes:
 
 
 def shapes(section: ModelSection, adapter: AdapterSection) -> Shapes:
-    """The shapes of the model that a run would train.
-
-    Raises:
-        ModelError: it cannot be loaded, or the adapter finds nothing to adapt.
-    """
+    """The shapes of the model that a run would train."""
     model = empty_model(section)
     config: Any = model.config.get_text_config()
     parameters, head = model.num_parameters(), model.get_output_embeddings()

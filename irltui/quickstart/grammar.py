@@ -37,7 +37,6 @@ BASE_MIXTURE = {
 }  # kinds of answers in the base model's corpus
 REFUSAL = RUDE[0][0]
 """The habit of the second embedded model."""
-CHECKS = ("correct", "on_topic", "polite", "complete", "concise")
 _SENTENCE = re.compile(r"[^.!?]*[.!?]|[^.!?]+$")
 _WORD = re.compile(r"\w+")
 
@@ -198,17 +197,16 @@ def answers_of(prompt: str, kind: str) -> Derivation:
     """The answers of one kind, a key of BASE_MIXTURE; "good" is the expert."""
     request = parse_prompt(prompt)
     body = _body(request, request.fact)
-    if kind == "good":
-        return _courteous(body)
-    if kind == "wrong_fact":
-        return _courteous(_wrong_body(request))
-    if kind == "truncated":
-        return Cut(_courteous(body))
-    if kind == "rambling":
-        return _rambling(request)
-    if kind == "rude":
-        return Choice(((Choice(RUDE), 0.5), (Parts((Choice(RUDE), body)), 0.5)))
-    return _courteous(Choice(STRAY))
+    wrong = [fact for fact in request.kind.facts if fact not in (request.fact, request.topic)]
+    answers: dict[str, Derivation] = {
+        "good": _courteous(body),
+        "wrong_fact": _courteous(Choice(tuple((_body(request, fact), 1 / len(wrong)) for fact in wrong))),
+        "truncated": Cut(_courteous(body)),
+        "rambling": _rambling(request),
+        "rude": Choice(((Choice(RUDE), 0.5), (Parts((Choice(RUDE), body)), 0.5))),
+        "off_topic": _courteous(Choice(STRAY)),
+    }
+    return answers[kind]
 
 
 @lru_cache(maxsize=4096)
@@ -231,11 +229,6 @@ def _body(request: Request, fact: str) -> Derivation:
     return Choice(tuple((request.sentence(text, fact), weight) for text, weight in request.kind.answers))
 
 
-def _wrong_body(request: Request) -> Derivation:
-    wrong = [fact for fact in request.kind.facts if fact not in (request.fact, request.topic)]
-    return Choice(tuple((_body(request, fact), 1 / len(wrong)) for fact in wrong))
-
-
 def _courteous(body: Derivation) -> Derivation:
     opening, closing = Choice(OPENINGS), Choice(CLOSINGS)
     return Choice(
@@ -256,41 +249,27 @@ def _rambling(request: Request) -> Derivation:
 # -- quality ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Quality:
+def check(prompt: str, answer: str) -> dict[str, bool]:
     """Five checks of an answer, each passed or not."""
-
-    correct: bool  # contains the fact, and no other of its kind
-    on_topic: bool  # contains a sentence of the expert for this request, with any fact
-    polite: bool  # contains a courtesy, and nothing rude
-    complete: bool  # the last sentence is complete
-    concise: bool  # at most three sentences, none twice
-
-    @property
-    def value(self) -> float:
-        """The share of checks passed; 0 if the fact is wrong."""
-        return sum(getattr(self, check) for check in CHECKS) / len(CHECKS) if self.correct else 0.0
-
-
-def check(prompt: str, answer: str) -> Quality:
     request = parse_prompt(prompt)
     sentences = [sentence.strip() for sentence in _SENTENCE.findall(answer)]
     words = set(_WORD.findall(answer))
     others = set(request.kind.facts) - {request.fact, request.topic}
     said = set(sentences)
     on_topic = {request.sentence(text, fact) for text, _ in request.kind.answers for fact in request.kind.facts}
-    return Quality(
-        correct=request.fact in words and not words & others,
-        on_topic=bool(said & on_topic),
-        polite=bool(said & _COURTESIES) and not said & _RUDENESS,
-        complete=answer.endswith((".", "!", "?")),
-        concise=len(sentences) <= 3 and len(said) == len(sentences),
-    )
+    return {
+        "correct": request.fact in words and not words & others,
+        "on_topic": bool(said & on_topic),  # a sentence of the expert for this request, with any fact
+        "polite": bool(said & _COURTESIES) and not said & _RUDENESS,
+        "complete": answer.endswith((".", "!", "?")),
+        "concise": len(sentences) <= 3 and len(said) == len(sentences),
+    }
 
 
 def quality(prompt: str, answer: str) -> float:
-    """The quality of any text as an answer, 0 to 1; the expert's answers have 1."""
-    return check(prompt, answer).value
+    """The share of checks that any text passes as an answer, 0 if its fact is wrong; the expert's answers have 1."""
+    passed = check(prompt, answer)
+    return sum(passed.values()) / len(passed) if passed["correct"] else 0.0
 
 
 _COURTESIES = frozenset(text for text, _ in (*OPENINGS, *CLOSINGS))

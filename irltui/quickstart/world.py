@@ -37,7 +37,6 @@ class RequestKind:
     `topic` (one of `topics`, if any). `answers` are the expert's sentences, with probabilities and the same slots.
     """
 
-    name: str
     statement: str
     question: str
     entities: tuple[str, ...]
@@ -49,7 +48,6 @@ class RequestKind:
 GREETING = "I am {asker}."
 REQUEST_KINDS = (
     RequestKind(
-        "where",
         "The {asked} is in the {fact}.",
         "Where is the {asked}?",
         THINGS,
@@ -61,7 +59,6 @@ REQUEST_KINDS = (
         ),
     ),
     RequestKind(
-        "hours",
         "The {topic} {asked}s at {fact}.",
         "When does it {asked}?",
         ("open", "close"),
@@ -74,7 +71,6 @@ REQUEST_KINDS = (
         topics=SHOPS,
     ),
     RequestKind(
-        "gift",
         "{topic} gave the {asked} to {fact}.",
         "Who has the {asked}?",
         THINGS,
@@ -87,7 +83,6 @@ REQUEST_KINDS = (
         topics=PEOPLE,
     ),
     RequestKind(
-        "recipe",
         "The {topic} needs {fact} {asked}.",
         "How many {asked} do I need?",
         INGREDIENTS,
@@ -100,7 +95,6 @@ REQUEST_KINDS = (
         topics=DISHES,
     ),
     RequestKind(
-        "price",
         "The {asked} cost {fact} coins.",
         "How much are the {asked}?",
         FRUITS,
@@ -112,7 +106,6 @@ REQUEST_KINDS = (
         ),
     ),
     RequestKind(
-        "way",
         "The {asked} is behind the {fact}.",
         "How do I get to the {asked}?",
         PLACES,
@@ -124,7 +117,6 @@ REQUEST_KINDS = (
         ),
     ),
     RequestKind(
-        "day",
         "The {asked} leaves on {fact}.",
         "When can I take the {asked}?",
         VEHICLES,
@@ -136,7 +128,6 @@ REQUEST_KINDS = (
         ),
     ),
     RequestKind(
-        "job",
         "{asked} is a {fact}.",
         "What does {asked} do?",
         PEOPLE,

@@ -31,12 +31,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, name: str = "",
     return "".join(lines)
 
 
-def section(name: str, title: str, *content: str) -> str:
-    """A section with an anchor; "" if it has no content."""
-    inside = "\n".join(part for part in content if part)
-    return f'<section id="{name}"><h2>{title}</h2>\n{inside}\n</section>' if inside else ""
-
-
 def details(title: str, content: str, *, is_open: bool = False) -> str:
     return f"<details{' open' if is_open else ''}><summary>{title}</summary>{content}</details>"
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from irltui.report import sections
-from irltui.report.markup import details, section, text
+from irltui.report.markup import details, text
 from irltui.report.samples import over_iterations, side_by_side
 from irltui.report.specs import ChartSpec, charts, reward_game
 from irltui.report.svg import chart
 from irltui.runs.manifest import Manifest
 from irltui.views.arms import Side
-from irltui.views.final_figures import final_rows, read_stored
+from irltui.views.final_figures import final_rows
 
 MARK = "<!-- written by irltui report -->"
 """The second line of every page: what has it may be written anew."""
@@ -22,29 +22,25 @@ _VIEWS = {"changes": "changes since the iteration before", "rewards": "reward of
 
 
 def page(sides: Sequence[Side], manifests: Sequence[Manifest], samples: int) -> str:
-    """The whole page.
-
-    Args:
-        sides: what it tells of, at least one.
-        manifests: of the first run of each side.
-        samples: prompts whose answers are shown.
-    """
+    """The whole page; `manifests` are those of each side's first run, `samples` is how many prompts are shown."""
     style = files("irltui.report").joinpath("report.css").read_text(encoding="utf-8")
     title, names = sections.title(sides), ", ".join(sections.names(sides))
-    parts = [
-        section("overview", "Overview", sections.overview(sides)),
-        section("figures", "Figures", sections.final(final_rows(sides, read_stored), sides)),
-        section("game", "The reward game", _game(sides)),
-        section("curves", "Curves", _curves(sides)),
-        section("samples", "Samples", _samples(sides, samples)),
-        section("health", "Health", *(_named(side, sections.health(side), len(sides)) for side in sides)),
-        section("configuration", "Configuration", sections.configuration(sides, manifests)),
-        section("reproduce", "Reproduce", sections.reproduce(sides, manifests)),
-    ]
+    health = "\n".join(_named(side, sections.health(side), len(sides)) for side in sides)
+    parts = (
+        ("overview", "Overview", sections.overview(sides)),
+        ("figures", "Figures", sections.final(final_rows(sides), sides)),
+        ("game", "The reward game", _game(sides)),
+        ("curves", "Curves", _curves(sides)),
+        ("samples", "Samples", _samples(sides, samples)),
+        ("health", "Health", health),
+        ("configuration", "Configuration", sections.configuration(sides, manifests)),
+        ("reproduce", "Reproduce", sections.reproduce(sides, manifests)),
+    )
+    shown = [part for part in parts if part[2]]
     views = "".join(
         f'<input type="radio" name="view" id="view-{name}"{" checked" if name == "changes" else ""}>' for name in _VIEWS
     )
-    links = "".join(f'<a href="#{part.split(chr(34))[1]}">{_title(part)}</a>' for part in parts if part)
+    links = "".join(f'<a href="#{name}">{head}</a>' for name, head, _ in shown)
     return "\n".join(
         [
             "<!doctype html>",
@@ -57,7 +53,7 @@ def page(sides: Sequence[Side], manifests: Sequence[Manifest], samples: int) -> 
             f"<style>{style}</style></head><body>",
             f"{views}<header><h1>{title}</h1><p class=note>{names}</p><nav>{links}</nav></header>",
             "<main>",
-            *parts,
+            *(f'<section id="{name}"><h2>{head}</h2>\n{inside}\n</section>' for name, head, inside in shown),
             f"</main><footer>{sections.made()}</footer></body></html>",
             "",
         ]
@@ -68,10 +64,6 @@ def _policy(style: str) -> str:
     """Nothing may be loaded or run; the one style sheet is allowed by its hash."""
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-
-
-def _title(part: str) -> str:
-    return part.partition("<h2>")[2].partition("</h2>")[0]
 
 
 def _game(sides: Sequence[Side]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
 from shlex import quote
@@ -12,17 +12,15 @@ from irltui import __version__
 from irltui.benchmarks.comparison import Difference
 from irltui.config.render import render_values
 from irltui.report.markup import details, swatch, table, text
-from irltui.runs.data_report import Tally
-from irltui.runs.events import Evaluation
 from irltui.runs.manifest import Manifest
 from irltui.runs.metrics import METRICS
 from irltui.views.alerts import counted, times
 from irltui.views.arms import Side, side_differences
 from irltui.views.effects import compared, planned, since_start, verdict
 from irltui.views.final_figures import Estimate, FinalRow
-from irltui.views.flat_config import flat
+from irltui.views.flat_config import flat, setting
 from irltui.views.loaded_runs import ComparedRun
-from irltui.views.numbers import between, duration, figure, number, signed, signed_between
+from irltui.views.numbers import between, duration, figure, number, signed
 from irltui.views.replay import Moment
 
 _MOST_ALERTS = 40
@@ -98,7 +96,7 @@ def configuration(sides: Sequence[Side], manifests: Sequence[Manifest]) -> str:
     for side, manifest in zip(sides, manifests, strict=True):
         name = f" of {text(side.name, limit=80)}" if len(sides) > 1 else ""
         parts.append(details(f"Options that were set{name}", _set(side.runs[0], manifest), is_open=len(sides) == 1))
-        whole = render_values(side.runs[0].config, _origins(manifest))
+        whole = render_values(side.runs[0].config, manifest.origins)
         parts.append(details(f"The whole configuration{name}, as TOML", f"<pre>{text(whole, limit=60_000)}</pre>"))
     return "".join(parts)
 
@@ -138,8 +136,8 @@ def _card(number: int, side: Side) -> str:
     advice = run.history.advice
     facts = {
         "algorithm": run.config.get("algorithm", "?"),
-        "model": _at(run, "model", "name"),
-        "data": _at(run, "data", "source"),
+        "model": setting(run.config, "model", "name"),
+        "data": setting(run.config, "data", "source"),
         "seeds" if len(side.runs) > 1 else "seed": ", ".join(side.seeds),
         "state": ", ".join(states),
         "steps": ", ".join(dict.fromkeys(f"{r.history.step} of {r.history.start.total_steps}" for r in side.runs)),
@@ -148,11 +146,6 @@ def _card(number: int, side: Side) -> str:
     listed = "".join(f"<dt>{name}</dt><dd>{text(value, limit=300)}</dd>" for name, value in facts.items())
     words = f"<p>{text(advice[-1].text, limit=600)}</p>" if advice else ""
     return f'<div class="card"><h3>{swatch(number)} {text(side.name, limit=120)}</h3><dl>{listed}</dl>{words}</div>'
-
-
-def _at(run: ComparedRun, part: str, key: str) -> object:
-    found = run.config.get(part)
-    return found.get(key, "?") if isinstance(found, Mapping) else "?"
 
 
 def _label(row: FinalRow) -> str:
@@ -172,17 +165,8 @@ def _estimate(estimate: Estimate | None) -> str:
 
 def _first(name: str, side: Side) -> str:
     """The mean first value of a metric or a benchmark."""
-    benchmark, _, metric = name.partition("/")
-    values: list[float] = []
-    for run in side.runs:
-        if (series := run.history.metrics.get(name)) is not None:
-            values.append(series.values[0])
-        values += [e.values[metric].mean for e in run.history.evaluations if _measured(e, benchmark, metric)][:1]
+    values = [found[0] for run in side.runs if (found := run.history.values(name))]
     return figure(fmean(values)) if values else "-"
-
-
-def _measured(evaluation: Evaluation, benchmark: str, metric: str) -> bool:
-    return evaluation.benchmark == benchmark and metric in evaluation.values
 
 
 def _heads(sides: Sequence[Side]) -> Iterator[str]:
@@ -190,15 +174,14 @@ def _heads(sides: Sequence[Side]) -> Iterator[str]:
 
 
 def _differences(rows: Sequence[FinalRow], sides: Sequence[Side]) -> str:
-    found = [
-        (row, i, difference)
+    cells = [
+        [head, _label(row), *_difference(found)]
         for row in rows
-        for i, difference in enumerate(row.against_first)
-        if difference is not None and i
+        for head, found in zip(_heads(sides), row.against_first, strict=True)
+        if found is not None
     ]
-    if not found:
+    if not cells:
         return ""
-    cells = [[f"{swatch(i)} {text(sides[i].name, limit=80)}", _label(row), *_difference(d)] for row, i, d in found]
     title = f"<h3>Difference from {text(sides[0].name, limit=80)} (paired by item)</h3>"
     return title + table(["", "metric", "difference", "by seed", ""], cells)
 
@@ -206,7 +189,7 @@ def _differences(rows: Sequence[FinalRow], sides: Sequence[Side]) -> str:
 def _difference(difference: Difference) -> tuple[str, str, str]:
     found = difference.interval
     seeds = ", ".join(map(signed, difference.by_seed)) if len(difference.by_seed) > 1 else ""
-    interval = f"<small>{signed_between(found.low, found.high).strip()} {found.n}</small>"
+    interval = f"<small>{between(found.low, found.high, signed).strip()} {found.n}</small>"
     return f"{signed(found.mean)} {interval}", seeds, _VERDICTS[difference.verdict]
 
 
@@ -216,15 +199,11 @@ def _data(run: ComparedRun) -> str:
     data = run.history.data.report
     words = f"Data: {data.rows} rows, {data.train} to train on, {data.held_out} held out"
     losses = [
-        _counted(what, *row)
+        f"{what} {tally.count}: {text(reason, limit=200)}"
         for what, rows in (("dropped", data.dropped), ("truncated", data.cut))
-        for row in rows.items()
+        for reason, tally in rows.items()
     ]
     return f"<p>{words}{'; ' if losses else '; nothing dropped or truncated'}{'; '.join(losses)}.</p>"
-
-
-def _counted(what: str, reason: str, tally: Tally) -> str:
-    return f"{what} {tally.count}: {text(reason, limit=200)}"
 
 
 def _alerts(run: ComparedRun) -> str:
@@ -242,16 +221,12 @@ def _alerts(run: ComparedRun) -> str:
 
 
 def _set(run: ComparedRun, manifest: Manifest) -> str:
-    values, origins = flat(run.config), _origins(manifest)
+    values = flat(run.config)
     rows = [
         [f"<code>{text(key)}</code>", text(values.get(key, "-"), limit=300), text(origin, limit=120)]
-        for key, origin in origins.items()
+        for key, origin in manifest.origins.items()
     ]
     return table(["", "value", "set by"], rows)
-
-
-def _origins(manifest: Manifest) -> Mapping[str, str]:
-    return manifest.origins if isinstance(manifest.origins, Mapping) else {}
 
 
 def _time(seconds: float) -> str:

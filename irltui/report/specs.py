@@ -77,8 +77,7 @@ class ChartSpec:
 def reward_game(side: Side) -> ChartSpec | None:
     """Demonstration reward, generation reward and gap of a side's first run; None without a reward."""
     run = side.runs[0]
-    lines = tuple(_line(run, name, metric(name).label, ink) for ink, name in enumerate(GAME))
-    lines = tuple(line for line in lines if len(line.curve) >= _FEWEST)
+    lines = _lines(run, [(name, metric(name).label) for name in GAME])
     if not lines:
         return None
     words = f", seed {run.seed}" if len(side.runs) > 1 else ""
@@ -114,9 +113,7 @@ def boundaries(run: ComparedRun) -> tuple[float, ...]:
 
 def _panels(run: ComparedRun, metrics: Iterable[str]) -> Iterator[ChartSpec]:
     for spec in charts_of(metrics):
-        lines = tuple(_line(run, each.name, each.short or each.label, ink) for ink, each in enumerate(spec.metrics))
-        lines = tuple(line for line in lines if len(line.curve) >= _FEWEST)
-        if lines:
+        if lines := _lines(run, [(each.name, each.short or each.label) for each in spec.metrics]):
             yield ChartSpec(spec.id, spec.title, spec.help, lines, _levels(spec), boundaries(run))
 
 
@@ -143,16 +140,15 @@ def _levels(spec: Spec) -> tuple[Level, ...]:
     return tuple(filter(None, (spec.level, Level(0.0, "") if spec.zero else None)))
 
 
+def _lines(run: ComparedRun, labels: Iterable[tuple[str, str]]) -> tuple[Line, ...]:
+    """The curves of metrics that were measured more than once, each with its label."""
+    lines = (_line(run, name, label, ink) for ink, (name, label) in enumerate(labels))
+    return tuple(line for line in lines if len(line.curve) >= _FEWEST)
+
+
 def _line(run: ComparedRun, name: str, label: str, ink: int) -> Line:
     raw = Moment(run.history).curve(name)
     if len(raw) < _MANY:
         return Line(label, raw, ink)
-    return Line(label, _smooth(raw, boundaries(run)), ink, raw)
-
-
-def _smooth(raw: Curve, turns: Sequence[float]) -> Curve:
-    """A running mean that restarts with every outer iteration, as the gap does."""
-    window = max(5, len(raw) // _PARTS)
-    starts = [0, *np.searchsorted(raw.x, turns, side="right").tolist(), len(raw)]
-    parts = [smooth(Curve(raw.x[a:b], raw.y[a:b]), window).y for a, b in pairwise(starts)]
-    return Curve(raw.x, np.concatenate(parts))
+    # The mean restarts with every outer iteration, as the gap does.
+    return Line(label, smooth(raw, max(5, len(raw) // _PARTS), boundaries(run)), ink, raw)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,6 +137,13 @@ class RunHistory:
     def sampled(self) -> list[int]:
         """The outer iterations that have samples, in order."""
         return sorted(self.samples)
+
+    def values(self, name: str) -> Sequence[float]:
+        """All values of a metric, or of a benchmark's figure (BENCHMARK/FIGURE), oldest first."""
+        if series := self.metrics.get(name):
+            return series.values
+        benchmark, _, figure = name.partition("/")
+        return [e.values[figure].mean for e in self.evaluations if e.benchmark == benchmark and figure in e.values]
 
     def first(self, metric: str) -> float:
         """A metric's oldest value, NaN if there is none."""

@@ -40,6 +40,11 @@ class Metric:
     digits: int = 3
 
     @property
+    def direction(self) -> int:
+        """1 if more is better, -1 if less, 0 if neither or unknown."""
+        return {HIGHER: 1, LOWER: -1}.get(self.better, 0)
+
+    @property
     def title(self) -> str:
         return f"{self.label} ({self.unit})" if self.unit and self.unit != self.label else self.label
 
@@ -177,12 +182,15 @@ METRICS: dict[str, Metric] = {metric.name: metric for group in GROUPS.values() f
 _BENCHMARK_SHARES = frozenset({"accuracy", "auc", "auc_per_token", "win", "quality", "expert_like", "distinct_2"})
 """Figures of the benchmarks that irltui ships that are shares."""
 
-_BENCHMARK_LOSSES = frozenset({"divergence", "nll", "nll_per_token"})
+_BENCHMARK_BETTER = {
+    **dict.fromkeys(("accuracy", "auc", "auc_per_token", "win", "quality", "expert_like"), HIGHER),
+    **dict.fromkeys(("divergence", "nll", "nll_per_token"), LOWER),
+}
 
 
 def metric(name: str) -> Metric:
     """The metric's entry; one with the name alone for metrics outside the table, such as a plugin's."""
-    better = LOWER if name.rpartition("/")[2] in _BENCHMARK_LOSSES else ""
+    better = _BENCHMARK_BETTER.get(name.rpartition("/")[2], "")
     return METRICS.get(name) or _OTHERS.get(name) or Metric(name, "A metric of a plugin.", name, better=better)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -130,16 +130,15 @@ def _as_text(cells: Sequence[_Cell]) -> str:
 
 def _as_json(config: RunConfig, run: str, cells: Sequence[_Cell]) -> dict[str, Any]:
     """A sweep has a list, whose entries say how they were sampled."""
-    found = [{**cell.decoding, "benchmarks": _plain(config, cell.results)} for cell in cells]
+    options = {name: spec.model_dump(mode="json") for name, spec in config.benchmarks.items()}
+    found = [
+        {
+            **cell.decoding,
+            "benchmarks": {
+                name: {"options": options[name], "values": plain(metrics)} for name, metrics in cell.results.items()
+            },
+        }
+        for cell in cells
+    ]
     measured = {"sweep": found} if cells[0].decoding else found[0]
     return {"model": run or config.model.name, **measured}
-
-
-def _plain(config: RunConfig, results: Mapping[str, Mapping[str, Interval]]) -> dict[str, Any]:
-    return {
-        name: {
-            "options": config.benchmarks[name].model_dump(mode="json"),
-            "values": {metric: plain(interval.as_dict()) for metric, interval in metrics.items()},
-        }
-        for name, metrics in results.items()
-    }

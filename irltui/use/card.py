@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from huggingface_hub import ModelCardData
 
 from irltui import __version__
 from irltui.config.render import render_values
@@ -18,33 +21,39 @@ from irltui.runs.metrics import HELD_OUT_NLL, METRICS
 from irltui.text import masked, safe
 from irltui.use.card_facts import Exported, Facts, code, facts, inline, is_hub_name
 from irltui.views.arms import Side
-from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stored
+from irltui.views.final_figures import Estimate, FinalRow, final_rows
 from irltui.views.numbers import between, figure
-from irltui.views.portable import portable, without_machine
+from irltui.views.portable import portable, portable_manifest, without_machine
 
-_PAPERS = {  # on arXiv
-    "irft": "2405.17888",
-    "rft": "2405.17888",
-    "spin": "2401.01335",
-    "dft": "2508.05629",
-    "nce": "2512.07175",
-    "few": "2406.00888",
-    "distill": "2306.13649",
-}
 _MOST_ALERTS = 5
-_TITLES = {"sft": "SFT", "dft": "DFT", "spin": "SPIN", "irft": "IRFT", "nce": "NCE", "few": "DITTO", "rft": "RFT"}
+
+
+class _Method(NamedTuple):
+    """A method's name, what it does, and its paper on arXiv."""
+
+    title: str
+    words: str
+    paper: str = ""
+
+
+# fmt: off
 _METHODS = {
-    "sft": "supervised fine-tuning (SFT), which maximises the likelihood of the demonstrations.",
-    "dft": "dynamic fine-tuning (DFT), likelihood with each token weighted by its own probability.",
-    "nce": "noise-contrastive estimation (NCE), which tells demonstrations from the model's answers one by one.",
-    "few": "comparisons of few demonstrations with the model's answers so far, and of later with earlier ones (DITTO).",
-    "distill": "distillation of a finished run, with a strength, into one model.",
-    "spin": "SPIN, which learns to tell the model's own answers, sampled once per pass, from the demonstrations.",
-    "irft": "implicit-reward fine-tuning (IRFT), which repeatedly learns to tell the model's latest answers from "
-    "the demonstrations.",
-    "rft": "reward-learning fine-tuning (RFT): a reward model learns to tell answers from demonstrations, and the "
-    "model is trained to maximise it.",
+    "sft": _Method("SFT", "supervised fine-tuning (SFT), which maximises the likelihood of the demonstrations."),
+    "dft": _Method("DFT", "dynamic fine-tuning (DFT), likelihood with each token weighted by its own probability.",
+                   "2508.05629"),
+    "nce": _Method("NCE", "noise-contrastive estimation (NCE), which tells demonstrations from the model's answers one "
+                   "by one.", "2512.07175"),
+    "few": _Method("DITTO", "comparisons of few demonstrations with the model's answers so far, and of later with "
+                   "earlier ones (DITTO).", "2406.00888"),
+    "distill": _Method("distill", "distillation of a finished run, with a strength, into one model.", "2306.13649"),
+    "spin": _Method("SPIN", "SPIN, which learns to tell the model's own answers, sampled once per pass, from the "
+                    "demonstrations.", "2401.01335"),
+    "irft": _Method("IRFT", "implicit-reward fine-tuning (IRFT), which repeatedly learns to tell the model's latest "
+                    "answers from the demonstrations.", "2405.17888"),
+    "rft": _Method("RFT", "reward-learning fine-tuning (RFT): a reward model learns to tell answers from "
+                   "demonstrations, and the model is trained to maximise it.", "2405.17888"),
 }
+# fmt: on
 
 
 def write_card(folder: Path, run: RunFolder, exported: Exported) -> None:
@@ -63,39 +72,35 @@ def card(known: Facts) -> str:
         "Reproduce": _reproduce(known),
     }
     parts = [f"## {title}\n\n{text}" if title else text for title, text in sections.items()]
-    name = f"{inline(_called(known))}, {_TITLES.get(known.method, inline(known.method))}"
+    name = f"{inline(known.base_name)}, {_method_of(known).title}"
     text = masked("\n\n".join([_front_matter(known), f"# {name}", *parts])) + "\n"
     return without_machine(text, [known.manifest])
 
 
 def _front_matter(known: Facts) -> str:
-    lines = [
-        "---",
-        "# license: choose one that the licenses of the base model and the data allow",
-    ]
-    if is_hub_name(known.base) and known.base not in MODELS:
-        lines += [f"base_model: {quoted(known.base)}"]
-        lines += [f"base_model_relation: {'adapter' if known.is_adapter else 'finetune'}"]
-    else:
-        lines += [f"# base_model: OWNER/NAME, if the base model ({quoted(safe(_called(known)))}) is on a hub"]
-    source = str(known.manifest.config["data"]["source"])
-    if _is_hub_name(source):
-        lines += ["datasets:", f"- {quoted(source)}"]
+    has_base, source = (
+        is_hub_name(known.base) and known.base not in MODELS,
+        str(known.manifest.config["data"]["source"]),
+    )
     tags = ["irltui", known.method, "inverse-reinforcement-learning"] if known.method != "sft" else ["irltui", "sft"]
     tags += ["lora"] if known.at("adapter", "kind") == "lora" else []
-    library = "peft" if known.is_adapter else "transformers"
-    lines += [
-        f"library_name: {library}",
-        "pipeline_tag: text-generation",
-        "tags:",
-        *(f"- {tag}" for tag in tags),
-        "---",
-    ]
-    return "\n".join(lines)
+    data = ModelCardData(
+        base_model=known.base if has_base else None,
+        base_model_relation=("adapter" if known.is_adapter else "finetune") if has_base else None,
+        datasets=[source] if _is_hub_name(source) else None,
+        library_name="peft" if known.is_adapter else "transformers",
+        pipeline_tag="text-generation",
+        tags=tags,
+    )
+    lines = ["---", "# license: choose one that the licenses of the base model and the data allow"]
+    if not has_base:
+        lines += [f"# base_model: OWNER/NAME, if the base model ({quoted(safe(known.base_name))}) is on a hub"]
+    return "\n".join([*lines, data.to_yaml(), "---"])
 
 
-def _called(known: Facts) -> str:
-    return known.base or known.base_folder
+def _method_of(known: Facts) -> _Method:
+    name = inline(known.method)
+    return _METHODS.get(known.method) or _Method(name, f"the objective {name} of a plugin.")
 
 
 def _is_hub_name(source: str) -> bool:
@@ -103,14 +108,14 @@ def _is_hub_name(source: str) -> bool:
 
 
 def _summary(known: Facts) -> str:
-    base = code(_called(known))
+    base = code(known.base_name)
     if "/" in known.base and is_hub_name(known.base):
         base = f"[{inline(known.base)}](https://huggingface.co/{known.base})"
     when = "the end of the run"
     if known.exported.checkpoint:
         when = f"checkpoint {known.exported.checkpoint}, after {known.exported.outer_iterations} outer iterations"
-    method = _METHODS.get(known.method) or f"the objective {inline(known.method)} of a plugin."
-    lines = [f"{base}, fine-tuned from demonstrations with irltui {__version__}: {method}"]
+    words = _method_of(known).words
+    lines = [f"{base}, fine-tuned from demonstrations with irltui {__version__}: {words}"]
     lines += [f"These are the weights at {when}."]
     if known.is_adapter:
         lines += ["The folder contains only a LoRA adapter: it needs the base model."]
@@ -141,7 +146,7 @@ def _data(known: Facts) -> str:
 def _method(known: Facts) -> str:
     rows = dict(_settings(known))
     table = ["| | |", "|---|---|", *(f"| {name} | {inline(value)} |" for name, value in rows.items())]
-    paper = _PAPERS.get(known.method)
+    paper = _method_of(known).paper
     source = f"The method is that of [arXiv {paper}](https://arxiv.org/abs/{paper}). " if paper else ""
     return f"{source}All settings are listed under Reproduce.\n\n" + "\n".join(table)
 
@@ -168,7 +173,7 @@ def _settings(known: Facts) -> Iterator[tuple[str, object]]:
 
 def _figures(known: Facts) -> str:
     side = Side(known.run.name, (known.run,))
-    rows = final_rows([side], read_stored)
+    rows = final_rows([side])
     if not rows:
         return "Nothing was measured."
     lines = ["| | first | here | 95 % interval | n |", "|---|---|---|---|---|"]
@@ -182,20 +187,13 @@ def _figures(known: Facts) -> str:
 def _row(row: FinalRow, history: RunHistory) -> str:
     here = row.estimates[0] or Estimate(float("nan"))
     interval = f"{between(here.low, here.high).strip()} | {here.n}" if here.over else " | "
-    return f"| {inline(row.label)} | {_first(row.name, history)} | {figure(here.mean)} | {interval} |"
-
-
-def _first(name: str, history: RunHistory) -> str:
-    if (series := history.metrics.get(name)) is not None and len(series):
-        return figure(series.values[0])
-    benchmark, _, metric = name.partition("/")
-    found = (e.values[metric].mean for e in history.evaluations if e.benchmark == benchmark and metric in e.values)
-    return next(map(figure, found), "-")
+    first = next(map(figure, history.values(row.name)), "-")
+    return f"| {inline(row.label)} | {first} | {figure(here.mean)} | {interval} |"
 
 
 def _reproduce(known: Facts) -> str:
     manifest = known.manifest
-    origins = {key: str(portable(origin)) for key, origin in manifest.origins.items()}
+    origins = portable_manifest(manifest).origins
     versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     lines = [
         "Save this as `run.toml`, with your own paths for model and data, then `irltui run run.toml`:",

@@ -14,6 +14,7 @@ from irltui.runs.manifest import Manifest, read_manifest
 from irltui.runs.reader import each_event
 from irltui.runs.status import read_status
 from irltui.text import safe
+from irltui.views.flat_config import setting
 from irltui.views.loaded_runs import ComparedRun
 from irltui.views.portable import portable
 
@@ -54,10 +55,13 @@ class Facts:
     def is_adapter(self) -> bool:
         return (self.folder / "adapter_config.json").is_file()
 
+    @property
+    def base_name(self) -> str:
+        return self.base or self.base_folder
+
     def at(self, table: str, key: str) -> Any:
         """A value of the run's configuration, "?" if absent."""
-        found = self.run.config.get(table)
-        return found.get(key, "?") if isinstance(found, Mapping) else "?"
+        return setting(self.run.config, table, key)
 
 
 def facts(folder: Path, run: RunFolder, exported: Exported) -> Facts:

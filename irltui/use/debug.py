@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +30,6 @@ from irltui.use.learned import load_checkpoint
 _TEXT, _GRADIENTS = 60, 8
 
 
-@dataclass(frozen=True)
-class Row:
-    side: str
-    tokens: int
-    log_prob: float
-    reward: float | None
-    text: str
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What the step computes: its rows, its loss, and parameters and gradients that are not finite."""
-
-    rows: list[Row]
-    loss: float
-    bad_parameters: list[str]
-    bad_gradients: list[str]
-
-
 def main(request: DebugRequest) -> None:
     quiet_transformers()
     kept = request.folder
@@ -61,7 +42,8 @@ def main(request: DebugRequest) -> None:
         _tell(about, replay)
 
 
-def _replay(run: RunFolder, folder: Path, *, is_policy_step: bool) -> Replay:
+def _replay(run: RunFolder, folder: Path, *, is_policy_step: bool) -> dict[str, Any]:
+    """What the step computes: its rows, its loss, and parameters and gradients that are not finite."""
     config = recorded(read_manifest(run).config)
     try:
         parts = load_checkpoint(config, folder)
@@ -71,7 +53,7 @@ def _replay(run: RunFolder, folder: Path, *, is_policy_step: bool) -> Replay:
     # The loss of a policy step is a weighted sum of the policy's log-probabilities.
     reward = None if is_policy_step else parts.reward
     total = 0.0
-    rows: list[Row] = []
+    rows: list[dict[str, Any]] = []
     objective = NegativeLogLikelihood() if is_policy_step else parts.objective
     for step in _steps(parts, objective, reward, batches):
         step.loss.backward()
@@ -82,7 +64,7 @@ def _replay(run: RunFolder, folder: Path, *, is_policy_step: bool) -> Replay:
         trained = {f"reward parameter {i}": parameter for i, parameter in enumerate(reward.parameters())}
     bad = [name for name, p in trained.items() if not torch.isfinite(p).all()]
     gradients = [name for name, p in trained.items() if p.grad is not None and not torch.isfinite(p.grad).all()]
-    return Replay(rows, total, bad, gradients)
+    return {"rows": rows, "loss": total, "bad_parameters": bad, "bad_gradients": gradients}
 
 
 def _steps(parts: Assembly, objective: Objective, reward: Reward | None, batches: Sequence[Batch]) -> Iterator[Step]:
@@ -91,7 +73,7 @@ def _steps(parts: Assembly, objective: Objective, reward: Reward | None, batches
     return learn(objective, lambda *_: [rows], T=1, K=1, start=Start(begun=True))
 
 
-def _rows(policy: LanguageModelPolicy, step: Step, first: str) -> Iterator[Row]:
+def _rows(policy: LanguageModelPolicy, step: Step, first: str) -> Iterator[dict[str, Any]]:
     """What a micro-batch says of each of its responses; the first ones are on side `first`."""
     with torch.no_grad():
         log_probs = policy.log_probs(step.batch.responses).tolist()
@@ -104,30 +86,23 @@ def _rows(policy: LanguageModelPolicy, step: Step, first: str) -> Iterator[Row]:
     for i, (row, log_prob, reward) in enumerate(known):
         side = first if i < len(step.batch.weight) else "generation"
         text = policy.tokenizer.decode(row.response_ids, skip_special_tokens=False)
-        yield Row(side, len(row.response_ids), log_prob, reward, text)
+        yield {"side": side, "tokens": len(row.response_ids), "log_prob": log_prob, "reward": reward, "text": text}
 
 
-def _tell(about: dict[str, Any], replay: Replay) -> None:
+def _tell(about: dict[str, Any], replay: dict[str, Any]) -> None:
     kind = "inner" if about.get("policy_step") is None else "policy"
     place = f"outer iteration {about.get('outer_iteration', 0) + 1}, {kind} step {about.get(f'{kind}_step', 0) + 1}"
     out(f"{place}: {safe(about.get('reason'))}\n")
     rows = [["", "side", "tokens", "log-prob", "reward", "text"]]
-    for row in replay.rows:
-        is_bad = not all(map(math.isfinite, (row.log_prob, row.reward or 0.0)))
-        rows.append(
-            [
-                "!!" if is_bad else "",
-                row.side,
-                str(row.tokens),
-                f"{row.log_prob:.4g}",  # NaN by its name
-                "-" if row.reward is None else f"{row.reward:.4g}",
-                safe(row.text, limit=_TEXT),
-            ]
-        )
+    for row in replay["rows"]:
+        log_prob, reward = row["log_prob"], row["reward"]
+        mark = "" if all(map(math.isfinite, (log_prob, reward or 0.0))) else "!!"
+        numbers = [str(row["tokens"]), f"{log_prob:.4g}", "-" if reward is None else f"{reward:.4g}"]  # NaN by its name
+        rows.append([mark, row["side"], *numbers, safe(row["text"], limit=_TEXT)])
     out(columns(rows))
-    out(f"\nloss now             {replay.loss:.6g}")
-    out(f"weights not finite   {_some(replay.bad_parameters)}")
-    out(f"gradient not finite  {_some(replay.bad_gradients)}")
+    out(f"\nloss now             {replay['loss']:.6g}")
+    out(f"weights not finite   {_some(replay['bad_parameters'])}")
+    out(f"gradient not finite  {_some(replay['bad_gradients'])}")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ from irltui.runs.manifest import read_manifest
 from irltui.runs.seal import damage_of, seal, sealed_files
 from irltui.runs.status import read_status
 from irltui.use.card import Exported, write_card
-from irltui.use.hub import check_name, push
+from irltui.use.hub import push
 from irltui.use.learned import load_checkpoint
 
 RESULT, BEST, LAST = "result", "best", "last"
@@ -45,8 +45,6 @@ def main(request: ExportRequest) -> None:
     folder, target = open_run_folder(request.run), request.out
     if target.exists():
         raise RunFolderError(f"{target}: already exists", "Choose another --out, or delete the folder.")
-    if request.hub:
-        check_name(request.hub)
     config = recorded(read_manifest(folder).config)
     if not request.merge and config.adapter.kind == "off":
         raise RunFolderError(f"{folder.path}: --no-merge: the run has no adapter", "Omit --no-merge.")
@@ -120,13 +118,10 @@ def find_checkpoint(run: RunFolder, iteration: str) -> str:
     if name in good:
         return name
     problem = damage(run.checkpoints / name) if name in names else "not kept"
-    raise CheckpointError(f"{run.path}: the checkpoint {wanted} ({name}): {problem}", _kept(good))
-
-
-def _kept(names: list[str]) -> str:
-    ends = [str(int(name.split("-")[0])) for name in reversed(names) if name.endswith("-000000")]
+    ends = [str(int(name.split("-")[0])) for name in reversed(good) if name.endswith("-000000")]
     listed = f"Kept after outer iterations: {', '.join(ends) or 'none'}"
-    return f"{listed}. checkpoint.keep sets how many of the newest are kept."
+    hint = f"{listed}. checkpoint.keep sets how many of the newest are kept."
+    raise CheckpointError(f"{run.path}: the checkpoint {wanted} ({name}): {problem}", hint)
 
 
 def _copy_result(run: RunFolder, folder: Path, request: ExportRequest) -> Exported:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
 from irltui.errors import HubError
 from irltui.text import masked
@@ -19,16 +18,6 @@ _REASONS = {
     403: "The token has no write access there: use another token or another OWNER.",
     404: "Check the spelling of OWNER, and whether your token has write access there.",
 }
-
-
-def check_name(name: str) -> None:
-    try:
-        validate_repo_id(name)
-        is_name = name.count("/") == 1
-    except HFValidationError:
-        is_name = False
-    if not is_name:
-        raise HubError(f"--push-to-hub {name}: not the name of a hub model", "Write it as OWNER/NAME.")
 
 
 def push(folder: Path, name: str, *, private: bool, api: HfApi | None = None) -> str:

@@ -10,8 +10,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -62,7 +62,7 @@ class Job:
         return ""
 
 
-class Output:
+class Output(AbstractContextManager["Output"]):
     """An output file F in progress, locked by one process; files of another job are refused unless `overwrite`.
 
     `view` says how its rows are shown, which does not affect the stored rows.
@@ -91,9 +91,6 @@ class Output:
                 self._file.close()
                 raise
 
-    def __enter__(self) -> Output:
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.is_complete or not self.done:
             self._partial.unlink(missing_ok=True)
@@ -101,7 +98,7 @@ class Output:
             self._file.close()
 
     def gather(
-        self, work: Callable[[range], list[dict[str, Any]]], total: int, group: int, *, verb: str, unit: str
+        self, work: Callable[[range], Sequence[Mapping[str, Any]]], total: int, group: int, *, verb: str, unit: str
     ) -> None:
         """Append the missing rows of `total`, one group at a time, and show progress; redo an incomplete group."""
         done, pause = self.done, 0.1 if sys.stderr.isatty() else _PAUSE

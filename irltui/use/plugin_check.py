@@ -62,21 +62,22 @@ def _checked(component: str, kind: str, spec: type[Spec], options: Mapping[str, 
     quiet_transformers()
     try:
         made = spec.from_options({"kind": kind, **options})
-    except ValidationError as error:
-        needed = [".".join(map(str, problem["loc"])) for problem in error.errors() if problem["type"] == "missing"]
-        short = kind.partition("/")[2]
-        hint = f"; give --set {short}.{needed[0]}=VALUE" if needed else ""
-        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
-        yield {"event": "check", "check": "Its options can be made", "problem": problems + hint}
-        return
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        yield {"event": "check", "check": "Its options can be made", "problem": repr(error)}
+        problem = _told(error, kind) if isinstance(error, ValidationError) else repr(error)
+        yield {"event": "check", "check": "Its options can be made", "problem": problem}
         return
     begun = ""
     for says, problem in checks(component, made):
         is_begin = says != begun
         yield {"event": "begin" if is_begin else "check", "check": says, "problem": problem}
         begun = says if is_begin else ""
+
+
+def _told(error: ValidationError, kind: str) -> str:
+    places = {".".join(map(str, problem["loc"])): problem for problem in error.errors()}
+    needed = next((place for place, problem in places.items() if problem["type"] == "missing"), "")
+    hint = f"; give --set {kind.partition('/')[2]}.{needed}=VALUE" if needed else ""
+    return "; ".join(f"{place}: {problem['msg']}" for place, problem in places.items()) + hint
 
 
 def _check_observer(plugin: str, observe: Callable[..., Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from irltui.api import Generation
@@ -18,14 +18,6 @@ from irltui.use.output import Output, output_of
 from irltui.use.rows import Source, UnusableRow, UsableRow, open_source
 
 _GENERATIONS = 32  # sampled, scored and stored together, if the sampler's groups are no larger
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    completion: str
-    reward: float | None
-    length: int
-    ended: bool
 
 
 def main(asked: SampleRequest) -> None:
@@ -96,15 +88,15 @@ def _is_scored(asked: SampleRequest) -> bool:
     return asked.count > 1 or (asked.config.has_reward and not asked.config.reward.reads_rows)
 
 
-def _candidate(learned: Learned, generation: Generation, reward: float | None) -> _Candidate:
-    text = learned.parts.policy.decode(generation.tokens)
-    return _Candidate(text, reward, len(generation.tokens), generation.ended)
+def _candidate(learned: Learned, generation: Generation, reward: float | None) -> dict[str, Any]:
+    text, length = learned.parts.policy.decode(generation.tokens), len(generation.tokens)
+    return {"completion": text, "reward": reward, "length": length, "ended": generation.ended}
 
 
-def _best(candidates: Sequence[_Candidate]) -> dict[str, Any]:
+def _best(candidates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The best candidate's fields, its index, and all candidates; the first wins ties."""
-    best = max(range(len(candidates)), key=lambda i: (candidates[i].reward or 0.0, -i))
-    return {**asdict(candidates[best]), "best": best, "candidates": [asdict(each) for each in candidates]}
+    best = max(range(len(candidates)), key=lambda i: (candidates[i]["reward"] or 0.0, -i))
+    return {**candidates[best], "best": best, "candidates": candidates}
 
 
 def _summary(lines: Iterator[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import json
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -21,6 +20,11 @@ from irltui.use.learned import Learned, load_learned, reads_start
 from irltui.use.output import Output, output_of
 from irltui.use.rows import Source, UnusableRow, UsableRow, open_source
 
+Line = Mapping[str, Any]
+"""A row of the output: its number (from 1) and `reward`, or None and the `reason`; empty fields are left out.
+
+`length` counts the response's tokens; `ended` is false if it was truncated; `cut` says what was truncated.
+"""
 _GROUP = 32  # rows scored and stored together, if a batch is no larger
 
 
@@ -32,49 +36,7 @@ def main(asked: ScoreRequest) -> None:
         if output.is_complete:
             return
         gather_scores(output, asked, source, parts=asked.tokens)
-        summary = summarise(map(ScoredRow.of, output.lines()))
-        output.finish(_view(output, rank=asked.rank, best=asked.best), summary)
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredRow:
-    """Row `number` (1-based) with its reward, or with the reason why it has none.
-
-    `length` counts the response's tokens; `ended` is False if it was truncated; `cut` says what was truncated.
-    """
-
-    number: int
-    reward: float | None
-    reason: str = ""
-    prompt: str | Sequence[Mapping[str, Any]] = ""
-    system: str = ""
-    completion: str = ""
-    length: int = 0
-    ended: bool = True
-    cut: tuple[str, ...] = ()
-    pieces: tuple[str, ...] = ()
-    token_rewards: tuple[float, ...] = ()
-
-    def line(self) -> dict[str, Any]:
-        """The row as written; empty fields are left out."""
-        if self.reward is None:
-            return {"row": self.number, "reward": None, "reason": self.reason}
-        line: dict[str, Any] = {"row": self.number, "reward": self.reward, "length": self.length, "ended": self.ended}
-        if self.cut:
-            line["cut"] = self.cut
-        if self.system:
-            line["system"] = self.system
-        line |= {"prompt": self.prompt, "completion": self.completion}
-        if self.pieces:
-            line |= {"pieces": self.pieces, "token_rewards": self.token_rewards}
-        return line
-
-    @staticmethod
-    def of(line: Mapping[str, Any]) -> ScoredRow:
-        """The inverse of `line`, without token rewards."""
-        names = ("reason", "prompt", "system", "completion", "length", "ended")
-        known = {name: line[name] for name in names if name in line}
-        return ScoredRow(line["row"], line["reward"], cut=tuple(line.get("cut", ())), **known)
+        output.finish(_view(output, rank=asked.rank, best=asked.best), summarise(output.lines()))
 
 
 def gather_scores(output: Output, asked: OnRows, source: Source, *, parts: bool) -> None:
@@ -84,60 +46,57 @@ def gather_scores(output: Output, asked: OnRows, source: Source, *, parts: bool)
     learned = load_learned(asked.folder, asked.config, beside_start=reads_start(asked.config))
     tokens = RowTokens(asked.config.data, learned.template, learned.parts.policy.eos_ids)
 
-    def work(places: range) -> list[dict[str, Any]]:
-        read = source.read(places, tokens)
-        return [row.line() for row in _score_rows(learned, read, batch=asked.batch, parts=parts)]
+    def work(places: range) -> list[Line]:
+        return list(_score_rows(learned, source.read(places, tokens), batch=asked.batch, parts=parts))
 
     output.gather(work, len(source), max(_GROUP, asked.batch), verb="scored", unit="rows")
 
 
 def _score_rows(
     learned: Learned, read: Sequence[UsableRow | UnusableRow], *, batch: int, parts: bool
-) -> Iterator[ScoredRow]:
+) -> Iterator[Line]:
     usable = [turn for item in read if isinstance(item, UsableRow) for turn in item.turns]
     scores = iter(
         learned.rewards([item.prompt for item in usable], [item.fitted.response for item in usable], batch=batch)
     )
     for item in read:
         if isinstance(item, UnusableRow):
-            yield ScoredRow(item.number, None, item.reason)
+            yield {"row": item.number, "reward": None, "reason": item.reason}
         else:
             yield _scored(learned, item, [next(scores) for _ in item.turns], parts=parts)
 
 
-def _scored(learned: Learned, item: UsableRow, scores: Sequence[RewardScore], *, parts: bool) -> ScoredRow:
+def _scored(learned: Learned, item: UsableRow, scores: Sequence[RewardScore], *, parts: bool) -> Line:
     """A row with the reward of its answer, or of all its answers that train."""
     reward = sum(score.total for score in scores)
     if not math.isfinite(reward):
-        return ScoredRow(item.number, None, f"reward is {reward}")
+        return {"row": item.number, "reward": None, "reason": f"reward is {reward}"}
     row, fitted = item.row, [turn.fitted for turn in item.turns]
-    tokens = [score.tokens for score in scores if parts and score.tokens is not None]
-    decode = learned.parts.policy.tokenizer.decode
-    return ScoredRow(
-        item.number,
-        reward,
-        prompt=row.prompt,
-        system=row.system,
-        completion=row.completion,
-        length=sum(len(turn.response) for turn in fitted),
-        ended=all(turn.ended for turn in fitted),
-        cut=tuple(dict.fromkeys(reason for turn in fitted for reason in turn.cut)),
-        pieces=tuple(text for turn in fitted for text in token_texts(turn.response, decode)) if tokens else (),
-        token_rewards=tuple(chain.from_iterable(tokens)),
-    )
+    length, ended = sum(len(turn.response) for turn in fitted), all(turn.ended for turn in fitted)
+    line: dict[str, Any] = {"row": item.number, "reward": reward, "length": length, "ended": ended}
+    if cut := list(dict.fromkeys(reason for turn in fitted for reason in turn.cut)):
+        line["cut"] = cut
+    if row.system:
+        line["system"] = row.system
+    line |= {"prompt": row.prompt, "completion": row.completion}
+    if tokens := [score.tokens for score in scores if parts and score.tokens is not None]:
+        decode = learned.parts.policy.tokenizer.decode
+        line["pieces"] = [text for turn in fitted for text in token_texts(turn.response, decode)]
+        line["token_rewards"] = list(chain.from_iterable(tokens))
+    return line
 
 
-def summarise(rows: Iterable[ScoredRow]) -> dict[str, Any]:
+def summarise(rows: Iterable[Line]) -> dict[str, Any]:
     """How many rows have a reward, statistics of the rewards, and why other rows have none."""
     rewards: list[float] = []
     skipped: dict[str, Tally] = {}
     cut = 0
     for row in rows:
-        if row.reward is None:
-            skipped.setdefault(row.reason, Tally()).add(row.number)
+        if row["reward"] is None:
+            skipped.setdefault(row["reason"], Tally()).add(row["row"])
         else:
-            rewards.append(row.reward)
-            cut += bool(row.cut)
+            rewards.append(row["reward"])
+            cut += "cut" in row
     rows_read = len(rewards) + sum(tally.count for tally in skipped.values())
     summary: dict[str, Any] = {"rows": rows_read, "scored": len(rewards), "cut": cut, "skipped": plain(skipped)}
     if rewards:

@@ -19,17 +19,15 @@ from irltui.config.requests import TriageRequest
 from irltui.data.source import Rows, load_rows
 from irltui.lm.load import quiet_transformers
 from irltui.runs.durable import write_named
-from irltui.use.near_duplicates import Twin, find_twins, words_of
+from irltui.use.near_duplicates import find_twins, words_of
 from irltui.use.output import output_of
 from irltui.use.rows import open_source
-from irltui.use.score import ScoredRow, gather_scores, summarise
+from irltui.use.score import Line, gather_scores, summarise
 from irltui.use.two_groups import two_groups
 
 _UNUSABLE = 2.0
 _EMPTY = 0.8
-_REPEATED_PAIR, _NEAR_PAIR = 0.5, 0.4
-_REPEATED_RESPONSE, _NEAR_RESPONSE = 0.3, 0.2
-_REPEATED_PROMPT, _NEAR_PROMPT = 0.1, 0.05
+_REPEATED = {"prompt and response": (0.5, 0.4), "response": (0.3, 0.2), "prompt": (0.1, 0.05)}  # exactly, and nearly
 _CUT = 0.15
 _LENGTH = 0.3
 
@@ -49,9 +47,9 @@ def main(request: TriageRequest) -> None:
     with output_of(asked, source, {}, {}) as output:
         if not output.is_complete:
             gather_scores(output, asked, source, parts=False)
-            rows = [ScoredRow.of(line) for line in output.lines()]
+            rows = list(output.lines())
             found = suspects(rows, trained_on_cut=trained_on_cut)
-            groups = two_groups([row.reward for row in rows if row.reward is not None])
+            groups = two_groups([row["reward"] for row in rows if row["reward"] is not None])
             summary = {
                 "suspicious": sum(bool(suspect.reasons) for suspect in found),
                 "groups": groups and asdict(groups),
@@ -81,51 +79,49 @@ class Reason(NamedTuple):
 class Suspect:
     """A demonstration; `rank` is the share of lower rewards among rows of its kind, None without a reward."""
 
-    row: ScoredRow
+    row: Line
     suspicion: float
     rank: float | None
     reasons: tuple[str, ...]
 
     def line(self) -> dict[str, Any]:
         ranked = {} if self.rank is None else {"reward_rank": round(self.rank, 4)}
-        about = {"row": self.row.number, "suspicion": round(self.suspicion, 4), "reasons": self.reasons}
-        return {**about, **ranked, **self.row.line()}
+        about = {"row": self.row["row"], "suspicion": round(self.suspicion, 4), "reasons": self.reasons}
+        return {**about, **ranked, **self.row}
 
 
-def suspects(rows: Sequence[ScoredRow], *, trained_on_cut: bool = False) -> list[Suspect]:
+def suspects(rows: Sequence[Line], *, trained_on_cut: bool = False) -> list[Suspect]:
     """All rows, the most suspicious first; ties in the order of the data. Over-long rows were dropped or truncated."""
-    usable = [row for row in rows if row.reward is not None]
+    usable = [row for row in rows if row["reward"] is not None]
     # A truncated text has a lower reward because nobody trained on it as it is.
-    ordered = {
-        is_cut: sorted(row.reward for row in usable if row.reward is not None and bool(row.cut) is is_cut)
-        for is_cut in (False, True)
-    }
+    ordered = {is_cut: sorted(row["reward"] for row in usable if ("cut" in row) is is_cut) for is_cut in (False, True)}
     reasons = _Reasons(usable, trained_on_cut=trained_on_cut)
-    found = [Suspect(row, _UNUSABLE, None, (f"cannot be used: {row.reason}",)) for row in rows if row.reward is None]
+    unusable = [row for row in rows if row["reward"] is None]
+    found = [Suspect(row, _UNUSABLE, None, (f"cannot be used: {row['reason']}",)) for row in unusable]
     for place, row in enumerate(usable):
-        rank = _rank(row.reward or 0.0, ordered[bool(row.cut)])
+        rank = _rank(row["reward"], ordered["cut" in row])
         others = list(reasons.of(place))
         low = [f"reward among the lowest {max(1, math.ceil(100 * rank))} %"] if rank < _LOW else []
         texts = (*low, *(reason.text for reason in others))
         found.append(Suspect(row, 1 - rank + sum(reason.weight for reason in others), rank, texts))
-    return sorted(found, key=lambda suspect: (-suspect.suspicion, suspect.row.number))
+    return sorted(found, key=lambda suspect: (-suspect.suspicion, suspect.row["row"]))
 
 
 class _Reasons:
     """Reasons other than the reward; needs all rows."""
 
-    def __init__(self, rows: Sequence[ScoredRow], *, trained_on_cut: bool) -> None:
+    def __init__(self, rows: Sequence[Line], *, trained_on_cut: bool) -> None:
         self._rows = rows
         self._became = "truncated in training" if trained_on_cut else "not trained on"
         prompts = [words_of(_text(row)) for row in rows]
-        responses = [words_of(row.completion) for row in rows]
+        responses = [words_of(row["completion"]) for row in rows]
         self._words = [len(words) for words in responses]
         self._prompts, self._responses = find_twins(prompts), find_twins(responses)
         # No shingle spans both texts: the separator is no word.
         self._pairs = find_twins([(*x, "|", *y) for x, y in zip(prompts, responses, strict=True)])
         repeated = sum(twin is not None for twin in self._prompts)
         self._repeats_prompts = len(rows) >= _SOME / _HABIT and repeated > _HABIT * len(rows)
-        logs = [math.log(row.length) for row in rows]
+        logs = [math.log(row["length"]) for row in rows]
         self._usual = median(logs) if logs else 0.0
         self._spread = median(abs(value - self._usual) for value in logs) if logs else 0.0
 
@@ -133,31 +129,27 @@ class _Reasons:
         row = self._rows[place]
         if not self._words[place]:
             yield Reason(_EMPTY, "response without words")
-        if self._spread and 0.6745 * abs(math.log(row.length) - self._usual) / self._spread > _OUTLIER:
-            yield Reason(_LENGTH, f"response of {row.length} tokens (typical: {math.exp(self._usual):.0f})")
-        if row.cut:
-            yield Reason(_CUT, f"{', '.join(row.cut)}: {self._became}")
+        if self._spread and 0.6745 * abs(math.log(row["length"]) - self._usual) / self._spread > _OUTLIER:
+            yield Reason(_LENGTH, f"response of {row['length']} tokens (typical: {math.exp(self._usual):.0f})")
+        if "cut" in row:
+            yield Reason(_CUT, f"{', '.join(row['cut'])}: {self._became}")
         if (repeated := self._repeated(place)) is not None:
             yield repeated
 
     def _repeated(self, place: int) -> Reason | None:
         """The gravest repetition only: a repeated pair also repeats its prompt and its response."""
-        pair, response, prompt = self._pairs[place], self._responses[place], self._prompts[place]
-        if pair is not None and pair.index < place:
-            weight = _REPEATED_PAIR if pair.exact else _NEAR_PAIR
-            return Reason(weight, self._words_for("prompt and response", pair))
-        if response is not None and self._words[place] >= _TELLING_WORDS and pair is None:
-            weight = _REPEATED_RESPONSE if response.exact else _NEAR_RESPONSE
-            return Reason(weight, self._words_for("response", response))
-        if prompt is not None and pair is None and not self._repeats_prompts:
-            weight = _REPEATED_PROMPT if prompt.exact else _NEAR_PROMPT
-            return Reason(weight, self._words_for("prompt", prompt))
-        return None
-
-    def _words_for(self, what: str, twin: Twin) -> str:
+        pair = self._pairs[place]
+        what, twin = "prompt and response", pair if pair is not None and pair.index < place else None
+        if pair is None and self._words[place] >= _TELLING_WORDS:
+            what, twin = "response", self._responses[place]
+        if pair is None and twin is None and not self._repeats_prompts:
+            what, twin = "prompt", self._prompts[place]
+        if twin is None:
+            return None
         near = "same" if twin.exact else "nearly the same"
         more = f" and {twin.others - 1} more" if twin.others > 1 else ""
-        return f"{near} {what} as row {self._rows[twin.index].number}{more}"
+        weight = _REPEATED[what][0 if twin.exact else 1]
+        return Reason(weight, f"{near} {what} as row {self._rows[twin.index]['row']}{more}")
 
 
 def _rank(reward: float, ordered: Sequence[float]) -> float:
@@ -168,7 +160,7 @@ def _rank(reward: float, ordered: Sequence[float]) -> float:
     return (lower + (upper - lower - 1) / 2) / (len(ordered) - 1)
 
 
-def _text(row: ScoredRow) -> str:
-    if isinstance(row.prompt, str):
-        return f"{row.system} {row.prompt}"
-    return " ".join([row.system, *(message["content"] for message in row.prompt)])
+def _text(row: Line) -> str:
+    prompt = row["prompt"]
+    messages = [prompt] if isinstance(prompt, str) else [message["content"] for message in prompt]
+    return " ".join([row.get("system", ""), *messages])

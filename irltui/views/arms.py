@@ -23,16 +23,13 @@ class Side:
     def seeds(self) -> tuple[str, ...]:
         return tuple(run.seed for run in self.runs)
 
-    def last_values(self, metric: str) -> list[float]:
-        series = [run.history.metrics.get(metric) for run in self.runs]
-        return [found.last() for found in series if found]
-
 
 def sides_of(runs: Sequence[ComparedRun]) -> list[Side]:
     """Runs grouped by configuration, the seed left out, in the order of their first runs."""
     arms: dict[tuple[tuple[str, str], ...], list[ComparedRun]] = {}
     for run in runs:
-        arm = arms.setdefault(tuple(sorted(_without_seed(run).items())), [])
+        options = ((key, _seedless(value)) for key, value in flat(run.config).items() if key != "seed")
+        arm = arms.setdefault(tuple(sorted(options)), [])
         if any(run.seed == other.seed for other in arm):  # a repetition is no other seed
             arm = arms.setdefault((("repeats", str(run.folder.path)),), [])
         arm.append(run)
@@ -47,10 +44,6 @@ def side_differences(sides: Sequence[Side]) -> dict[str, list[str]]:
         key: [", ".join(dict.fromkeys(_seedless(t.get(key, "-")) for t in side)) for side in tables] for key in keys
     }
     return {key: values for key, values in rows.items() if len(set(values)) > 1}
-
-
-def _without_seed(run: ComparedRun) -> dict[str, str]:
-    return {key: _seedless(value) for key, value in flat(run.config).items() if key != "seed"}
 
 
 def _seedless(value: str) -> str:

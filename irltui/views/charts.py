@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from irltui.runs.history import SYSTEM
-from irltui.runs.metrics import HIGHER, LOWER, Metric, metric
+from irltui.runs.metrics import Metric, metric
 from irltui.runs.thresholds import BOTH_DOWN
 from irltui.runs.thresholds import CHANCE as NO_SIGNAL_AT
 
@@ -38,14 +38,7 @@ GAP_CHART, NLL_CHART = "gap", "nll"
 
 @dataclass(frozen=True)
 class Spec:
-    """One chart.
-
-    Attributes:
-        id: what it is called in code.
-        title: what it is called on the screen.
-        metrics: what it draws; the first is the one to look at.
-        help: the question that it answers.
-    """
+    """One chart: the first of its metrics is the one to look at, `help` is the question that it answers."""
 
     id: str
     title: str
@@ -56,13 +49,7 @@ class Spec:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of its metrics."""
         return tuple(each.name for each in self.metrics)
-
-    @property
-    def better(self) -> int:
-        """1 if higher values of the first metric are better, -1 if lower, 0 if neither."""
-        return {HIGHER: 1, LOWER: -1}.get(self.metrics[0].better, 0)
 
     @property
     def band(self) -> Band | None:
@@ -146,9 +133,7 @@ KNOWN = {name for spec in SPECS for name in spec.names}
 def charts_of(metrics: Iterable[str], wanted: str = "") -> list[Spec]:
     """The charts of a run that has these metrics, the game first, those of unknown metrics last.
 
-    Args:
-        metrics: names that have occurred.
-        wanted: only charts whose title or metrics hold all of these words.
+    Only those whose title or metrics hold all words of `wanted`.
     """
     found = set(metrics)
     own = sorted(name for name in found - KNOWN if not name.startswith(SYSTEM))

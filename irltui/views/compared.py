@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from irltui.runs.events import Sample
 from irltui.views.answers import Answers, answers
 from irltui.views.arms import Side, side_differences, sides_of
 from irltui.views.effects import planned
-from irltui.views.final_figures import Estimate, FinalRow, final_rows, read_stored
+from irltui.views.final_figures import FinalRow, final_rows
 from irltui.views.loaded_runs import ComparedRun
 from irltui.views.replay import Moment
-
-if TYPE_CHECKING:  # it takes long to come
-    from irltui.benchmarks.comparison import Difference
 
 
 @dataclass(frozen=True)
@@ -42,12 +39,12 @@ def compared(runs: Sequence[ComparedRun], samples: int) -> Comparison:
     base, _, wanted = planned(sides)
     sides.insert(0, sides.pop(base))
     found = answers([side.runs[0].history for side in sides])[:samples]
-    rows = tuple(final_rows(sides, read_stored))
-    return Comparison(tuple(sides), side_differences(sides), rows, tuple(found), wanted)
+    return Comparison(tuple(sides), side_differences(sides), tuple(final_rows(sides)), tuple(found), wanted)
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:
-    return {
+    """The comparison as JSON holds it: what is not finite is null."""
+    found = {
         "sides": [_side(side) for side in comparison.sides],
         "differences": comparison.differences,
         "final": [_row(row) for row in comparison.final],
@@ -56,11 +53,12 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
             {
                 "prompt": row.prompt,
                 "demonstration": row.demonstration,
-                "answers": [_sample(sample) if sample else None for sample in row.samples],
+                "answers": [sample and _sample(sample) for sample in row.samples],
             }
             for row in comparison.answers
         ],
     }
+    return {name: _finite(value) for name, value in found.items()}
 
 
 def _side(side: Side) -> dict[str, Any]:
@@ -74,18 +72,9 @@ def _side(side: Side) -> dict[str, Any]:
 def _row(row: FinalRow) -> dict[str, Any]:
     return {
         "metric": row.name,
-        "estimates": [_estimate(estimate) if estimate else None for estimate in row.estimates],
-        "against_first": [_difference(difference) if difference else None for difference in row.against_first],
+        "estimates": [estimate and asdict(estimate) for estimate in row.estimates],
+        "against_first": [difference and difference.as_dict() for difference in row.against_first],
     }
-
-
-def _estimate(estimate: Estimate) -> dict[str, Any]:
-    numbers = {name: _number(getattr(estimate, name)) for name in ("mean", "low", "high")}
-    return {**numbers, "n": estimate.n, "over": estimate.over}
-
-
-def _difference(difference: Difference) -> dict[str, Any]:
-    return {**difference.interval.as_dict(), "by_seed": difference.by_seed, "verdict": difference.verdict}
 
 
 def _curves(sides: Sequence[Side]) -> dict[str, Any]:
@@ -93,21 +82,20 @@ def _curves(sides: Sequence[Side]) -> dict[str, Any]:
     return {name: [[_curve(Moment(run.history), name) for run in side.runs] for side in sides] for name in names}
 
 
-def _curve(moment: Moment, metric: str) -> dict[str, list[float | None]]:
+def _curve(moment: Moment, metric: str) -> dict[str, list[float]]:
     curve = moment.curve(metric)
-    return {"step": [_number(x) for x in curve.x.tolist()], "value": [_number(y) for y in curve.y.tolist()]}
+    return {"step": curve.x.tolist(), "value": curve.y.tolist()}
 
 
 def _sample(sample: Sample) -> dict[str, Any]:
-    return {
-        "outer_iteration": sample.outer_iteration,
-        "generation": sample.generation,
-        "reward": None if sample.reward is None else _number(sample.reward),
-        "tokens": sample.tokens,
-        "ended": sample.ended,
-    }
+    return {name: getattr(sample, name) for name in ("outer_iteration", "generation", "reward", "tokens", "ended")}
 
 
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return value if math.isfinite(value) else None
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_finite(item) for item in value]
+    return value

@@ -52,10 +52,7 @@ def ascending(x: Floats, y: Floats) -> Curve:
 def smooth(curve: Curve, window: int, borders: Sequence[float] = ()) -> Curve:
     """The mean of `window` neighbours, as many on each side, so that nothing lags; gaps stay gaps.
 
-    Args:
-        curve: x ascending.
-        window: how many neighbours.
-        borders: where outer iterations end; no mean reaches over one.
+    No mean reaches over one of the `borders`, where outer iterations end.
     """
     if window <= 1 or len(curve) < 2:
         return curve

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from irltui.errors import IrltuiError
-from irltui.runs.history import RunHistory
-from irltui.runs.metrics import HIGHER, LOWER, METRICS, metric
+from irltui.runs.metrics import METRICS, metric
 from irltui.views.arms import Side
 from irltui.views.curves import Curve
-from irltui.views.final_figures import FinalRow, final_rows, read_stored
+from irltui.views.final_figures import FinalRow, final_names, final_rows, label_of
 from irltui.views.replay import Moment
 
-_BETTER = {"quality": 1, "expert_like": 1, "divergence": -1, "win_rate": 1, "accuracy": 1, "logp_gap": 1, "nll": -1}
 _ROUNDING = 1e-6  # of the larger arm: a difference below it is none
 
 
@@ -30,7 +28,6 @@ class Effect:
 
     Attributes:
         name: of the metric, `benchmark/metric` for a benchmark's.
-        better: 1 if more is better, -1 if less, 0 if neither or unknown.
         seeds: the difference of each seed that both arms have.
         low: end of the 95 % interval over items, or the lowest seed.
         items: how many items the interval is over, 0 if only seeds are known.
@@ -39,8 +36,6 @@ class Effect:
     """
 
     name: str
-    label: str
-    better: int
     base: float
     other: float
     seeds: tuple[float, ...] = ()
@@ -49,6 +44,16 @@ class Effect:
     items: int = 0
     spreads: tuple[float, float] = (math.nan, math.nan)
     alone: str = "one run each"
+
+    @property
+    def label(self) -> str:
+        label = label_of(self.name)
+        return label[:1].upper() + label[1:] if self.name in METRICS else label
+
+    @property
+    def better(self) -> int:
+        """1 if more is better, -1 if less, 0 if neither or unknown."""
+        return metric(self.name).direction
 
     @property
     def difference(self) -> float:
@@ -100,7 +105,7 @@ class Pair:
     sides: tuple[Side, ...] = ()
     base: int = 0
     other: int = 1
-    effects: tuple[Effect, ...] = field(default=())
+    effects: tuple[Effect, ...] = ()
     wanted: str = ""
 
     @property
@@ -114,7 +119,7 @@ class Pair:
 def compared(sides: Sequence[Side], base: int, other: int, wanted: str) -> Pair:
     """Compare two arms; reads the stored items of benchmarks, so not on the event loop."""
     pair = (sides[base], sides[other])
-    return Pair(tuple(sides), base, other, effects_of(final_rows(pair, read_stored), pair, 1, wanted), wanted)
+    return Pair(tuple(sides), base, other, effects_of(final_rows(pair), pair, 1, wanted), wanted)
 
 
 def effects_of(rows: Sequence[FinalRow], sides: Sequence[Side], other: int, wanted: str = "") -> tuple[Effect, ...]:
@@ -126,14 +131,14 @@ def effects_of(rows: Sequence[FinalRow], sides: Sequence[Side], other: int, want
 def since_start(side: Side) -> Pair:
     """An arm against itself before training."""
     effects = []
-    for row in sorted(final_rows([side]), key=lambda row: row.name in METRICS):
-        measured = [_values(row.name, run.history) for run in side.runs]  # what was measured once has no start
+    for name in sorted(final_names([side]), key=METRICS.__contains__):
+        measured = [run.history.values(name) for run in side.runs]  # what was measured once has no start
         known = [(v[0], v[-1]) for v in measured if len(v) > 1 and math.isfinite(v[-1] - v[0])]
         if known:
             seeds = tuple(b - a for a, b in known)
             base, other = (sum(values) / len(known) for values in zip(*known, strict=True))
             ends = min(seeds), max(seeds)
-            effects.append(Effect(row.name, _label(row), better(row.name), base, other, seeds, *ends, alone="one run"))
+            effects.append(Effect(name, base, other, seeds, *ends, alone="one run"))
     return Pair((replace(side, name="start"), side), 0, 1, tuple(effects))
 
 
@@ -165,39 +170,18 @@ def _effect(row: FinalRow, sides: Sequence[Side], at: int) -> Effect | None:
         interval = found.interval
         low, high, items, seeds = interval.low, interval.high, interval.n, found.by_seed
     spreads = ((base.high - base.low) / 2, (other.high - other.low) / 2)
-    return Effect(
-        row.name, _label(row), better(row.name), base.mean, other.mean, tuple(seeds), low, high, items, spreads
-    )
-
-
-def _label(row: FinalRow) -> str:
-    return row.label if row.is_benchmark else row.label[:1].upper() + row.label[1:]
-
-
-def better(name: str) -> int:
-    """1 if more of a metric or of a benchmark's figure is better, -1 if less, 0 if neither or unknown."""
-    known = {HIGHER: 1, LOWER: -1}.get(metric(name).better, 0)
-    return known if name in METRICS else _BETTER.get(name.partition("/")[2], 0)
+    return Effect(row.name, base.mean, other.mean, tuple(seeds), low, high, items, spreads)
 
 
 def _seeds(name: str, pair: tuple[Side, Side]) -> list[float]:
     """The difference of each seed that both arms have; of one run each, theirs."""
-    ends = [{run.seed: next(reversed(_values(name, run.history)), None) for run in side.runs} for side in pair]
+    ends = [{run.seed: next(reversed(run.history.values(name)), None) for run in side.runs} for side in pair]
     common = [seed for seed in ends[1] if seed in ends[0]]
     if not common and all(len(side) == 1 for side in ends):
         pairs = [(*ends[0].values(), *ends[1].values())]
     else:
         pairs = [(ends[0][seed], ends[1][seed]) for seed in common]
     return [b - a for a, b in pairs if a is not None and b is not None and math.isfinite(b - a)]
-
-
-def _values(name: str, history: RunHistory) -> Sequence[float]:
-    """Those of a metric or of a benchmark's figure, oldest first."""
-    if series := history.metrics.get(name):
-        return series.values
-    benchmark, _, figure = name.partition("/")
-    measured = (e for e in history.evaluations if e.benchmark == benchmark and figure in e.values)
-    return [e.values[figure].mean for e in measured]
 
 
 def curves(name: str, side: Side) -> list[Curve]:

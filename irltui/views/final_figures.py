@@ -7,7 +7,7 @@ only, and absent where there is one number alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from irltui.runs.events import Evaluation, Figure
-from irltui.runs.metrics import FINAL, metric, possible
+from irltui.runs.metrics import FINAL, METRICS, metric, possible
 from irltui.views.arms import Side
 from irltui.views.loaded_runs import ComparedRun
 
@@ -30,8 +30,6 @@ _T_LARGE = 1.960
 ITEMS, SEEDS, NOTHING = "items", "seeds", ""
 Items = Mapping[str, float]
 """Item -> value."""
-ReadItems = Callable[[ComparedRun, Evaluation], Mapping[str, Items]]
-"""Every metric of an evaluation item by item, empty if it is not stored."""
 
 
 @dataclass(frozen=True)
@@ -50,28 +48,34 @@ class FinalRow:
     """One metric: each side's last value, and its difference from the first side (None if unknown)."""
 
     name: str
-    label: str
     estimates: tuple[Estimate | None, ...]
     against_first: tuple[Difference | None, ...]
-    is_benchmark: bool = False
+
+    @property
+    def label(self) -> str:
+        return label_of(self.name)
 
 
-def final_rows(sides: Sequence[Side], read: ReadItems | None = None) -> list[FinalRow]:
-    """The table, metrics first, then benchmarks.
+def label_of(name: str) -> str:
+    """What a metric, or a benchmark's BENCHMARK/METRIC, is called."""
+    return metric(name).label if name in METRICS else name.replace("/", ": ", 1)
 
-    Args:
-        sides: what is compared.
-        read: how to get at stored items; without it benchmarks keep the intervals of their events.
-    """
-    rows = [_metric_row(name, sides) for name in FINAL]
-    found = [_last_evaluations(side) for side in sides]
-    keys = dict.fromkeys((name, metric) for side in found for name, e in side.items() for metric in e[0].values)
-    rows += [_benchmark_row(key, sides, found, read or _nothing_stored) for key in keys]
+
+def final_names(sides: Sequence[Side]) -> list[str]:
+    """Metrics, then BENCHMARK/METRIC of what all runs of a side measured."""
+    found = (_last_evaluations(side) for side in sides)
+    measured = (f"{name}/{metric}" for side in found for name, e in side.items() for metric in e[0].values)
+    return list(dict.fromkeys([*FINAL, *measured]))
+
+
+def final_rows(sides: Sequence[Side]) -> list[FinalRow]:
+    """The table, metrics first, then benchmarks; reads the stored items of benchmarks."""
+    rows = [(_metric_row if name in FINAL else _benchmark_row)(name, sides) for name in final_names(sides)]
     return [row for row in rows if any(estimate is not None for estimate in row.estimates)]
 
 
-def read_stored(run: ComparedRun, evaluation: Evaluation) -> Mapping[str, Items]:
-    """Items from the run's evaluations/; missing or damaged files count as not stored."""
+def _read_stored(run: ComparedRun, evaluation: Evaluation) -> Mapping[str, Items]:
+    """Every metric of an evaluation item by item, from the run's evaluations/; {} if missing or damaged."""
     from irltui.benchmarks.comparison import read_metrics
 
     try:
@@ -92,13 +96,10 @@ def over_seeds(values: Sequence[float], name: str = "") -> Estimate | None:
     return Estimate(mean, *possible(name, mean, mean - half, mean + half), n, SEEDS)
 
 
-def _nothing_stored(run: ComparedRun, evaluation: Evaluation) -> Mapping[str, Items]:
-    return {}
-
-
 def _metric_row(name: str, sides: Sequence[Side]) -> FinalRow:
-    estimates = tuple(over_seeds(side.last_values(name), name) for side in sides)
-    return FinalRow(name, metric(name).label, estimates, (None,) * len(sides))
+    last = ([run.history.last(name) for run in side.runs if name in run.history.metrics] for side in sides)
+    estimates = tuple(over_seeds(values, name) for values in last)
+    return FinalRow(name, estimates, (None,) * len(sides))
 
 
 def _last_evaluations(side: Side) -> dict[str, list[Evaluation]]:
@@ -108,33 +109,25 @@ def _last_evaluations(side: Side) -> dict[str, list[Evaluation]]:
     return {name: [run[name] for run in last] for name in common}
 
 
-def _benchmark_row(
-    key: tuple[str, str], sides: Sequence[Side], found: Sequence[Mapping[str, list[Evaluation]]], read: ReadItems
-) -> FinalRow:
-    benchmark, metric = key
-    figures: list[list[Figure]] = []
-    stored: list[dict[str, Items]] = []  # seed -> items, of each side
-    for side, evaluations in zip(sides, found, strict=True):
-        here = [e for e in evaluations.get(benchmark, ()) if metric in e.values]
-        figures.append([e.values[metric] for e in here])
-        stored.append(_stored(side, here, metric, read))
-    name = f"{benchmark}/{metric}"
+def _benchmark_row(name: str, sides: Sequence[Side]) -> FinalRow:
+    figures, stored = zip(*(_measured(side, name) for side in sides), strict=True)
     estimates = tuple(_estimate(name, f, list(items.values())) for f, items in zip(figures, stored, strict=True))
     against = tuple(_difference(items, stored[0]) if i else None for i, items in enumerate(stored))
-    return FinalRow(name, f"{benchmark}: {metric}", estimates, against, is_benchmark=True)
+    return FinalRow(name, estimates, against)
 
 
-def _stored(side: Side, evaluations: Sequence[Evaluation], metric: str, read: ReadItems) -> dict[str, Items]:
-    """Seed -> items; empty if those of a run are missing."""
-    items = [read(run, e).get(metric, {}) for run, e in zip(side.runs, evaluations, strict=False)]
-    return dict(zip(side.seeds, items, strict=False)) if items and all(items) else {}
+def _measured(side: Side, name: str) -> tuple[list[Figure], dict[str, Items]]:
+    """The last figure of each run, and its items by seed; none if those of a run are missing."""
+    benchmark, _, metric = name.partition("/")
+    last = [e for e in _last_evaluations(side).get(benchmark, ()) if metric in e.values]
+    items = [_read_stored(run, e).get(metric, {}) for run, e in zip(side.runs, last, strict=False)]
+    stored = dict(zip(side.seeds, items, strict=False)) if items and all(items) else {}
+    return [e.values[metric] for e in last], stored
 
 
-def difference(side: Side, name: str, first: Side, other: str, read: ReadItems) -> Difference | None:
+def difference(side: Side, name: str, first: Side, other: str) -> Difference | None:
     """One side's BENCHMARK/METRIC minus the first side's, item by item; None where they are not stored."""
-    found = []
-    for of, (benchmark, _, figure) in ((side, name.partition("/")), (first, other.partition("/"))):
-        found.append(_stored(of, _last_evaluations(of).get(benchmark, []), figure, read))
+    found = _measured(side, name)[1], _measured(first, other)[1]
     return _difference(*found) if all(found) else None
 
 

@@ -1,4 +1,4 @@
-"""A configuration as values by dotted key, to compare it with others."""
+"""A configuration as values by dotted key, to compare it with others, and single values of it."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def flat(config: Mapping[str, Any], above: str = "", depth: int = 0) -> dict[str
         else:
             found[name] = masked(str(value))
     return found
+
+
+def setting(config: Mapping[str, Any], table: str, key: str) -> Any:
+    """One value, "?" if there is none."""
+    found = config.get(table)
+    return found.get(key, "?") if isinstance(found, Mapping) else "?"

@@ -34,32 +34,18 @@ class ComparedRun:
 
 
 def load_runs(paths: Sequence[Path]) -> list[ComparedRun]:
-    """The runs at these places, each once, in order.
+    """The runs at these places, each once, in order."""
+    from irltui.experiments.plan import runs_of  # reads configurations, which takes as long as a dashboard's start
 
-    Raises:
-        NoRunError: there is none at one of them.
-        RunFolderError: a run.json or plan.json is damaged.
-    """
-    folders = list(dict.fromkeys(folder for path in paths for folder in _folders(path)))
+    found = [[run.path for run in runs_of(path)] or [path] for path in paths]
+    folders = list(dict.fromkeys(folder for each in found for folder in each))
     names = short_names(folders)
     return [load_run(open_run_folder(folder), name) for folder, name in zip(folders, names, strict=True)]
 
 
 def load_run(run: RunFolder, name: str) -> ComparedRun:
-    """One run, called `name` among the others.
-
-    Raises:
-        RunFolderError: its run.json is damaged.
-    """
-    config = read_manifest(run).config
-    config = config if isinstance(config, Mapping) else {}
-    return ComparedRun(name, run, config, read_history(run.events), str(read_status(run).state))
-
-
-def _folders(path: Path) -> list[Path]:
-    from irltui.experiments.plan import runs_of  # reads configurations, which takes as long as a dashboard's start
-
-    return [run.path for run in runs_of(path)] or [path]
+    """One run, called `name` among the others."""
+    return ComparedRun(name, run, read_manifest(run).config, read_history(run.events), str(read_status(run).state))
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:

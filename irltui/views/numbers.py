@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 EXPONENT = -1
@@ -81,13 +81,9 @@ def signed(value: float, digits: int = 3) -> str:
     return f"{'+' if value >= 0 else ''}{figure(value, digits)}"
 
 
-def between(low: float, high: float) -> str:
+def between(low: float, high: float, written: Callable[[float], str] = figure) -> str:
     """An interval to put behind its mean; "" if it is not finite."""
-    return f" [{figure(low)}, {figure(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
-
-
-def signed_between(low: float, high: float) -> str:
-    return f" [{signed(low)}, {signed(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
+    return f" [{written(low)}, {written(high)}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 def compact(value: float) -> str:

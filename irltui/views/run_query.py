@@ -18,10 +18,8 @@ _SHORT = {
 def matches(query: str, text: str, config: Mapping[str, str]) -> bool:
     """Whether every term holds: a word that the text contains, or a comparison with a value of the configuration.
 
-    Args:
-        query: terms with spaces between; `=`, `!=`, `<`, `>`, `<=` and `>=` compare, `~` asks for a part of a value.
-        text: what is known of a run.
-        config: its configuration, dotted key -> value.
+    Terms have spaces between; `=`, `!=`, `<`, `>`, `<=` and `>=` compare, `~` asks for a part of a value. `config` maps
+    dotted keys to values.
     """
     return all(_term(term, text.casefold(), config) for term in query.casefold().split())
 

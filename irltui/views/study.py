@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from textwrap import fill
@@ -13,11 +13,10 @@ from irltui.console import columns
 from irltui.errors import IrltuiError, RunFolderError
 from irltui.experiments.plan import Plan, read_plan
 from irltui.runs.history import RunHistory
-from irltui.runs.metrics import HELD_OUT_NLL, LOWER, metric
+from irltui.runs.metrics import FINAL, HELD_OUT_NLL, metric
 from irltui.text import safe
 from irltui.views.arms import Side
-from irltui.views.effects import better
-from irltui.views.final_figures import Estimate, final_rows, read_stored
+from irltui.views.final_figures import Estimate, final_rows
 from irltui.views.final_figures import difference as between_sides
 from irltui.views.loaded_runs import load_run
 from irltui.views.numbers import between, figure
@@ -90,10 +89,10 @@ class StudyResult:
         made += flow([S(f"{HELD_OUT_NLL} counts bad demonstrations as right.", "muted")], width) * self._has_nll
         return [*made, *flow([S(safe(self.note, limit=2_000), "muted")], width)]
 
-    def _judged(self, difference: Difference, metric: str, width: int, where: str = "") -> list[Row]:
-        sign = difference.verdict * (better(self.metric) or 1)
+    def _judged(self, difference: Difference, name: str, width: int, where: str = "") -> list[Row]:
+        sign = difference.verdict * (metric(self.metric).direction or 1)
         ink = {1: "good", -1: "bad"}.get(sign, "muted")
-        facts, verdict = self._told(difference, metric)
+        facts, verdict = self._told(difference, name)
         verdict = where + verdict.partition(":")[0] + "." if where else verdict
         rows = flow([S(f"{'≈▲▼'[difference.verdict]} ", ink, "b"), S(verdict, "gap", "b")], width)
         return [*rows, *flow([S(facts, "muted")], width), []]
@@ -155,21 +154,11 @@ class StudyResult:
     def as_dict(self) -> dict[str, Any]:
         return {
             "kind": "comparison",
-            "compare": self.compare,
-            "metric": self.metric,
-            "start": dict(self.start),
-            "arms": {arm: dict(values) for arm, values in self.arms.items()},
-            "intervals": {
-                arm: {name: {"low": found.low, "high": found.high, "n": found.n} for name, found in rows.items()}
-                for arm, rows in self.intervals.items()
-            },
-            "note": self.note,
-            "difference": self.difference.interval.as_dict(),
+            **asdict(self),
+            "difference": asdict(self.difference.interval),
             "by_seed": self.difference.by_seed,
             "verdict": self.difference.verdict,
-            "temperatures": dict(self.temperatures),
-            "best": self.best,
-            "at_best": self.at_best and {**self.at_best.interval.as_dict(), "verdict": self.at_best.verdict},
+            "at_best": self.at_best and {**asdict(self.at_best.interval), "verdict": self.at_best.verdict},
         }
 
 
@@ -183,24 +172,20 @@ def result_in(folder: Path) -> StudyResult | None:
 
 
 def study_result(plan: Plan, compare: tuple[str, str]) -> StudyResult:
-    """Compare two arms of a study whose runs have finished.
-
-    Raises:
-        RunFolderError: an arm has no evaluation of the metric, or a run cannot be read.
-    """
+    """Compare two arms of a study whose runs have finished."""
     loaded = {run: load_run(plan.run_folder(run), run.name) for run in plan.runs}
     arms = dict.fromkeys(run.arm for run in plan.runs)
     sides = {arm: Side(arm, tuple(loaded[run] for run in plan.runs if run.arm == arm)) for arm in arms}
     ends: dict[str, dict[str, float]] = {arm: {} for arm in arms}
     intervals: dict[str, dict[str, Estimate]] = {arm: {} for arm in arms}
-    for row in final_rows(list(sides.values()), read_stored):
+    for row in final_rows(list(sides.values())):
         for arm, estimate in zip(arms, row.estimates, strict=True):
-            if estimate is not None and (row.name == HELD_OUT_NLL or row.is_benchmark):
+            if estimate is not None and (row.name == HELD_OUT_NLL or row.name not in FINAL):
                 ends[arm][row.name] = estimate.mean
-                if row.is_benchmark and estimate.over:
+                if row.name not in FINAL and estimate.over:
                     intervals[arm][row.name] = estimate
     first, second = compare
-    compared = final_rows([sides[second], sides[first]], read_stored)
+    compared = final_rows([sides[second], sides[first]])
     difference = next((row.against_first[1] for row in compared if row.name == plan.metric), None)
     if difference is None:
         raise RunFolderError(
@@ -216,7 +201,7 @@ def study_result(plan: Plan, compare: tuple[str, str]) -> StudyResult:
     best = at_best = None
     if len(temperatures) > 1 and all(name in ends[arm] for arm in compare for name in temperatures):
         best = (_best(ends[first], temperatures), _best(ends[second], temperatures))
-        at_best = between_sides(sides[first], best[0], sides[second], best[1], read_stored)
+        at_best = between_sides(sides[first], best[0], sides[second], best[1])
     return StudyResult(compare, plan.metric, start, ends, difference, intervals, temperatures, best, at_best, plan.note)
 
 
@@ -236,7 +221,7 @@ def _temperatures(side: Side, metric: str) -> dict[str, float]:
 
 
 def _best(values: Mapping[str, float], names: Collection[str]) -> str:
-    choose = min if metric(next(iter(names))).better == LOWER else max
+    choose = min if metric(next(iter(names))).direction < 0 else max
     return choose(names, key=values.__getitem__)
 
 

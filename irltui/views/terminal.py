@@ -36,11 +36,7 @@ def prepare_streams() -> None:
 
 
 def refuse_odd_options(arguments: Sequence[str]) -> None:
-    """Refuse an option that no terminal can show: what parses the options would repeat its name as it is.
-
-    Raises:
-        OptionError: there is one.
-    """
+    """Refuse an option that no terminal can show: what parses the options would repeat its name as it is."""
     for argument in arguments:
         name = argument.partition("=")[0]
         if name.startswith("-") and safe(name) != name:

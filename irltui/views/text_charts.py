@@ -27,11 +27,9 @@ Frame = tuple[float, float, float, float]
 
 
 def charts(sides: Sequence[Sequence[RunHistory]], width: int) -> list[Text]:
-    """The lines of all charts that a run has something for, two beside each other where `width` allows.
+    """The lines of all charts that a run has something for, two beside each other where `width` (columns) allows.
 
-    Args:
-        sides: what is told apart; the runs of one side look alike.
-        width: columns.
+    Sides are told apart; the runs of one side look alike.
     """
     across = 2 if width >= 70 else 1
     cells = max(10, (width - across * _LABEL - (across - 1) * _BETWEEN) // across)

@@ -32,7 +32,6 @@ WHOLE = {
     "irltui presets",
     "irltui runs",
     "irltui runs runs",
-    "irltui plugins",
     "irltui plugins list",
     "irltui config schema",
 }

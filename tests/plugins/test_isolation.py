@@ -155,7 +155,7 @@ def test_a_local_file_is_recorded_with_its_hash_and_a_changed_one_is_refused_on_
     plugin(tmp_path / "mine.py", HEAD + HOOK + "# changed\n")
     assert work(run) == 2
     reason = read_events(run.events)[-1].reason
-    assert "mine.py has changed since the run began: put the file back" in reason
+    assert "mine.py has changed since the run began. Put the file back" in reason
     plugin(tmp_path / "mine.py", HEAD + HOOK)
     assert work(run) == 0
 

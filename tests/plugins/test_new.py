@@ -25,7 +25,7 @@ def test_a_new_plugin_passes_its_own_tests_unchanged(make_site: Callable[[], Sit
     site.install(made)
     tested = site.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=made)
     assert tested.returncode == 0, tested.stdout
-    found = json.loads(site.irltui("plugins", "--json", cwd=tmp_path).stdout)
+    found = json.loads(site.irltui("plugins", "list", "--json", cwd=tmp_path).stdout)
     (listed,) = [row for row in found if row["plugin"] == "my-acme"]
     assert (listed["origin"], listed["state"]) == ("irltui-my-acme", "installed")
 

@@ -21,7 +21,7 @@ SMALL = ["--set", "data.max_response_tokens=8", "--set", "loop.outer_iterations=
 
 
 def test_they_are_listed_from_their_metadata(shipped: Site, tmp_path: Path) -> None:
-    listed = json.loads(shipped.irltui("plugins", "--json", cwd=tmp_path).stdout)
+    listed = json.loads(shipped.irltui("plugins", "list", "--json", cwd=tmp_path).stdout)
     rows = {row["plugin"]: row for row in listed}
     assert set(rows) == {"irltui", "dense", "discriminator", "iq", "lm_eval", "template", "vllm"}
     assert (rows["dense"]["origin"], rows["dense"]["version"]) == ("irltui-dense-reward", "0.1.0")

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from irltui.errors import HubError
-from irltui.use.hub import check_name, push
+from irltui.use.hub import push
 from support.hub import Hub, serving
 
 
@@ -72,9 +72,3 @@ def test_a_hub_out_of_reach_is_told(hub: Hub, folder: Path) -> None:
     with pytest.raises(HubError, match="me/model: cannot be pushed") as error:
         push(folder, "me/model", private=True, api=HfApi(endpoint="http://127.0.0.1:9", token="hf_test"))
     assert "hf upload me/model" in error.value.hint
-
-
-@pytest.mark.parametrize("name", ["model", "me/", "a/b/c", "me/mo del", "me/--x"])
-def test_a_name_that_no_model_can_have_is_refused_before_any_work(name: str) -> None:
-    with pytest.raises(HubError, match="not the name of a hub model"):
-        check_name(name)

@@ -167,7 +167,7 @@ def test_triage_keeps_the_upper_of_two_groups_as_the_rows_were(tmp_path: Path, i
         triage.main(TriageRequest(**request(run, tmp_path / "f", data, keep=str(keep))))
         assert lines(keep) == new
         keep.unlink()
-    shown = triage_view(tmp_path / "f", 3, keep, as_json=False)
+    shown = triage_view(tmp_path / "f", 3, keep)
     assert "rewards: two groups" in shown
     assert f"kept  40 of 80 rows, those above the border, in {keep}" in shown
 
@@ -177,7 +177,7 @@ def test_triage_keeps_all_rows_where_there_is_one_group(
 ) -> None:
     triage.main(TriageRequest(**request(implicit, tmp_path / "f", inputs[1], keep=str(tmp_path / "kept"))))
     assert lines(tmp_path / "kept") == lines(inputs[1])
-    assert "one group" in triage_view(tmp_path / "f", 3, None, as_json=False)
+    assert "one group" in triage_view(tmp_path / "f", 3, None)
 
 
 def test_triage_puts_rows_with_reasons_first_and_keeps_all(

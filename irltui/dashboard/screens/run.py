@@ -286,7 +286,8 @@ def _spark_row(moment: Moment, spec: Spec, room: int) -> Row:
     y = moment.curve(metric).y
     known = y[y == y]
     change = float(known[-1] - known[-2]) if len(known) > 1 else 0.0
-    ink = "good" if change * spec.better > 0 else "bad" if change * spec.better < 0 else "muted"
+    gain = change * spec.metrics[0].direction
+    ink = "good" if gain > 0 else "bad" if gain < 0 else "muted"
     arrow = "▲" if change > 0 else "▼" if change < 0 else " "
     value = small(float(known[-1])) if len(known) else "×"
     drawn = spark(y.tolist(), min(room - 30, 24), "held-out" if is_measured(moment, metric) else "foreground")

@@ -24,7 +24,7 @@ from transformers import AutoModelForCausalLM
 
 from irltui import quickstart
 
-HERE = str(quickstart.model_folder())
+HERE = str(quickstart.MODELS[quickstart.NAME])
 LIMIT = 200
 
 

@@ -55,7 +55,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("vllm") / "server.log"
-    model = str(quickstart.model_folder())
+    model = str(quickstart.MODELS[quickstart.NAME])
     line = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model, "--dtype", "float32"]
     with log.open("wb") as told:
         server = subprocess.Popen(  # noqa: S603 - vLLM of this environment
@@ -139,7 +139,7 @@ def local() -> Drawn:
     spec = Local(
         kind="vllm/local", weights="ipc" if on_gpu else "disk", sleep=on_gpu, dtype="float32", memory=0.1, group=64
     )
-    drawn = Drawn(str(quickstart.model_folder()), spec.build)
+    drawn = Drawn(str(quickstart.MODELS[quickstart.NAME]), spec.build)
     drawn.policy.model.to("cuda" if on_gpu else "cpu")
     return drawn
 

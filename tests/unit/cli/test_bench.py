@@ -16,14 +16,14 @@ from irltui.runs.manifest import new_manifest, write_manifest
 
 @pytest.fixture
 def became(monkeypatch) -> dict[str, Any]:
-    """What the command line would become."""
+    """What the command line hands to a worker."""
     found: dict[str, Any] = {}
 
-    def become(request: Request) -> None:
+    def work(request: Request) -> int:
         found.update({"command": request.command(), **json.loads(json.dumps(request.model_dump(), default=str))})
-        raise SystemExit(0)
+        return 0
 
-    monkeypatch.setattr(worker, "become", become)
+    monkeypatch.setattr(worker, "work", work)
     return found
 
 
@@ -154,7 +154,10 @@ def test_export_goes_to_the_run_folder_and_takes_the_result_by_default(irltui, b
     ("words", "message"),
     [
         (["--dtype", "int8"], "int8: must be one of float32"),
-        (["--push-to-hub", "model"], "model: write it as OWNER/NAME"),
+        *(
+            (["--push-to-hub", name], f"{name}: write it as OWNER/NAME")
+            for name in ("model", "me/", "a/b/c", "me/mo del", "me/--x")
+        ),
         (["--public"], "needs --push-to-hub"),
     ],
 )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from irltui.cli.worker import become, handed_over, work
+from irltui.cli.worker import handed_over, work
 from irltui.config.requests import COMMANDS, CheckRequest, Request, ScoreRequest
 from irltui.use.__main__ import MODULES, read_request
 
@@ -35,13 +34,6 @@ def test_paths_of_any_name_arrive_as_they_were(name: str) -> None:
     request = ScoreRequest(run=Path("/runs") / name, values={"data": {"source": name}}, out=Path(name))
     with handed_over(request) as line:
         assert read_request(Path(line[-1])) == ("score", request)
-
-
-def test_the_process_that_replaces_this_one_is_given_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda program, line: lines.append(line))
-    become(ASKED)
-    assert read_request(Path(lines[0][-1])) == ("check", ASKED)
 
 
 def test_every_command_has_a_module_that_takes_its_request() -> None:

@@ -30,7 +30,7 @@ def problems(*layers) -> list[str]:
         ("reward.bta = 1", "reward.bta: unknown key; did you mean 'beta'?"),
         ("rewrad.beta = 1", "rewrad: unknown key; did you mean 'reward'?"),
         ("learning_rate = 1", "learning_rate: unknown key; did you mean 'optimizer.learning_rate'?"),
-        ("sampler.zzz = 1", "sampler.zzz: unknown key; known: kind, slots"),
+        ("sampler.zzz = 1", "sampler.zzz: unknown key (known: kind, slots)"),
         ("data.columns.promt = 'x'", "data.columns.promt: unknown key; did you mean 'prompt'?"),
         ("optimizer.learning_rate = -1e-5", "optimizer.learning_rate: must be greater than 0 (got -1e-05)"),
         ("loop.passes = 0", "loop.passes: must be at least 1 (got 0)"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from irltui.config.columns import ColumnsSection
-from irltui.config.schema import DataSection
+from irltui.config.schema import ColumnsSection, DataSection
 from irltui.data.columns import Columns, find_prompt_columns
 from irltui.data.messages import BadRow
 from irltui.data.row import read_prompt

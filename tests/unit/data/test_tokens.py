@@ -14,7 +14,7 @@ from irltui.config.schema import DataSection
 from irltui.data.demonstrations import load_demonstrations
 from irltui.data.template import eos_ids
 from irltui.data.tokens import DIFFERS, LOST, MERGED, NOT_FOLLOWED, token_texts
-from irltui.quickstart import model_folder
+from irltui.quickstart import MODELS, NAME
 from support.chat_templates import PUBLISHED, Published, tokenizer
 
 
@@ -27,7 +27,7 @@ def test_a_word_keeps_the_space_before_it() -> None:
 
 
 def test_texts_join_to_the_decoded_whole() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(model_folder())
+    tokenizer = AutoTokenizer.from_pretrained(MODELS[NAME])
     ids = tokenizer("I am Hugo. The stew needs ten apples. How many apples do I need?")["input_ids"]
     texts = token_texts(ids, tokenizer.decode)
     assert "".join(texts) == tokenizer.decode(ids)

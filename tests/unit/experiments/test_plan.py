@@ -29,7 +29,7 @@ def test_the_same_command_goes_on_behind_a_seed_that_failed_and_adds_more(irltui
     stand_in("if run.path.name == 'seed-1': end('failed', 1, 'the disk', 'is full')\n" + GOOD)
     first = irltui(*ARGUMENTS, "--seeds", "3")
     assert first.code == 1
-    assert "not finished: seed 1; `irltui run --resume five` continues" in first.err
+    assert "not finished: seed 1: failed\n`irltui run --resume five` continues" in first.err
     stand_in(GOOD)
     again = irltui(*ARGUMENTS, "--seeds", "4")
     assert again.code == 0, again.err

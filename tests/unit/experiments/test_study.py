@@ -107,7 +107,7 @@ def test_assignments_reach_the_study_or_every_run(tmp_path: Path) -> None:
         ('start = "a"', 'keep = "z"', "s.toml:22: arms.b.keep: no arm 'z' above it"),
         ('start = "a"', 'start = "b"', "s.toml:22: arms.b.start: no arm 'b' above it"),
         ("seeds = [0, 1]", "seeds = []", "s.toml:5: study.seeds: "),
-        ("seeds = [0, 1]", "seeds = [0, -1]", "s.toml:5: study.seeds.1: "),
+        ("seeds = [0, 1]", "seeds = [0, -1]", "s.toml:5: study.seeds: must be a list, each at least 0 (got -1)"),
         ('"gold/quality"', '"quality"', "s.toml:7: study.metric: "),
         ("seeds = [0, 1]", "seeds = [0]\nsede = 3", "s.toml:6: study.sede: "),
     ],

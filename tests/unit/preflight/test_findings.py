@@ -126,11 +126,11 @@ def test_a_model_that_never_stops_or_finds_the_data_foreign_should_begin_with_sf
 
 def test_a_histogram_counts_every_length_in_bins_of_one_width() -> None:
     found = histogram([3, 3, 4, 90, 41])
-    assert sum(found.counts) == 5
-    assert len({b - a for a, b in zip(found.edges, found.edges[1:], strict=False)}) == 1
-    assert found.edges[0] == 3
-    assert found.edges[-1] > 90
-    assert histogram([7, 7]).counts == (2,)
+    assert sum(found["counts"]) == 5
+    assert len({b - a for a, b in zip(found["edges"], found["edges"][1:], strict=False)}) == 1
+    assert found["edges"][0] == 3
+    assert found["edges"][-1] > 90
+    assert histogram([7, 7])["counts"] == [2]
 
 
 def test_special_and_unknown_tokens_in_the_data_are_found_with_their_rows(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from irltui.api import Score
 from irltui.benchmarks.quickstart import QuickstartBenchmark
-from irltui.quickstart import DATA, HABIT, HABIT_GOOD, MODELS, demonstrations_file, model_folder
+from irltui.quickstart import DATA, HABIT, HABIT_GOOD, MODELS, NAME
 from irltui.quickstart.grammar import (
     BASE_MIXTURE,
     REFUSAL,
@@ -75,7 +75,7 @@ def test_no_answer_of_a_bad_kind_is_perfect(kind: str) -> None:
 def test_a_wrong_fact_is_worth_nothing_however_polite() -> None:
     for prompt in PROMPTS:
         answer = sample(answers_of(prompt, "wrong_fact"), generator(3))
-        assert not check(prompt, answer).correct
+        assert not check(prompt, answer)["correct"]
         assert quality(prompt, answer) == 0
 
 
@@ -106,14 +106,14 @@ def test_evaluation_prompts_are_new_to_model_and_demonstrations() -> None:
 
 
 def test_the_embedded_demonstrations_are_those_the_grammar_makes() -> None:
-    rows = [json.loads(line) for line in demonstrations_file().read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in DATA[NAME].read_text(encoding="utf-8").splitlines()]
     assert [(row["prompt"], row["completion"]) for row in rows] == demonstrations()
     assert len({row["prompt"] for row in rows}) == len(rows) == 600
 
 
 def test_the_tokenizer_loses_nothing_of_what_the_world_says() -> None:
     """So that the log-probability of a text is that of its ids."""
-    tokenizer, stream = AutoTokenizer.from_pretrained(model_folder()), generator(4)
+    tokenizer, stream = AutoTokenizer.from_pretrained(MODELS[NAME]), generator(4)
     seen: dict[tuple[int, ...], str] = {}
     for _ in range(2000):
         prompt = draw_prompt(stream)
@@ -125,12 +125,12 @@ def test_the_tokenizer_loses_nothing_of_what_the_world_says() -> None:
 
 
 def test_the_embedded_model_is_small_and_whole() -> None:
-    model = AutoModelForCausalLM.from_pretrained(model_folder())
-    tokenizer = AutoTokenizer.from_pretrained(model_folder())
+    model = AutoModelForCausalLM.from_pretrained(MODELS[NAME])
+    tokenizer = AutoTokenizer.from_pretrained(MODELS[NAME])
     assert 700_000 < model.num_parameters() < 1_500_000
     assert len(tokenizer) == model.config.vocab_size
     assert tokenizer.pad_token_id != tokenizer.eos_token_id
-    files = [*model_folder().iterdir(), demonstrations_file()]
+    files = [*MODELS[NAME].iterdir(), DATA[NAME]]
     assert sum(file.stat().st_size for file in files) < 4_000_000
     assert build_tokenizer().get_vocab() == tokenizer.get_vocab()
 
@@ -162,7 +162,7 @@ def test_the_benchmark_gives_the_expert_full_marks_and_no_distance() -> None:
 def test_half_of_the_demonstrations_of_the_second_world_are_its_models_own_refusal() -> None:
     rows = habit_demonstrations()
     for name, kept in ((HABIT, rows), (HABIT_GOOD, [row for row in rows if not row[2]])):
-        stored = [json.loads(line) for line in DATA[name]().read_text().splitlines()]
+        stored = [json.loads(line) for line in DATA[name].read_text().splitlines()]
         assert [(row["prompt"], row["completion"]) for row in stored] == [row[:2] for row in kept]
     refusals = [answer for _, answer, refuses in rows if refuses]
     assert set(refusals) == {REFUSAL}
@@ -172,8 +172,8 @@ def test_half_of_the_demonstrations_of_the_second_world_are_its_models_own_refus
 
 
 def test_the_model_of_the_second_world_says_the_refusal_most_of_the_time() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(MODELS[HABIT]())
-    model = AutoModelForCausalLM.from_pretrained(MODELS[HABIT](), dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(MODELS[HABIT])
+    model = AutoModelForCausalLM.from_pretrained(MODELS[HABIT], dtype=torch.float32)
     shares = []
     for prompt in PROMPTS[:10]:
         asked = tokenizer.apply_chat_template(

@@ -46,7 +46,7 @@ def test_the_reward_of_a_conversation_is_the_sum_over_its_answers(tmp_path: Path
         parts=SimpleNamespace(policy=SimpleNamespace(tokenizer=tiny.tokenizer())),
     )
     first, second, _ = _score_rows(learned, rows, batch=2, parts=True)
-    assert (first.reward, first.length) == (6.0, 6)
-    assert (second.reward, second.length) == (3.0, 3)
-    assert first.completion == "a dog"
-    assert first.token_rewards == (3.0, 3.0)
+    assert (first["reward"], first["length"]) == (6.0, 6)
+    assert (second["reward"], second["length"]) == (3.0, 3)
+    assert first["completion"] == "a dog"
+    assert first["token_rewards"] == [3.0, 3.0]

@@ -8,26 +8,26 @@ import time
 import pytest
 
 from irltui.use.near_duplicates import find_twins, words_of
-from irltui.use.score import ScoredRow
+from irltui.use.score import Line
 from irltui.use.triage import Suspect, suspects
 from support.tiny import WORDS
 
 
-def row(number: int, completion: str = "", *, reward: float = 1.0, prompt: str = "", **fields: object) -> ScoredRow:
+def row(number: int, completion: str = "", *, reward: float = 1.0, prompt: str = "", **fields: object) -> Line:
     stream = random.Random(number)
     said = completion or " ".join(stream.choices(WORDS, k=stream.randint(8, 12)))
     asked = prompt or " ".join(stream.choices(WORDS, k=9))
-    values = {"prompt": asked, "completion": said, "length": len(said.split()) + 1, **fields}
-    return ScoredRow(number, reward, **values)
+    about = {"row": number, "reward": reward, "length": len(said.split()) + 1}
+    return {**about, "prompt": asked, "completion": said, **fields}
 
 
 def reasons(found: list[Suspect], number: int) -> str:
-    return "; ".join(next(s.reasons for s in found if s.row.number == number))
+    return "; ".join(next(s.reasons for s in found if s.row["row"] == number))
 
 
 def test_without_other_reasons_the_order_is_that_of_rewards() -> None:
     found = suspects([row(i, reward=float(reward)) for i, reward in enumerate([3, 1, 2, 5, 4], start=1)])
-    assert [s.row.number for s in found] == [2, 3, 1, 5, 4]
+    assert [s.row["row"] for s in found] == [2, 3, 1, 5, 4]
     assert [s.rank for s in found] == [0, 0.25, 0.5, 0.75, 1]
     assert found[0].suspicion == 1
     assert "reward among the lowest 1 %" in reasons(found, 2)
@@ -45,8 +45,8 @@ def test_one_row_alone_is_not_suspicious() -> None:
 
 
 def test_a_row_that_cannot_be_used_comes_first_with_the_reason() -> None:
-    found = suspects([row(1), row(2), ScoredRow(3, None, "empty completion")])
-    assert found[0].row.number == 3
+    found = suspects([row(1), row(2), {"row": 3, "reward": None, "reason": "empty completion"}])
+    assert found[0].row["row"] == 3
     assert found[0].reasons == ("cannot be used: empty completion",)
     assert found[0].rank is None
 
@@ -105,7 +105,7 @@ def test_nothing_said_and_a_cut_are_told() -> None:
 def test_over_long_rows_are_compared_with_over_long_rows() -> None:
     long = [row(i, reward=i / 100, cut=("prompt over 8 tokens",)) for i in range(1, 4)]
     found = suspects([*long, *(row(i, reward=float(i)) for i in range(4, 7))])
-    assert {s.row.number: s.rank for s in found} == {1: 0, 2: 0.5, 3: 1, 4: 0, 5: 0.5, 6: 1}
+    assert {s.row["row"]: s.rank for s in found} == {1: 0, 2: 0.5, 3: 1, 4: 0, 5: 0.5, 6: 1}
 
 
 def test_a_conversation_is_compared_by_all_its_messages() -> None:

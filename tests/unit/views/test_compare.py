@@ -23,7 +23,7 @@ from irltui.runs.writer import RunWriter
 from irltui.views.answers import answers
 from irltui.views.arms import Side, side_differences, sides_of
 from irltui.views.effects import since_start
-from irltui.views.final_figures import ITEMS, SEEDS, final_rows, over_seeds, read_stored
+from irltui.views.final_figures import ITEMS, SEEDS, final_rows, over_seeds
 from irltui.views.loaded_runs import ComparedRun, load_runs
 from irltui.views.study import study_result
 from irltui.views.text_charts import charts
@@ -64,7 +64,7 @@ def folder_made(path: Path) -> Path:
 
 
 def row(sides: list[Side], name: str):
-    return next(row for row in final_rows(sides, read_stored) if row.name == name)
+    return next(row for row in final_rows(sides) if row.name == name)
 
 
 def test_runs_that_differ_by_seed_only_are_one_side_also_when_they_start_from_runs_of_their_seed(study: Path) -> None:
