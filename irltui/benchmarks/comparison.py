@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from irltui.benchmarks.intervals import Interval, clustered_interval, without_noise
+from irltui.benchmarks.intervals import clustered_interval, without_noise
+from irltui.runs.events import Figure
 
 Items = Mapping[str, float]
 """Item -> value."""
@@ -20,7 +21,7 @@ Items = Mapping[str, float]
 class Difference:
     """First arm minus second: over all seeds with a 95 % interval, and per seed."""
 
-    interval: Interval
+    interval: Figure
     by_seed: tuple[float, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def read_metrics(file: Path) -> dict[str, dict[str, float]]:
     return metrics
 
 
-def changes(start: Path, end: Path) -> dict[str, Interval]:
+def changes(start: Path, end: Path) -> dict[str, Figure]:
     """The gain of each metric between two files of a benchmark, over their common items.
 
     Raises:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from irltui.runs.events import Figure
 
 RESAMPLES = 2_000
 LEVEL = 0.95
@@ -15,26 +16,12 @@ ROUNDING = 1e-9  # relative; float64 sums over a benchmark's items stay far belo
 _MOST_DRAWS = 20_000_000  # held at once: 160 MB
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A mean with its 95 % interval over `n` items; with a single item, `low` and `high` are NaN."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def excludes_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
-
-
-def mean_interval(values: Sequence[float], *, seed: int = 0) -> Interval:
+def mean_interval(values: Sequence[float], *, seed: int = 0) -> Figure:
     """Mean of one value per item, at least one; the same values and seed give the same interval."""
     return clustered_interval(np.asarray(values, dtype=float)[:, None], seed=seed)
 
 
-def clustered_interval(values: NDArray[np.float64], *, seed: int = 0) -> Interval:
+def clustered_interval(values: NDArray[np.float64], *, seed: int = 0) -> Figure:
     """Mean over items (rows) that were each measured several times (columns, e.g. seeds).
 
     Whole rows are resampled, since the measurements of one item depend on each other.
@@ -42,14 +29,14 @@ def clustered_interval(values: NDArray[np.float64], *, seed: int = 0) -> Interva
     by_item = values.mean(axis=1)
     n = len(by_item)
     if n == 1:
-        return Interval(float(by_item[0]), math.nan, math.nan, 1)
+        return Figure(float(by_item[0]), math.nan, math.nan, 1)
     stream, at_once = np.random.default_rng(seed), max(1, min(RESAMPLES, _MOST_DRAWS // n))
     parts = [min(at_once, RESAMPLES - at) for at in range(0, RESAMPLES, at_once)]
     means = np.concatenate([by_item[stream.integers(0, n, size=(part, n))].mean(axis=1) for part in parts])
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     scale = float(np.abs(values).max())
     mean, low, high = (without_noise(float(end), scale) for end in (by_item.mean(), low, high))
-    return Interval(mean, low, high, n)
+    return Figure(mean, low, high, n)
 
 
 def without_noise(value: float, scale: float) -> float:

@@ -17,16 +17,15 @@ from irltui import quickstart
 from irltui.api import PromptText
 from irltui.benchmarks.embedded import embedded_rows
 from irltui.config.schema import ColumnsSection, DataSection
-from irltui.data.columns import Columns, find_columns, is_conversation, prompt_column
+from irltui.data.columns import Columns, find_columns, is_conversation, listed, prompt_column
 from irltui.data.messages import BadRow
-from irltui.data.row import Row, read_row
+from irltui.data.row import Row, read_row, truth
 from irltui.data.source import load_rows
 from irltui.errors import DataError
 
 if TYPE_CHECKING:
     from irltui.benchmarks import AnswerSpec, FileSpec, PairSpec, Planted
 
-_TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 # Keys in the messages of the demonstrations' reader, and the same keys of a benchmark.
 _KEYS = {"data.columns.": "", "data.columns: ": "", "data.source": "data", "data.split": "split"}
 
@@ -139,7 +138,7 @@ def _side(table: _Table, number: int, raw: Mapping[str, Any], prompt: str, colum
     whole = is_conversation(raw.get(column))
     if not whole and not prompt:
         raise DataError(
-            f"prompt: no prompt column found in {table.name} ({_listed(table.columns)})",
+            f"prompt: no prompt column found in {table.name} ({listed(table.columns)})",
             'Set prompt = "NAME", or make chosen and rejected whole conversations (lists of messages).',
         )
     columns = Columns(messages=column) if whole else Columns(prompt, column)
@@ -151,20 +150,17 @@ def _side(table: _Table, number: int, raw: Mapping[str, Any], prompt: str, colum
 
 def _mark(table: _Table, number: int, column: str) -> bool:
     value = table.rows[number - 1].get(column)
-    word = str(value).strip().lower().removesuffix(".0")
-    if word not in _TRUE | _FALSE:
+    if (found := truth(value)) is None:
         raise _bad_row(table, number, f"{column} is {value!r}, neither true nor false")
-    return word in _TRUE
+    return found
 
 
 def _prompt(row: Row) -> PromptText:
     """The prompt; a single user message becomes plain text."""
-    if row.system:
-        asked = [{"role": "user", "content": row.prompt}] if isinstance(row.prompt, str) else row.prompt
-        return [{"role": "system", "content": row.system}, *asked]
-    if isinstance(row.prompt, str) or len(row.prompt) > 1 or row.prompt[0]["role"] != "user":
-        return row.prompt
-    return row.prompt[0]["content"]
+    prompt = row.whole_prompt
+    if isinstance(prompt, str) or len(prompt) > 1 or prompt[0]["role"] != "user":
+        return prompt
+    return prompt[0]["content"]
 
 
 def _item(*contents: Any) -> str:
@@ -180,13 +176,9 @@ def _check_column(key: str, name: str, table: _Table) -> None:
         return
     near = difflib.get_close_matches(name, table.columns, n=1)
     raise DataError(
-        f'{key}: column "{name}" not found in {table.name} ({_listed(table.columns)})',
+        f'{key}: column "{name}" not found in {table.name} ({listed(table.columns)})',
         f'Set {key} = "{near[0] if near else "NAME"}".',
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"columns: {', '.join(name[:40] for name in names)}"
 
 
 def _bad_row(table: _Table, number: int, reason: str) -> DataError:

@@ -23,6 +23,8 @@ from irltui.errors import DataError, ModelError
 Made = TypeVar("Made")
 
 _QUESTION, _ANSWER = "irltui question", "irltui answer"  # what templates are tried with
+_ASKED: Message = {"role": "user", "content": _QUESTION}
+_ANSWERED: Message = {"role": "assistant", "content": _ANSWER}
 # A template is a program: what it raises is up to it.
 _REFUSALS = (TemplateError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 _OPENING = re.compile(r"<(\w+)>")
@@ -81,10 +83,8 @@ class ChatFormat:
 
     def _probe(self) -> tuple[str, str, str] | None:
         """A prompt with and without what asks for an answer, and with one; None if the template refuses it."""
-        asked: list[Message] = [{"role": "user", "content": _QUESTION}]
-        answered = [*asked, {"role": "assistant", "content": _ANSWER}]
         try:
-            return self._render(asked, generation=True), self._render(asked), self._render(answered)
+            return self._render([_ASKED], generation=True), self._render([_ASKED]), self._render([_ASKED, _ANSWERED])
         except DataError as error:
             if error.hint:
                 raise
@@ -114,7 +114,7 @@ class ChatFormat:
         """Leave spaces at the end of the head to the answer, and all white space where the tokenizer joins the two."""
         if not self.head:
             return
-        prompt, head = self._render([{"role": "user", "content": _QUESTION}], generation=True), self.head
+        prompt, head = self._render([_ASKED], generation=True), self.head
         for self.head in (head.rstrip(" "), head.rstrip()):
             self._space = head[len(self.head) :]
             if not merges(prompt + self.head, self._space + _ANSWER):
@@ -122,17 +122,13 @@ class ChatFormat:
 
     def next_turn(self) -> str:
         """What stands between an answer and the next question; "" if the template refuses such a conversation."""
-        asked, answered = {"role": "user", "content": _QUESTION}, {"role": "assistant", "content": _ANSWER}
-        try:
-            whole = self._render([asked, answered, asked])
-        except DataError:
-            return ""
-        return whole.rpartition(_ANSWER)[2].partition(_QUESTION)[0]
+        whole = or_error(self._render, [_ASKED, _ANSWERED, _ASKED])
+        return "" if isinstance(whole, DataError) else whole.rpartition(_ANSWER)[2].partition(_QUESTION)[0]
 
     def begins(self, system: str) -> str:
         """The text before the first question, "" if the template refuses such a prompt."""
         messages = [{"role": "system", "content": system}] if system else []
-        asked = or_error(self._render, [*messages, {"role": "user", "content": _QUESTION}], generation=True)
+        asked = or_error(self._render, [*messages, _ASKED], generation=True)
         return "" if isinstance(asked, DataError) else asked.partition(_QUESTION)[0]
 
     @property
@@ -156,17 +152,14 @@ class ChatFormat:
 
     def whole_ids(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> Sequence[int]:
         """The ids of a whole conversation by transformers."""
-        return self._tokenizer.apply_chat_template(
-            self._fitted(messages), tools=list(tools) or None, chat_template=self._choose(tools), return_dict=False
-        )
+        return self._written(messages, tools, return_dict=False)
 
     def leaves_out_system(self, system: str) -> bool:
-        messages = [{"role": "system", "content": system}, {"role": "user", "content": _QUESTION}]
-        return not _is_in(system, self._render(messages, generation=True))
+        return not _is_in(system, self._render([{"role": "system", "content": system}, _ASKED], generation=True))
 
     def leaves_out_user(self) -> bool:
         """Whether user messages are lost: a file that is not a chat template may render, too."""
-        return _QUESTION not in self._render([{"role": "user", "content": _QUESTION}], generation=True)
+        return _QUESTION not in self._render([_ASKED], generation=True)
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:
         """A prompt with all that the template puts before a plain answer.
@@ -245,8 +238,11 @@ class ChatFormat:
             for message in messages
         ]
 
-    def _choose(self, tools: Sequence[Any]) -> str:
-        return self._with_tools if tools else self._template
+    def _written(self, messages: Sequence[Message], tools: Sequence[Any], **options: Any) -> Any:
+        template = self._with_tools if tools else self._template
+        return self._tokenizer.apply_chat_template(
+            self._fitted(messages), tools=list(tools) or None, chat_template=template, **options
+        )
 
     def _render_all(
         self, conversations: Sequence[Sequence[Message]], chats: Sequence[Chat], *, generation: bool = False
@@ -268,13 +264,7 @@ class ChatFormat:
     def _render(self, messages: Sequence[Message], *, tools: Sequence[Any] = (), generation: bool = False) -> str:
         try:
             with limited_template():
-                return self._tokenizer.apply_chat_template(
-                    self._fitted(messages),
-                    tools=list(tools) or None,
-                    chat_template=self._choose(tools),
-                    add_generation_prompt=generation,
-                    tokenize=False,
-                )
+                return self._written(messages, tools, add_generation_prompt=generation, tokenize=False)
         except TemplateSyntaxError as error:
             raise DataError(
                 f"data.template: line {error.lineno} of the chat template: {error.message}",

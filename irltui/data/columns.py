@@ -10,6 +10,7 @@ from typing import Any
 from irltui.config.schema import ColumnsSection, DataSection
 from irltui.data.dialogue import parse_dialogue
 from irltui.data.guess import named_column
+from irltui.data.text_files import wrapped_rows
 from irltui.errors import DataError
 
 _ALIASES = {
@@ -22,7 +23,7 @@ _ALIASES = {
     "tools": ("tools", "functions"),
     "label": ("label",),
 }
-_BESIDE = ("system", "input", "history", "tools", "label")  # keys of columns that a source may lack
+_OPTIONAL = ("system", "input", "history", "tools", "label")  # keys of columns that a source may lack
 _REJECTED = "rejected"
 _LONGEST_NAME = 40
 FIRST = 64
@@ -63,18 +64,13 @@ class Columns:
 
 
 def find_columns(section: DataSection, names: Sequence[str], first: Sequence[Raw] = ()) -> Columns:
-    """The columns to read.
-
-    Args:
-        section: what the user names.
-        names: of all columns.
-        first: the first rows; what they hold decides between columns whose names alone do not.
+    """The columns to read; what the `first` rows hold decides between columns whose names alone do not.
 
     Raises:
         DataError: a named column is not there, or no usual name is.
     """
     wanted, first = section.columns, first[:FIRST]
-    _check_named(section, names, ("prompt", "completion", "messages", *_BESIDE))
+    _check_named(section, names, ("prompt", "completion", "messages", *_OPTIONAL))
     prompt, completion = _choose("prompt", wanted.prompt, names), _choose("completion", wanted.completion, names)
     explicit = wanted.prompt != "auto" or wanted.completion != "auto"
     if explicit and wanted.messages != "auto":
@@ -109,7 +105,7 @@ def find_prompt_columns(section: DataSection, names: Sequence[str], first: Seque
         DataError: a named column is not there, or no usual name is.
     """
     wanted, first = section.columns, first[:FIRST]
-    _check_named(section, names, ("prompt", "messages", *_BESIDE))
+    _check_named(section, names, ("prompt", "messages", *_OPTIONAL))
     prompt = _choose("prompt", wanted.prompt, names)
     if prompt and wanted.messages == "auto":
         found = Columns(prompt)
@@ -120,7 +116,7 @@ def find_prompt_columns(section: DataSection, names: Sequence[str], first: Seque
     return _with_rest(found, wanted.model_copy(update={"label": "off"}), names, first)
 
 
-def named_anew(section: DataSection, names: Sequence[str], *, prompts: bool) -> DataSection:
+def with_detected_columns(section: DataSection, names: Sequence[str], *, prompts: bool) -> DataSection:
     """The section for a source that its columns may not have been named for: without them if one is not there."""
     wanted = section.columns.model_dump(exclude={"completion", "label"} if prompts else None).values()
     if set(wanted) - {"auto", "off"} <= set(names):
@@ -154,7 +150,7 @@ def _with_rest(columns: Columns, wanted: ColumnsSection, names: Sequence[str], f
     """With the columns that stand beside prompts or conversations."""
     taken = set(columns.used)
     found: dict[str, str] = {}
-    for key in _BESIDE:
+    for key in _OPTIONAL:
         if columns.messages and key in {"input", "history"}:
             continue
         name = getattr(wanted, key)
@@ -198,9 +194,9 @@ def _check_named(section: DataSection, names: Sequence[str], keys: Sequence[str]
     wanted = section.columns
     for key in keys:
         name = getattr(wanted, key)
-        if name not in {"auto", *(["off"] if key in _BESIDE else []), *names}:
+        if name not in {"auto", *(["off"] if key in _OPTIONAL else []), *names}:
             raise DataError(
-                f'data.columns.{key}: column "{name}" not found in {section.source} ({_listed(names)})',
+                f'data.columns.{key}: column "{name}" not found in {section.source} ({listed(names)})',
                 f'Set data.columns.{key} = "{_guess(key, names, {wanted.prompt, wanted.completion})}".',
             )
 
@@ -208,11 +204,8 @@ def _check_named(section: DataSection, names: Sequence[str], keys: Sequence[str]
 def _no_usual_name(
     key: str, section: DataSection, names: Sequence[str], first: Sequence[Raw], taken: set[str]
 ) -> DataError:
-    if (wrapped := _wrapped(first)) and len(first) == 1:
-        return DataError(
-            f'{section.source}: one object whose "{wrapped}" holds a list of {len(first[0][wrapped])} rows',
-            f"Give the rows alone: jq -c '.{wrapped}[]' {section.source} > rows.jsonl",
-        )
+    if len(first) == 1 and (wrapped := wrapped_rows(section.source, first[0])):
+        return wrapped
     if len(names) == 1 and _all(_is_text, first, names[0]):
         return DataError(
             f'{section.source}: its only column, "{names[0]}", holds whole texts, not prompts and answers',
@@ -220,17 +213,9 @@ def _no_usual_name(
         )
     return DataError(
         f"data.columns.{key}: no column of a usual name ({', '.join(_ALIASES[key])}) in {section.source} "
-        f"({_listed(names)})",
+        f"({listed(names)})",
         f'Set data.columns.{key} = "{_guess(key, names, taken)}", or let `irltui init` look at the data.',
     )
-
-
-def _wrapped(first: Sequence[Raw]) -> str:
-    """The field of a single row that holds a list of objects."""
-    for name, value in first[0].items() if first else ():
-        if isinstance(value, Sequence) and value and isinstance(value[0], Mapping):
-            return name
-    return ""
 
 
 def _choose(key: str, wanted: str, names: Sequence[str]) -> str:
@@ -250,7 +235,7 @@ def _guess(key: str, names: Sequence[str], taken: set[str]) -> str:
     return (near or free)[0]
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """For a message; a file without a header has its first row here."""
     short = [name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..." for name in names]
     return f"columns: {', '.join(short)}"

@@ -47,10 +47,10 @@ class _Rows:
         self.row = array("q")  # index into the source
         self.turn = array("h")  # which of the row's answers, counted from 0
         self.ended = array("b")
-        self.asked = array("q")  # hash of the prompt's text, as `prompt_keys` says
-        self.answered = array("q")  # hash of the response's text
+        self.prompt_hashes = array("q")  # of the normalised text, as `prompt_keys` says
+        self.response_hashes = array("q")
         self._tokens = array("i")
-        self._ends = array("q")  # where each row's prompt, then its response, ends in `_tokens`
+        self.ends = array("q")  # where each row's prompt, then its response, ends in `_tokens`
         self._groups = bytearray()  # 16 bytes each; those with the same lie on one side of the split
 
     def __len__(self) -> int:
@@ -60,21 +60,21 @@ class _Rows:
         self.row.append(place)
         self.turn.append(turn)
         self.ended.append(fitted.ended)
-        self.asked.append(hash(" ".join(row.prompt_text.casefold().split()).strip(_ENDS)))
-        self.answered.append(hash(row.completion))
+        self.prompt_hashes.append(hash(" ".join(row.prompt_text.casefold().split()).strip(_ENDS)))
+        self.response_hashes.append(hash(row.completion))
         for ids in (fitted.prompt, fitted.response):
             self._tokens.extend(ids)
-            self._ends.append(len(self._tokens))
+            self.ends.append(len(self._tokens))
         self._groups += group
 
     def tokens(self, i: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        start = self._ends[2 * i - 1] if i else 0
-        middle, end = self._ends[2 * i], self._ends[2 * i + 1]
+        start = self.ends[2 * i - 1] if i else 0
+        middle, end = self.ends[2 * i], self.ends[2 * i + 1]
         return tuple(self._tokens[start:middle]), tuple(self._tokens[middle:end])
 
     def digest(self) -> bytes:
         digest = hashlib.blake2b(digest_size=16)
-        for column in (self.row, self.ended, self._tokens, self._ends):
+        for column in (self.row, self.ended, self._tokens, self.ends):
             digest.update(column)
         return digest.digest()
 
@@ -84,12 +84,8 @@ class _Rows:
         if not len(over):
             return None
         at = int(over[0])
-        place = int(np.searchsorted(np.asarray(self._ends), at, side="right")) // 2
+        place = int(np.searchsorted(np.asarray(self.ends), at, side="right")) // 2
         return f"{self._source.name}: row {self.row[place] + 1}", self._tokens[at]
-
-    def lengths(self) -> NDArray[np.int64]:
-        """Token lengths of prompts and responses, (2, demonstrations)."""
-        return np.diff(np.asarray(self._ends, dtype=np.int64), prepend=0).reshape(-1, 2).T
 
     def groups(self) -> NDArray[np.uint64]:
         """The 128 bits of each demonstration's group, (demonstrations, 2), the higher ones first."""
@@ -99,7 +95,7 @@ class _Rows:
         return self._made(i, self._source[self.row[i]])
 
     def demonstrations(self, places: Sequence[int]) -> Iterator[Demonstration]:
-        raws = self._source.some([self.row[i] for i in places])
+        raws = self._source.at([self.row[i] for i in places])
         return map(self._made, places, raws)
 
     def _made(self, i: int, raw: Mapping[str, Any]) -> Demonstration:
@@ -112,7 +108,7 @@ class _Rows:
         return Demonstration(name, asked, read.completion, response, bool(self.ended[i]))
 
     def _known(self, i: int) -> Known:
-        raw = self._everything.some([self.row[i]])[0]
+        raw = self._everything.at([self.row[i]])[0]
         return read_turns(raw, self._columns)[self.turn[i]].known(raw, self._made(i, raw))
 
 
@@ -120,7 +116,7 @@ class Demonstrations(Sequence[Demonstration]):
     """Some of the rows, in a fixed order."""
 
     def __init__(self, rows: _Rows, indices: NDArray[np.int64]) -> None:
-        self._rows, self._indices = rows, np.asarray(indices, dtype=np.int64)
+        self.rows, self._indices = rows, np.asarray(indices, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -131,38 +127,36 @@ class Demonstrations(Sequence[Demonstration]):
     def __getitem__(self, i: slice) -> Demonstrations: ...
     def __getitem__(self, i: int | slice) -> Demonstration | Demonstrations:
         if isinstance(i, slice):
-            return Demonstrations(self._rows, self._indices[i])
-        return self._rows.demonstration(int(self._indices[i]))
+            return Demonstrations(self.rows, self._indices[i])
+        return self.rows.demonstration(int(self._indices[i]))
 
     def __iter__(self) -> Iterator[Demonstration]:
         for start in range(0, len(self), _READ_AHEAD):
-            yield from self._rows.demonstrations(self._indices[start : start + _READ_AHEAD].tolist())
-
-    def first_beyond(self, limit: int) -> tuple[str, int] | None:
-        return self._rows.first_beyond(limit)
+            yield from self.rows.demonstrations(self._indices[start : start + _READ_AHEAD].tolist())
 
     def number(self, i: int) -> int:
         """The number (1-based) of a demonstration's row in the source."""
-        return self._rows.row[int(self._indices[i])] + 1
+        return self.rows.row[int(self._indices[i])] + 1
 
     def lengths(self) -> NDArray[np.int64]:
         """Token lengths of prompts and responses, (2, demonstrations)."""
-        return self._rows.lengths()[:, self._indices]
+        ends = np.asarray(self.rows.ends, dtype=np.int64)
+        return np.diff(ends, prepend=0).reshape(-1, 2).T[:, self._indices]
 
     def prompt_keys(self) -> NDArray[np.int64]:
         """The same for prompts of the same text, but for case, spaces, and spaces and punctuation at both ends."""
-        return np.asarray(self._rows.asked)[self._indices]
+        return np.asarray(self.rows.prompt_hashes)[self._indices]
 
     def response_keys(self) -> NDArray[np.int64]:
         """The same for responses of the same text."""
-        return np.asarray(self._rows.answered)[self._indices]
+        return np.asarray(self.rows.response_hashes)[self._indices]
 
     def prompts(self) -> Iterator[tuple[int, ...]]:
         """Ids of each prompt."""
-        return (self._rows.tokens(i)[0] for i in self._indices.tolist())
+        return (self.rows.tokens(i)[0] for i in self._indices.tolist())
 
     def digest(self) -> bytes:
-        return hashlib.blake2b(self._rows.digest() + self._indices.tobytes(), digest_size=16).digest()
+        return hashlib.blake2b(self.rows.digest() + self._indices.tobytes(), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
@@ -178,7 +172,7 @@ class DemonstrationData:
 
     def first_beyond(self, limit: int) -> tuple[str, int] | None:
         """Source and row of the first id at or above a limit, and that id; None if there is none."""
-        return self.train.first_beyond(limit) or self.held_out.first_beyond(limit)
+        return self.train.rows.first_beyond(limit) or self.held_out.rows.first_beyond(limit)
 
     @property
     def digest(self) -> str:
@@ -189,13 +183,7 @@ class DemonstrationData:
 def load_demonstrations(
     section: DataSection, tokenizer: Any, eos_ids: frozenset[int], progress: Progress | None = None
 ) -> DemonstrationData:
-    """Read, check, tokenise and split.
-
-    Args:
-        section: the configuration.
-        tokenizer: of the model.
-        eos_ids: ids that end a response.
-        progress: gets the number of rows that are done, every few rows.
+    """Read, check, tokenise and split; `eos_ids` end a response, `progress` gets the number of rows that are done.
 
     Raises:
         DataError: the source cannot be used, most rows are bad, or none is left.
@@ -220,7 +208,7 @@ def load_demonstrations(
         train=len(train),
         held_out=len(held_out),
         dropped=intake.dropped,
-        cut=intake.cut,
+        truncated=intake.truncated,
         remarks=intake.remarks,
         longest=int((prompts + responses).max()),
         prompts=_lengths(prompts),

@@ -109,7 +109,7 @@ class Encoding:
         ]
 
     def _before(self, text: Texts, whole: list[int]) -> list[int] | None:
-        """A prompt's ids by those of the whole; None where they cannot be told."""
+        """A prompt's ids by those of the whole; None where they are unknown."""
         mark = self._ends
         if mark is None or not text.prompt.endswith(mark.text + mark.after) or mark.text in mark.after + text.response:
             return None

@@ -27,10 +27,7 @@ _WORDY = 1.5  # words in a field that may be prompt or answer, on average
 
 
 def guess_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """The columns of prompt and completion by their names, else by length: answers are longer.
-
-    Args:
-        rows: the first rows of the data.
+    """The columns of prompt and completion by their names, else by length in the first rows: answers are longer.
 
     Returns:
         Their names; "" where nothing fits.

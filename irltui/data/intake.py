@@ -1,6 +1,7 @@
-"""Takes raw rows in by the rules of the configuration: as text one by one, as ids many at once, in their order.
+"""Turns raw rows into demonstrations, by the rules of the configuration and in their order.
 
-While the tokenizer works on some rows in a thread of its own, this one writes the next ones and keeps those before.
+Rows become text one by one and ids in batches: while a thread tokenises one batch, the main thread writes the next and
+stores the last.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from irltui.runs.data_report import Tally
 DUPLICATE = "duplicate"
 _AT_ONCE = 512  # rows that are encoded together,
 _CHARACTERS = 500_000  # or fewer where they are this long
-_REASONS = 32  # that are told apart
+_REASONS = 32  # that are counted separately
 
-Keep: TypeAlias = Callable[[int, int, Fitted, bytes, Row], None]
-"""Takes a row's index, which of its answers it is, its ids, 16 bytes (those with the same stay together), its text."""
+Store: TypeAlias = Callable[[int, int, Fitted, bytes, Row], None]
+"""Takes a row's index, which of its answers it is, its ids, 16 bytes of its group (not split up), and its text."""
 
 
 @dataclass(slots=True)
-class _Asked:
-    """A demonstration that is to become ids, and how many answers its row has."""
+class _Pending:
+    """A demonstration that is not tokenised yet, and how many answers its row has."""
 
     number: int
     turn: int
@@ -46,7 +47,7 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Bad:
-    """A row that has no demonstration."""
+    """A row without a demonstration."""
 
     number: int
     reason: BadRow
@@ -54,28 +55,21 @@ class _Bad:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Some rows, and what is written for each `_Asked` of theirs."""
+    """Rows, and the texts of each `_Pending` among them."""
 
-    rows: Sequence[Sequence[_Asked | _Bad]]
+    rows: Sequence[Sequence[_Pending | _Bad]]
     texts: Sequence[Texts | BadRow | DataError]
 
 
 class Intake:
-    """Takes the rows of one source in.
+    """Reads the rows of one source; `store` is given each demonstration."""
 
-    Args:
-        section: the configuration.
-        template: of the model.
-        eos_ids: ids that end a response.
-        keep: is given each demonstration.
-    """
-
-    def __init__(self, section: DataSection, template: PromptTemplate, eos_ids: frozenset[int], keep: Keep) -> None:
-        self.cut: dict[str, Tally] = {}
+    def __init__(self, section: DataSection, template: PromptTemplate, eos_ids: frozenset[int], store: Store) -> None:
+        self.truncated: dict[str, Tally] = {}
         self.dropped: dict[str, Tally] = {}
         self.remarks: dict[str, Tally] = {}
         self.fields = UnreadFields(template.mentions, section.turns)
-        self._section, self._keep_it = section, keep
+        self._section, self._template, self._store = section, template, store
         self._tokens = RowTokens(section, template, eos_ids)
         self._seen: set[bytes] = set()
 
@@ -94,24 +88,24 @@ class Intake:
                     self._take(one, texts, pairs)
                 yield row[0].number
 
-    def _read(self, raw: Mapping[str, Any], columns: Columns, number: int) -> list[_Asked | _Bad]:
+    def _read(self, raw: Mapping[str, Any], columns: Columns, number: int) -> list[_Pending | _Bad]:
         try:
             turns = read_turns(raw, columns)
         except BadRow as reason:
             return [_Bad(number, reason)]
         if self._section.turns == "last":
-            return [_Asked(number, len(turns) - 1, len(turns), b"", turns[-1])]
+            return [_Pending(number, len(turns) - 1, len(turns), b"", turns[-1])]
         group = _digest(turns[0].system, turns[0].prompt) if columns.messages else b""
-        return [_Asked(number, i, len(turns), group, turn) for i, turn in enumerate(turns)]
+        return [_Pending(number, i, len(turns), group, turn) for i, turn in enumerate(turns)]
 
-    def _written(self, rows: Sequence[Sequence[_Asked | _Bad]]) -> _Batch:
-        asked = [one for row in rows for one in row if isinstance(one, _Asked)]
-        return _Batch(rows, self._tokens.texts([one.row for one in asked], [one.number for one in asked]))
+    def _written(self, rows: Sequence[Sequence[_Pending | _Bad]]) -> _Batch:
+        pending = [one for row in rows for one in row if isinstance(one, _Pending)]
+        return _Batch(rows, self._tokens.texts([one.row for one in pending], [one.number for one in pending]))
 
     def _encoded(self, batch: _Batch) -> Iterator[Pair]:
-        return iter(self._tokens.encoded([text for text in batch.texts if isinstance(text, Texts)]))
+        return iter(self._template.encoded([text for text in batch.texts if isinstance(text, Texts)]))
 
-    def _take(self, one: _Asked | _Bad, texts: Iterator[Texts | BadRow | DataError], pairs: Iterator[Pair]) -> None:
+    def _take(self, one: _Pending | _Bad, texts: Iterator[Texts | BadRow | DataError], pairs: Iterator[Pair]) -> None:
         text = one.reason if isinstance(one, _Bad) else next(texts)
         if isinstance(text, DataError):
             raise text
@@ -125,19 +119,19 @@ class Intake:
         else:
             self.fields.see(one.row, one.number, one.answers)
 
-    def _keep(self, one: _Asked, pair: Pair) -> None:
+    def _keep(self, one: _Pending, pair: Pair) -> None:
         self._tokens.check(pair)
         if self._section.duplicates == "drop":
             if (key := _key(pair)) in self._seen:
                 raise BadRow(DUPLICATE)
             self._seen.add(key)
         fitted = self._tokens.fit(pair.prompt, pair.response, one.number)
-        for reason in fitted.cut:
-            self.cut.setdefault(reason, Tally()).add(one.number)
+        for reason in fitted.truncated:
+            self.truncated.setdefault(reason, Tally()).add(one.number)
         for remark in self._tokens.remarks(one.row, pair, one.number):
             self.remarks.setdefault(remark, Tally()).add(one.number)
         group = one.group or _digest(fitted.prompt)
-        self._keep_it(one.number - 1, one.turn, fitted, group, one.row)
+        self._store(one.number - 1, one.turn, fitted, group, one.row)
 
     def _drop(self, reason: str, number: int) -> None:
         if len(self.dropped) >= _REASONS and reason not in self.dropped:
@@ -145,8 +139,8 @@ class Intake:
         self.dropped.setdefault(reason, Tally()).add(number)
 
 
-def _characters(row: Sequence[_Asked | _Bad]) -> int:
-    return sum(one.row.size for one in row if isinstance(one, _Asked))
+def _characters(row: Sequence[_Pending | _Bad]) -> int:
+    return sum(one.row.size for one in row if isinstance(one, _Pending))
 
 
 def _one_ahead(

@@ -1,7 +1,7 @@
-"""Limits for what strangers wrote and we run: chat templates are programs, tokenizers are regular expressions.
+"""Limits for other people's code that irltui runs: chat templates are programs, tokenizers are regular expressions.
 
-A template has seconds of processor time and room for one conversation. A tokenizer is tried in a process of its own,
-and has a time for the texts of the data; one that panics is an error that names it.
+A template may take seconds of processor time and a gigabyte for one conversation. A tokenizer is tried in a process of
+its own first, and has a time limit for the texts of the data; one that panics is an error that names it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def limited_template() -> Generator[None]:
 
 
 def read_within_limits(read: Callable[[], T], characters: int = 0) -> T:
-    """What a tokenizer makes of texts of so many characters, in a thread that nobody waits for longer than that takes.
+    """Run a tokenizer in a thread, and wait for it as long as so many characters may take.
 
     Raises:
         ModelError: it panics, or takes too much time or memory.
@@ -69,7 +69,7 @@ def read_within_limits(read: Callable[[], T], characters: int = 0) -> T:
     def work() -> None:
         try:
             outcome.append(read())
-        except BaseException as error:  # noqa: BLE001 - raised again by the one who waits
+        except BaseException as error:  # noqa: BLE001 - raised again by the waiting thread
             outcome.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
@@ -90,7 +90,7 @@ def read_within_limits(read: Callable[[], T], characters: int = 0) -> T:
 
 
 def try_tokenizer(tokenizer: Any, name: str) -> None:
-    """Let a stranger's tokenizer read short texts in a process of its own: only there can it be stopped from outside.
+    """Try a tokenizer on short texts in a child process, where it can be stopped from outside.
 
     Raises:
         ModelError: it takes too much time or memory.
@@ -117,7 +117,7 @@ def try_tokenizer(tokenizer: Any, name: str) -> None:
 
 
 def _read_and_leave(tokenizer: Any) -> None:
-    """In a copy of the process: read, and leave with 1 if memory ran out; other errors come again with real texts."""
+    """In the child process: read, and exit with 1 if memory ran out; other errors return with the data's own texts."""
     code = 0
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -147,7 +147,7 @@ def _late(number: int, frame: FrameType | None) -> None:
 def _seconds() -> Generator[None]:
     """A limit of processor time, which a busy machine does not shorten; only the main thread can be interrupted."""
     if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_PROF)[0]:
-        yield  # somebody has set one already
+        yield  # a limit is set already
         return
     before = signal.signal(signal.SIGPROF, _late)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
@@ -159,7 +159,7 @@ def _seconds() -> Generator[None]:
 
 
 class _Room:
-    """The process may grow by `ROOM` while a thread is inside; where that cannot be said, it may grow."""
+    """While a thread is inside, the process may grow by `ROOM`; where its size is unknown, there is no limit."""
 
     def __init__(self) -> None:
         self._lock, self._inside, self._before = threading.Lock(), 0, (0, 0)

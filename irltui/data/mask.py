@@ -1,6 +1,6 @@
 """A few rows as the loss sees them: the text of every token of prompt and response, for people who check their data.
 
-The ids are those that training uses, so that a wrong template or a cut response shows. Knows no screen.
+The ids are those that training uses, so that a wrong template or a truncated response shows. Knows no screen.
 """
 
 from __future__ import annotations
@@ -16,13 +16,7 @@ LONGEST = 512  # tokens of a side that are shown; a prompt is known by its end, 
 
 
 def masked_rows(data: DemonstrationData, decode: Callable[[Sequence[int]], str], count: int = ROWS) -> list[MaskedRow]:
-    """The first training rows, in the order of the data.
-
-    Args:
-        data: what the run learns from.
-        decode: text of token ids, special tokens included.
-        count: how many rows at most.
-    """
+    """The first training rows, in the order of the data; `decode` gives the text of ids, special tokens included."""
     found = []
     for demonstration in data.train[:count]:
         prompt, response = demonstration.prompt.tokens, demonstration.tokens

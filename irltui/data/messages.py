@@ -130,13 +130,13 @@ def _message(item: Any) -> tuple[Message, float]:
             message["tool_calls"] = read_calls(calls)
     if len(item) > 2:
         message |= {name: found for name, found in item.items() if name not in _READ and found is not None}
-    if role != "tool" and role != "system" and not _says(message):
+    if role != "tool" and role != "system" and not _has_content(message):
         raise BadRow(f"empty {role} message")
     check_unicode(message["content"] if len(message) == 2 else json.dumps(message, ensure_ascii=False, default=str))
     return message, _weight(item) if role == "assistant" else 0.0
 
 
-def _says(message: Message) -> bool:
+def _has_content(message: Message) -> bool:
     return bool(message["content"].strip() or message.get("tool_calls") or message.get("reasoning_content"))
 
 

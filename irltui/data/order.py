@@ -11,14 +11,9 @@ Item = TypeVar("Item")
 
 
 def chunk(count: int, t: int, per_pass: int, seed: int, *, shuffle: bool = True) -> list[int]:
-    """Indices of outer iteration t: the pass's order, cut into `per_pass` pieces that differ by one at most.
+    """Indices of outer iteration t: the pass's order, split into `per_pass` pieces that differ by one at most.
 
-    Args:
-        count: number of demonstrations.
-        t: outer iteration, counted over all passes.
-        per_pass: T.
-        seed: of the run.
-        shuffle: draw a new order for every pass, else the data's own.
+    Without `shuffle` every pass has the data's own order. t is counted over all passes.
     """
     order = _shuffled(count, seed, t // per_pass) if shuffle else range(count)
     place, short, extra = t % per_pass, count // per_pass, count % per_pass

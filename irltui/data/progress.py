@@ -1,4 +1,4 @@
-"""What long reading does every now and then: listen for the end of the run, and say how far it is."""
+"""What long reading does at intervals: poll for the end of the run, and report progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SAY_EVERY = 5.0  # seconds
 
 @dataclass
 class Progress:
-    """Args: `poll` is called at every step, and what it raises passes through; `say` every few seconds."""
+    """`poll` is called at every step, and what it raises passes through; `say` every few seconds."""
 
     poll: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _: None

@@ -1,7 +1,7 @@
 """Prompts without demonstrations, on which policy steps may train, too: `data.prompts`.
 
-Any source of `data.source` will do; completions are not asked for, and columns are found anew where the names that
-fit the demonstrations are not there.
+It takes what `data.source` takes. Completions are not needed, and columns are detected again if those named for the
+demonstrations are not there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import overload
 
 from irltui.api import Known, Prompt
 from irltui.config.schema import DataSection
-from irltui.data.columns import FIRST, Columns, find_prompt_columns, named_anew
+from irltui.data.columns import FIRST, Columns, find_prompt_columns, with_detected_columns
 from irltui.data.messages import BadRow
 from irltui.data.progress import Progress
 from irltui.data.row import read_prompt
@@ -47,7 +47,7 @@ class Prompts(Sequence[Prompt]):
             return [self[j] for j in range(*i.indices(len(self)))]
         i = range(len(self))[i]
         row, tokens = self._row[i], tuple(self._tokens[self._ends[i] : self._ends[i + 1]])
-        text = read_prompt(self._rows.some([row])[0], self._columns).prompt_text
+        text = read_prompt(self._rows.at([row])[0], self._columns).prompt_text
         return Prompt(f"prompt-{row + 1}", text, tokens, partial(self._known, row))
 
     def add(self, row: int, tokens: tuple[int, ...]) -> None:
@@ -68,7 +68,7 @@ class Prompts(Sequence[Prompt]):
         return hashlib.blake2b(bytes(self._row) + bytes(self._ends) + bytes(self._tokens), digest_size=16).digest()
 
     def _known(self, row: int) -> Known:
-        raw = self._rows.some([row])[0]
+        raw = self._rows.at([row])[0]
         return read_prompt(raw, self._columns).known(raw)
 
 
@@ -83,7 +83,7 @@ def load_prompts(
     section = section.model_copy(update={"source": section.prompts, "limit": "all"})
     try:
         rows = load_rows(section, progress)
-        section = named_anew(section, rows.columns, prompts=True)
+        section = with_detected_columns(section, rows.columns, prompts=True)
         columns = find_prompt_columns(section, rows.columns, rows.first(FIRST))
     except DataError as error:
         raise DataError(error.message.replace("data.source", "data.prompts"), error.hint) from error

@@ -13,7 +13,7 @@ from irltui.data.messages import BadRow, Conversation, Message, check_unicode, k
 
 NOT_A_DEMONSTRATION = "label is false"
 """The reason why an answer that somebody marked as bad is left out."""
-_FALSE, _TRUE = {"false", "no", "0"}, {"true", "yes", "1"}
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 @dataclass(slots=True)
@@ -56,13 +56,17 @@ class Row:
             return message_text(self.prompt[0])
         return "\n\n".join(f"{message['role']}: {message_text(message)}" for message in self.prompt)
 
+    @property
+    def whole_prompt(self) -> str | Sequence[Message]:
+        """The prompt with its system message."""
+        if not self.system:
+            return self.prompt
+        asked = [{"role": "user", "content": self.prompt}] if isinstance(self.prompt, str) else self.prompt
+        return [{"role": "system", "content": self.system}, *asked]
+
     def known(self, columns: Mapping[str, Any], demonstration: Demonstration | None = None) -> Known:
         """What parts may know of the row; `columns` are all of them."""
-        prompt = self.prompt
-        if self.system:
-            asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-            prompt = [{"role": "system", "content": self.system}, *asked]
-        return Known(prompt, columns, demonstration)
+        return Known(self.whole_prompt, columns, demonstration)
 
 
 def message_text(message: Message) -> str:
@@ -212,16 +216,15 @@ def _system(raw: Mapping[str, Any], columns: Columns) -> str:
     return system
 
 
-def _check_label(value: Any, name: str) -> None:
-    """True, false or nothing: false is no demonstration.
+def truth(value: Any) -> bool | None:
+    """What a mark says, such as True, 1, 0.0 or "yes"; None for anything else."""
+    return _TRUTH.get(str(value).strip().lower().removesuffix(".0"))
 
-    Raises:
-        BadRow: false, or none of these.
-    """
-    if value is True or value is None:
-        return
-    word = str(value).strip().lower().removesuffix(".0")
-    if word in _FALSE:
-        raise BadRow(NOT_A_DEMONSTRATION)
-    if word not in _TRUE:
+
+def _check_label(value: Any, name: str) -> None:
+    """Refuse a row that is marked as no demonstration; no mark is none."""
+    is_one = value is None or truth(value)
+    if is_one is None:
         raise BadRow(f'{name} is "{str(value)[:40]}", neither true nor false')
+    if not is_one:
+        raise BadRow(NOT_A_DEMONSTRATION)

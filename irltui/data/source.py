@@ -42,7 +42,7 @@ _UNPACK = {".gz": "gunzip --keep", ".zst": "unzstd", ".xz": "unxz --keep", ".bz2
 _BATCH = 256  # rows that are taken from a table at once, or put into one,
 _CHARACTERS = 1_000_000  # or fewer where they are this long
 _PACKED = "row"  # the one column of rows that came as text
-# `datasets` and what it stands on raise whatever they like.
+# `datasets` and the libraries below it raise errors of many types.
 _LOADING = (
     datasets.exceptions.DatasetsError,
     OSError,
@@ -75,7 +75,7 @@ class Rows:
     def __getitem__(self, i: int) -> Mapping[str, Any]:
         return self._unpack(self._table[i])
 
-    def some(self, places: Sequence[int]) -> list[Mapping[str, Any]]:
+    def at(self, places: Sequence[int]) -> list[Mapping[str, Any]]:
         """Rows by their places, read at once."""
         return [self._unpack(raw) for raw in self._table.with_format("arrow")[list(places)].to_pylist()]
 
@@ -110,7 +110,9 @@ class Rows:
         )
 
     def _unpack(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return json.loads(raw[_PACKED]) if self._packed else {name: _present(value) for name, value in raw.items()}
+        return (
+            json.loads(raw[_PACKED]) if self._packed else {name: _without_nulls(value) for name, value in raw.items()}
+        )
 
     def _first_unreadable(self, start: int) -> int:
         """The first unreadable row: tables are read in blocks, so it may come later than the last row read."""
@@ -122,11 +124,11 @@ class Rows:
         return start
 
 
-def _present(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
     """A nested value without nulls: tables give every object the fields of all."""
     if isinstance(value, dict):
-        return {name: _present(found) for name, found in value.items() if found is not None}
-    return [_present(item) for item in value] if isinstance(value, list) else value
+        return {name: _without_nulls(found) for name, found in value.items() if found is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def load_rows(section: DataSection, progress: Progress | None = None) -> Rows:
@@ -180,7 +182,7 @@ def _files(path: Path, split: str) -> tuple[list[Path], list[Path]]:
     Raises:
         DataError: none, empty ones, or of several kinds.
     """
-    files, others = files_of_split(_in_folder(path), path, split) if path.is_dir() else ([path], [])
+    files, others = files_of_split(_data_files(path), path, split) if path.is_dir() else ([path], [])
     suffixes = {file.suffix.lower() for file in files}
     if path.suffix.lower() in _UNPACK and path.is_file():
         raise DataError(
@@ -189,7 +191,7 @@ def _files(path: Path, split: str) -> tuple[list[Path], list[Path]]:
         )
     if not files or not suffixes <= _FORMATS.keys() or len({_FORMATS[suffix] for suffix in suffixes}) > 1:
         raise DataError(
-            f"data.source: {path}: {_unlike(path, suffixes)}",
+            f"data.source: {path}: {_mismatch(path, suffixes)}",
             f"Known kinds, one a folder: {', '.join(_FORMATS)}; or a hub name.",
         )
     for file in files:
@@ -199,7 +201,7 @@ def _files(path: Path, split: str) -> tuple[list[Path], list[Path]]:
     return files, others
 
 
-def _in_folder(path: Path) -> list[Path]:
+def _data_files(path: Path) -> list[Path]:
     """Data files of a folder; of the folders in it, if it has none of its own."""
     for pattern in ("*", "**/*"):
         found = [file for file in path.glob(pattern) if file.is_file() and file.suffix.lower() in _FORMATS]
@@ -208,7 +210,7 @@ def _in_folder(path: Path) -> list[Path]:
     return []
 
 
-def _unlike(path: Path, suffixes: set[str]) -> str:
+def _mismatch(path: Path, suffixes: set[str]) -> str:
     """Why files of these types cannot be read together."""
     if path.is_dir():
         return f"holds files of several kinds: {', '.join(sorted(suffixes))}" if suffixes else "holds no data files"
@@ -265,7 +267,7 @@ def _saved(path: Path, section: DataSection) -> Rows:
 def _hub(section: DataSection) -> Rows:
     path = Path(section.source).expanduser()
     if path.suffix.lower() in _FORMATS or section.source.startswith((".", "/", "~")):
-        raise DataError(f"data.source: {section.source}: no such file", _close_names(path))
+        raise DataError(f"data.source: {section.source}: no such file", _did_you_mean(path))
     if section.source in {*_FORMATS.values(), "text"}:
         # To `datasets` these are readers, which would take whatever lies in the working folder.
         raise DataError(f"data.source: {section.source}: not the name of a data set", "Give a file or a hub name.")
@@ -279,11 +281,11 @@ def _hub(section: DataSection) -> Rows:
             raise DataError(
                 f"data.source: {section.source}: neither a local file nor a data set in the cache, and the hub is "
                 f"not there: {unreachable}",
-                f"Check the name, the network and the proxy. {_close_names(path)}",
+                f"Check the name, the network and the proxy. {_did_you_mean(path)}",
             ) from error
         raise DataError(
             f"data.source: {section.source}: neither a local file nor a data set that the hub gives: {_reason(error)}",
-            f"Check the name, data.split and data.subset, the network and your access token. {_close_names(path)}",
+            f"Check the name, data.split and data.subset, the network and your access token. {_did_you_mean(path)}",
         ) from error
 
 
@@ -293,7 +295,7 @@ def _table_rows(table: Any, section: DataSection, left_out: Sequence[str] = ()) 
     return Rows(section.source, table, table.column_names, packed=False, left_out=left_out)
 
 
-def _close_names(path: Path) -> str:
+def _did_you_mean(path: Path) -> str:
     if not path.parent.is_dir():
         return f"There is no folder {path.parent} here either."
     names = [entry.name for entry in path.parent.iterdir()]

@@ -25,6 +25,9 @@ class SpecialTokens:
     Args:
         tokenizer: a transformers tokenizer.
         frame: what a chat template writes around messages.
+
+    Attributes:
+        unknown: the text of the unknown token, "" if there is none.
     """
 
     def __init__(self, tokenizer: Any, frame: str = "") -> None:
@@ -34,13 +37,9 @@ class SpecialTokens:
         own = {tokenizer.bos_token_id, tokenizer.eos_token_id}
         # Where it has another duty (GPT-2's), the bytes leave nothing unknown.
         self._unknown = None if tokenizer.unk_token_id in own else tokenizer.unk_token_id
-        self._unknown_text = str(tokenizer.unk_token or "")
+        self.unknown = str(tokenizer.unk_token or "")
         texts = sorted((text for text in control if text and not _OWN.fullmatch(text)), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, texts))) if texts else None
-
-    @property
-    def unknown(self) -> str:
-        return self._unknown_text
 
     def texts(self, ids: Iterable[int]) -> dict[int, str]:
         return {i: self._texts[i] for i in ids if self._texts.get(i)}
@@ -49,13 +48,13 @@ class SpecialTokens:
         """The special tokens that a text spells out, each once, in order."""
         return list(dict.fromkeys(self._pattern.findall(text))) if self._pattern else []
 
-    def first(self, text: str, ids: Iterable[int]) -> tuple[str, str] | None:
-        """What stands before the first of some special tokens in a text, and that token; None if it has none."""
-        found = [(at, token) for token in self.texts(ids).values() if (at := text.find(token)) >= 0]
+    def first(self, text: str, ids: Iterable[int]) -> tuple[str, str, int] | None:
+        """The first of these special tokens in a text: the text before it, its own text, its id; None without any."""
+        found = [(at, token, i) for i, token in self.texts(ids).items() if (at := text.find(token)) >= 0]
         if not found:
             return None
-        at, token = min(found, key=lambda pair: (pair[0], -len(pair[1])))
-        return text[:at], token
+        at, token, i = min(found, key=lambda each: (each[0], -len(each[1])))
+        return text[:at], token, i
 
     def through_last(self, text: str, ids: Iterable[int]) -> str:
         """A text up to the last of some special tokens, that one included; all of it if it has none."""
@@ -77,4 +76,4 @@ class SpecialTokens:
         """How many of the ids stand for text that the tokenizer does not know, not for the token spelled out."""
         if self._unknown is None or self._unknown not in ids:
             return 0
-        return max(0, list(ids).count(self._unknown) - text.count(self._unknown_text))
+        return max(0, list(ids).count(self._unknown) - text.count(self.unknown))

@@ -92,7 +92,8 @@ class PromptTemplate:
         Raises:
             DataError: the template refuses the conversation or leaves some of it out, or there is none for it.
         """
-        text = self.texts([Row(prompt, system, _message(answer), tools)])[0]
+        message = {"role": "assistant", "content": answer} if isinstance(answer, str) else answer
+        text = self.texts([Row(prompt, system, message, tools)])[0]
         if isinstance(text, DataError):
             raise text
         pair = self.encoded([text])[0]
@@ -130,12 +131,11 @@ class PromptTemplate:
     def encoded(self, texts: Sequence[Texts]) -> list[Pair]:
         """Ids of each prompt and its closed response; a prompt may have none. Other threads run meanwhile."""
         return [
-            pair if pair.response and pair.response[-1] in self._eos_ids else self._closed(pair)
+            pair
+            if pair.response and pair.response[-1] in self._eos_ids
+            else replace(pair, response=(*pair.response, self.end_id))
             for pair in self._encoding.pairs(texts)
         ]
-
-    def _closed(self, pair: Pair) -> Pair:
-        return replace(pair, response=(*pair.response, self.end_id))
 
     def response_ids(self, text: str, *, ended: bool = True) -> tuple[int, ...]:
         """Ids of a response to any prompt, closed by the token that ends responses if it `ended`."""
@@ -176,11 +176,7 @@ class PromptTemplate:
         return stripped if ends and (stripped := text.rstrip()).endswith(ends) else text
 
     def _check(self, template: str) -> None:
-        """Refuse a template that leaves out what the user or the system says.
-
-        Raises:
-            DataError: it does.
-        """
+        """Refuse a template that leaves out what the user or the system says."""
         if self._chat is None:
             return
         if template != "auto" and self._chat.leaves_out_user():
@@ -203,14 +199,13 @@ class PromptTemplate:
 
         A template that writes none has the tokenizer's own put behind its answers.
         """
-        if self._chat is not None and (found := self.special.first(self._chat.after, self._eos_ids)):
-            before, token = found
-            ids = self.special.texts(self._eos_ids)
-            return before + token, next(i for i, text in ids.items() if text == token)
-        if self._chat is not None and (found := self.special.first(self._chat.next_turn(), self._eos_ids)):
-            before, token = found
-            if not before.strip():  # GLM's: what begins the next turn ends an answer
-                return "", next(i for i, text in self.special.texts(self._eos_ids).items() if text == token)
+        if self._chat is not None:
+            if found := self.special.first(self._chat.after, self._eos_ids):
+                before, token, end = found
+                return before + token, end
+            found = self.special.first(self._chat.next_turn(), self._eos_ids)
+            if found and not found[0].strip():  # GLM's: what begins the next turn ends an answer
+                return "", found[2]
         own = self._tokenizer.eos_token_id
         return "", own if own in self._eos_ids else min(self._eos_ids)
 
@@ -236,10 +231,6 @@ def eos_ids(tokenizer: Any, generation_eos: int | Sequence[int] | None, template
                 i for text, i in control_tokens(tokenizer, chat.after).items() if text and chat.after.startswith(text)
             )
     return frozenset(int(token) for token in found if token is not None)
-
-
-def _message(answer: str | Message) -> Message:
-    return {"role": "assistant", "content": answer} if isinstance(answer, str) else answer
 
 
 def _require_tokens(prompt: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -46,11 +46,7 @@ def _json_lines(file: Path) -> Iterator[Row]:
             row = json.loads(text)
         except json.JSONDecodeError as error:
             if number == 1 and (wrapped := _wrapped_rows(file)):
-                name, count = wrapped
-                raise DataError(
-                    f'{file}: one object whose "{name}" holds a list of {count} rows',
-                    f"Give the rows alone: jq -c '.{name}[]' {shlex.quote(str(file))} > rows.jsonl",
-                ) from None
+                raise wrapped from None
             raise DataError(
                 f"{file}:{number}: not JSON: {error.msg} at character {error.pos + 1} of the line", _hint(file, text)
             ) from None
@@ -77,15 +73,21 @@ def _hint(file: Path, line: str) -> str:
     return _OBJECT_PER_LINE
 
 
-def _wrapped_rows(file: Path) -> tuple[str, int] | None:
-    """The field of a document that is one object, and how many rows it lists."""
+def _wrapped_rows(file: Path) -> DataError | None:
     try:
-        whole = json.loads(file.read_bytes())
+        return wrapped_rows(str(file), json.loads(file.read_bytes()))
     except (ValueError, RecursionError):
         return None
-    for name, value in whole.items() if isinstance(whole, dict) else ():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            return name, len(value)
+
+
+def wrapped_rows(source: str, document: object) -> DataError | None:
+    """What is wrong with a document that is one object with a list of the rows; None for any other."""
+    for name, value in document.items() if isinstance(document, Mapping) else ():
+        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+            return DataError(
+                f'{source}: one object whose "{name}" holds a list of {len(value)} rows',
+                f"Give the rows alone: jq -c '.{name}[]' {shlex.quote(source)} > rows.jsonl",
+            )
     return None
 
 

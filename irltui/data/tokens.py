@@ -14,7 +14,7 @@ from irltui.errors import DataError
 
 OVERLONG = " over"
 """Part of every reason that a length is to blame for."""
-_CONTEXT = 4  # tokens before one that say how it reads
+_CONTEXT = 4  # tokens decoded before a token, since its text depends on them
 INNER_END = "end-of-sequence token inside the response"
 SPECIAL = "special token"
 UNKNOWN = "unknown token"
@@ -28,22 +28,16 @@ _FIRST, _EVERY = 16, 1009  # rows whose ids are compared with the template's
 
 @dataclass(slots=True)
 class Fitted:
-    """Ids within the length limits; `cut` says what was done for that, and a cut response has not ended."""
+    """Ids within the length limits; `truncated` says what was shortened; a truncated response has not ended."""
 
     prompt: tuple[int, ...]
     response: tuple[int, ...]
     ended: bool
-    cut: tuple[str, ...]
+    truncated: tuple[str, ...]
 
 
 class RowTokens:
-    """Tokenises rows of one source.
-
-    Args:
-        section: lengths, and what happens to longer rows.
-        template: of the model.
-        eos_ids: ids that end a response.
-    """
+    """Tokenises rows of one source, within the lengths that its section says."""
 
     def __init__(self, section: DataSection, template: PromptTemplate, eos_ids: frozenset[int]) -> None:
         self._section, self._template, self._eos_ids = section, template, eos_ids
@@ -71,21 +65,17 @@ class RowTokens:
         text = self.texts([row], [number])[0]
         if not isinstance(text, Texts):
             raise text
-        pair = self.encoded([text])[0]
+        pair = self._template.encoded([text])[0]
         self.check(pair)
         return pair
 
     def texts(self, rows: Sequence[Row], numbers: Sequence[int]) -> list[Texts | BadRow | DataError]:
-        """Prompts and responses as they are written, for `encoded`; an error for a row that cannot be used."""
+        """Prompts and responses as they are written, for the template; an error for a row that cannot be used."""
         found = self._template.texts(rows)
         return [
             self._verdict(text, number) if isinstance(text, DataError) else text
             for text, number in zip(found, numbers, strict=True)
         ]
-
-    def encoded(self, texts: Sequence[Texts]) -> list[Pair]:
-        """Ids of many at once, each for `check`; other threads run meanwhile."""
-        return self._template.encoded(texts)
 
     def check(self, pair: Pair) -> None:
         """Refuse what is no demonstration.
@@ -137,14 +127,14 @@ class RowTokens:
             DataError: it is over-long and the policy is "error".
         """
         longest = self._section.max_prompt_tokens, self._section.max_response_tokens
-        cut = [
+        truncated = [
             reason
             for what, ids, most in (("prompt", prompt, longest[0]), ("response", response, longest[1]))
             if (reason := self._too_long(what, len(ids), most, number))
         ]
-        # Like a generation at the length cap, a cut response has no end of its own.
+        # Like a generation at the length cap, a truncated response has no end of its own.
         ended = len(response) <= longest[1]
-        return Fitted(prompt[-longest[0] :], response[: longest[1]], ended, tuple(cut))
+        return Fitted(prompt[-longest[0] :], response[: longest[1]], ended, tuple(truncated))
 
     def _too_long(self, what: str, length: int, longest: int, number: int) -> str:
         if length <= longest:

@@ -1,4 +1,4 @@
-"""What of the data is not used, as findings: nothing that a row holds is left aside in silence. Pure rules."""
+"""Findings about data that is not used, so that nothing in a row is ignored silently. Pure rules."""
 
 from __future__ import annotations
 
@@ -16,31 +16,16 @@ from irltui.runs.data_report import Finding, Tally
 Raw = Mapping[str, Any]
 
 
-def _words(*words: str) -> re.Pattern[str]:
+def _named(words: str) -> re.Pattern[str]:
     """A name that has one of these words."""
-    return re.compile(rf"(?:^|[^a-z])(?:{'|'.join(words)})s?(?:$|[^a-z])")
+    return re.compile(rf"(?:^|[^a-z])(?:{words})s?(?:$|[^a-z])")
 
 
-_JUDGES = _words("score", "rating", "reward", "quality", "rank", "vote", "upvote", "grade", "like", "label", "weight")
-_WORSE = _words("rejected", "negative", "loser", "worse")
-_ABOUT = _words(
-    *(
-        "id",
-        "uid",
-        "uuid",
-        "idx",
-        "index",
-        "hash",
-        "source",
-        "origin",
-        "dataset",
-        "subset",
-        "split",
-        "category",
-        "topic",
-    ),
-    *("domain", "type", "task", "tag", "url", "link", "lang", "language", "model", "generator", "author", "license"),
-    *("created", "date", "time", "timestamp", "version", "meta", "metadata"),
+_JUDGES = _named("score|rating|reward|quality|rank|vote|upvote|grade|like|label|weight")
+_WORSE = _named("rejected|negative|loser|worse")
+_ABOUT = _named(
+    "id|uid|uuid|idx|index|hash|source|origin|dataset|subset|split|category|topic|domain|type|task|tag|url|link|lang|"
+    "language|model|generator|author|license|created|date|time|timestamp|version|meta|metadata"
 )
 _WORDY = 1.5  # words on average that may be part of a question or an answer
 _MOST = 12  # columns that one finding names
@@ -135,12 +120,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 class UnreadFields:
-    """Counts what messages hold and nothing reads.
-
-    Args:
-        mentions: whether the chat template names a field.
-        turns: data.turns.
-    """
+    """Counts what messages hold and nothing reads; `mentions` tells whether the chat template names a field."""
 
     def __init__(self, mentions: Callable[[str], bool], turns: str) -> None:
         self._mentions, self._turns = mentions, turns
@@ -172,7 +152,7 @@ class UnreadFields:
                 tally.add(number)
 
     def findings(self) -> Iterator[Finding]:
-        """What was seen."""
+        """One for each kind of unused content."""
         for name, tally in self._fields.items():
             text = f'the chat template does not write the field "{name}", so it is not used: {tally}'
             remedy = "Use a model whose template has it, or data.template with a Jinja file that writes it."

@@ -21,10 +21,7 @@ def read_by_first(load: Callable[[], Any]) -> Any:
     """A model on the first rank's CPU; elsewhere the same without weights, buffers and switches as there. Collective.
 
     Where its form cannot be sent (a class that only its own folder has, functions put into its modules, an attention
-    kernel that loading fetches), every rank loads it.
-
-    Args:
-        load: makes it; not collective.
+    kernel that loading fetches), every rank calls `load`, which is not collective.
     """
     model = None
 

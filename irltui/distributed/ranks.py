@@ -98,7 +98,7 @@ def in_step() -> bool:
 
 def gather(rows: Sequence[_T]) -> list[_T]:
     """The rows of all ranks, on every rank, in the ranks' order. Collective."""
-    with _noticing():
+    with noticing(every=True):
         return list(gather_object(list(rows)))
 
 
@@ -110,11 +110,29 @@ def from_first(make: Callable[[], _T]) -> _T:
             made = [(make(), None)]
         except IrltuiError as error:
             made = [(None, error)]
-    with _noticing():
+    with noticing(every=True):
         ((value, error),) = broadcast_object_list(made)
     if error is not None:
         raise error
     return value
+
+
+def in_passes(
+    batches: Sequence[Sequence[int]],
+    compute: Callable[[Sequence[int]], Iterable[_T]],
+    poll: Callable[[], None] = lambda: None,
+) -> list[_T]:
+    """What `compute` makes of each index, in the order of the indices; ranks share the batches. Collective.
+
+    `poll` is called before each batch.
+    """
+    found: list[tuple[int, _T]] = []
+    with apart():
+        for batch, counts in passes(batches):
+            poll()
+            values = compute(batch)
+            found += zip(batch, values, strict=True) if counts else ()
+    return [value for _, value in sorted(gather(found), key=lambda pair: pair[0])]
 
 
 def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
@@ -128,7 +146,7 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
     everything = [parameter for parameter in parameters if not is_sharded(parameter)]
     if not everything:
         return
-    with _noticing():
+    with noticing(every=True):
         has = torch.tensor([p.grad is not None for p in everything], dtype=torch.int32, device=start().device)
         known = reduce(has, "sum").tolist()
         moved = [p for p, ranks in zip(everything, known, strict=True) if ranks]
@@ -176,7 +194,7 @@ def local(tensor: Tensor) -> Tensor:
 
 def whole(tensor: Tensor) -> Tensor:
     """The full tensor, detached. Collective if it is sharded."""
-    with _noticing():
+    with noticing(every=True):
         return tensor.full_tensor().detach() if isinstance(tensor, DTensor) else tensor.detach()
 
 
@@ -198,7 +216,7 @@ def collected(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]
 def handed_out(tensor: Tensor, device: torch.device) -> Tensor:
     """The first rank's tensor on every rank's device; of the others' the shape and type count alone. Collective."""
     full = tensor.to(device).contiguous() if is_first() else torch.empty_like(tensor, device=device).contiguous()
-    with _noticing():
+    with noticing(every=True):
         return broadcast(full)
 
 
@@ -217,34 +235,22 @@ def put(tensor: Tensor, value: Tensor) -> None:
 
 def summed(value: Tensor) -> Tensor:
     """The sum of the ranks' values. Collective."""
-    with _noticing():
+    with noticing(every=True):
         return value if count() == 1 else reduce(value, "sum")
 
 
 @contextmanager
-def noticing() -> Generator[None]:
-    """Around a pass through a model, which is collective if the model is sharded; other errors are raised unchanged."""
+def noticing(*, every: bool = False) -> Generator[None]:
+    """Turn torch's error about a closed connection into RankLostError; `every` RuntimeError, where none else is raised.
+
+    For collective operations, and passes through a model, which are collective if it is sharded.
+    """
     try:
         yield
     except RuntimeError as error:
-        if count() == 1 or not _is_of_a_connection(error):
+        if count() == 1 or not (every or _is_of_a_connection(error)):
             raise
-        raise _lost(error) from error
-
-
-@contextmanager
-def _noticing() -> Generator[None]:
-    """Turn torch's error about a closed connection into RankLostError."""
-    try:
-        yield
-    except RuntimeError as error:
-        if count() == 1:
-            raise
-        raise _lost(error) from error
-
-
-def _lost(error: RuntimeError) -> RankLostError:
-    return RankLostError(f"another process of this run has left: {error}")
+        raise RankLostError(f"another process of this run has left: {error}") from error
 
 
 def _is_of_a_connection(error: RuntimeError) -> bool:

@@ -8,7 +8,7 @@ as it is and stays gathered until the backward pass has ended: it may be called 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,26 +82,20 @@ class Shards:
         model: as it is called.
         blank: the same without weights, not sharded.
         dtype: what its matrices are multiplied in.
+
+    Attributes:
+        named: all parameters by name, as this rank's shards; `trained` those that train.
     """
 
     def __init__(self, model: Any, blank: Any, dtype: torch.dtype | None) -> None:
         self.model, self._blank, self._dtype = model, blank, dtype
         # Later a root may lie gathered, and the module would name what it has for a moment.
-        self._parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
-        self.trained = {name: p for name, p in self._parameters.items() if p.requires_grad}
-
-    @property
-    def named(self) -> Mapping[str, nn.Parameter]:
-        """All parameters by name, as this rank's shards."""
-        return self._parameters
+        self.named: dict[str, nn.Parameter] = dict(model.named_parameters())
+        self.trained = {name: p for name, p in self.named.items() if p.requires_grad}
 
     def parts(self) -> Iterator[FSDPModule]:
         """The modules whose parameters are gathered together."""
         return (module for module in self.model.modules() if isinstance(module, FSDPModule))
-
-    def everything(self) -> Iterator[nn.Parameter]:
-        """All parameters, as this rank's shards."""
-        return iter(self._parameters.values())
 
     def reshard(self) -> None:
         """Free the gathered parameters."""
@@ -111,7 +105,7 @@ class Shards:
     def release(self) -> None:
         """Free the parameters' memory at once; reference cycles would keep it. The model is unusable afterwards."""
         self.reshard()
-        for parameter in self._parameters.values():
+        for parameter in self.named.values():
             ranks.local(parameter).detach().untyped_storage().resize_(0)
 
     def copy(self) -> Any:
@@ -124,7 +118,7 @@ class Shards:
 
     def on_first(self) -> Any | None:
         """The present weights as a plain model on the first rank's CPU, in their types; None elsewhere. Collective."""
-        full = ranks.collected(self._parameters, keep=ranks.is_first())
+        full = ranks.collected(self.named, keep=ranks.is_first())
         if not ranks.is_first():
             return None
         plain = copy.deepcopy(self._blank)

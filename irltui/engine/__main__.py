@@ -107,19 +107,16 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
     writer.status(now=True, state=State.STARTING)
 
     def leave_now(end: End) -> None:
-        os._exit(_told(writer, end).code)
-
-    def by_signal(number: int) -> None:
-        leave_now(_stopped(stop_for(number)))
-
-    def in_time() -> None:
-        leave_now(_stopped(stop_before(safepoint.deadline)))
-
-    def alone() -> None:
-        leave_now(_not_all_came(run))
+        os._exit(_reported(writer, end).code)
 
     try:
-        with watched(signals, safepoint.deadline, by_signal, in_time, alone) as preparation:
+        with watched(
+            signals,
+            safepoint.deadline,
+            end_by_signal=lambda number: leave_now(_stopped(stop_for(number))),
+            end_in_time=lambda: leave_now(_stopped(stop_before(safepoint.deadline))),
+            end_alone=lambda: leave_now(_not_all_came(run)),
+        ) as preparation:
             train(run, writer, safepoint, preparation)
         end = End(State.FINISHED, "", "", EXIT_OK)
     except Stop as stop:
@@ -131,7 +128,7 @@ def _work(run: RunFolder, writer: RunWriter, signals: launch.Signals) -> End:
     except Exception as error:  # noqa: BLE001 - the last line of defence: every end is reported
         _print(traceback.format_exc())
         end = _unforeseen(run, error)
-    end = _told(writer, end)
+    end = _reported(writer, end)
     if end.state is not State.FAILED:
         leave()  # the end is written by now: launchers end the rest when the first process goes
     return end
@@ -182,14 +179,14 @@ def _not_all_came(run: RunFolder) -> End:
     return End(State.FAILED, reason, hint, EXIT_FAILED)
 
 
-def _told(writer: RunWriter, end: End) -> End:
-    """Tell how the run ended; on the console, where the run folder takes no more."""
+def _reported(writer: RunWriter, end: End) -> End:
+    """Report how the run ended; on the console if the run folder cannot be written."""
     try:
         writer.write(RunEnd(end.state, end.reason, end.hint, end.code))
         writer.status(now=True, state=end.state, phase="end", reason=end.reason)
     except RunFolderError as error:
-        told = [end.reason, end.hint, *([] if error.message == end.reason else [str(error)])]
-        _print("irltui: " + "\n".join(filter(None, told)))
+        lines = [end.reason, end.hint, *([] if error.message == end.reason else [str(error)])]
+        _print("irltui: " + "\n".join(filter(None, lines)))
         return replace(end, code=end.code or EXIT_FAILED)
     return end
 

@@ -15,11 +15,7 @@ from irltui.runs.events import Alert
 
 
 def require_trust(section: TrackingSection) -> None:
-    """Refuse a command that nobody on this machine has said to trust.
-
-    Raises:
-        ConfigError: there is one.
-    """
+    """Refuse a command that nobody on this machine has said to trust."""
     command = section.alert_command
     if command and not is_trusted(file_mark(command.encode())):
         raise ConfigError(

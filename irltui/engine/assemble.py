@@ -23,17 +23,17 @@ from irltui.data.demonstrations import DemonstrationData, load_demonstrations
 from irltui.data.progress import Progress
 from irltui.data.template import PromptTemplate, eos_ids
 from irltui.distributed import ranks
-from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun
+from irltui.engine.benchmarked_model import ModelUnderTest, RewardOfRun, Rewards
 from irltui.engine.faults import MicroBatch
 from irltui.engine.frozen import FrozenModels, no_poll
-from irltui.engine.guard import build_benchmarks, build_objective, build_reward, build_sampler, has_own, load_reward
+from irltui.engine.guard import build_benchmarks, build_objective, build_reward, build_sampler, has_own
 from irltui.engine.health import Setting
 from irltui.engine.model_fit import check_ids, generation_cap
 from irltui.engine.plan import Plan, plan_of
 from irltui.engine.policy_steps import Lower, make_lower
 from irltui.engine.shared_sampler import SharedSampler
 from irltui.engine.start_policy import make_policy
-from irltui.engine.step_sums import Told
+from irltui.engine.step_sums import Reported
 from irltui.engine.stepper import Stepper, make_optimizer
 from irltui.engine.timelimit import TimeLimit
 from irltui.engine.trained import Trained
@@ -53,24 +53,16 @@ class Assembly:
     policy: LanguageModelPolicy
     context: BuildContext
     limit: TimeLimit
-    told: Told
+    reported: Reported
     frozen: FrozenModels
 
     @cached_property
     def sampler(self) -> Sampler:
-        """The sampler over the policy, or over it and pi_0 if [decoding] has a strength.
-
-        Raises:
-            IrltuiError: it cannot be built.
-        """
+        """The sampler over the policy, or over it and pi_0 if [decoding] has a strength."""
         return self._sampler(self.config.decoding)
 
     def decoded(self, changes: Mapping[str, float]) -> tuple[Sampler, Decoding]:
-        """A sampler and how it draws, with some options of [decoding] changed.
-
-        Raises:
-            IrltuiError: it cannot be built.
-        """
+        """A sampler and its decoding, with some options of [decoding] changed."""
         if not changes:
             return self.sampler, self.context.decoding
         section = self.config.decoding.changed(changes)
@@ -89,33 +81,21 @@ class Assembly:
 
     @cached_property
     def reward(self) -> Reward | None:
-        """The reward as it begins, per token if the loss asks for that; None if the objective has none.
-
-        Raises:
-            IrltuiError: it cannot be built.
-        """
+        """The reward as it begins, per token if the loss asks for that; None if the objective has none."""
         if not self.config.has_reward:
             return None
         return self._per_token(build_reward(self.config.reward, self.context, self.limit))
 
     def exported_reward(self, folder: Path) -> Reward:
-        """The reward that the run exported to a folder.
-
-        Raises:
-            IrltuiError: it cannot be loaded.
-        """
-        return self._per_token(load_reward(self.config.reward, folder, self.context, self.limit))
+        """The reward that the run exported to a folder."""
+        return self._per_token(build_reward(self.config.reward, self.context, self.limit, folder))
 
     def _per_token(self, reward: Reward) -> Reward:
         return PerTokenReward(reward) if self.config.loss.kind == PER_TOKEN else reward
 
     @cached_property
     def objective(self) -> Objective:
-        """What the inner steps minimise.
-
-        Raises:
-            IrltuiError: it cannot be built.
-        """
+        """What the inner steps minimise."""
         spec, reward = self.config.objective, self.reward
         if spec.draws > 1 and has_own(reward, "penalty"):
             raise PluginError(
@@ -124,6 +104,13 @@ class Assembly:
                 "Set objective.generations = 1.",
             )
         return build_objective(spec, replace(self.context, reward=reward), self.limit)
+
+    def under_test(
+        self, template: PromptTemplate, rewards: Rewards | None, notice: Callable[[str], None]
+    ) -> ModelUnderTest:
+        """The policy as benchmarks see it."""
+        size, decoding, poll = self.config.micro_batch, self.context.decoding, self.context.poll
+        return ModelUnderTest(self.policy, self.sampler, decoding, template, size, poll, rewards, notice)
 
 
 def assemble(
@@ -135,20 +122,16 @@ def assemble(
 ) -> Assembly:
     """The parts of a configuration over a policy: one that is going to train, that has trained, or any other.
 
-    Args:
-        config: of the run.
-        policy: what the parts work on.
-        poll: called often in long work.
-        notice: tells the user something once.
-        cap: tokens that a generation may have, where the data leaves less than the configuration says.
+    `poll` is called often in long work, `notice` tells the user something once; `cap` limits the tokens of a generation
+    where the data leaves fewer than the configuration says.
     """
-    limit, told = TimeLimit(config.plugins.time_limit), Told()
+    limit, reported = TimeLimit(config.plugins.time_limit), Reported()
     context = BuildContext(
         policy,
         seed=prompt_seed(config.seed, "parts"),
         poll=limit.outside(poll),
         notice=notice,
-        metric=told.add,
+        metric=reported.add,
         model=config.model,
         decoding=Decoding(
             config.decoding.temperature, config.decoding.top_p, config.decoding.top_k, cap or config.max_new_tokens
@@ -166,7 +149,7 @@ def assemble(
 
     frozen = FrozenModels(policy, sampler, context)
     given = replace(context, initial=frozen.initial, load=frozen.load)
-    return Assembly(config, policy, given, limit, told, frozen)
+    return Assembly(config, policy, given, limit, reported, frozen)
 
 
 def assemble_at_start(config: RunConfig) -> Assembly:
@@ -259,15 +242,8 @@ def build(
 ) -> Parts:
     """Load data, tokenizer and model, and build every part; the data comes first, since its errors are cheap.
 
-    Args:
-        config: of the run.
-        folder: its samples/.
-        poll: the safe point.
-        notice: tells the user something once.
-        begun: when the run began, the date of chat templates that write one; None for today.
-
-    Raises:
-        IrltuiError: whatever cannot be used, with place and remedy.
+    `folder` is the run's samples/, `poll` the safe point; `begun` is the date of chat templates that write one, None
+    for today.
     """
     refuse_strength(config)
     tokenizer = load_tokenizer(config.model, begun)
@@ -301,7 +277,7 @@ def build(
         stepper=_stepper(config, policy, reward, lower, plan, accelerator),
         lower=lower,
         benchmarks=build_benchmarks(config.benchmarks, context, limit),
-        model_under_test=_under_test(assembly, data.template),
+        model_under_test=assembly.under_test(data.template, _rewards_of(assembly), notice),
         generation_config=generation_config,
         poll=poll,
         forward=MicroBatch(config.micro_batch),
@@ -335,13 +311,8 @@ def _stepper(
     return Stepper(make_optimizer(section, trains), section, plan.total_steps, accelerator.backward, together=together)
 
 
-def _under_test(parts: Assembly, template: PromptTemplate) -> ModelUnderTest:
-    size, poll, policy = parts.config.micro_batch, parts.context.poll, parts.policy
-    rewards = None
-    if parts.reward is not None:
-        needs = parts.config.reward.needs_reference
-        rewards = RewardOfRun(parts.reward, policy, needs_reference=needs, batch=size, poll=poll)
-    decoding, notice = parts.context.decoding, parts.context.notice
-    return ModelUnderTest(
-        policy, parts.sampler, decoding, template, batch=size, poll=poll, rewards_of=rewards, notice=notice
-    )
+def _rewards_of(parts: Assembly) -> RewardOfRun | None:
+    if parts.reward is None:
+        return None
+    size, needs = parts.config.micro_batch, parts.config.reward.needs_reference
+    return RewardOfRun(parts.reward, parts.policy, needs_reference=needs, batch=size, poll=parts.context.poll)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from irltui.api import Decoding, Known, Prompt, PromptText, Reward, Sampler
 from irltui.data.template import PromptTemplate
@@ -16,10 +16,8 @@ from irltui.rewards.scoring import score_rewards
 _SEED = 20_240_517  # the same for every model, so that a difference between two is theirs
 
 
-class Rewards(Protocol):
-    def __call__(self, prompts: Sequence[Prompt], responses: Sequence[Sequence[int]], /) -> Sequence[float]:
-        """In order; responses as token ids."""
-        ...
+Rewards = Callable[[Sequence[Prompt], Sequence[Sequence[int]]], Sequence[float]]
+"""Of responses, as token ids, in order."""
 
 
 @dataclass
@@ -49,7 +47,7 @@ class ModelUnderTest:
 
         A prompt that leaves less of the model's context than decoding.max_new_tokens gets as many tokens as fit.
         """
-        asked = self._asked(prompts)
+        asked = [_prompt(i, text, self.template.prompt_ids(text)) for i, text in enumerate(prompts)]
         self._check_lengths(asked, [1] * len(asked))
         self.sampler.refresh()
         generations, shorter = draw(self.sampler, asked, self.decoding, _SEED, self._limit)
@@ -72,11 +70,7 @@ class ModelUnderTest:
         return [len(self.template.response_ids(answer)) for answer in answers]
 
     def rewards(self, prompts: Sequence[PromptText], answers: Sequence[str]) -> Sequence[float]:
-        """The learned reward of each answer, in order.
-
-        Raises:
-            ModelError: none was learned.
-        """
+        """The learned reward of each answer, in order."""
         if self.rewards_of is None:
             raise ModelError("this model has no learned reward", "Use a run that learned one.")
         return self.rewards_of(*self._pairs(prompts, answers))
@@ -89,9 +83,6 @@ class ModelUnderTest:
         asked = [_prompt(i, text, pair.prompt) for i, (text, pair) in enumerate(zip(prompts, pairs, strict=True))]
         self._check_lengths(asked, list(map(len, responses)))
         return asked, responses
-
-    def _asked(self, prompts: Sequence[PromptText]) -> list[Prompt]:
-        return [_prompt(i, text, self.template.prompt_ids(text)) for i, text in enumerate(prompts)]
 
     def _check_lengths(self, prompts: Sequence[Prompt], responses: Sequence[int]) -> None:
         limit = self._limit

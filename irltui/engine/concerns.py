@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from irltui.config.schema import RunConfig
 from irltui.engine.plan import Plan
+from irltui.runs.data_report import Finding
 
 
-@dataclass(frozen=True)
-class Concern:
-    """`key` is the option it is about, `remedy` what to do."""
-
-    key: str
-    text: str
-    remedy: str
-
-
-def concerns(config: RunConfig, plan: Plan) -> list[Concern]:
-    """Everything to report before the first step."""
+def concerns(config: RunConfig, plan: Plan) -> list[Finding]:
     return [*_of_decoding(config), *_of_unused(config, plan)]
 
 
-def _of_decoding(config: RunConfig) -> Iterator[Concern]:
+def _of_decoding(config: RunConfig) -> Iterator[Finding]:
     """The method assumes y~ ~ pi (hazard 6); for SFT, decoding only affects what is shown."""
     if not config.has_reward:
         return
     for name, plain in (("temperature", 1.0), ("top_p", 1.0), ("top_k", 0)):
         if (value := getattr(config.decoding, name)) != plain:
-            yield Concern(
+            yield Finding(
+                "warning",
                 f"decoding.{name}",
                 f"decoding.{name} = {value:g}: the method assumes samples from the policy itself, and these are not",
                 f"Set decoding.{name} = {plain:g}, unless this is what you want to study.",
             )
 
 
-def _of_unused(config: RunConfig, plan: Plan) -> Iterator[Concern]:
+def _of_unused(config: RunConfig, plan: Plan) -> Iterator[Finding]:
     if not plan.unused:
         return
     steps, batch = config.loop.inner_steps, config.loop.batch
-    yield Concern(
+    yield Finding(
+        "warning",
         "loop.inner_steps",
         f"{plan.unused} of {plan.count} training demonstrations are never used: {steps} inner steps of {batch} take "
         f"{plan.used} in {plan.outer_iterations} outer iterations",

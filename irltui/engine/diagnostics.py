@@ -78,13 +78,10 @@ def shortcut_metrics(
 
 
 def generation_metrics(generations: Sequence[Sequence[int]], ended: Sequence[bool], equal: int, empty: int) -> Values:
-    """Health of a set of generations (ids, end-of-sequence included).
+    """Health of a set of generations: ids, end-of-sequence included, and whether each ended with it.
 
-    Args:
-        generations: the sampled ids.
-        ended: whether each ended with an end-of-sequence token.
-        equal: how many equal their demonstration; such pairs have no gradient and are dropped.
-        empty: how many hold nothing but the end-of-sequence token.
+    `equal` of them equal their demonstration; such pairs have no gradient and are dropped. `empty` hold nothing but the
+    end-of-sequence token.
     """
     if not generations:
         return {}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import torch
 
-from irltui.api import Benchmark, Demonstration, Generation, Prompt, Score
-from irltui.benchmarks.intervals import Interval, mean_interval
+from irltui.api import Benchmark, Demonstration, Generation, Model, Prompt, Score
+from irltui.benchmarks.intervals import mean_interval
 from irltui.data.tokens import token_texts
 from irltui.distributed import ranks
 from irltui.engine import diagnostics
@@ -17,17 +18,15 @@ from irltui.engine.assemble import Parts
 from irltui.engine.checkpoint import weights_at
 from irltui.engine.journal import Journal
 from irltui.engine.position import Position
-from irltui.engine.round import Pair, Round
-from irltui.errors import IrltuiError, RunFolderError, TrainingError
+from irltui.engine.round import Pair, Round, collated
+from irltui.errors import IrltuiError, TrainingError
 from irltui.lm.divergence import Past, kl_per_token
 from irltui.lm.policy import score_all
 from irltui.rewards.scoring import RewardScore, score_rewards
-from irltui.runs.durable import replace_file
-from irltui.runs.events import Evaluation, Figure, Phase, Sample
+from irltui.runs.durable import replace_file, writing
+from irltui.runs.events import ASKED, Evaluation, Figure, Phase, Sample
 from irltui.runs.folder import RunFolder
 from irltui.runs.metrics import DISTANCE, HELD_OUT_NLL, possible
-
-BEFORE_TRAINING = -1
 
 
 class Evaluator:
@@ -63,8 +62,9 @@ class Evaluator:
         if not demonstrations:
             return {}
         self._journal.phase(Phase.EVALUATE, 0, len(demonstrations), "demonstrations")
-        scores = self._score(demonstrations, [d.tokens for d in demonstrations])
-        tokens = sum(len(d.tokens) for d in demonstrations)
+        prompts, rows = [d.prompt for d in demonstrations], [d.tokens for d in demonstrations]
+        parts, tokens = self._parts, sum(map(len, rows))
+        scores = score_all(parts.policy, prompts, rows, batch=2 * parts.micro_batch, poll=parts.poll)
         return {HELD_OUT_NLL: -sum(map(sum, scores)) / tokens}
 
     def held_out_pairs(self, pairs: Sequence[Pair]) -> diagnostics.Values:
@@ -75,18 +75,16 @@ class Evaluator:
         reward, size = self._parts.reward, self._parts.micro_batch
         if reward is None:
             return {}
-        found: list[tuple[float, float]] = []
-        for some, counts in ranks.passes([pairs[at : at + size] for at in range(0, len(pairs), size)]):
-            responses = self._parts.policy.collate(
-                [p.demonstration.prompt for p in some] * 2,
-                [p.demonstration.tokens for p in some] + [p.generation.tokens for p in some],
-                [p.reference.demonstration for p in some] + [p.reference.generation for p in some],
-            )
+
+        def rewards(places: Sequence[int]) -> Iterator[tuple[float, float]]:
+            responses = collated(self._parts.policy, [(pairs[i],) for i in places])
             with torch.no_grad():
                 demonstration, generation = reward.score(responses).float().cpu().chunk(2)
-            if counts:
-                found += zip(demonstration.tolist(), generation.tolist(), strict=True)
-        return diagnostics.held_out_metrics(*np.array(ranks.gather(found)).T)
+            return zip(demonstration.tolist(), generation.tolist(), strict=True)
+
+        every = range(len(pairs))
+        found = ranks.in_passes([every[at : at + size] for at in every[::size]], rewards)
+        return diagnostics.held_out_metrics(*np.array(found).T)
 
     def samples(self, t: int, initial: Past) -> diagnostics.Values:
         """Answer the fixed prompts, write each as an event, and return the mean reward of the answers for rft."""
@@ -108,7 +106,7 @@ class Evaluator:
             with self._parts.policy.past() as initial:
                 self.samples(self._journal.position.t, initial)
             return f"{len(self._fixed())} prompts answered"
-        prompt = Prompt("asked", text, self._parts.data.template.prompt_ids(text))
+        prompt = Prompt(ASKED, text, self._parts.data.template.prompt_ids(text))
         (generation,) = self.generate([prompt], self._journal.position.step)
         self.write_sample(self._journal.position.t, prompt, "", generation)
         return self._parts.policy.decode(generation.tokens)
@@ -127,7 +125,6 @@ class Evaluator:
         generation: Generation,
         reward: RewardScore | None = None,
     ) -> None:
-        """One sample event."""
         self._journal.event(
             Sample(
                 step=self._journal.position.step,
@@ -160,10 +157,6 @@ class Evaluator:
     def _fixed(self) -> list[Demonstration]:
         source = self._parts.data.held_out if len(self._parts.data.held_out) else self._parts.data.train
         return [source[i] for i in range(min(self._parts.config.evaluation.samples, len(source)))]
-
-    def _score(self, demonstrations: Sequence[Demonstration], rows: Sequence[Sequence[int]]) -> list[list[float]]:
-        prompts = [demonstration.prompt for demonstration in demonstrations]
-        return score_all(self._parts.policy, prompts, rows, batch=2 * self._parts.micro_batch, poll=self._parts.poll)
 
     def _distances(self, t: int, current: Round | None, initial: Past) -> diagnostics.Values:
         """KL(pi || pi_0) and KL(pi || pi_ref) per token, on the held-out generations of outer iteration t."""
@@ -205,46 +198,46 @@ class Evaluator:
         share = rule.weight if rule.kind == "mix" else 0.0
         return {"kl/reference": share * to_initial + (1 - share) * rolled}
 
-    def _benchmark(self, name: str, benchmark: Benchmark, t: int) -> dict[str, Interval]:
-        """Run one benchmark; its items go to evaluations/, its means with intervals into an event.
-
-        Raises:
-            TrainingError: the benchmark raised, or returned values that are not finite.
-        """
+    def _benchmark(self, name: str, benchmark: Benchmark, t: int) -> dict[str, Figure]:
+        """Run one benchmark; its items go to evaluations/, its means with intervals into an event."""
         self._journal.phase(Phase.EVALUATE, 0, 0, name)
-        parts = self._parts
-        model = parts.model_under_test.decoded(*parts.assembly.decoded(parts.config.benchmarks[name].decoding))
+        parts, spec = self._parts, self._parts.config.benchmarks[name]
+        model = parts.model_under_test.decoded(*parts.assembly.decoded(spec.decoding))
         try:
-            scores = list(self._polled(benchmark.evaluate(model)))
-            summary = summarise(scores)
+            scores, summary = measured(name, spec.kind, benchmark, model, parts.poll)
         except IrltuiError as error:
-            raise TrainingError(f"benchmarks.{name}: {error.message}", error.hint) from error
-        except Exception as error:
-            kind = self._parts.config.benchmarks[name].kind
-            raise TrainingError(
-                f"benchmark {name} ({kind}): {error!r}",
-                f"Report it to its author, or remove [benchmarks.{name}].",
-            ) from error
+            raise TrainingError(error.message, error.hint) from error
         file = f"{name}-{t:04d}.jsonl" if t >= 0 else f"{name}-start.jsonl"
-        lines = [json.dumps({"item": s.item, "metric": s.metric, "value": s.value}) for s in scores]
-        try:
-            if ranks.is_first():
-                replace_file(self._run.evaluations / file, "\n".join([*lines, ""]).encode())
-        except OSError as error:
-            raise RunFolderError(
-                f"{self._run.evaluations / file}: cannot be written: {error}", "Make room, then continue with --resume."
-            ) from error
-        figures = {metric: Figure(found.mean, found.low, found.high, found.n) for metric, found in summary.items()}
-        self._journal.event(Evaluation(figures, name, self._journal.position.step, t, file))
+        path = self._run.evaluations / file
+        if ranks.is_first():
+            with writing(path):
+                replace_file(path, "".join(json.dumps(asdict(score)) + "\n" for score in scores).encode())
+        self._journal.event(Evaluation(summary, name, self._journal.position.step, t, file))
         return summary
 
-    def _polled(self, scores: Iterator[Score]) -> Iterator[Score]:
-        for score in scores:
-            self._parts.poll()
-            yield score
+
+def measured(
+    name: str, kind: str, benchmark: Benchmark, model: Model, poll: Callable[[], None] = lambda: None
+) -> tuple[list[Score], dict[str, Figure]]:
+    """A benchmark's scores, and what they add up to; `poll` is called after each.
+
+    Raises:
+        IrltuiError: it raised, or returned values that are not finite; the message names it.
+    """
+    scores: list[Score] = []
+    try:
+        for score in benchmark.evaluate(model):
+            poll()
+            scores.append(score)
+        return scores, summarise(scores)
+    except IrltuiError as error:
+        raise type(error)(f"benchmarks.{name}: {error.message}", error.hint) from error
+    except Exception as error:
+        hint = f"Report it to its author, or remove [benchmarks.{name}]."
+        raise TrainingError(f"benchmark {name} ({kind}): {error!r}", hint) from error
 
 
-def summarise(scores: Sequence[Score]) -> dict[str, Interval]:
+def summarise(scores: Sequence[Score]) -> dict[str, Figure]:
     """Mean and 95 % interval of each metric.
 
     Raises:
@@ -258,6 +251,4 @@ def summarise(scores: Sequence[Score]) -> dict[str, Interval]:
             raise ValueError(f"item {score.item}: {score.metric} is {score.value}")
         by_metric.setdefault(score.metric, []).append(score.value)
     found = {metric: mean_interval(values) for metric, values in by_metric.items()}
-    return {
-        name: Interval(one.mean, *possible(name, one.mean, one.low, one.high), one.n) for name, one in found.items()
-    }
+    return {name: Figure(one.mean, *possible(name, one.mean, one.low, one.high), one.n) for name, one in found.items()}

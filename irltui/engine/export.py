@@ -18,11 +18,11 @@ from irltui.distributed import ranks
 from irltui.engine.assemble import Parts
 from irltui.errors import RunFolderError
 from irltui.lm.companions import copy_companions
-from irltui.lm.exported import Expected, expected_of, free, verify
+from irltui.lm.exported import Expected, expected_of, free_memory, verify
 from irltui.lm.load import load_again
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.quantized import merged_in_full
-from irltui.runs.durable import room, sync_file, sync_folder
+from irltui.runs.durable import room, sync_folder
 from irltui.runs.folder import RunFolder
 from irltui.runs.seal import seal
 
@@ -82,15 +82,7 @@ def write_model(
 ) -> None:
     """All that `from_pretrained` and servers want, adapters merged, into a folder that is there; then try it.
 
-    The policy's weights are gone afterwards.
-
-    Args:
-        folder: to write into.
-        policy: what was trained.
-        config: of the run.
-        generation_config: of the model that it began with.
-        expected: what the policy computes.
-        adapter: where `write_adapter` has written, for a policy with adapters.
+    The policy's weights are gone afterwards. `adapter` is where `write_adapter` has written.
 
     Raises:
         ExportError: the folder is not the policy.
@@ -103,7 +95,7 @@ def write_model(
         model = model.merge_and_unload()
     _save(folder, model, policy, generation_config)
     copy_companions(config.model, folder, templates=not _keep_template(config, folder))
-    free(model)
+    free_memory(model)
     verify(folder, expected, policy.tokenizer, policy.eos_ids, trust_remote_code=config.model.trust_remote_code)
 
 
@@ -136,22 +128,15 @@ def _keep_template(config: RunConfig, folder: Path) -> bool:
 
 @contextmanager
 def whole(folder: Path) -> Generator[Path]:
-    """A new folder to write into, which replaces `folder` at the end; one that stays empty is not kept."""
+    """A new folder to write into and `seal`, which replaces `folder` at the end; one that stays empty is not kept."""
     beside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     try:
         yield beside
         if any(beside.iterdir()):
-            _move(beside, folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            beside.rename(folder)
+            sync_folder(folder.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def _move(beside: Path, folder: Path) -> None:
-    for path in beside.rglob("*"):
-        if path.is_file():
-            sync_file(path)
-    shutil.rmtree(folder, ignore_errors=True)
-    beside.rename(folder)
-    sync_folder(folder.parent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -29,12 +30,11 @@ class FrozenModels:
     def load(self, name: str) -> FrozenReference:
         """A model of the run's tokenizer, by hub name or folder; it is loaded when it is first asked."""
         if name not in self._others:
-            opened = lambda: self._open(name)  # noqa: E731
+            opened = partial(self._open, name)
             self._others[name] = FrozenReference(self._policy, opened, self._make_sampler, self._context)
         return self._others[name]
 
     def release(self) -> None:
-        """Give the memory back."""
         for reference in (self.initial, *self._others.values()):
             reference.release()
 
@@ -56,13 +56,7 @@ class FrozenReference:
     """A model as `irltui.api.Reference`: loaded at the first question, held until `release`.
 
     With adapters pi_0 is the policy with its adapter off. Commands are answered outside of that state alone: an
-    answer to `sample` in the midst of it would be the wrong model's.
-
-    Args:
-        policy: the one that trains.
-        opened: what holds the model, such as `policy.past`.
-        make_sampler: for what is drawn from it.
-        context: of the run's parts.
+    answer to `sample` in the midst of it would be the wrong model's. `opened` holds the model, as `policy.past` does.
     """
 
     def __init__(
@@ -105,7 +99,6 @@ class FrozenReference:
             yield from drawn
 
     def release(self) -> None:
-        """Give the memory back."""
         self._stack.close()
         self._past = self._sampler = None
 

@@ -6,10 +6,9 @@ does not return in time is interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -39,7 +38,6 @@ from irltui.api import (
     Spec,
     UpdateSpec,
 )
-from irltui.benchmarks import build as benchmarks
 from irltui.distributed import ranks
 from irltui.engine.shared_sampler import SharedSampler
 from irltui.engine.timelimit import Late, TimeLimit
@@ -51,55 +49,59 @@ FOR_EVER = TimeLimit()
 
 
 def build_objective(spec: ObjectiveSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Objective:
-    objective = build_part("objective", spec, Objective, context, limit)
-    return GuardedObjective(objective, spec.kind, limit) if _is_foreign(spec) else objective
+    return _guarded("objective", spec, Objective, GuardedObjective, context, limit)
 
 
-def build_reward(spec: RewardSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Reward:
-    """The reward of a configuration; `limit` is how long a plugin's may take for an answer.
+def build_reward(
+    spec: RewardSpec, context: BuildContext, limit: TimeLimit = FOR_EVER, exported: Path | None = None
+) -> Reward:
+    """The reward of a configuration, or the one that a run of it `exported` to a folder.
 
-    Raises:
-        TrainingError: a plugin's cannot be built.
-        IrltuiError: a built-in one cannot.
+    `limit` is how long a plugin's may take for an answer.
     """
-    reward = build_part("reward", spec, Reward, context, limit)
-    return GuardedReward(reward, spec.kind, limit) if _is_foreign(spec) else reward
+    return _guarded("reward", spec, Reward, GuardedReward, context, limit, exported)
 
 
 def build_sampler(spec: SamplerSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Sampler:
-    sampler = build_part("sampler", spec, Sampler, context, limit)
-    guarded = GuardedSampler(sampler, spec.kind, limit) if _is_foreign(spec) else sampler
-    return SharedSampler(guarded, context.policy if spec.uses_model else None)
+    sampler = _guarded("sampler", spec, Sampler, GuardedSampler, context, limit)
+    return SharedSampler(sampler, context.policy if spec.uses_model else None)
 
 
 def build_update(spec: UpdateSpec, context: BuildContext, limit: TimeLimit = FOR_EVER) -> PolicyUpdate:
-    update = build_part("update", spec, PolicyUpdate, context, limit)
-    return GuardedUpdate(update, spec.kind, limit) if _is_foreign(spec) else update
+    return _guarded("update", spec, PolicyUpdate, GuardedUpdate, context, limit)
 
 
 def build_benchmarks(
     specs: Mapping[str, BenchmarkSpec], context: BuildContext, limit: TimeLimit = FOR_EVER
 ) -> dict[str, Benchmark]:
-    """The benchmarks of a configuration by name; who runs one names it in what it raises.
+    """The benchmarks of a configuration by name.
 
     Raises:
-        IrltuiError: one cannot be built; the message begins with its table.
+        IrltuiError: one cannot be built; the message begins with its table, or with the option that it is about.
     """
-    built = benchmarks.build_benchmarks(specs, context)
-    return {
-        name: TimedBenchmark(benchmark, specs[name].kind, limit) if _is_foreign(specs[name]) else benchmark
-        for name, benchmark in built.items()
-    }
+    return {name: _build_benchmark(name, spec, context, limit) for name, spec in specs.items()}
 
 
-def load_reward(spec: RewardSpec, folder: Path, context: BuildContext, limit: TimeLimit = FOR_EVER) -> Reward:
-    """The reward that a run of this configuration exported to a folder.
+def _build_benchmark(name: str, spec: BenchmarkSpec, context: BuildContext, limit: TimeLimit) -> Benchmark:
+    try:
+        return _guarded("benchmark", spec, Benchmark, GuardedBenchmark, context, limit)
+    except IrltuiError as error:
+        message = error.message.replace("model.name: ", "judge: ")
+        is_about_option = message.partition(": ")[0] in type(spec).model_fields
+        raise type(error)(f"benchmarks.{name}{'.' if is_about_option else ': '}{message}", error.hint) from error
 
-    Raises:
-        IrltuiError: it cannot be loaded.
-    """
-    reward = build_part("reward", spec, Reward, context, limit, folder)
-    return GuardedReward(reward, spec.kind, limit) if _is_foreign(spec) else reward
+
+def _guarded(
+    component: str,
+    spec: Spec,
+    expected: type[_Part],
+    guard: Callable[[_Part, str, TimeLimit], _Part],
+    context: BuildContext,
+    limit: TimeLimit,
+    exported: Path | None = None,
+) -> _Part:
+    part = build_part(component, spec, expected, context, limit, exported)
+    return guard(part, spec.kind, limit) if _is_foreign(spec) else part
 
 
 def has_own(reward: Reward | None, method: Literal["losses", "penalty"]) -> bool:
@@ -132,14 +134,10 @@ class _Plugin:
             yield one
 
     def broken(self, problem: str) -> TrainingError:
-        return _broken(self.what, problem)
+        return broken(self.what, problem)
 
     def check(self, method: str, given: object, shape: Sequence[int]) -> Tensor:
-        """A tensor of this shape.
-
-        Raises:
-            TrainingError: it is none.
-        """
+        """A tensor of this shape."""
         if not isinstance(given, Tensor):
             raise self.broken(f"{method} gives a {type(given).__name__}, not a tensor")
         if tuple(given.shape) != tuple(shape):
@@ -268,21 +266,14 @@ class GuardedUpdate(PolicyUpdate):
             yield replace(step, loss=step.loss / ranks.count())
 
 
-class TimedBenchmark(Benchmark):
-    """A plugin's benchmark with a time limit from one score to the next."""
+class GuardedBenchmark(Benchmark):
+    """A plugin's benchmark; the time limit is from one score to the next."""
 
-    def __init__(self, inner: Benchmark, kind: str, limit: TimeLimit) -> None:
-        self._inner, self._time = inner, partial(_in_time, f"benchmark {kind!r}", limit, "evaluate")
+    def __init__(self, inner: Benchmark, kind: str, limit: TimeLimit = FOR_EVER) -> None:
+        self._plugin = _Plugin(inner, f"benchmark {kind!r}", limit)
 
     def evaluate(self, model: Model) -> Iterator[Score]:
-        with self._time():
-            scores = iter(self._inner.evaluate(model))
-        while True:
-            with self._time():
-                score = next(scores, None)
-            if score is None:
-                return
-            yield score
+        return self._plugin.each("evaluate", model)
 
 
 def build_part(
@@ -308,26 +299,13 @@ def build_part(
         torch.manual_seed(context.seed)
         part = make(context) if exported is None else make(exported, context)
     if not isinstance(part, expected):
-        raise _broken(what, f"{method} gives a {type(part).__name__}, not a {expected.__name__}")
+        raise broken(what, f"{method} gives a {type(part).__name__}, not a {expected.__name__}")
     return part
 
 
 @contextmanager
 def _named(what: str, limit: TimeLimit, method: str) -> Generator[None]:
-    """Name the plugin in its exceptions; irltui's own and out-of-memory errors pass through."""
-    try:
-        with _in_time(what, limit, method):
-            yield
-    except IrltuiError:
-        raise
-    except Exception as error:
-        if should_reduce_batch_size(error):
-            raise
-        raise TrainingError(f"{what}: {method} raised {type(error).__name__}: {error}", _hint(what)) from error
-
-
-@contextmanager
-def _in_time(what: str, limit: TimeLimit, method: str) -> Generator[None]:
+    """Name the plugin in its exceptions, and in that of a call that is late; irltui's own pass through."""
     try:
         with limit:
             yield
@@ -336,9 +314,16 @@ def _in_time(what: str, limit: TimeLimit, method: str) -> Generator[None]:
             f"{what}: {method} did not return within {limit.seconds:g} s; it was at {late.place}",
             "If it is only slow, start again from RUN/run.json with a higher --set plugins.time_limit. " + _hint(what),
         ) from late
+    except IrltuiError:
+        raise
+    except Exception as error:
+        if should_reduce_batch_size(error):
+            raise
+        raise TrainingError(f"{what}: {method} raised {type(error).__name__}: {error}", _hint(what)) from error
 
 
-def _broken(what: str, problem: str) -> TrainingError:
+def broken(what: str, problem: str) -> TrainingError:
+    """What to raise for a part, such as "sampler 'acme/fast'", that does not do what it must."""
     return TrainingError(f"{what} broke its contract: {problem}", _hint(what))
 
 

@@ -50,10 +50,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do, and why, in plain sentences."""
+    """What to do, and why, in plain sentences; `code` names a cause that alerts know, too."""
 
     verdict: Verdict
     text: str
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Setting:
 def alerts(values: Mapping[str, float], setting: Setting) -> list[Problem]:
     """What these metrics say is wrong; `reward/gap` and `pairs/both_down` are running means, not those of a step."""
     learning = _overshoot(values, setting) or _both_down(values, setting)
-    found = [Problem(learning[0], learning[1].text)] if learning else []
+    found = [Problem(learning.code, learning.text)] if learning else []
     return found + list(_of_generations(values))
 
 
@@ -139,32 +140,28 @@ def _of_generations(values: Mapping[str, float]) -> Iterator[Problem]:
         )
 
 
-Cause = tuple[str, Advice]
-
-
-def _overshoot(values: Mapping[str, float], setting: Setting) -> Cause | None:
+def _overshoot(values: Mapping[str, float], setting: Setting) -> Advice | None:
     gap = max(values.get(name, 0.0) for name in (GAP, HELD_OUT_GAP))
     if gap <= WIDEST_GAP or not setting.overshoots:
         return None
     text = f"Overshoot: reward gap {gap:.1f} (keep it below {WIDEST_GAP:g}). {_cure(setting)}"
-    return "overshoot", Advice(Verdict.RAISE_BETA, text)
+    return Advice(Verdict.RAISE_BETA, text, "overshoot")
 
 
 def _cure(setting: Setting) -> str:
-    """Of a reward that has gone too far."""
     bound = "Set reward.bound, raise" if setting.reward == "explicit" else "Raise"
     return f"{bound} reward.beta or lower loop.inner_steps."
 
 
-def _both_down(values: Mapping[str, float], setting: Setting) -> Cause | None:
+def _both_down(values: Mapping[str, float], setting: Setting) -> Advice | None:
     share = values.get("pairs/both_down", 0.0)
     if share <= BOTH_DOWN:
         return None
     facts = f"Demonstration and generation both become less likely in {share:.0%} of pairs"
     if setting.gamma:
         text = f"{facts} although loss.gamma is {setting.gamma:g}. Raise reward.beta."
-        return "both_down", Advice(Verdict.RAISE_BETA, text)
-    return "both_down", Advice(Verdict.ADD_GAMMA, f"{facts}. Set loss.gamma = 0.1 or raise reward.beta.")
+        return Advice(Verdict.RAISE_BETA, text, "both_down")
+    return Advice(Verdict.ADD_GAMMA, f"{facts}. Set loss.gamma = 0.1 or raise reward.beta.", "both_down")
 
 
 # -- when an outer iteration ends ------------------------------------------------------------------
@@ -203,13 +200,7 @@ class _Case:
 
 
 def advise(iterations: Sequence[Ended], setting: Setting, *, left: int) -> Advice:
-    """Advice at the end of an outer iteration.
-
-    Args:
-        iterations: what each ended with, oldest first; the last one has just ended.
-        setting: of the run.
-        left: outer iterations that are still planned.
-    """
+    """Advice at the end of an outer iteration: the last of `iterations`, oldest first; `left` more are planned."""
     case = _Case(setting, iterations, left)
     for rule in _RULES:
         if found := rule(case):
@@ -225,10 +216,9 @@ _PAST = (
 
 
 def still_matter(iterations: Sequence[Ended]) -> list[Ended]:
-    """Those that `advise` may yet ask for, oldest first, whatever the next iteration ends with: a bounded number.
+    """Those of `iterations`, as `advise` takes them, that it may yet ask for, whatever the next one ends with.
 
-    Args:
-        iterations: as `advise` takes them, before the next one is added.
+    Their number is bounded.
     """
     trained = [ended for ended in iterations if ended["iteration"] > 0]
     judged = [ended for ended in trained if "gold/mean" in ended]
@@ -255,8 +245,7 @@ def _gold_fell(case: _Case) -> Advice | None:
 
 
 def _learning(case: _Case) -> Advice | None:
-    found = _overshoot(case.last, case.setting) or _both_down(case.last, case.setting)
-    return found[1] if found else None
+    return _overshoot(case.last, case.setting) or _both_down(case.last, case.setting)
 
 
 def _overconfident(case: _Case) -> Advice | None:

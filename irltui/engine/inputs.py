@@ -65,15 +65,11 @@ def _require_agreement(mine: dict[str, str]) -> None:
 
 def _check(run: RunFolder, config: RunConfig, found: dict[str, str]) -> None:
     known = read_inputs(run)
-    if _differ(known, found, "model"):
+    changed = {name for name, value in found.items() if value and known.get(name, "") not in ("", value)}
+    if "model" in changed:
         raise ModelError(f"model.name: {config.model.name}: its weights have changed since the run began", _REMEDY)
-    if _differ(known, found, "data"):
+    if "data" in changed:
         raise DataError(f"data.source: {config.data.source}: the rows have changed since the run began", _REMEDY)
     together = {**found, **{name: value for name, value in known.items() if value}}
     if together != known:
         write_inputs(run, together)
-
-
-def _differ(known: dict[str, str], found: dict[str, str], name: str) -> bool:
-    """Whether both are known, and not the same."""
-    return bool(known.get(name) and found[name]) and known[name] != found[name]

@@ -23,39 +23,26 @@ from irltui.runs.writer import RunWriter
 PROGRESS_EVERY = 0.5  # seconds between progress events of one phase
 SYSTEM_EVERY = 10.0  # seconds between looks at the memory
 
-
 Track = Callable[[Mapping[str, float], int], None]
-HandOver = Callable[[Alert], None]
 """Takes metrics and the optimizer steps so far."""
-
-
-def _nowhere(values: Mapping[str, float], step: int) -> None:
-    """Where metrics go without a tracker."""
-
-
-def _to_nobody(alert: Alert) -> None:
-    """Where alerts go without a command."""
+HandOver = Callable[[Alert], None]
 
 
 class Journal:
-    """Writes what happens to one run at one position.
-
-    Args:
-        writer: of its folder.
-        position: where it stands; moves while it trains.
-        hand_over: gets all alerts as well.
+    """Writes what happens to one run at one position, which moves while it trains; `hand_over` gets all alerts as well.
 
     Attributes:
         track: gets all metrics as well, and the means of benchmarks as `benchmark/metric`.
+        current_phase: None before the first.
     """
 
-    def __init__(self, writer: RunWriter, position: Position, hand_over: HandOver = _to_nobody) -> None:
+    def __init__(self, writer: RunWriter, position: Position, hand_over: HandOver = lambda _: None) -> None:
         self.position = position
-        self.track: Track = _nowhere
+        self.track: Track = lambda _values, _step: None
         self._hand_over = hand_over
         self._writer = writer
         self._resumed_at, self._before = time.monotonic(), position.elapsed
-        self._phase: Phase | None = None
+        self.current_phase: Phase | None = None
         self._said: tuple[int, int, int, str] | None = None  # of the phase: outer iteration, done, total, unit
         self._progress_at = 0.0
         self._looked_at = time.monotonic()
@@ -69,20 +56,16 @@ class Journal:
         self.position.seq = self._writer.next_seq
         self.position.elapsed = self.elapsed()
 
-    @property
-    def current_phase(self) -> Phase | None:
-        return self._phase
-
     def phase(self, phase: Phase, done: int = 0, total: int = 0, unit: str = "") -> None:
         """Say what is being done; progress within a phase at most twice a second, but always its end (once)."""
         now = time.monotonic()
         if now - self._looked_at >= SYSTEM_EVERY:
             self._looked_at = now
             self._writer.write(System(system_now(), self.position.step))
-        changed, says = phase is not self._phase, (self.position.t, done, total, unit)
+        changed, says = phase is not self.current_phase, (self.position.t, done, total, unit)
         if not changed and (says == self._said or not (done == total or now - self._progress_at >= PROGRESS_EVERY)):
             return
-        self._phase, self._said, self._progress_at = phase, says, now
+        self.current_phase, self._said, self._progress_at = phase, says, now
         self._writer.write(PhaseProgress(phase, self.position.t, done, total, unit))
         self.status(phase=phase, now=changed)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from irltui.distributed import ranks
 
-STRETCH = 16  # passes that are cut together: the work of cutting grows with its square
+STRETCH = 16  # passes that are planned together: the work grows with the square of their number
 _T = TypeVar("_T")
 
 
@@ -37,14 +37,14 @@ def micro_batches(rows: Sequence[_T], weight: float, size: int, length: Callable
     if len(mine) < -(-len(rows) // ranks.count()):
         mine.insert(0, ordered[0])
         weights.insert(0, 0.0)
-    cuts = list(_cuts([length(row) for row in mine], size))
+    ends = list(_ends([length(row) for row in mine], size))
     return [
         Micro(mine[begin:end], weights[begin:end], last=end == len(mine))
-        for begin, end in zip([0, *cuts], cuts, strict=False)
+        for begin, end in zip([0, *ends], ends, strict=False)
     ]
 
 
-def _cuts(lengths: Sequence[int], size: int) -> Iterator[int]:
+def _ends(lengths: Sequence[int], size: int) -> Iterator[int]:
     """Where each pass ends: as many passes as rows need at `size` rows each, with the least padding.
 
     No pass has more tokens, padding included, than `size` of the longest rows near it: memory is bounded by that.

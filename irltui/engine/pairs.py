@@ -6,8 +6,9 @@ samples what is missing and gets the same numbers.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -16,12 +17,12 @@ from irltui.api import Batch, Demonstration, Generation, Prompt
 from irltui.distributed import ranks
 from irltui.engine import diagnostics
 from irltui.engine.assemble import Parts
-from irltui.engine.guard import has_own
+from irltui.engine.guard import broken, has_own
 from irltui.engine.health import alerts
 from irltui.engine.journal import Journal
 from irltui.engine.micro_batches import Micro, micro_batches
 from irltui.engine.position import Position
-from irltui.engine.round import Group, Pair, Round, comparisons, teaches_nothing
+from irltui.engine.round import Group, Pair, Round, collated, comparisons, teaches_nothing
 from irltui.errors import RunFolderError, TrainingError
 from irltui.lm.policy import LanguageModelPolicy, score_all
 from irltui.runs.events import Phase
@@ -38,6 +39,8 @@ from irltui.samplers.store import (
 )
 
 SCORE_GROUP = 64  # pairs scored between two writes of reference log-probabilities
+Rows = list[list[float]]
+"""Token log-probabilities of the demonstrations, then of the generations."""
 
 
 class Rounds:
@@ -115,11 +118,7 @@ class Rounds:
         return position.t == t and bool(position.s or (position.k and self._parts.lower is None))
 
     def _require(self, store: SampleStore, demonstrations: Sequence[Demonstration], t: int) -> None:
-        """Refuse an iteration with missing pairs, since the policy has changed since it sampled them.
-
-        Raises:
-            RunFolderError: a pair has no generation or reference score.
-        """
+        """Refuse an iteration with missing pairs, since the policy has changed since it sampled them."""
         ids = [demonstration.prompt.id for demonstration in demonstrations]
         scored = store.reference if self._needs_reference else store.generations
         if lost := [name for name in ids if not (name in store.generations and name in scored)]:
@@ -157,12 +156,7 @@ class Rounds:
 
     def _collate(self, micro: Micro[Group]) -> Batch:
         parts, groups = self._parts, micro.rows
-        first, sides = [group[0] for group in groups], list(zip(*groups, strict=True))
-        responses = parts.policy.collate(
-            [pair.demonstration.prompt for pair in first] * (1 + len(sides)),
-            [p.demonstration.tokens for p in first] + [p.generation.tokens for side in sides for p in side],
-            [p.reference.demonstration for p in first] + [p.reference.generation for side in sides for p in side],
-        )
+        responses = collated(parts.policy, groups)
         differs = [[float(not pair.is_equal) for pair in group] for group in groups]
         numbers = responses.logp_ref.new_tensor
         return Batch(
@@ -170,7 +164,7 @@ class Rounds:
             numbers(micro.weights),
             micro.last,
             None if all(all(row) for row in differs) else numbers(differs),
-            demonstrations=[pair.demonstration for pair in first],
+            demonstrations=[group[0].demonstration for group in groups],
             generations=[[pair.generation for pair in group] for group in groups],
             policy=parts.policy,
             reward=parts.reward,
@@ -212,10 +206,7 @@ class Rounds:
         return generations
 
     def _broken(self, problem: str) -> TrainingError:
-        return TrainingError(
-            f"sampler {self._parts.config.sampler.kind!r} broke its contract: {problem}",
-            'Report it to its author; sampler.kind = "transformers" is a built-in one.',
-        )
+        return broken(f"sampler {self._parts.config.sampler.kind!r}", problem)
 
     # -- reference ---------------------------------------------------------------------------
 
@@ -242,10 +233,8 @@ class Rounds:
                 current = None
                 if rule.kind != "fixed" or at == 0:
                     current = self._score(parts.policy, group, generations)
-                scores: Iterable[ReferenceScore] = [ReferenceScore(d.prompt.id) for d in group]
-                if needs_reference:
-                    scores = self._combine(group, current, first)
-                store.add_reference(_with_agreement(scores, generations, current))
+                reference = self._reference(first, current) if needs_reference else [math.nan] * 2 * len(group)
+                store.add_reference(_reference_scores(group, generations, reference, current))
                 parts.poll()
         journal.phase(Phase.REFERENCE, len(wanted), len(wanted), "pairs")
 
@@ -254,8 +243,7 @@ class Rounds:
         policy: LanguageModelPolicy,
         group: Sequence[Demonstration],
         generations: Sequence[Generation],
-    ) -> list[list[float]]:
-        """Token log-probabilities of the demonstrations, then of the generations."""
+    ) -> Rows:
         prompts = [demonstration.prompt for demonstration in group]
         return score_all(
             policy,
@@ -265,24 +253,13 @@ class Rounds:
             pairs=True,
         )
 
-    def _combine(
-        self,
-        group: Sequence[Demonstration],
-        current: list[list[float]] | None,
-        initial: list[list[float]] | None,
-    ) -> Iterator[ReferenceScore]:
-        rule, count = self._parts.config.reference, len(group)
-
-        def score(row: int) -> float:
-            if current is None or initial is None:
-                (only,) = (rows for rows in (current, initial) if rows is not None)
-                return sum(only[row])
-            if rule.kind == "fixed":  # the policy's own were for the sampler's sake
-                return sum(initial[row])
-            return reference_mix(sum(initial[row]), sum(current[row]), rule.weight)
-
-        for i, demonstration in enumerate(group):
-            yield ReferenceScore(demonstration.prompt.id, score(i), score(i + count))
+    def _reference(self, initial: Rows | None, current: Rows | None) -> list[float]:
+        """Log pi_ref of each response, from its tokens' log-probabilities under pi_0 and under the policy."""
+        rule = self._parts.config.reference
+        if rule.kind == "mix" and initial is not None and current is not None:
+            both = zip(initial, current, strict=True)
+            return [reference_mix(sum(start), sum(now), rule.weight) for start, now in both]
+        return list(map(sum, (current if rule.kind == "rolling" else initial) or ()))
 
     # -- metrics -----------------------------------------------------------------------------
 
@@ -319,16 +296,17 @@ def _pairs(store: SampleStore, demonstrations: Sequence[Demonstration]) -> list[
     return [Pair(d, store.generations[d.prompt.id], store.reference.get(d.prompt.id, unscored)) for d in demonstrations]
 
 
-def _with_agreement(
-    scores: Iterable[ReferenceScore], generations: Sequence[Generation], current: list[list[float]] | None
+def _reference_scores(
+    group: Sequence[Demonstration], generations: Sequence[Generation], reference: Sequence[float], current: Rows | None
 ) -> Iterator[ReferenceScore]:
-    """Add the disagreement of sampler and trainer; the generations are the second half of `current`."""
-    if current is None:
-        yield from scores
-        return
-    for score, generation, row in zip(scores, generations, current[len(generations) :], strict=True):
-        found = disagreement(generation.logprobs, row)
-        yield replace(score, logp_error=found.total, logp_error_max=found.largest)
+    """With the disagreement of sampler and trainer; generations are the second half of `reference` and `current`."""
+    count = len(group)
+    for i, (demonstration, generation) in enumerate(zip(group, generations, strict=True)):
+        score = ReferenceScore(demonstration.prompt.id, reference[i], reference[i + count])
+        if current is not None:
+            found = disagreement(generation.logprobs, current[i + count])
+            score = replace(score, logp_error=found.total, logp_error_max=found.largest)
+        yield score
 
 
 def _agreement(store: SampleStore) -> diagnostics.Values:

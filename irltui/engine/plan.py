@@ -36,7 +36,6 @@ class Plan:
 
     @property
     def outer_iterations(self) -> int:
-        """Of the whole run."""
         return self.loop.passes * self.per_pass
 
     def demonstrations(self, t: int) -> list[int]:
@@ -59,7 +58,6 @@ class Plan:
 
     @property
     def unused(self) -> int:
-        """The others."""
         return self.count - self.used
 
     def iterations(self, t: int) -> range:
@@ -92,18 +90,14 @@ class Plan:
             if done >= k:
                 yield batch
 
-    def steps_before(self, t: int) -> int:
-        """Planned optimizer steps of the outer iterations before t."""
-        return self._steps_before[t]
-
     @cached_property
-    def _steps_before(self) -> list[int]:
+    def steps_before(self) -> list[int]:
+        """Planned optimizer steps before each outer iteration, and behind the last one those of the run."""
         return [0, *accumulate(self.inner_steps(t) for t in range(self.outer_iterations))]
 
     @property
     def total_steps(self) -> int:
-        """Planned optimizer steps of the run."""
-        return self.steps_before(self.outer_iterations)
+        return self.steps_before[-1]
 
 
 def make_plan(
@@ -134,11 +128,7 @@ def make_plan(
 
 
 def plan_of(config: RunConfig, data: DemonstrationData) -> Plan:
-    """The plan of a run with its data.
-
-    Raises:
-        ConfigError: more outer iterations than demonstrations.
-    """
+    """The plan of a run with its data."""
     learns_reward = config.has_reward
     window = config.reward.window if learns_reward else 1
     plan = make_plan(

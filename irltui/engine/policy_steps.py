@@ -19,7 +19,7 @@ from irltui.config.schema import RunConfig
 from irltui.distributed import ranks
 from irltui.engine.diagnostics import Values
 from irltui.engine.faults import keep_step
-from irltui.engine.guard import build_update
+from irltui.engine.guard import broken, build_update
 from irltui.engine.health import alerts
 from irltui.engine.journal import Journal
 from irltui.engine.plan import Plan
@@ -46,11 +46,9 @@ class Lower:
 
     @property
     def total_steps(self) -> int:
-        """Of the run."""
         return self.steps_before[-1]
 
     def steps(self, t: int) -> int:
-        """Of outer iteration t."""
         return self.steps_before[t + 1] - self.steps_before[t]
 
 
@@ -105,7 +103,8 @@ class Improver:
         began, loss = time.monotonic(), 0.0
         batches: list[Batch] = []
         for step in steps:
-            self._check(step, lower.steps(t))
+            if step.s != self._journal.position.s or step.s >= lower.steps(t):
+                raise self._broken(f"step {step.s} where {self._journal.position.s} was due")
             if step.responses is not None and step.weight is not None:
                 batches.append(Batch(step.responses, -step.weight, step.last))
             try:
@@ -124,7 +123,7 @@ class Improver:
     def _move(self, t: int, step: PolicyStep, lower: Lower, values: Values) -> None:
         parts, position = self._parts, self._journal.position
         planned = lower.steps_before[t] + step.s
-        values |= means(ranks.gather(parts.assembly.told.take()))
+        values |= means(ranks.gather(parts.assembly.reported.take()))
         values |= {name: float(value) for name, value in step.values.items()}
         values["policy/gradient_norm"], values["policy/learning_rate"] = lower.stepper.step(planned)
         parts.policy.moved()
@@ -147,12 +146,5 @@ class Improver:
         if folder:
             error.hint += f" Inspect its batch: irltui debug batch {folder}"
 
-    def _check(self, step: PolicyStep, steps: int) -> None:
-        if step.s != self._journal.position.s or step.s >= steps:
-            raise self._broken(f"step {step.s} where {self._journal.position.s} was due")
-
     def _broken(self, problem: str) -> TrainingError:
-        return TrainingError(
-            f"update {self._parts.config.update.kind!r} broke its contract: {problem}",
-            'Report it to its author; update.kind = "rloo" and "boltzmann" are built in.',
-        )
+        return broken(f"update {self._parts.config.update.kind!r}", problem)

@@ -62,7 +62,6 @@ class Position:
         return name_of(vars(self))
 
     def begin_inner_loop(self, t: int) -> None:
-        """Move to the start of outer iteration t."""
         self.t, self.k, self.s, self.stored = t, 0, 0, 0
         self.begun = self.ended_early = False
         self.patience, self.lowest_check = 0, float("inf")

@@ -57,9 +57,9 @@ def watched(
     def watch() -> None:
         began = time.monotonic()
         while not state.done.is_set():
-            told = [number for number in _arrived(reading) if number in ending]
-            if told and not state.done.wait(_GRACE):
-                end_by_signal(told[0])
+            received = [number for number in _arrived(reading) if number in ending]
+            if received and not state.done.wait(_GRACE):
+                end_by_signal(received[0])
             if deadline.is_near and not state.done.wait(_GRACE):
                 end_in_time()
             if not state.met.is_set() and time.monotonic() - began > MEETING_PATIENCE:

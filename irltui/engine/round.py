@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from irltui.api import Demonstration, Generation, Replay
+from irltui.api import Demonstration, Generation, Policy, Replay, Responses
 from irltui.data.order import batches
 from irltui.samplers.store import ReferenceScore
 
@@ -49,6 +49,16 @@ class Round:
     def fresh(self) -> list[Pair]:
         """The pairs that this iteration drew."""
         return [pair for (s, _), group in self.train.items() if s == self.t for pair in group]
+
+
+def collated(policy: Policy, groups: Sequence[Group]) -> Responses:
+    """The groups' demonstrations, then the generations of each place, with log pi_ref of all."""
+    first, sides = [group[0] for group in groups], list(zip(*groups, strict=True))
+    return policy.collate(
+        [pair.demonstration.prompt for pair in first] * (1 + len(sides)),
+        [p.demonstration.tokens for p in first] + [p.generation.tokens for side in sides for p in side],
+        [p.reference.demonstration for p in first] + [p.reference.generation for side in sides for p in side],
+    )
 
 
 def teaches_nothing(group: Group) -> bool:

@@ -34,7 +34,7 @@ class Stop(BaseException):
     """The run is to end here, resumable. No Exception: no `except Exception` of a plugin may swallow it."""
 
     def __init__(self, state: State, reason: str, exit_code: int) -> None:
-        super().__init__(reason)
+        super().__init__(state, reason, exit_code)  # all of them, so that another rank can be sent it
         self.state, self.reason, self.exit_code = state, reason, exit_code
 
 
@@ -52,11 +52,11 @@ def stop_for(number: int) -> Stop:
 
 @dataclass(frozen=True)
 class _Heard:
-    """What one rank was told: commands, those that came too early, the stop its signals ask for, who asked to save."""
+    """What one rank has received: commands, those that came too early, a stop, and who asked to save."""
 
     requests: list[Request | str]
     expired: frozenset[str]
-    stop: tuple[State, str, int] | None
+    stop: Stop | None
     save: str
 
 
@@ -138,21 +138,19 @@ class SafePoint:
         self._writer.status(now=True, state=State.RUNNING)
 
     def _listen(self) -> None:
-        """Do what any rank was told: each has its signals, the first reads the commands."""
+        """Obey what any rank has received: each has its signals, the first reads the commands."""
         for heard in ranks.gather([self._heard()]):
             if heard.stop is not None and self._stop is None:
-                self._stop = Stop(*heard.stop)
+                self._stop = heard.stop
             self._save_asked = self._save_asked or heard.save
             self._answer_all(heard)
 
     def _heard(self) -> _Heard:
         if self._stop is None and self.deadline.is_near:
             self._stop = stop_before(self.deadline)
-        stop = self._stop
-        told = None if stop is None else (stop.state, stop.reason, stop.exit_code)
         requests = self._look() if ranks.is_first() else []
         expired = frozenset(r.id for r in requests if isinstance(r, Request) and self._is_expired(r))
-        return _Heard(requests, expired, told, save=self._save_asked)
+        return _Heard(requests, expired, self._stop, save=self._save_asked)
 
     def _is_expired(self, request: Request) -> bool:
         """Whether it was sent before this engine started; clocks of two hosts are never compared."""
@@ -180,11 +178,8 @@ class SafePoint:
     def _obey(self, request: Request) -> None:
         self._answer(request, "accepted")
         match request.command:
-            case Command.PAUSE:
-                self._paused = True
-                self._answer(request, "applied")
-            case Command.RESUME:
-                self._paused = False
+            case Command.PAUSE | Command.RESUME:
+                self._paused = request.command is Command.PAUSE
                 self._answer(request, "applied")
             case Command.STOP:
                 self._stop = Stop(State.STOPPED, "stopped on command", EXIT_INTERRUPTED)

@@ -102,7 +102,6 @@ def _to_the_end(drive: Drive, journal: Journal) -> None:
 
 
 def _announce(writer: RunWriter, parts: Parts, resumed: Position | None) -> None:
-    """What is going to be done, from where, and with which data."""
     outer_iterations = parts.plan.outer_iterations
     writer.status(total_steps=parts.total_steps, outer_iterations=outer_iterations)
     writer.write(

@@ -37,5 +37,4 @@ class SharedSampler(Sampler):
             yield from ranks.gather(drawn)
 
     def refresh(self) -> None:
-        """The policy's weights have changed."""
         self._inner.refresh()

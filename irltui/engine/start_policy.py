@@ -1,4 +1,4 @@
-"""The policy as a run begins: its model on its device, with new adapters, cut over the ranks if it is to be."""
+"""The policy as a run begins: its model on its device, with new adapters, sharded over the ranks if asked for."""
 
 from __future__ import annotations
 
@@ -25,11 +25,7 @@ from irltui.lm.quantized import check_trainable
 def make_policy(
     config: RunConfig, tokenizer: Any, ends: frozenset[int], notice: Callable[[str], None] = lambda _: None
 ) -> tuple[LanguageModelPolicy, Accelerator]:
-    """The policy as it begins, adapters included, on its device; and what computes its gradients.
-
-    Raises:
-        ModelError: it cannot be loaded.
-    """
+    """The policy as it begins, adapters included, on its device; and what computes its gradients."""
     check_trainable(config)
     shard = launch.take_fsdp() or config.model.shard == "fsdp2"
     device = ranks.start().device or torch.device("cpu")
@@ -66,7 +62,7 @@ def make_policy(
 
 def _sharding(accelerator: Accelerator, notice: Callable[[str], None]) -> Sharding | None:
     if ranks.count() == 1:
-        notice("One process has nobody to share the model with: it is not cut.")
+        notice("The model is not sharded: this run has one process.")
         return None
     dtype = torch.bfloat16 if accelerator.mixed_precision == "bf16" else None
     return make_sharding(accelerator.device, dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
-class Told:
+class Reported:
     """What parts report by `context.metric`: values by name, until a step takes their means."""
 
     def __init__(self) -> None:
@@ -34,7 +34,6 @@ class Told:
             self._values.append((str(name), float(value)))
 
     def take(self) -> list[tuple[str, float]]:
-        """All of them, once."""
         values = self._values.copy()
         self._values.clear()
         return values
@@ -60,8 +59,8 @@ class Sums:
     nll: float = 0.0
     rewards: list[Arrays] = field(default_factory=list)
     logratios: list[Arrays] = field(default_factory=list)
-    told: list[tuple[str, float]] = field(default_factory=list)
-    """What the objective says of each demonstration, and what parts tell by `context.metric`."""
+    reported: list[tuple[str, float]] = field(default_factory=list)
+    """The objective's metrics of each demonstration, and what parts report by `context.metric`."""
     skipped: list[str] = field(default_factory=list)
     """Why the step is not taken, of every rank that met what is not finite."""
     exhausted: list[int] = field(default_factory=list)
@@ -74,15 +73,15 @@ class Sums:
 
 
 class Pending:
-    """The gradient and the numbers of the micro-batches since the last step."""
+    """The gradient of the micro-batches since the last step, and this rank's numbers of them."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
-        self._mine = Sums()
+        self.mine = Sums()
 
     def add(self, step: Step, parts: Parts) -> None:
         """Take the gradient of one micro-batch, and the numbers of those in it that weigh something."""
-        mine = self._mine
+        mine = self.mine
         self.batches.append(step.batch)
         mine.loss += parts.stepper.accumulate(step.loss)
         real = step.batch.weight > 0
@@ -92,18 +91,15 @@ class Pending:
         lengths = responses.response_mask.sum(-1) * real.repeat(len(responses.response_mask) // count)
         mine.tokens += int(lengths.sum())
         mine.demonstration_tokens += int(lengths[:count].sum())
-        self._add_values(parts.objective.metrics(step.batch), real)
-        mine.told += parts.assembly.told.take()
+        for name, values in parts.objective.metrics(step.batch).items():
+            mine.reported += [(name, value) for value in values.detach()[real].tolist()]
+        mine.reported += parts.assembly.reported.take()
         with torch.no_grad():  # known already: the objective has asked for it
             self._add_rewards(step.batch, real, parts)
 
-    def _add_values(self, values: Mapping[str, Tensor], real: Tensor) -> None:
-        for name, numbers in values.items():
-            self._mine.told += [(name, value) for value in numbers.detach()[real].tolist()]
-
     def _add_rewards(self, batch: Batch, real: Tensor, parts: Parts) -> None:
         """The values of both sides of each pair that differs, and the likelihood, where the policy was asked for it."""
-        mine = self._mine
+        mine = self.mine
         if parts.reward is None and parts.config.objective.draws:
             return
         if parts.reward is None or parts.config.reward.implicit:
@@ -114,23 +110,14 @@ class Pending:
         if parts.config.reward.implicit:
             mine.logratios.append(_sides(batch.log_ratios(), batch, real))
 
-    @property
-    def is_skipped(self) -> bool:
-        """Whether this rank has met what is not finite."""
-        return bool(self._mine.skipped)
-
-    def skip(self, why: str) -> None:
-        """Do not take this step, on any rank."""
-        self._mine.skip(why)
-
     def run_out(self) -> None:
         """This rank has no memory for the step."""
-        self._mine.exhausted = [ranks.index()]
+        self.mine.exhausted = [ranks.index()]
 
     def of_all_ranks(self) -> Sums:
         """The step's numbers. Collective."""
         total = Sums()
-        for sums in ranks.gather([self._mine]):
+        for sums in ranks.gather([self.mine]):
             for each in fields(Sums):
                 setattr(total, each.name, getattr(total, each.name) + getattr(sums, each.name))
         return total
@@ -141,10 +128,10 @@ def step_metrics(sums: Sums) -> diagnostics.Values:
     values = {TRAINING_LOSS: sums.loss / (sums.weight if sums.rewards else 1)}
     for sides, metrics in ((sums.rewards, diagnostics.reward_metrics), (sums.logratios, diagnostics.logratio_metrics)):
         if any(len(demonstration) for demonstration, _ in sides):
-            values |= metrics(*_joined(sides))
+            values |= metrics(*map(np.concatenate, zip(*sides, strict=True)))
     if sums.nll:
         values["train/nll"] = sums.nll / sums.demonstration_tokens
-    return means(sums.told) | values
+    return means(sums.reported) | values
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -158,8 +145,3 @@ def _sides(sides: Sides, batch: Batch, real: Tensor) -> Arrays:
     if batch.differs is not None:
         apart = apart & (batch.differs > 0)
     return _array(demonstration[:, None].expand_as(generations)[apart]), _array(generations[apart])
-
-
-def _joined(sides: list[Arrays]) -> tuple[np.ndarray, np.ndarray]:
-    demonstration, generation = (np.concatenate(side) for side in zip(*sides, strict=True))
-    return demonstration, generation

@@ -18,21 +18,11 @@ _NOT_FINITE = "Lower optimizer.learning_rate or raise reward.beta, and continue 
 
 def make_optimizer(section: OptimizerSection, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """AdamW, or RMSprop as the authors ran it; the learning rate is set anew before every step."""
+    rate, (first, second) = section.learning_rate, section.betas
+    eps, decay = section.epsilon, section.weight_decay
     if section.kind == "rmsprop":
-        return torch.optim.RMSprop(
-            parameters,
-            lr=section.learning_rate,
-            alpha=section.betas[1],
-            eps=section.epsilon,
-            weight_decay=section.weight_decay,
-        )
-    return torch.optim.AdamW(
-        parameters,
-        lr=section.learning_rate,
-        betas=(section.betas[0], section.betas[1]),
-        eps=section.epsilon,
-        weight_decay=section.weight_decay,
-    )
+        return torch.optim.RMSprop(parameters, lr=rate, alpha=second, eps=eps, weight_decay=decay)
+    return torch.optim.AdamW(parameters, lr=rate, betas=(first, second), eps=eps, weight_decay=decay)
 
 
 def learning_rate(section: OptimizerSection, step: int, total: int) -> float:
@@ -49,16 +39,16 @@ def learning_rate(section: OptimizerSection, step: int, total: int) -> float:
 
 
 def clip_gradients(parameters: Sequence[nn.Parameter], limit: float) -> float:
-    """Scale the gradients so that the norm of all is at most `limit`; the norm before. Collective if any is cut."""
+    """Scale the gradients so that the norm of all is at most `limit`; the norm before. Collective if any is sharded."""
     if not any(map(ranks.is_sharded, parameters)):
         return float(nn.utils.clip_grad_norm_(parameters, limit))
     gradients = [p.grad for p in parameters if p.grad is not None]
-    cut = [ranks.local(gradient) for gradient in gradients if ranks.is_sharded(gradient)]
+    shards = [ranks.local(gradient) for gradient in gradients if ranks.is_sharded(gradient)]
     plain = [gradient for gradient in gradients if not ranks.is_sharded(gradient)]
-    square = ranks.summed(nn.utils.get_total_norm(cut).square()) + nn.utils.get_total_norm(plain).square()
+    square = ranks.summed(nn.utils.get_total_norm(shards).square()) + nn.utils.get_total_norm(plain).square()
     norm = float(square.sqrt())
     if norm > limit:
-        for gradient in (*cut, *plain):
+        for gradient in (*shards, *plain):
             gradient.mul_(limit / norm)
     return norm
 

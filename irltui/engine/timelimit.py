@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 
 AGAIN = 5.0  # seconds after which a call that swallowed the interruption is interrupted anew
 GRACE = 60.0
@@ -43,9 +43,7 @@ class TimeLimit:
         self._depth += 1
         self._start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._depth -= 1
         if self._depth:
             self._start()

@@ -23,12 +23,7 @@ Tell = Callable[[str, str], None]
 
 
 class Tracking:
-    """The trackers of one run.
-
-    Args:
-        trackers: begun, by name.
-        tell: for a tracker that fails.
-    """
+    """The trackers of one run, by name; `tell` reports one that fails."""
 
     def __init__(self, trackers: Mapping[str, GeneralTracker], tell: Tell) -> None:
         self._trackers, self._tell = dict(trackers), tell
@@ -52,11 +47,7 @@ class Tracking:
 
 
 def require_trackers(section: TrackingSection) -> None:
-    """Look whether the packages are there, before anything is loaded.
-
-    Raises:
-        ConfigError: one is not.
-    """
+    """Look whether the packages are there, before anything is loaded."""
     there = {str(name) for name in get_available_trackers()}
     if missing := [name for name in section.trackers if name not in there]:
         raise ConfigError(
@@ -68,15 +59,7 @@ def require_trackers(section: TrackingSection) -> None:
 def start_tracking(run: RunFolder, config: RunConfig, mark: str, step: int, tell: Tell) -> Tracking:
     """Begin the run's trackers, or continue them.
 
-    Args:
-        run: whose folder keeps TensorBoard's files and what is needed to continue.
-        config: stored as hyperparameters when a tracker begins.
-        mark: something that only this run has.
-        step: optimizer steps so far: what an earlier attempt logged behind them does not count.
-        tell: for a tracker that fails later.
-
-    Raises:
-        TrainingError: a tracker does not begin.
+    `mark` is something that only this run has. What an earlier attempt logged behind `step` does not count.
     """
     trackers: dict[str, GeneralTracker] = {}
     for name in config.tracking.trackers:
@@ -98,8 +81,8 @@ def _begin(name: str, run: RunFolder, config: RunConfig, mark: str, step: int) -
     )
     tracker.start()
     if state is None:
-        told = _flat(config.model_dump(mode="json"))
-        tracker.store_init_configuration({k: masked(item) if isinstance(item, str) else item for k, item in told})
+        options = _flat(config.model_dump(mode="json"))
+        tracker.store_init_configuration({k: masked(item) if isinstance(item, str) else item for k, item in options})
         kept.parent.mkdir(exist_ok=True)
         replace_json(kept, _state(name, tracker))
     return tracker

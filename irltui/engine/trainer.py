@@ -13,7 +13,7 @@ from irltui.api import Batch, Demonstration
 from irltui.distributed import ranks
 from irltui.engine import diagnostics, early_stop
 from irltui.engine.assemble import Parts
-from irltui.engine.evaluate import BEFORE_TRAINING, Evaluator
+from irltui.engine.evaluate import Evaluator
 from irltui.engine.exhausted import LOWER, OUT, ExhaustedError
 from irltui.engine.export import export
 from irltui.engine.faults import keep_step
@@ -28,7 +28,7 @@ from irltui.engine.safepoint import SafePoint
 from irltui.engine.saving import Saver
 from irltui.engine.step_sums import Pending, Sums, step_metrics
 from irltui.errors import CheckpointError, NotFiniteError, TrainingError
-from irltui.runs.events import Advice, Phase
+from irltui.runs.events import BEFORE_TRAINING, Advice, Phase
 from irltui.runs.folder import RunFolder
 from irltui.runs.metrics import GAP, HELD_OUT_LOSS, HELD_OUT_NLL, PAIRS_PER_SECOND
 
@@ -81,14 +81,13 @@ class Drive:
         export(self._run, self._parts)
 
     def _train(self) -> None:
-        """Take all steps from the position on."""
         pending, self._is_moving = Pending(), False
         for step in self._steps(Start(self._position.t, self._position.k, self._position.begun)):
-            if not pending.is_skipped:
+            if not pending.mine.skipped:
                 try:
                     pending.add(step, self._parts)
                 except NotFiniteError as error:
-                    pending.skip(self._kept(pending, error))
+                    pending.mine.skip(self._kept(pending, error))
             if step.last:
                 self._is_moving = True
                 self._move(step.t, step.k, pending)
@@ -217,7 +216,7 @@ class Drive:
         sums = pending.of_all_ranks()
         if sums.exhausted:
             raise ExhaustedError(sums.exhausted)
-        values = self._step_taken(parts.plan.steps_before(t) + k, pending, sums)
+        values = self._step_taken(parts.plan.steps_before[t] + k, pending, sums)
         position.t, position.k = t, k + 1
         position.step += 1
         position.tokens += sums.tokens

@@ -34,13 +34,7 @@ _CODE = ("*.py",)
 def copy_companions(section: ModelSection, folder: Path, *, templates: bool) -> None:
     """Copy those of a model's files that saving model and tokenizer does not write; nothing is overwritten.
 
-    Args:
-        section: where the model comes from.
-        folder: the model that was made of it.
-        templates: also its chat templates; not where another one is used.
-
-    Raises:
-        OSError: a file cannot be copied.
+    `templates`: also its chat templates; not where another one is used.
     """
     wanted = (*_FILES, *(_TEMPLATES if templates else ()), *(_CODE if section.trust_remote_code else ()))
     source = _source_folder(section, wanted)

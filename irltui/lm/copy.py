@@ -24,30 +24,23 @@ def low_precision_copy(model: Any, dtype: torch.dtype) -> Any:
     """
     base = _base(model)
     shared = {id(tensor): tensor for tensor in (*base.parameters(), *base.buffers())}
-    twin = copy.deepcopy(base, shared)
-    for name, module in list(twin.named_modules()):
-        original = base.get_submodule(name)
-        if (found := _matrix(original)) is not None and _has(twin, name, module):
-            weight, bias = found
-            twin.set_submodule(
-                name, _linear(weight.detach().to(dtype), None if bias is None else bias.detach().to(dtype))
-            )
-    return twin.eval()
+    return _fill(base, copy.deepcopy(base, shared), dtype).eval()
 
 
 def whole_copy(model: Any, blank: Any, dtype: torch.dtype | None) -> Any:
-    """The same of a model that is cut over the ranks: nothing of it is shared. Collective.
+    """The same of a model that is sharded over the ranks: nothing of it is shared. Collective.
 
     Args:
-        model: as above, cut and not gathered.
+        model: as above, sharded and not gathered.
         blank: the same model without weights.
         dtype: as above; None leaves matrices in their own type.
     """
     with torch.no_grad():
-        return _filled(_base(model), copy.deepcopy(_base(blank)), dtype).eval()
+        return _fill(_base(model), copy.deepcopy(_base(blank)), dtype).eval()
 
 
-def _filled(base: Any, twin: Any, dtype: torch.dtype | None) -> Any:
+def _fill(base: Any, twin: Any, dtype: torch.dtype | None) -> Any:
+    """The twin with the base's matrices in `dtype`, and with what else the two do not share."""
     made: dict[int, nn.Parameter] = {}  # tied ones stay tied
     for name, module in list(twin.named_modules()):
         if not _has(twin, name, module):
@@ -59,9 +52,11 @@ def _filled(base: Any, twin: Any, dtype: torch.dtype | None) -> Any:
             kind = weight.dtype if dtype is None else dtype
             twin.set_submodule(name, _linear(weight.to(kind), None if bias is None else bias.to(kind)))
             continue
-        if hasattr(original, "get_delta_weight"):  # one that is no matrix: it stays an adapter, on or off
-            module.enable_adapters(not original.disable_adapters)
+        if getattr(original, "disable_adapters", False) and not module.disable_adapters:
+            module.enable_adapters(enabled=False)  # of one that is no matrix, and stays an adapter
         for leaf, parameter in original.named_parameters(recurse=False):
+            if getattr(module, leaf) is parameter:
+                continue
             if id(parameter) not in made:
                 made[id(parameter)] = nn.Parameter(ranks.whole(parameter), requires_grad=False)
             module.register_parameter(leaf, made[id(parameter)])

@@ -18,7 +18,7 @@ def fix_date(tokenizer: Any, begun: float) -> None:
 
 
 class _Dated:
-    """`apply_chat_template` with a macro put in front of templates that ask for the date.
+    """`apply_chat_template` with a macro in front of templates that ask for the date; a class, so that it pickles.
 
     transformers lets no function of ours into a template, and what it renders must stay what is saved.
     """

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from itertools import pairwise
 
 import torch
-from torch import Tensor
 from torch.nn.functional import kl_div
 
 from irltui.api import Prompt
@@ -32,13 +31,8 @@ def kl_per_token(
 ) -> float:
     """Mean over the responses' tokens of KL(policy || past) given the tokens before, in nats. Collective.
 
-    Args:
-        policy: pi.
-        past: its context is the other policy, which may be `policy` itself in another state.
-        prompts: of the responses.
-        responses: token ids, at least one.
-        batch: responses per forward pass, at most.
-        poll: called between two.
+    The context of `past` is the other policy, which may be `policy` itself in another state. A forward pass has at most
+    `batch` responses, of which there must be one at least.
     """
     most = max(1, MOST_LOGITS // policy.vocabulary)
     found: list[tuple[Span, float]] = []
@@ -86,8 +80,4 @@ def _sum_of_kl(
         now = policy.log_distributions(collated, predicts)
         with past() as other:
             then = other.log_distributions(collated, predicts)
-    return float(_kl(now, then).double().sum())
-
-
-def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
-    return kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    return float(kl_div(then, now, reduction="none", log_target=True).sum(-1).double().sum())

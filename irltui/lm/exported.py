@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
+from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorList
 
 from irltui.distributed import ranks
 from irltui.errors import ExportError, ModelError
@@ -48,7 +48,7 @@ class Expected:
 
 
 def expected_of(policy: LanguageModelPolicy) -> Expected:
-    """The logits of a few fixed rows, adapters included. Collective if the model is cut."""
+    """The logits of a few fixed rows, adapters included. Collective if the model is sharded."""
     ids = torch.arange(_ROWS)[:, None] * 13 + torch.arange(_LENGTH) * 7 + 3
     rows = ids % policy.vocabulary
     attention = getattr(policy.model.config.get_text_config(), "_attn_implementation", None)
@@ -65,7 +65,7 @@ def expected_of(policy: LanguageModelPolicy) -> Expected:
     return Expected(rows, logits, dtype, device, attention if attention in _PORTABLE else None)
 
 
-def free(model: Any) -> None:
+def free_memory(model: Any) -> None:
     """Free the memory of a model that is written and no longer needed."""
     for parameter in model.parameters():
         parameter.grad = None
@@ -75,14 +75,7 @@ def free(model: Any) -> None:
 
 
 def verify(folder: Path, expected: Expected, tokenizer: Any, ends: Collection[int], *, trust_remote_code: bool) -> None:
-    """Load the folder with plain transformers, and compare.
-
-    Args:
-        folder: with model and tokenizer.
-        expected: of the model that was trained.
-        tokenizer: that it was trained with.
-        ends: ids at which a generation must stop.
-        trust_remote_code: run code that lies in the folder.
+    """Load the folder with plain transformers, and compare; a generation must stop at each of `ends`.
 
     Raises:
         ExportError: it cannot be loaded, computes something else, reads text differently, or does not stop.
@@ -126,29 +119,24 @@ def _compare(model: Any, expected: Expected) -> None:
 def _stops_at(end: int, goes_on: int, model: Any, row: Tensor) -> None:
     """`generate` by the folder's own generation_config.json; the second new token is made to be `end`."""
     length = row.shape[1]
-    processors = LogitsProcessorList([_Dictated([goes_on, end], length)])
+
+    def dictated(so_far: Tensor, scores: Tensor) -> Tensor:
+        only = torch.full_like(scores, float("-inf"))
+        only[:, goes_on if so_far.shape[1] == length else end] = 0.0
+        return only
+
     try:
         with torch.no_grad():
             made = model.generate(
-                row, attention_mask=torch.ones_like(row), max_new_tokens=5, logits_processor=processors
+                row,
+                attention_mask=torch.ones_like(row),
+                max_new_tokens=5,
+                logits_processor=LogitsProcessorList([dictated]),
             )
     except LOADING_ERRORS as error:
         raise _failed(f"transformers' generate fails with it: {type(error).__name__}: {error}") from error
     if made.shape[1] != length + 2:
         raise _failed(f"transformers' generate does not stop at token {end}, which ends a response")
-
-
-class _Dictated(LogitsProcessor):
-    """Makes the next tokens be given ones, the last of them for ever."""
-
-    def __init__(self, tokens: list[int], start: int) -> None:
-        self._tokens, self._start = tokens, start
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        token = self._tokens[min(input_ids.shape[1] - self._start, len(self._tokens) - 1)]
-        only = torch.full_like(scores, float("-inf"))
-        only[:, token] = 0.0
-        return only
 
 
 def _logits(model: Any, rows: Tensor) -> Tensor:

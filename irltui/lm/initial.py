@@ -1,8 +1,8 @@
-"""The initial policy made anew as often as it is asked for: its weights are mapped from the files it came from.
+"""Reload the initial policy whenever it is needed, with weights mapped from the files that it came from.
 
-A run asks once or more in every outer iteration. Mapped pages belong to the operating system, which takes them back
-when it needs room; so pi_0 costs no memory between two uses. transformers would do the same, but it looks the files
-up anew each time, on a hub over the network.
+A run needs it once or more in every outer iteration. The operating system reclaims mapped pages when memory is short,
+so pi_0 costs no memory between two uses. transformers would look the files up again each time, on a hub over the
+network.
 """
 
 from __future__ import annotations
@@ -30,11 +30,7 @@ _FIRST = 1 << 10  # numbers
 
 
 def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
-    """What loads pi_0 anew: like `load_model`, from the same files.
-
-    Args:
-        section: what the model was loaded by.
-        model: it, just loaded; it is not kept.
+    """A function that reloads pi_0 like `load_model`, from the files that `model` has just been loaded from.
 
     Returns:
         A function that raises ModelError if the files have changed since; `load_model` itself where the weights are
@@ -45,7 +41,7 @@ def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
     is_more = named or getattr(model, "is_quantized", False)
     if is_more or not files:
         return partial(load_model, section)
-    seen = {file: _look(file) for file in files}
+    seen = {file: _stamp(file) for file in files}
     kind, config, dtype = type(model), copy.deepcopy(model.config), getattr(torch, section.dtype)
 
     # Mapped once: safetensors loses 64 bytes for each tensor that it reads.
@@ -53,7 +49,7 @@ def initial_loader(section: ModelSection, model: Any) -> Callable[[], Any]:
 
     def load() -> Any:
         for file, before in seen.items():
-            if _look(file) != before:
+            if _stamp(file) != before:
                 raise ModelError(
                     f"{file}: has changed since the run began: the initial policy would be another one",
                     "Put the file back and continue with --resume, or start anew. Do not train into the folder of a "
@@ -93,8 +89,8 @@ def _mapped(file: Path) -> dict[str, Tensor]:
         return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
 
 
-def _look(file: Path) -> tuple[int, int]:
-    """What changes when a file is rewritten.
+def _stamp(file: Path) -> tuple[int, int]:
+    """Size and time of change, which differ once a file is rewritten.
 
     Raises:
         ModelError: it is gone.

@@ -1,7 +1,7 @@
 """liger-kernel's fused norms, rotary embedding and gated layers in place of transformers' own, on CUDA.
 
-transformers' integration applies them to a loaded model. liger's forward pass with a loss of its own stays off: it
-knows no single tokens. Where log-probabilities are computed in chunks, its fused output layer takes over.
+transformers' integration applies them to a loaded model. liger's forward pass with its own loss stays off, since it
+gives no loss of single tokens. Where log-probabilities are computed in chunks, its fused output layer takes over.
 """
 
 from __future__ import annotations

@@ -39,11 +39,7 @@ class ModelLimits:
 
 
 def model_limits(section: ModelSection) -> ModelLimits:
-    """The limits of a model.
-
-    Raises:
-        ModelError: its configuration cannot be had.
-    """
+    """The limits of a model."""
     return limits_of(model_config(section).get_text_config())
 
 
@@ -52,7 +48,7 @@ def limits_of(config: Any) -> ModelLimits:
     name = next((name for name in _POSITIONS if _number(config, name)), "")
     positions = None if _is_unbounded(config) or not name else _number(config, name)
     window = _number(config, "sliding_window") if getattr(config, "use_sliding_window", True) else None
-    return ModelLimits(_number(config, "vocab_size"), _stretched(config, positions), name if positions else "", window)
+    return ModelLimits(_number(config, "vocab_size"), _scaled(config, positions), name if positions else "", window)
 
 
 def _is_unbounded(config: Any) -> bool:
@@ -65,7 +61,7 @@ def _number(config: Any, name: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _stretched(config: Any, positions: int | None) -> int | None:
+def _scaled(config: Any, positions: int | None) -> int | None:
     """Positions under a scaling of rotary embeddings, whose factor some configurations leave out of the number."""
     rope = getattr(config, "rope_parameters", None)
     if positions is None or not isinstance(rope, Mapping):

@@ -33,7 +33,7 @@ from irltui.lm.weights import check_accounted, check_finite
 from irltui.runs.folder import is_run
 from irltui.runs.seal import SEAL, damage_of, is_sealed
 
-# Loaders of other people's formats raise whatever they like.
+# Loaders of foreign formats raise errors of many types.
 LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError, SafetensorError)
 _MERGE = (
     "Merge it first: PeftModel.from_pretrained(base, FOLDER).merge_and_unload().save_pretrained(NEW). To leave it out, "
@@ -84,15 +84,7 @@ def model_source(section: ModelSection) -> str:
 
 
 def load_tokenizer(section: ModelSection, begun: float | None = None) -> Any:
-    """The model's tokenizer.
-
-    Args:
-        section: of the model.
-        begun: when the run began, which templates take for now; None for the present.
-
-    Raises:
-        ModelError: none to be had.
-    """
+    """The model's tokenizer, whose templates take `begun` for now, None for the present."""
     source = model_source(section)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
@@ -116,11 +108,7 @@ def generation_defaults(section: ModelSection) -> GenerationConfig:
 
 
 def model_config(section: ModelSection) -> Any:
-    """The model's configuration.
-
-    Raises:
-        ModelError: none to be had.
-    """
+    """The model's configuration."""
     try:
         config = AutoConfig.from_pretrained(
             model_source(section), revision=section.revision, trust_remote_code=section.trust_remote_code
@@ -177,20 +165,12 @@ def load_model(section: ModelSection) -> Any:
 
 
 def load_again(section: ModelSection) -> Any:
-    """A model that `load_model` has checked before; nothing has been computed with it yet.
-
-    Raises:
-        ModelError: it cannot be loaded any more.
-    """
+    """A model that `load_model` has checked before; nothing has been computed with it yet."""
     return _load(AutoModelForCausalLM, section, model_config(section))[0].eval()
 
 
 def with_adapter(base: Any, adapter: Path) -> Any:
-    """A trained adapter around the model that it was trained on; it can be switched off again.
-
-    Args:
-        base: as `load_model` gives it; it is wrapped.
-        adapter: a peft folder.
+    """A trained adapter, a peft folder, around the model that it was trained on; it can be switched off again.
 
     Raises:
         ModelError: the adapter is not the one that was trained.
@@ -310,17 +290,13 @@ def checkpoint_activations(model: Any) -> None:
 
 
 def decoder_layers(model: Any) -> list[nn.Module]:
-    """The blocks of a transformers model, lowest first.
-
-    Raises:
-        ModelError: they cannot be told apart.
-    """
+    """The blocks of a transformers model, lowest first."""
     wanted = model.config.get_text_config().num_hidden_layers
     for module in model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == wanted:
             return list(module)
     raise ModelError(
-        f"the layers of {type(model).__name__} cannot be told apart",
+        f"the layers of {type(model).__name__} cannot be identified",
         "Leave reward.freeze and model.shard off with this model.",
     )
 

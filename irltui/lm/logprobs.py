@@ -43,7 +43,7 @@ def token_log_probs(model: nn.Module, head: nn.Module, responses: Responses, row
     """Log pi of each response token given all before it.
 
     Args:
-        model: a causal language model, whole or cut over the ranks.
+        model: a causal language model, whole or sharded over the ranks.
         head: its output layer (`get_output_embeddings()`).
         responses: B rows of L tokens; every response has at least one token before it.
         rows: what the model is given for them; None for every response with its own prompt.
@@ -59,7 +59,7 @@ def token_log_probs(model: nn.Module, head: nn.Module, responses: Responses, row
     if len(targets) * vocabulary > MOST_LOGITS:
         logp = _in_chunks(model, head, rows, targets, max(1, MOST_LOGITS // 4 // vocabulary))
     if logp is None:
-        with only(head, rows.predicts):
+        with marked_only(head, rows.predicts):
             logits = model(**rows.inputs, use_cache=False).logits  # (tokens, vocabulary)
         logp = _log_probs(logits, targets)
     return torch.zeros(mask.shape, dtype=logp.dtype, device=logp.device).masked_scatter(mask, logp)
@@ -71,19 +71,19 @@ def sequence_log_probs(token_logp: Tensor) -> Tensor:
 
 
 @contextmanager
-def only(head: nn.Module, marked: Marked, kept: list[Tensor] | None = None) -> Iterator[None]:
+def marked_only(head: nn.Module, marked: Marked, collected: list[Tensor] | None = None) -> Iterator[None]:
     """Let only the marked positions of the hidden states into the output layer.
 
     Args:
         head: the output layer.
         marked: (B, L) bool, or rows and columns.
-        kept: if given, the marked states are put here, and only the first goes on.
+        collected: if given, the marked states are put here, and only the first goes on.
     """
 
     def select(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         states = arguments[0][marked]
-        if kept is not None:
-            kept.append(states)
+        if collected is not None:
+            collected.append(states)
             states = states[:1]
         return (states, *arguments[1:])
 
@@ -100,18 +100,20 @@ def _log_probs(logits: Tensor, targets: Tensor) -> Tensor:
 
 def _in_chunks(model: Any, head: nn.Module, rows: Rows, targets: Tensor, size: int) -> Tensor | None:
     """The same in chunks; None for a model with unknown operations on its logits."""
-    kept: list[Tensor] = []
-    with only(head, rows.predicts, kept):
+    collected: list[Tensor] = []
+    with marked_only(head, rows.predicts, collected):
         theirs = model(**rows.inputs, use_cache=False).logits
     cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
     with torch.no_grad():
-        ours = _logits(head, kept[0][:1], cap)
+        ours = _logits(head, collected[0][:1], cap)
     if not torch.allclose(ours.float(), theirs.float(), rtol=1e-2, atol=1e-2):
         return None
     if is_fused(head):
-        return fused_log_probs(head, kept[0], targets, cap)
+        return fused_log_probs(head, collected[0], targets, cap)
     piece = partial(checkpoint, _piece, use_reentrant=False)
-    return torch.cat([piece(head, *some, cap) for some in zip(kept[0].split(size), targets.split(size), strict=True)])
+    return torch.cat(
+        [piece(head, *some, cap) for some in zip(collected[0].split(size), targets.split(size), strict=True)]
+    )
 
 
 def _piece(head: nn.Module, states: Tensor, targets: Tensor, cap: float | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Attention masks of our own making, in the form in which a transformers model takes them.
+"""Custom attention masks, in the form in which a transformers model takes them.
 
 transformers passes a ready 4-D mask on to its attention as it is; models with several kinds of attention take one
 for each kind. Rows and columns may lie in any order: positions come from `position_ids`, not from places.
@@ -6,6 +6,8 @@ for each kind. Rows and columns may lie in any order: positions come from `posit
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +19,7 @@ Masks = Tensor | dict[str, Tensor]
 
 
 class UnsupportedModelError(Exception):
-    """The model does not take masks of our own making."""
+    """The model does not take custom masks."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,17 @@ class MaskForm:
             return keep
         lowest = torch.finfo(torch.float32).min
         return torch.zeros(keep.shape, device=keep.device).masked_fill_(~keep, lowest)
+
+
+@contextmanager
+def trial_of(model: Any) -> Generator[None]:
+    """While inside, errors other than a lack of memory mean UnsupportedModelError."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
+        raise UnsupportedModelError(f"{type(error).__name__} in {type(model).__name__}") from error
 
 
 def mask_form(model: Any) -> MaskForm:

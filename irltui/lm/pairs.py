@@ -16,29 +16,20 @@ from torch import Tensor, nn
 from irltui.api import Responses
 from irltui.distributed import ranks
 from irltui.lm.logprobs import Rows, token_log_probs
-from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form
+from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form, trial_of
 
-WINS = 0.9  # tokens of shared rows over tokens of separate rows, from which on they are worth while
+PAYS = 0.9  # tokens of shared rows over tokens of separate rows, below which sharing saves time
 _AGREES = 1e-3  # nats, between shared and separate rows in float32
 _AGREES_ROUGHLY = 0.3
 
 
 class SharedPrompts:
-    """Makes shared rows for one model, if it takes masks from outside; it is tried at the first use.
-
-    Args:
-        notice: told, once, if it does not.
-    """
+    """Makes shared rows for one model; if it takes no masks from outside, `notice` says so once, at the first use."""
 
     def __init__(self, notice: Callable[[str], None]) -> None:
         self._notice = notice
         self._form: MaskForm | None = None
         self._tried = False
-
-    def try_on(self, model: Any) -> None:
-        """See whether the model takes them, once; later calls do nothing."""
-        if not self._tried:
-            self._settle(model, _reason_against(model))
 
     def _settle(self, model: Any, reason: str | None) -> None:
         self._tried = True
@@ -48,24 +39,21 @@ class SharedPrompts:
             self._notice(f"{reason}: the prompt of a pair is computed twice, once for each response.")
 
     def try_on_first(self, model: Any) -> None:
-        """The same where the first rank alone has weights, for all. Collective.
-
-        Raises:
-            RankLostError: a rank has left.
-        """
+        """Try the model now, where the first rank alone has weights, for all. Collective."""
         self._settle(model, ranks.from_first(lambda: _reason_against(model)))
 
     def rows(self, model: Any, responses: Responses) -> Rows | None:
-        """Shared rows for pairs, first responses in the first half; None where they do not win or cannot be."""
+        """Shared rows for pairs, first responses in the first half; None if sharing saves nothing or is impossible."""
         parts = _pairs(responses)
         if parts is None:
             return None
-        self.try_on(model)
+        if not self._tried:
+            self._settle(model, _reason_against(model))
         return None if self._form is None else _shared(responses, *parts, self._form)
 
 
 def _pairs(responses: Responses) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Lengths of prompts, first and second responses, (B,) each; None if these are no pairs or sharing wins nothing."""
+    """Lengths of prompts, first and second responses, (B,) each; None for other rows, or if sharing saves nothing."""
     mask, ids = responses.response_mask, responses.input_ids
     count, odd = divmod(len(mask), 2)
     if odd or not count:
@@ -73,7 +61,7 @@ def _pairs(responses: Responses) -> tuple[Tensor, Tensor, Tensor] | None:
     prompts, lengths = mask.int().argmax(-1), mask.sum(-1)
     prompt = prompts[:count]
     width = int((prompt + lengths[:count] + lengths[count:]).max())
-    if count * width > WINS * ids.numel():
+    if count * width > PAYS * ids.numel():
         return None
     inside = torch.arange(ids.shape[1], device=ids.device) < prompt[:, None]
     same = bool((prompt == prompts[count:]).all()) and bool(((ids[:count] == ids[count:]) | ~inside).all())
@@ -118,7 +106,6 @@ def _check(model: Any, form: MaskForm) -> None:
     Raises:
         UnsupportedModelError: the model does not take the masks, or computes something else.
     """
-    name = type(model).__name__
     embeddings = model.get_input_embeddings().weight
     ids = torch.arange(4 * 12, device=embeddings.device).view(4, 12) * 7 % embeddings.shape[0]
     ids[2:, :8] = ids[:2, :8]
@@ -129,17 +116,12 @@ def _check(model: Any, form: MaskForm) -> None:
     batch = Responses(ids, attention, response, torch.zeros(4, device=ids.device))
     head, parts = model.get_output_embeddings(), _pairs(batch)
     assert parts is not None  # noqa: S101 - for the type checker
-    try:
-        with torch.no_grad(), torch.autocast(ids.device.type, enabled=False), _evaluated(model):
-            separate = token_log_probs(model, head, batch)
-            shared = token_log_probs(model, head, batch, _shared(batch, *parts, form))
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
-        raise UnsupportedModelError(f"{type(error).__name__} in {name}") from error
+    with trial_of(model), torch.no_grad(), torch.autocast(ids.device.type, enabled=False), _evaluated(model):
+        separate = token_log_probs(model, head, batch)
+        shared = token_log_probs(model, head, batch, _shared(batch, *parts, form))
     limit = _AGREES if embeddings.dtype == torch.float32 else _AGREES_ROUGHLY
     if not (separate - shared).abs().max() < limit:
-        raise UnsupportedModelError(f"{name} computes something else with masks from outside")
+        raise UnsupportedModelError(f"{type(model).__name__} computes something else with masks from outside")
 
 
 @contextmanager

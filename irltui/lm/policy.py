@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from irltui.api import Prompt, Responses, Row
+from irltui.api import Policy, Prompt, Responses, Row
 from irltui.distributed import ranks
 from irltui.distributed.load_once import read_by_first
 from irltui.distributed.sharding import Sharding
-from irltui.lm.logprobs import only, separate_rows, sequence_log_probs, token_log_probs
+from irltui.lm.logprobs import marked_only, separate_rows, sequence_log_probs, token_log_probs
 from irltui.lm.pairs import SharedPrompts
 
 # Autocast keeps low-precision copies of the weights for as long as it is entered.
@@ -33,7 +33,7 @@ class LanguageModelPolicy:
         eos_ids: the ids that end a response.
         load_initial: loads pi_0 anew; not called for adapters, whose base is pi_0.
         autocast: context in which the model computes.
-        sharding: cuts it over the ranks; the model then lies whole on the first rank's CPU. None leaves it whole.
+        sharding: how to shard it, complete on the first rank's CPU, over the ranks; None leaves it whole.
         shared: makes rows in which both responses of a pair share their prompt; None for rows of their own.
     """
 
@@ -51,7 +51,7 @@ class LanguageModelPolicy:
         self.model, self.tokenizer, self.eos_ids = model, tokenizer, eos_ids
         self.autocast = autocast
         self.sharding, self._shards = sharding, None if sharding is None else sharding.shard(model)
-        self.is_copy = False  # `model` is a plain copy of a cut one, in the types that it computes in
+        self.is_copy = False  # `model` is a plain copy of a sharded one, in the types that it computes in
         self._load_initial, self._shared = load_initial, shared
         self._latest: tuple[Responses, Tensor] | None = None
         # transformers keeps no activations where a module is in training mode, and no cache either: samplers need one.
@@ -72,7 +72,7 @@ class LanguageModelPolicy:
 
     @property
     def device(self) -> torch.device:
-        return next(iter(self.model.parameters()) if self._shards is None else self._shards.everything()).device
+        return next(iter(self.model.parameters() if self._shards is None else self._shards.named.values())).device
 
     @property
     def pad_id(self) -> int:
@@ -123,7 +123,7 @@ class LanguageModelPolicy:
         rows = separate_rows(responses)
         self._train(on=torch.is_grad_enabled())
         head, marked = self.model.get_output_embeddings(), rows.predicts if predicts is None else predicts
-        with self.autocast(), ranks.noticing(), only(head, marked):
+        with self.autocast(), ranks.noticing(), marked_only(head, marked):
             found = self.model(**rows.inputs, use_cache=False).logits.float().log_softmax(-1)
         if predicts is None:
             mask = responses.response_mask
@@ -149,25 +149,25 @@ class LanguageModelPolicy:
             yield
             return
         self.moved()
-        cut = self.model
+        sharded = self.model
         self.model, self.is_copy = self._shards.copy(), True
         try:
             yield
         finally:
-            self.model, self.is_copy = cut, False
+            self.model, self.is_copy = sharded, False
             self._latest = None
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
         """Give the first rank a plain, complete `model` on the CPU, adapters separate. Collective if sharded."""
         self.moved()
-        plain, cut = None if self._shards is None else self._shards.on_first(), self.model
+        plain, sharded = None if self._shards is None else self._shards.on_first(), self.model
         if plain is not None:
             self.model = plain
         try:
             yield
         finally:
-            self.model = cut
+            self.model = sharded
 
     def _train(self, *, on: bool) -> None:
         for module in self._for_gradients:
@@ -180,7 +180,7 @@ class LanguageModelPolicy:
         if self.is_adapted:
             with self.model.disable_adapter():
                 for parameter in self._shards.trained.values() if self._shards is not None else ():
-                    parameter.requires_grad_()  # peft has taken it away: a cut model settles what trains only once
+                    parameter.requires_grad_()  # peft has taken it away: a sharded model settles what trains only once
                 yield self
             self.moved()
             return
@@ -273,10 +273,24 @@ class LanguageModelPolicy:
         known = [Row(prompt, tuple(ids), self.decode) for prompt, ids in zip(prompts, responses, strict=True)]
         return Responses(*tensors, rows=known)
 
+    def left_padded(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
+        """Prompts for sampling, on the CPU: ids (B, L), and how many of the first columns are padding, (B,)."""
+        longest = max(len(prompt.tokens) for prompt in prompts)
+        pads = [longest - len(prompt.tokens) for prompt in prompts]
+        ids = [[self.pad_id] * pad + list(prompt.tokens) for pad, prompt in zip(pads, prompts, strict=True)]
+        return torch.tensor(ids, dtype=torch.long), torch.tensor(pads, dtype=torch.long)
+
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of a response, without the token that ended it."""
         shown = tokens[:-1] if tokens and tokens[-1] in self.eos_ids else tokens
         return self.tokenizer.decode(shown, skip_special_tokens=False)
+
+
+def language_model(policy: Policy) -> LanguageModelPolicy:
+    """The policy of a context, for parts that need a transformers model."""
+    if not isinstance(policy, LanguageModelPolicy):
+        raise TypeError(f"needs a transformers model, not a {type(policy).__name__}")
+    return policy
 
 
 def score_all(
@@ -293,21 +307,24 @@ def score_all(
     Rows of like length share a forward pass; ranks share the passes. With `pairs`, row i of the first half and of the
     second have the same prompt, and share a pass. Returns, per response, one float32 value per token.
     """
-    count = len(prompts) // 2 if pairs else len(prompts)
-    together = [[i, i + count] if pairs else [i] for i in range(count)]
-    together.sort(key=lambda rows: (sum(len(prompts[i].tokens) + len(responses[i]) for i in rows), rows))
-    size = max(1, batch // (2 if pairs else 1))
-    scored: list[tuple[int, list[float]]] = []
-    with ranks.apart():
-        for some, counts in ranks.passes([together[at : at + size] for at in range(0, count, size)]):
-            poll()
-            order = [i for side in zip(*some, strict=True) for i in side]  # first responses, then second ones
-            collated = policy.collate([prompts[i] for i in order], [responses[i] for i in order], [0.0] * len(order))
-            with torch.no_grad():
-                logp = policy.token_log_probs(collated).cpu()
-            if not counts:
-                continue
-            for row, i in enumerate(order):
-                start = len(prompts[i].tokens)
-                scored.append((i, logp[row, start : start + len(responses[i])].tolist()))
-    return [row for _, row in sorted(ranks.gather(scored))]
+    lengths = [len(prompt.tokens) + len(tokens) for prompt, tokens in zip(prompts, responses, strict=True)]
+    if pairs:
+        half = len(prompts) // 2
+        both = [first + second for first, second in zip(lengths[:half], lengths[half:], strict=True)]
+        batches = [[*some, *(i + half for i in some)] for some in by_length(both, max(1, batch // 2))]
+    else:
+        batches = by_length(lengths, batch)
+
+    def score(rows: Sequence[int]) -> Iterator[list[float]]:
+        collated = policy.collate([prompts[i] for i in rows], [responses[i] for i in rows], [0.0] * len(rows))
+        with torch.no_grad():
+            logp = policy.token_log_probs(collated).cpu()
+        return (values[mask].tolist() for values, mask in zip(logp, collated.response_mask.cpu(), strict=True))
+
+    return ranks.in_passes(batches, score, poll)
+
+
+def by_length(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """All indices in batches of at most `size`, shortest first, so that rows of a batch need little padding."""
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+    return [order[at : at + size] for at in range(0, len(order), size)]

@@ -37,12 +37,8 @@ def compute_precision(
 ) -> Literal["no", "bf16"]:
     """Accelerate's name for it; "auto" is bfloat16 where it is native and, on a CPU, faster.
 
-    Args:
-        section: the configuration.
-        parameters: the model's number of parameters.
-        widths: of its layers, which are timed.
-        device: where it computes.
-        say: takes one sentence with the choice and its reason, if there was something to time.
+    `widths` of its layers are timed; `say` takes one sentence with the choice and its reason, if there was something to
+    time.
     """
     if section.precision != "auto":
         return "bf16" if section.precision == "bfloat16" else "no"

@@ -20,11 +20,8 @@ _REFUSALS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, I
 def check_causal(name: str, model: Any) -> None:
     """Refuse a model in which a token changes the prediction of one before it: it gives no likelihood of an answer.
 
-    Two rows that differ in their last tokens alone must have the same logits before them.
-
-    Args:
-        name: as the user gave it.
-        model: a transformers model in evaluation mode, anywhere.
+    Two rows that differ in their last tokens alone must have the same logits before them. The model is in evaluation
+    mode, on any device.
 
     Raises:
         ModelError: a later token is seen, or the model computes nothing.

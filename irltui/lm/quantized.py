@@ -17,11 +17,7 @@ _OFF = 'Set model.quantization = "off".'
 
 
 def require_4bit() -> None:
-    """Refuse 4-bit bases where they cannot be had; nothing falls back on its own.
-
-    Raises:
-        ConfigError: there is no CUDA device, or no bitsandbytes.
-    """
+    """Refuse 4-bit bases where they cannot be had; nothing falls back on its own."""
     if not torch.cuda.is_available():
         raise ConfigError('model.quantization: "4bit" needs a CUDA device, and there is none here', _OFF)
     if not is_bitsandbytes_available():
@@ -32,11 +28,7 @@ def require_4bit() -> None:
 
 
 def check_trainable(config: RunConfig) -> None:
-    """Refuse to train 4-bit weights themselves, or to cut them over processes.
-
-    Raises:
-        ConfigError: naming the option to change.
-    """
+    """Refuse to train 4-bit weights themselves, or to shard them over processes."""
     if config.model.quantization == "off":
         return
     if config.adapter.kind == "off":
@@ -46,7 +38,7 @@ def check_trainable(config: RunConfig) -> None:
         )
     if config.model.shard != "off":
         raise ConfigError(
-            "model.quantization: 4-bit weights cannot be cut over processes", f'Set model.shard = "off". Or: {_OFF}'
+            "model.quantization: 4-bit weights cannot be sharded over processes", f'Set model.shard = "off". Or: {_OFF}'
         )
 
 
@@ -64,15 +56,10 @@ def load_options(section: ModelSection) -> dict[str, Any]:
 
 
 def merged_in_full(base: Any, adapter: Path, dtype: torch.dtype) -> Any:
-    """The base that the adapter was trained on, no longer in 4 bits, with the adapter merged.
+    """The base that the adapter, a peft folder, was trained on: no longer in 4 bits, with the adapter merged.
 
     Merging into 4-bit weights would round the adapter away; merging into the weights that they were made from would
     be another policy than the one that was trained.
-
-    Args:
-        base: in 4 bits; it is changed.
-        adapter: a peft folder.
-        dtype: of the result.
     """
     from peft import PeftModel
 

@@ -32,7 +32,7 @@ class Scorer:
     Args:
         model: a transformers sequence-classification model with one label, on its device.
         autocast: context in which it computes.
-        sharding: cuts it over the ranks; None leaves it whole.
+        sharding: how to shard it over the ranks; None leaves it whole.
 
     Raises:
         ModelError: it has no linear head over every position.
@@ -62,9 +62,12 @@ class Scorer:
 
     def score(self, responses: Responses) -> Tensor:
         """The value at each response's last token, (B,) float32, differentiable."""
-        return at_last_token(self.prefix_scores(responses), responses)
+        values = self.prefix_scores(responses)
+        places = torch.arange(values.shape[1], device=values.device)
+        last = (responses.response_mask * places).argmax(-1)
+        return values.gather(1, last[:, None])[:, 0]
 
-    def silence(self) -> None:
+    def zero_head(self) -> None:
         """Set the head to zero, so that a new reward scores everything 0."""
         with torch.no_grad():
             for parameter in getattr(self._inner, _HEAD).parameters():
@@ -73,7 +76,7 @@ class Scorer:
     @contextmanager
     def gathered(self) -> Generator[None]:
         """Give the first rank complete `model` and `trained`, for saving. Collective if it is sharded."""
-        shards, cut = self._shards, self.model
+        shards, sharded = self._shards, self.model
         plain = None if shards is None else shards.on_first()
         if plain is None:
             yield
@@ -82,7 +85,7 @@ class Scorer:
         try:
             yield
         finally:
-            self.model, self._shards = cut, shards
+            self.model, self._shards = sharded, shards
 
     def trained(self) -> dict[str, nn.Parameter]:
         """The trained parameters by name; do not change them between a pass with a gradient and its backward pass."""
@@ -92,30 +95,14 @@ class Scorer:
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
 
-def at_last_token(values: Tensor, responses: Responses) -> Tensor:
-    """(B, L) -> (B,): the value at each row's last response token."""
-    places = torch.arange(values.shape[1], device=values.device)
-    last = (responses.response_mask * places).argmax(-1)
-    return values.gather(1, last[:, None])[:, 0]
-
-
 def load_scorer(section: ModelSection, adapter: AdapterSection, seed: int) -> Scorer:
-    """A scorer on the CPU; a head that does not come with the weights begins at zero.
-
-    Args:
-        section: where the trunk comes from, and how it computes.
-        adapter: LoRA on the trunk, or off.
-        seed: of what is drawn anew.
-
-    Raises:
-        ModelError: the model has no such class.
-    """
+    """A scorer on the CPU, its trunk from `section`; a head that does not come with the weights begins at zero."""
     model, has_head = load_classifier(section, seed)
     if adapter.kind == "lora":
         model = add_adapter(model, adapter, seed, task="SEQ_CLS")
     scorer = Scorer(model)
     if not has_head:
-        scorer.silence()
+        scorer.zero_head()
     return scorer
 
 
@@ -146,11 +133,7 @@ def _pad_id(tokenizer: Any, eos_ids: frozenset[int]) -> int | None:
 
 
 def freeze_lowest(model: Any, count: int) -> None:
-    """Let so many of the lowest layers stay as they are, and the embeddings with them.
-
-    Raises:
-        ModelError: there are fewer.
-    """
+    """Let so many of the lowest layers stay as they are, and the embeddings with them."""
     layers = decoder_layers(model)
     if count > len(layers):
         raise ModelError(

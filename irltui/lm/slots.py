@@ -48,8 +48,8 @@ class SlotLayer(CacheLayerMixin):
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Allocate all slots with zeros: unwritten values must be finite, masked or not."""
         place = self._place
-        self.keys = _room(key_states, place)
-        self.values = _room(value_states, place)
+        self.keys = _allocated(key_states, place)
+        self.values = _allocated(value_states, place)
         self.is_initialized = True
 
     def update(
@@ -117,6 +117,6 @@ class SlotCache:
         self.place.column -= by
 
 
-def _room(states: Tensor, place: Place) -> Tensor:
+def _allocated(states: Tensor, place: Place) -> Tensor:
     shape = (place.slots, states.shape[1], place.columns, states.shape[3])
     return torch.zeros(shape, dtype=place.dtype or states.dtype, device=states.device)

@@ -1,4 +1,4 @@
-"""Models that cannot be trained, as their config.json tells before any weight is read; and what loading errors mean."""
+"""Models that cannot be trained, known by their config.json before any weight is read; causes of loading errors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ _TEXT_ONLY = "irltui trains decoder-only language models on text."
 
 
 def refuse_unsupported(section: ModelSection, config: Any) -> None:
-    """Refuse what no causal language model can be made of.
-
-    Args:
-        section: of the model.
-        config: its transformers configuration.
+    """Refuse what no causal language model can be made of, by its transformers configuration.
 
     Raises:
         ModelError: it is quantised, has an encoder, or transformers has no causal class for it.
@@ -49,11 +45,7 @@ def refuse_unsupported(section: ModelSection, config: Any) -> None:
 
 
 def refuse_as_classifier(section: ModelSection, config: Any) -> None:
-    """Refuse a reward network that transformers has no sequence-classification class for.
-
-    Raises:
-        ModelError: it has none.
-    """
+    """Refuse a reward network that transformers has no sequence-classification class for."""
     if type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         return
     if _brings_class(section, config, "AutoModelForSequenceClassification"):

@@ -26,10 +26,7 @@ _WRAPPERS = {
 def check_accounted(name: str, model: Any, report: Mapping[str, Any]) -> None:
     """Refuse a model whose files lack weights, hold others, or hold them in other shapes.
 
-    Args:
-        name: as the user gave it.
-        model: a transformers model.
-        report: what `from_pretrained(..., output_loading_info=True)` told.
+    `report` is what `from_pretrained(..., output_loading_info=True)` returned.
 
     Raises:
         ModelError: naming the first such weight, how many there are, and what they look like.
@@ -47,11 +44,11 @@ def check_accounted(name: str, model: Any, report: Mapping[str, Any]) -> None:
         )
     if not (missing or unexpected):
         return
-    told = [
+    problems = [
         *([f"lack {missing[0]} ({_count(missing)} missing)"] if missing else []),
         *([f"hold {unexpected[0]}, which {kind} has not ({_count(unexpected)} unexpected)"] if unexpected else []),
     ]
-    raise ModelError(f"model.name: {name}: the weights {' and '.join(told)}", _remedy(model, missing, unexpected))
+    raise ModelError(f"model.name: {name}: the weights {' and '.join(problems)}", _remedy(model, missing, unexpected))
 
 
 def check_finite(name: str, model: nn.Module) -> None:

@@ -13,5 +13,4 @@ from irltui.objectives.sft import Sft
 
 @hookimpl
 def irltui_objectives() -> dict[str, type[ObjectiveSpec]]:
-    """Objectives by name."""
     return {"sft": Sft, "dft": Dft, "irft": Irft, "nce": Nce, "few": Few, "rft": Rft, "distill": Distill}

@@ -42,7 +42,6 @@ class DftLoss(Objective):
         self._anchor, self._initial = anchor, initial
 
     def losses(self, batch: Batch) -> Tensor:
-        """(B,)."""
         anchor = self._anchor * self._divergence(batch) if self._anchor else 0.0
         logp = batch.token_log_probs()
         return -(logp.detach().exp() * logp).sum(-1) + anchor

@@ -62,11 +62,7 @@ class Distill(ObjectiveSpec):
 
 
 def _start_of(model: str) -> str:
-    """The start model of the run whose result `model` is.
-
-    Raises:
-        ConfigError: it is no run's.
-    """
+    """The start model of the run whose result `model` is."""
     run = RunFolder(Path(model).parent)
     try:
         if run.model == Path(model) and is_run(run.path):
@@ -80,19 +76,12 @@ def _start_of(model: str) -> str:
 
 
 class DistillLoss(Objective):
-    """KL(q || pi) per token of the generations.
-
-    Args:
-        guidance: makes q.
-        finished: pi_1.
-        start: pi_0.
-    """
+    """KL(q || pi) per token of the generations; `guidance` makes q of pi_1, the finished model, and pi_0, the start."""
 
     def __init__(self, guidance: Guidance, finished: Reference, start: Reference) -> None:
         self._guidance, self._finished, self._start = guidance, finished, start
 
     def losses(self, batch: Batch) -> Tensor:
-        """(B,)."""
         from torch.nn.functional import kl_div
 
         assert batch.policy is not None  # noqa: S101 - the engine gives one

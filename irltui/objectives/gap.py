@@ -31,11 +31,9 @@ class Irft(ObjectiveSpec):
 
     @property
     def draws(self) -> int:
-        """As many."""
         return self.generations
 
     def build(self, context: BuildContext) -> Objective:
-        """The objective over the run's reward."""
         return gap_loss(context)
 
 
@@ -49,11 +47,9 @@ class Rft(ObjectiveSpec):
 
     @property
     def draws(self) -> int:
-        """One."""
         return 1
 
     def build(self, context: BuildContext) -> Objective:
-        """The objective over the run's reward."""
         return gap_loss(context)
 
 
@@ -73,7 +69,6 @@ class GapLoss(Objective):
         self._h, self._reward, self._gamma = h, reward, gamma
 
     def losses(self, batch: Batch) -> Tensor:
-        """(B,)."""
         own = self._reward.losses(batch) if self._reward is not None else None
         losses = self._h(batch.gaps()).mean(-1) if own is None else own
         penalty = self._reward.penalty(batch.responses) if self._reward is not None else None

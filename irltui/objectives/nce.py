@@ -41,11 +41,9 @@ class Nce(ObjectiveSpec):
 
     @property
     def draws(self) -> int:
-        """As many."""
         return self.generations
 
     def build(self, context: BuildContext) -> Objective:
-        """The objective; it has no state."""
         return NceLoss()
 
 
@@ -53,7 +51,6 @@ class NceLoss(Objective):
     """The loss above."""
 
     def losses(self, batch: Batch) -> Tensor:
-        """(B,)."""
         from torch.nn.functional import softplus
 
         demonstration, generations = batch.rewards()

@@ -19,7 +19,6 @@ class Sft(ObjectiveSpec):
     """Maximum likelihood of the demonstrations."""
 
     def build(self, context: BuildContext) -> Objective:
-        """The objective; it has no state."""
         return NegativeLogLikelihood()
 
 
@@ -27,5 +26,4 @@ class NegativeLogLikelihood(Objective):
     """-log pi(y | x)."""
 
     def losses(self, batch: Batch) -> Tensor:
-        """(B,)."""
         return -batch.log_probs()[0]

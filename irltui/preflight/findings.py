@@ -67,7 +67,7 @@ def find(
         *_of_lengths(config, report),
         *_of_rows(config, report, rows),
         *_of_training(config, plan, parameters),
-        *(Finding("warning", each.key, each.text, each.remedy) for each in concerns(config, plan)),
+        *concerns(config, plan),
         *(_of_model(config, report, seen) if seen is not None else ()),
     ]
     return sorted(found, key=lambda finding: finding.level == "note")
@@ -107,12 +107,12 @@ def _of_lengths(config: RunConfig, report: DataReport) -> Iterator[Finding]:
             f"{lost} of {report.rows} rows ({lost / report.rows:.0%}) are dropped",
             "See the reasons above. If rows are too long, raise data.max_prompt_tokens and data.max_response_tokens.",
         )
-    cut = sum(tally.count for tally in report.cut.values())
-    if cut > MOST_ROWS_LOST * report.rows:
+    truncated = sum(tally.count for tally in report.truncated.values())
+    if truncated > MOST_ROWS_LOST * report.rows:
         yield Finding(
             "warning",
             "data.overlong",
-            f"{cut} of {report.rows} rows are truncated; a truncated response does not teach the model to stop",
+            f"{truncated} of {report.rows} rows are truncated; a truncated response does not teach the model to stop",
             "Raise data.max_prompt_tokens and data.max_response_tokens.",
         )
     cap = config.max_new_tokens

@@ -200,7 +200,7 @@ def _data(run: ComparedRun) -> str:
     words = f"Data: {data.rows} rows, {data.train} to train on, {data.held_out} held out"
     losses = [
         f"{what} {tally.count}: {text(reason, limit=200)}"
-        for what, rows in (("dropped", data.dropped), ("truncated", data.cut))
+        for what, rows in (("dropped", data.dropped), ("truncated", data.truncated))
         for reason, tally in rows.items()
     ]
     return f"<p>{words}{'; ' if losses else '; nothing dropped or truncated'}{'; '.join(losses)}.</p>"

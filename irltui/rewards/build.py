@@ -10,7 +10,7 @@ from irltui.config.schema import AdapterSection, ModelSection
 from irltui.distributed.load_once import read_by_first
 from irltui.errors import ModelError
 from irltui.lm.load import checkpoint_activations, decoder_layers, load_tokenizer
-from irltui.lm.policy import LanguageModelPolicy
+from irltui.lm.policy import language_model
 from irltui.lm.scorer import Scorer, freeze_lowest, load_scorer
 from irltui.rewards.explicit import ExplicitReward
 
@@ -27,9 +27,7 @@ def build_explicit(spec: Explicit, context: BuildContext) -> ExplicitReward:
         ModelError: the network cannot be loaded, or its tokenizer is not the policy's.
         TypeError: the policy is not a transformers model.
     """
-    policy = context.policy
-    if not isinstance(policy, LanguageModelPolicy) or context.model is None:
-        raise TypeError(f"needs the tokens of a transformers model, not of a {type(policy).__name__}")
+    policy = language_model(context.policy)
     section = model_section(spec.model, context.model)
     if spec.model != POLICY:
         check_same_tokens(load_tokenizer(section), policy.tokenizer, f"reward.model: {spec.model}")
@@ -63,9 +61,7 @@ def load_explicit(folder: Path, context: BuildContext) -> ExplicitReward:
         ModelError: it cannot be loaded, or its tokenizer is not the policy's.
         TypeError: the policy is not a transformers model.
     """
-    policy = context.policy
-    if not isinstance(policy, LanguageModelPolicy):
-        raise TypeError(f"needs the tokens of a transformers model, not of a {type(policy).__name__}")
+    policy = language_model(context.policy)
     section = ModelSection(name=str(folder))
     check_same_tokens(load_tokenizer(section), policy.tokenizer, str(folder))
     scorer = load_scorer(section, AdapterSection(), context.seed)
@@ -74,11 +70,7 @@ def load_explicit(folder: Path, context: BuildContext) -> ExplicitReward:
 
 
 def check_same_tokens(ours: Any, theirs: Any, what: str) -> None:
-    """Refuse a tokenizer with other ids: the reward would silently score nonsense.
-
-    Raises:
-        ModelError: the vocabularies differ.
-    """
+    """Refuse a tokenizer with other ids: the reward would silently score nonsense."""
     if ours.get_vocab() != theirs.get_vocab():
         first = next((token for token, i in theirs.get_vocab().items() if ours.get_vocab().get(token) != i), "?")
         raise ModelError(

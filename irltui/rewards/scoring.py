@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from irltui.api import Policy, Prompt, Responses, Reward
 from irltui.distributed import ranks
+from irltui.lm.policy import by_length
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,10 @@ def score_rewards(
     batch: int,
     poll: Callable[[], None] = lambda: None,
 ) -> list[RewardScore]:
-    """One score per response, in the order given.
+    """One score per response, in the order given; `poll` is called between forward passes of `batch` responses.
 
-    Args:
-        reward: scores and, if it can, token scores.
-        policy: collates.
-        prompts: of the responses.
-        responses: token ids.
-        reference: log pi_ref of each token of each response in nats; None if the reward needs none. With `score_all`
-            and the same batch, a policy that has not moved has rewards of exactly 0.
-        batch: responses per forward pass.
-        poll: called between passes.
+    `reference` is log pi_ref of each token of each response in nats; None if the reward needs none. With `score_all`
+    and the same batch, a policy that has not moved has rewards of exactly 0.
     """
 
     def collate(some: Sequence[int]) -> Responses:
@@ -54,22 +48,15 @@ def score_rewards(
         known = known.to(collated.logp_ref.device)
         return replace(collated, logp_ref=known.sum(-1), token_logp_ref=known)
 
-    def scored(some: Sequence[int]) -> Iterator[tuple[int, RewardScore]]:
+    def scored(some: Sequence[int]) -> list[RewardScore]:
         collated = collate(some)
         with torch.no_grad():
             totals = reward.score(collated).float().cpu().tolist()
             parts = reward.token_scores(collated)
-        rows = None if parts is None else parts.float().cpu()
-        for row, i in enumerate(some):
-            start = len(prompts[i].tokens)
-            tokens = None if rows is None else rows[row, start : start + len(responses[i])].tolist()
-            yield i, RewardScore(totals[row], tokens)
+        if parts is None:
+            return [RewardScore(total, None) for total in totals]
+        rows = zip(totals, parts.float().cpu(), collated.response_mask.cpu(), strict=True)
+        return [RewardScore(total, values[mask].tolist()) for total, values, mask in rows]
 
-    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i].tokens) + len(responses[i]), i))
-    scores: list[tuple[int, RewardScore]] = []
-    with ranks.apart():
-        for some, counts in ranks.passes([order[at : at + batch] for at in range(0, len(order), batch)]):
-            poll()
-            found = list(scored(some))
-            scores += found if counts else []
-    return [score for _, score in sorted(ranks.gather(scores), key=lambda pair: pair[0])]
+    lengths = [len(prompt.tokens) + len(tokens) for prompt, tokens in zip(prompts, responses, strict=True)]
+    return ranks.in_passes(by_length(lengths, batch), scored, poll)

@@ -68,11 +68,7 @@ class HiddenStates(Reward):
 
 
 def build_similarity(spec: Similarity, context: BuildContext) -> Reward:
-    """The reward of a run.
-
-    Raises:
-        ModelError: the frozen model cannot be loaded, or its tokenizer is not the policy's.
-    """
+    """The reward of a run."""
     if spec.measure == "rouge_l":
         return Overlap()
     section = model_section(spec.model, context.model)
@@ -82,11 +78,7 @@ def build_similarity(spec: Similarity, context: BuildContext) -> Reward:
 
 
 def demonstrations(responses: Responses) -> list[Demonstration]:
-    """That of each row's prompt.
-
-    Raises:
-        DataError: a prompt has none.
-    """
+    """That of each row's prompt."""
     found = [row.demonstration for row in responses.rows]
     for row, demonstration in zip(responses.rows, found, strict=True):
         if demonstration is None:

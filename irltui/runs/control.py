@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from irltui.errors import RunFolderError
-from irltui.runs.durable import replace_json
+from irltui.runs.durable import replace_json, writing
 from irltui.runs.folder import RunFolder
 
 _NAME = re.compile(r"\d+(\.\d+)?-[0-9a-f]+\.json")
@@ -55,35 +54,28 @@ def send(run: RunFolder, command: Command, text: str = "") -> str:
     sent = time.time()
     name = f"{sent:017.6f}-{secrets.token_hex(4)}"  # names sort by time
     content = {"id": name, "command": command, "text": text, "sent": sent, "host": os.uname().nodename}
-    try:
+    with writing(run.control, "Make room, or check permissions."):
         replace_json(run.control / f"{name}.json", content)
-    except OSError as error:
-        raise RunFolderError(
-            f"{run.control}: cannot be written: {error}", "Make room, or check permissions."
-        ) from error
     return name
 
 
 def waiting(run: RunFolder) -> frozenset[str]:
     """Ids of the commands in control/ now; an engine that starts finds commands meant for an earlier one."""
-    try:
-        return frozenset(entry.name.removesuffix(".json") for entry in os.scandir(run.control) if _is_command(entry))
-    except OSError:
-        return frozenset()
+    return frozenset(name.removesuffix(".json") for name in _files(run))
 
 
 def take(run: RunFolder) -> list[Request | str]:
     """Remove and return all commands, oldest first; a malformed file is returned as its name."""
+    return [_take_file(run.control / name) for name in _files(run)]
+
+
+def _files(run: RunFolder) -> list[str]:
+    """What `send` made, oldest first: other files in the folder are neither read nor deleted."""
     try:
-        names = sorted(entry.name for entry in os.scandir(run.control) if _is_command(entry))
+        entries = [entry for entry in os.scandir(run.control) if entry.is_file(follow_symlinks=False)]
     except OSError:
         return []
-    return [_take_file(run.control / name) for name in names]
-
-
-def _is_command(entry: os.DirEntry[str]) -> bool:
-    """Whether `send` made the file: other files in the folder are neither read nor deleted."""
-    return bool(_NAME.fullmatch(entry.name)) and entry.is_file(follow_symlinks=False)
+    return sorted(entry.name for entry in entries if _NAME.fullmatch(entry.name))
 
 
 def _take_file(path: Path) -> Request | str:

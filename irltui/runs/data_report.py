@@ -67,7 +67,7 @@ class MaskedRow:
 
 @dataclass(frozen=True)
 class DataReport:
-    """Rows read, kept and dropped; `dropped` and `cut` by reason; `columns` in words, and those not read.
+    """Rows read, kept and dropped; `dropped` and `truncated` by reason; `columns` in words, and those not read.
 
     `train` and `held_out` are demonstrations: of a conversation, each turn that trains is one.
     `remarks`: what is doubtful in rows that are kept. `longest`: tokens of the longest prompt and response together.
@@ -81,7 +81,7 @@ class DataReport:
     train: int = 0
     held_out: int = 0
     dropped: dict[str, Tally] = field(default_factory=dict)
-    cut: dict[str, Tally] = field(default_factory=dict)
+    truncated: dict[str, Tally] = field(default_factory=dict)
     prompts: Lengths = field(default_factory=Lengths)
     responses: Lengths = field(default_factory=Lengths)
     template: str = ""
@@ -101,7 +101,7 @@ class DataReport:
             f"responses {self.responses.mean:.0f}, longest {self.responses.longest}",
             f"chat template: {self.template}; responses end with {self.end_token}",
         ]
-        found += [*self.losses(), *(f"truncated, {reason}: {tally}" for reason, tally in self.cut.items())]
+        found += [*self.losses(), *(f"truncated, {reason}: {tally}" for reason, tally in self.truncated.items())]
         doubtful = (f"doubtful, {remark}: {tally}" for remark, tally in self.remarks.items())
         return [*found, *doubtful, *map(str, self.findings)]
 

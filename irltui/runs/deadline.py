@@ -76,7 +76,6 @@ class Deadline:
             self._working = max(self._working, time.monotonic() - self._since)
 
     def left_off(self) -> None:
-        """The safe point has been left."""
         self._since = time.monotonic()
 
 
@@ -91,8 +90,8 @@ def _slurm_end(environment: Mapping[str, str]) -> str | None:
 
 def _asked(command: list[str], form: str) -> str:
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=True).stdout  # noqa: S603
-        found = re.search(form, told)
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=True).stdout  # noqa: S603
+        found = re.search(form, answer)
         return str(round(datetime.fromisoformat(found[1]).timestamp())) if found else ""
     except (OSError, subprocess.SubprocessError, ValueError):  # no Slurm here, or a job without a limit
         return ""

@@ -13,6 +13,17 @@ from typing import Any, BinaryIO
 
 from irltui.errors import RunFolderError
 
+MAKE_ROOM = "Make room, then continue with --resume."
+
+
+@contextmanager
+def writing(what: Path | str, remedy: str = MAKE_ROOM) -> Generator[None]:
+    """While inside, an OSError becomes a RunFolderError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(f"{what}: cannot be written: {error}", remedy) from error
+
 
 @contextmanager
 def replacing(path: Path, mode: int = 0o666) -> Generator[BinaryIO]:
@@ -39,16 +50,10 @@ def replace_file(path: Path, content: bytes, mode: int = 0o666) -> None:
 
 
 def write_named(option: str, path: Path, content: bytes) -> None:
-    """Put `content` at the path that an option of the command line names, and make its folder.
-
-    Raises:
-        RunFolderError: the disk refuses.
-    """
-    try:
+    """Put `content` at the path that an option of the command line names, and make its folder."""
+    with writing(f"{option} {path}", f"Choose another {option}."):
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content)
-    except OSError as error:
-        raise RunFolderError(f"{option} {path}: cannot be written: {error}", f"Choose another {option}.") from error
 
 
 def replace_json(path: Path, value: Any, mode: int = 0o666) -> None:

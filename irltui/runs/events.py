@@ -152,12 +152,16 @@ class Sample(Event):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A benchmark's metric: mean with its 95 % interval over `n` items."""
+    """A metric of a benchmark: mean with its 95 % interval over `n` items; of one item, `low` and `high` are NaN."""
 
     mean: float
     low: float
     high: float
     n: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 
 from irltui.errors import RunFolderError
-from irltui.runs.durable import replace_json
+from irltui.runs.durable import replace_json, writing
 from irltui.runs.folder import RunFolder
 
 _SEAL = "sha256"
@@ -35,10 +35,8 @@ def read_inputs(run: RunFolder) -> dict[str, str]:
 
 
 def write_inputs(run: RunFolder, value: Mapping[str, str]) -> None:
-    try:
+    with writing(run.inputs):
         replace_json(run.inputs, {**value, _SEAL: _seal(value)})
-    except OSError as error:
-        raise RunFolderError(f"{run.inputs}: cannot be written: {error}", "Make room, then try again.") from error
 
 
 def _seal(value: Mapping[str, object]) -> str:

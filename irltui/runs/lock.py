@@ -28,7 +28,8 @@ from irltui.runs.folder import RunFolder, open_own
 _TRIES, _BETWEEN = 5, 0.05  # seconds
 BEAT = 10.0  # seconds between two raises of a lease's count
 _SILENT_BEATS = 3  # after so many without a raise, a lease of another host is stale
-HEARTBEAT, LATE = 30.0, 120.0  # seconds between touches of a plan's lock; without one, another host's holder has ended
+HEARTBEAT = 30.0  # seconds between touches of a plan's lock
+LATE = 120.0  # seconds of silence after which a plan's holder or an engine on another host has ended
 _HOLDER = re.compile(r"pid \d+ on (?P<host>\S+) since (?P<since>[\d.]+)")
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP})
 NO_LOCKS_NOTICE = (

@@ -48,10 +48,13 @@ class EventReader:
     @property
     def caught_up(self) -> bool:
         """Whether the last poll reached the present end of the file."""
+        return self._offset >= self._size()
+
+    def _size(self) -> int:
         try:
-            return self._offset >= self._path.stat().st_size
+            return self._path.stat().st_size
         except OSError:
-            return True
+            return 0
 
     def _notice_replacement(self, stat: os.stat_result) -> None:
         if self._inode not in (None, stat.st_ino) or stat.st_size < self._offset:
@@ -77,16 +80,10 @@ class ThinningReader(EventReader):
     """
 
     def _split(self, chunk: bytes) -> Iterator[Event]:
-        stride = 1 + self._offset_of_end() // FULL
+        stride = 1 + max(self._offset, self._size()) // FULL
         if stride == 1:
             return super()._split(chunk)
         return self._thinned(chunk, stride)
-
-    def _offset_of_end(self) -> int:
-        try:
-            return max(self._offset, self._path.stat().st_size)
-        except OSError:
-            return self._offset
 
     def _thinned(self, chunk: bytes, stride: int) -> Iterator[Event]:
         runs = {str(kind): _Alike(stride) for kind in (Kind.METRICS, Kind.PHASE)}

@@ -20,10 +20,9 @@ from irltui.runs.event_lines import decode, number
 from irltui.runs.events import Metrics, RunEnd, RunStart
 from irltui.runs.folder import PLAN_FILE, PLAN_LOCK, RunFolder
 from irltui.runs.history import that_count
-from irltui.runs.lock import is_held, is_worked_on
+from irltui.runs.lock import LATE, is_held, is_worked_on
 from irltui.runs.metrics import STATUS
 
-HEARTBEAT_LATE = 120.0  # seconds after which an engine on another host that is not heard from counts as crashed
 _TAIL = 1 << 16  # bytes of the log that stand for a missing status.json
 
 
@@ -101,14 +100,14 @@ def state_of(run: RunFolder, written: State | None, host: str, seen: float) -> S
         return State.WAITING  # in the queue of a cluster
     if plan is not None:
         return State.STOPPED  # its turn never came
-    return State.STARTING if time.time() - seen < HEARTBEAT_LATE else State.CRASHED
+    return State.STARTING if time.time() - seen < LATE else State.CRASHED
 
 
 def _is_alive(run: RunFolder, host: str, seen: float, *, has_written: bool) -> bool:
     """Whether an engine works here: decided by the lock on its own host, by its last update elsewhere."""
     if host == os.uname().nodename and run.lock.exists():
         return is_held(run)
-    return has_written and time.time() - seen < HEARTBEAT_LATE
+    return has_written and time.time() - seen < LATE
 
 
 def _plan_of(run: RunFolder) -> Path | None:

@@ -6,17 +6,15 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Self
 
 from irltui.errors import RunFolderError
-from irltui.runs.durable import replace_json
+from irltui.runs.durable import MAKE_ROOM, replace_json, writing
 from irltui.runs.event_lines import encode, parsed
 from irltui.runs.events import SCHEMA, Event
 from irltui.runs.folder import RunFolder, open_own
 from irltui.text import masked
 
-_MAKE_ROOM = "Make room, then continue with --resume."
 STATUS_EVERY = 0.5  # seconds between replacements of status.json that only show progress
 
 
@@ -36,18 +34,14 @@ class RunWriter:
         self.observe: Callable[[Event], None] = lambda _: None
         self._status: dict[str, Any] = {"schema": SCHEMA, "pid": os.getpid(), "host": os.uname().nodename}
         self._status_at = float("-inf")
-        try:
+        with writing(run.events, ""):
             self._seq = _mend_tail(run)
             self._file = open_own(run.events, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        except OSError as error:
-            raise RunFolderError(f"{run.events}: cannot be written: {error}") from error
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         os.close(self._file)
 
     @property
@@ -62,13 +56,11 @@ class RunWriter:
         """
         numbered = replace(event, seq=self._seq, time=self._clock())
         line = masked(encode(numbered).decode("utf-8")).encode("utf-8")
-        try:
+        with writing(self._run.events):
             written = os.write(self._file, line)
-        except OSError as error:
-            raise RunFolderError(f"{self._run.events}: cannot be written: {error}", _MAKE_ROOM) from error
         if written != len(line):
             os.ftruncate(self._file, os.fstat(self._file).st_size - written)  # no event may follow half a line
-            raise RunFolderError(f"{self._run.events}: only part of a line could be written", _MAKE_ROOM)
+            raise RunFolderError(f"{self._run.events}: only part of a line could be written", MAKE_ROOM)
         self._seq += 1
         self.observe(numbered)
 
@@ -79,11 +71,9 @@ class RunWriter:
         if not now and 0 <= clock - self._status_at < STATUS_EVERY:  # a clock may be put back
             return
         self._status_at = clock
-        try:
-            reason = masked(str(self._status.get("reason", "")))  # the only text that may quote user input
+        reason = masked(str(self._status.get("reason", "")))  # the only text that may quote user input
+        with writing(self._run.status):
             replace_json(self._run.status, {**self._status, "time": clock, **({"reason": reason} if reason else {})})
-        except OSError as error:
-            raise RunFolderError(f"{self._run.status}: cannot be written: {error}", _MAKE_ROOM) from error
 
 
 class SilentWriter(RunWriter):
@@ -92,9 +82,7 @@ class SilentWriter(RunWriter):
     def __init__(self) -> None:
         self._seq = 0
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Nothing is open."""
 
     def write(self, event: Event) -> None:

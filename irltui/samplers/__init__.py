@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
 from irltui.api import BuildContext, Sampler, SamplerSpec, hookimpl
-
-if TYPE_CHECKING:
-    from irltui.lm.policy import LanguageModelPolicy
 
 
 class Slots(SamplerSpec):
@@ -22,9 +17,10 @@ class Slots(SamplerSpec):
     """Generations sampled at the same time; the key-value cache grows with it."""
 
     def build(self, context: BuildContext) -> Sampler:
+        from irltui.lm.policy import language_model
         from irltui.samplers.slots import SlotSampler
 
-        return SlotSampler(_language_model(context), self.slots, context.poll, context.notice)
+        return SlotSampler(language_model(context.policy), self.slots, context.poll, context.notice)
 
 
 class Transformers(SamplerSpec):
@@ -34,17 +30,10 @@ class Transformers(SamplerSpec):
     """Prompts generated together; memory grows with it."""
 
     def build(self, context: BuildContext) -> Sampler:
+        from irltui.lm.policy import language_model
         from irltui.samplers.transformers import TransformersSampler
 
-        return TransformersSampler(_language_model(context), self.batch, context.poll, context.notice)
-
-
-def _language_model(context: BuildContext) -> LanguageModelPolicy:
-    from irltui.lm.policy import LanguageModelPolicy
-
-    if not isinstance(context.policy, LanguageModelPolicy):
-        raise TypeError(f"needs a transformers model to sample from, not a {type(context.policy).__name__}")
-    return context.policy
+        return TransformersSampler(language_model(context.policy), self.batch, context.poll, context.notice)
 
 
 @hookimpl

@@ -18,7 +18,7 @@ _AGREES = {torch.float32: 1e-3}  # largest difference in nats per token, by the 
 _AGREES_ROUGHLY = 0.3
 
 
-def in_own_types(policy: LanguageModelPolicy) -> LanguageModelPolicy:
+def without_autocast(policy: LanguageModelPolicy) -> LanguageModelPolicy:
     """The same model without autocast, so that any difference counts; a plain copy has no other way to compute."""
     model, computes = policy.model, policy.autocast if policy.is_copy else nullcontext
     return LanguageModelPolicy(model, policy.tokenizer, policy.eos_ids, lambda: model, autocast=computes)

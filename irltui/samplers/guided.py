@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from irltui.algorithm import Guidance
 from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
 from irltui.errors import ModelError
-from irltui.lm.logprobs import only
+from irltui.lm.logprobs import marked_only
 from irltui.lm.masks import UnsupportedModelError, mask_form
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.samplers.draw import Draw
@@ -28,12 +29,9 @@ _BASE = "__base__"  # peft's name for no adapter
 
 
 class GuidedSampler(Sampler):
-    """Generations from `policy` and the model that it began as; the log-probabilities told are the policy's own.
+    """Generations from `policy` and its `initial`, put together by `guidance`; log-probabilities are the policy's own.
 
-    Args:
-        policy: to draw from; its `initial` is pi_0.
-        guidance: how both are put together.
-        poll: called between tokens.
+    `poll` is called between tokens.
     """
 
     def __init__(self, policy: LanguageModelPolicy, guidance: Guidance, poll: Callable[[], None]) -> None:
@@ -44,11 +42,11 @@ class GuidedSampler(Sampler):
         """One generation per prompt, a batch after the other.
 
         Raises:
-            ModelError: the model is cut over processes, or keeps no keys and values.
+            ModelError: the model is sharded over processes, or keeps no keys and values.
         """
         if self._policy.sharding is not None:
             raise ModelError(
-                "decoding.strength: the model is cut over processes, and pi_0 cannot be drawn from beside it",
+                "decoding.strength: the model is sharded over processes, so pi_0 cannot be sampled beside it",
                 'Set it to 1, and give a strength where the result is used: "irltui sample RUN --strength 3".',
             )
         with self._models() as models:
@@ -67,21 +65,14 @@ class GuidedSampler(Sampler):
 
     def _batches(self, prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
         """Of like length, and of one length where padding may run through a recurrent state."""
-        ordered = sorted(prompts, key=lambda prompt: len(prompt.tokens))
+        ordered = sorted(prompts, key=_length)
+        together = [ordered]
         try:
             mask_form(self._policy.model)
-            is_padded = True
         except UnsupportedModelError:
-            is_padded = False
-        batch: list[Prompt] = []
-        for prompt in ordered:
-            is_other = bool(batch) and not is_padded and len(prompt.tokens) != len(batch[0].tokens)
-            if len(batch) == self.group or is_other:
-                yield batch
-                batch = []
-            batch.append(prompt)
-        if batch:
-            yield batch
+            together = [list(alike) for _, alike in groupby(ordered, key=_length)]
+        for some in together:
+            yield from (some[at : at + self.group] for at in range(0, len(some), self.group))
 
     def _batch(
         self, prompts: Sequence[Prompt], models: Sequence[_Cached], decoding: Decoding, seed: int
@@ -101,6 +92,10 @@ class GuidedSampler(Sampler):
         yield from rows.generations()
 
 
+def _length(prompt: Prompt) -> int:
+    return len(prompt.tokens)
+
+
 class _Rows:
     """A batch of generations on their way, prompts padded on the left."""
 
@@ -110,12 +105,8 @@ class _Rows:
         self._tokens: list[list[int]] = [[] for _ in prompts]
         self._logprobs: list[list[float]] = [[] for _ in prompts]
         self.ended = [False] * len(prompts)
-        longest = max(len(prompt.tokens) for prompt in prompts)
-        pads = [longest - len(prompt.tokens) for prompt in prompts]
-        ids = [[policy.pad_id] * pad + list(prompt.tokens) for pad, prompt in zip(pads, prompts, strict=True)]
-        self.new = torch.tensor(ids, device=policy.device)
-        self._pads = torch.tensor(pads, device=policy.device)
-        self._length = longest
+        self.new, self._pads = (tensor.to(policy.device) for tensor in policy.left_padded(prompts))
+        self._length = self.new.shape[1]
 
     @property
     def attention(self) -> Tensor:
@@ -179,7 +170,7 @@ class _Cached:
             options = {"adapter_names": [self._adapters[0]] * count + [_BASE] * count}
         last = torch.zeros(inputs["input_ids"].shape, dtype=torch.bool, device=rows.new.device)
         last[:, -1] = True
-        with only(self._head, last):
+        with marked_only(self._head, last):
             output = self._model(**inputs, **options, past_key_values=self._cache, use_cache=True)
         self._cache = getattr(output, "past_key_values", None)
         if self._cache is None:

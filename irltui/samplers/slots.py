@@ -18,11 +18,11 @@ from torch import Tensor
 
 from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
 from irltui.lm.copy import low_precision_copy
-from irltui.lm.logprobs import only
-from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form
+from irltui.lm.logprobs import marked_only
+from irltui.lm.masks import MaskForm, UnsupportedModelError, mask_form, trial_of
 from irltui.lm.policy import LanguageModelPolicy
 from irltui.lm.slots import Place, SlotCache
-from irltui.samplers.agreement import GREEDY, agrees, in_own_types, probe_prompts
+from irltui.samplers.agreement import GREEDY, agrees, probe_prompts, without_autocast
 from irltui.samplers.draw import Draw
 from irltui.samplers.transformers import TransformersSampler
 
@@ -42,13 +42,9 @@ class _Source:
 
 
 class SlotSampler(Sampler):
-    """Samples from `policy` in `slots` rows, or with transformers' `generate` if the model takes no masks.
+    """Samples from `policy` in `slots` rows, or, with a notice, by transformers' `generate` if it takes no masks.
 
-    Args:
-        policy: the policy.
-        slots: rows of a forward pass.
-        poll: called between tokens.
-        notice: called once if `generate` is used.
+    `poll` is called between tokens.
     """
 
     def __init__(
@@ -93,15 +89,11 @@ def _checked_form(policy: LanguageModelPolicy) -> MaskForm:
     """
     model = policy.model
     form = mask_form(model)
-    policy = in_own_types(policy)
+    policy = without_autocast(policy)
     prompts = probe_prompts(policy)
-    try:
+    with trial_of(model):
         drawn = list(_Decode(_Source(policy, model, form), prompts, 2, GREEDY, 0, lambda: None))
         is_same = agrees(policy, prompts, drawn)
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
-        raise UnsupportedModelError(f"{type(error).__name__} in {type(model).__name__}") from error
     if not is_same:
         raise UnsupportedModelError(f"{type(model).__name__} gives other probabilities in slots")
     return form
@@ -160,11 +152,8 @@ class _Decode:
         prompts = self._next_prompts(place.slots - first)
         rows = [_Row(prompt, np.random.default_rng(prompt_seed(self._seed, prompt.id))) for prompt in prompts]
         self._rows += rows
-        length = max(len(prompt.tokens) for prompt in prompts)
-        input_ids = torch.full((len(rows), length), self._policy.pad_id, dtype=torch.long)
-        pads = torch.tensor([length - len(row.prompt.tokens) for row in rows])
-        for i, row in enumerate(rows):
-            input_ids[i, int(pads[i]) :] = torch.tensor(row.prompt.tokens, dtype=torch.long)
+        input_ids, pads = self._policy.left_padded(prompts)
+        length = input_ids.shape[1]
         self._begins[first : first + len(rows)] = (place.column - length + pads).to(self._begins.device)
         places = torch.arange(length)
         distance = (places[:, None] - places)[None]
@@ -173,7 +162,7 @@ class _Decode:
         place.rows = torch.arange(first, first + len(rows), device=self._begins.device)
         last = torch.zeros(len(rows), length, dtype=torch.bool)
         last[:, -1] = True
-        with only(self._head, last.to(self._begins.device)):
+        with marked_only(self._head, last.to(self._begins.device)):
             logits = self._forward(input_ids, position_ids, keep, distance)
         place.rows = None
         self._take(rows, logits)

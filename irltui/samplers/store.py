@@ -21,6 +21,7 @@ from irltui.api import Generation
 from irltui.distributed import ranks
 from irltui.errors import RunFolderError
 from irltui.runs.checked_rows import checked_line, checked_row, line_key, pack, packed, read_packed, stored_rows
+from irltui.runs.durable import writing
 from irltui.runs.folder import open_own
 
 _OF_ITERATION = re.compile(r"(\d{4,})(\.reference)?\.jsonl(\.gz)?")
@@ -47,20 +48,12 @@ def iteration_name(t: int) -> str:
 
 
 def open_store(folder: Path, name: str) -> SampleStore:
-    """The store called `name`, the same on every rank; only the first rank reads and writes the files. Collective.
-
-    Raises:
-        RunFolderError: as `SampleStore`.
-    """
+    """The store called `name`, the same on every rank; only the first rank reads and writes the files. Collective."""
     return ranks.from_first(lambda: SampleStore(folder, name))
 
 
 def pack_before(folder: Path, t: int) -> None:
-    """Compress the files of iterations before t that an engine, killed after their end, left uncompressed.
-
-    Raises:
-        RunFolderError: the disk refuses.
-    """
+    """Compress the files of iterations before t that an engine, killed after their end, left uncompressed."""
     for path in sorted(folder.glob("*.jsonl")):
         found = _OF_ITERATION.fullmatch(path.name)
         if found and int(found[1]) < t:
@@ -68,11 +61,7 @@ def pack_before(folder: Path, t: int) -> None:
 
 
 def set_aside_after(folder: Path, t: int) -> None:
-    """Rename the files of the iterations after t: the weights that sampled them are gone, so they are sampled again.
-
-    Raises:
-        RunFolderError: the disk refuses.
-    """
+    """Rename the files of the iterations after t: the weights that sampled them are gone, so they are sampled again."""
     for path in sorted(folder.iterdir()):
         found = _OF_ITERATION.fullmatch(path.name)
         if found and int(found[1]) > t:
@@ -87,9 +76,6 @@ def set_aside_damaged(folder: Path) -> list[str]:
 
     Returns:
         What was wrong with each.
-
-    Raises:
-        RunFolderError: the disk refuses.
     """
     found = []
     for path in sorted(folder.glob("*.jsonl")):
@@ -107,11 +93,7 @@ def set_aside_damaged(folder: Path) -> list[str]:
 
 
 def pack_iteration(folder: Path, t: int) -> None:
-    """Compress the files of iteration t, which is over.
-
-    Raises:
-        RunFolderError: the disk refuses.
-    """
+    """Compress the files of iteration t, which is over."""
     for kind in ("", ".reference"):
         path = folder / f"{iteration_name(t)}{kind}.jsonl"
         if path.exists():
@@ -120,11 +102,8 @@ def pack_iteration(folder: Path, t: int) -> None:
 
 def _pack(path: Path) -> None:
     try:
-        pack(path)
-    except OSError as error:
-        raise RunFolderError(
-            f"{packed(path)}: cannot be written: {error}", "Make room, then continue with --resume."
-        ) from error
+        with writing(packed(path)):
+            pack(path)
     except ValueError as error:
         raise RunFolderError(f"{packed(path)}: damaged: {error}", _REMEDY) from error
 
@@ -168,15 +147,10 @@ def _append(path: Path, rows: list[dict[str, Any]]) -> None:
     if not rows or not ranks.is_first():
         return
     content = b"".join(checked_line(row, line_key(path)) for row in rows)
-    try:
-        with os.fdopen(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise RunFolderError(
-            f"{path}: cannot be written: {error}", "Make room, then continue with --resume."
-        ) from error
+    with writing(path), os.fdopen(open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _generation(row: Mapping[str, Any]) -> Generation:
@@ -218,7 +192,9 @@ def _read(path: Path, made: Callable[[dict[str, Any]], T]) -> Iterator[T]:
             yield line
             whole += len(line)
 
-    with _opened(path) as file:
+    with writing(path, "Check the folder's owner and permissions."):
+        descriptor = open_own(path, os.O_RDWR)
+    with os.fdopen(descriptor, "rb+") as file:
         yield from _rows(path, lines(file), made)
         file.truncate(whole)
 
@@ -232,12 +208,3 @@ def _rows(path: Path, lines: Iterable[bytes], made: Callable[[dict[str, Any]], T
         raise RunFolderError(f"{path}:{number}: damaged: {error}", _REMEDY) from error
     except OSError as error:
         raise RunFolderError(f"{path}: cannot be read: {error}", "Check the disk.") from error
-
-
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return os.fdopen(open_own(path, os.O_RDWR), "rb+")
-    except OSError as error:
-        raise RunFolderError(
-            f"{path}: cannot be opened for writing: {error}", "Check the folder's owner and permissions."
-        ) from error

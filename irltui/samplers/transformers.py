@@ -17,20 +17,16 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 from irltui.api import Decoding, Generation, Prompt, Sampler, prompt_seed
 from irltui.errors import ModelError
 from irltui.lm.policy import LanguageModelPolicy
-from irltui.samplers.agreement import GREEDY, agrees, in_own_types, probe_prompts
+from irltui.samplers.agreement import GREEDY, agrees, probe_prompts, without_autocast
 from irltui.samplers.draw import Draw
 
 Split = Callable[[Sequence[Prompt]], list[Sequence[Prompt]]]
 
 
 class TransformersSampler(Sampler):
-    """Samples from `policy`, `batch` prompts at a time, or fewer if the model needs smaller batches.
+    """Samples from `policy`, `batch` prompts at a time, or fewer, with a notice, if the model needs smaller batches.
 
-    Args:
-        policy: the policy.
-        batch: most prompts per batch.
-        poll: called between tokens.
-        notice: called once if batches are smaller.
+    `poll` is called between tokens.
     """
 
     def __init__(
@@ -58,7 +54,7 @@ class TransformersSampler(Sampler):
 
     def _find_split(self) -> Split:
         """The largest batches in which rows do not affect each other: padding may run through a recurrent state."""
-        policy = in_own_types(self._policy)
+        policy = without_autocast(self._policy)
         trial, prompts = TransformersSampler(policy, self.group, self._poll), probe_prompts(policy)
         name = type(policy.model).__name__
         for split, consequence in _SPLITS.items():
@@ -76,7 +72,8 @@ class TransformersSampler(Sampler):
     def _batch(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> list[Generation]:
         policy = self._policy
         draw = _OneStreamEach([prompt_seed(seed, prompt.id) for prompt in prompts], decoding, self._poll)
-        input_ids, attention_mask = self._left_pad(prompts)
+        input_ids, pads = policy.left_padded(prompts)
+        attention_mask = (torch.arange(input_ids.shape[1]) >= pads[:, None]).long()
         config = GenerationConfig(
             max_new_tokens=decoding.max_new_tokens,
             do_sample=False,  # the processor samples
@@ -88,8 +85,8 @@ class TransformersSampler(Sampler):
         try:
             with torch.no_grad(), policy.autocast():
                 output = policy.model.generate(
-                    input_ids=input_ids,
-                    attention_mask=attention_mask,
+                    input_ids=input_ids.to(policy.device),
+                    attention_mask=attention_mask.to(policy.device),
                     generation_config=config,
                     logits_processor=LogitsProcessorList([draw]),
                 )
@@ -98,15 +95,6 @@ class TransformersSampler(Sampler):
         logprobs = torch.stack(draw.logprobs, dim=1).tolist()
         rows = output[:, input_ids.shape[1] :].tolist()
         return [self._cut(p, row, logp) for p, row, logp in zip(prompts, rows, logprobs, strict=True)]
-
-    def _left_pad(self, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
-        length = max(len(prompt.tokens) for prompt in prompts)
-        input_ids = torch.full((len(prompts), length), self._policy.pad_id, dtype=torch.long)
-        attention = torch.zeros_like(input_ids)
-        for row, prompt in enumerate(prompts):
-            input_ids[row, length - len(prompt.tokens) :] = torch.tensor(prompt.tokens, dtype=torch.long)
-            attention[row, length - len(prompt.tokens) :] = 1
-        return input_ids.to(self._policy.device), attention.to(self._policy.device)
 
     def _cut(self, prompt: Prompt, row: list[int], logprobs: list[float]) -> Generation:
         """Truncate at the first end-of-sequence id; what follows is padding, which may have the same id."""

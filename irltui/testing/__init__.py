@@ -10,15 +10,19 @@ problems, one per line.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 from irltui.api import BenchmarkSpec, ObjectiveSpec, RewardSpec, SamplerSpec, Spec, UpdateSpec
 from irltui.api.registry import Registry
 from irltui.errors import IrltuiError
+from irltui.runs.event_lines import encode
+from irltui.runs.events import Alert, Log, Metrics, RunEnd
 from irltui.testing.benchmarks import BENCHMARK_CHECKS
 from irltui.testing.case import Broken, Case, make_case, spec_round_trip
 from irltui.testing.objectives import OBJECTIVE_CHECKS
-from irltui.testing.observers import observer_problem
 from irltui.testing.rewards import REWARD_CHECKS
 from irltui.testing.samplers import SAMPLER_CHECKS
 from irltui.testing.updates import UPDATE_CHECKS
@@ -32,9 +36,16 @@ __all__ = [
     "check_update",
     "checks",
     "make_case",
+    "observer_problem",
 ]
 
 Check = Callable[[Case], None]
+_EVENTS = (
+    Log("info", "continuing from checkpoint 0001-000000"),
+    Metrics({"reward/gap": 0.5}, 3, 0, 3, 120, 1.5),
+    Alert(3, "warning", "overshoot", "Overshoot: reward gap 15.4."),
+    RunEnd("finished", "", "", 0),
+)
 
 
 def check_objective(spec: ObjectiveSpec) -> None:
@@ -66,9 +77,21 @@ def check_observer(plugin: object) -> None:
     """Check a module, or another object, whose hook `irltui_event` watches runs: it takes every event, changes none."""
     registry = Registry()
     registry.register("observer", plugin)
-    problem = observer_problem(registry.observers()["observer"])
-    if problem:
+    if problem := observer_problem(registry.observers()["observer"]):
         raise AssertionError(f"the observer breaks its contract\n{problem}")
+
+
+def observer_problem(observe: Callable[..., Any]) -> str:
+    """What an observer does wrong with one of a few events, "" if nothing."""
+    for line in map(encode, _EVENTS):
+        event, given = json.loads(line), json.loads(line)
+        try:
+            observe(event=given, run=Path("run"))
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            return f"it raises {type(error).__name__}: {error} at the event {event['kind']}"
+        if given != event:
+            return f"it changes the event {event['kind']}, which other observers are given, too"
+    return ""
 
 
 def checks(component: str, spec: Spec) -> Iterator[tuple[str, str]]:

@@ -17,13 +17,10 @@ _BATCH = 8
 
 
 def _scores(case: Case) -> list[Score]:
-    spec, context = case.spec, case.context
-    require(isinstance(spec, BenchmarkSpec), f"{type(spec).__name__} is not a BenchmarkSpec")
-    benchmark = build_part("benchmark", spec, Benchmark, context)
     scores = []
-    for score in benchmark.evaluate(_model(case)):
+    for score in build_part("benchmark", case.spec, Benchmark, case.context).evaluate(_model(case)):
         require(isinstance(score, Score), f"a {type(score).__name__} is not a Score")
-        context.poll()  # as the engine does
+        case.context.poll()  # as the engine does
         scores.append(score)
     return scores
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from irltui import quickstart
@@ -106,6 +107,17 @@ def require(condition: object, problem: str) -> None:
 def close(given: Tensor, due: Tensor) -> bool:
     """Whether two results differ only by rounding."""
     return given.shape == due.shape and bool(((given - due).abs() <= TOLERANCE * (1 + due.abs())).all())
+
+
+def descend(parameters: Iterable[nn.Parameter], length: float) -> bool:
+    """Move parameters by `length` against their gradient, which is then dropped; False if it is zero."""
+    known = [(parameter, parameter.grad) for parameter in parameters if parameter.grad is not None]
+    norm = torch.stack([gradient.norm() for _, gradient in known]).norm() if known else torch.zeros(())
+    with torch.no_grad():
+        for parameter, gradient in known:
+            parameter.sub_(length * gradient / norm.clamp(min=1e-9))
+            parameter.grad = None
+    return bool(norm)
 
 
 def ends_when_told(case: Case, work: Callable[[], object]) -> None:

@@ -11,14 +11,13 @@ from torch import Tensor
 from irltui.api import Batch, Objective, ObjectiveSpec
 from irltui.engine.guard import GuardedObjective, build_part
 from irltui.rewards.implicit import ImplicitReward
-from irltui.testing.case import Case, close, padded, require
+from irltui.testing.case import Case, close, descend, padded, require
 
 _BETA = 0.5
 
 
 def _made(case: Case) -> tuple[Objective, ImplicitReward]:
     """The objective over a reward that stands for any; it has begun."""
-    require(isinstance(case.spec, ObjectiveSpec), f"{type(case.spec).__name__} is not an ObjectiveSpec")
     reward = ImplicitReward(case.policy, _BETA)
     context = replace(case.context, reward=reward, beta=_BETA)
     objective = GuardedObjective(build_part("objective", case.spec, Objective, context), case.spec.kind)
@@ -71,13 +70,7 @@ def has_gradients(case: Case) -> None:
     objective, reward = _made(case)
     before = objective.losses(_batch(case, reward)).mean()
     before.backward()
-    parameters = [p for p in case.policy.parameters() if p.grad is not None]
-    norm = torch.stack([p.grad.norm() for p in parameters if p.grad is not None]).norm() if parameters else 0.0
-    require(norm, "no parameter of the policy has a gradient")
-    with torch.no_grad():
-        for parameter in parameters:
-            assert parameter.grad is not None  # noqa: S101 - for the type checker
-            parameter.sub_(1e-3 * parameter.grad / norm)
+    require(descend(case.policy.parameters(), 1e-3), "no parameter of the policy has a gradient")
     case.policy.moved()
     with torch.no_grad():
         after = objective.losses(_batch(case, reward)).mean()

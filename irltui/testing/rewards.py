@@ -7,13 +7,12 @@ from torch import Tensor
 
 from irltui.api import Batch, Reward, RewardSpec
 from irltui.engine.guard import GuardedReward, build_part, has_own
-from irltui.testing.case import Case, close, require
+from irltui.testing.case import Case, close, descend, require
 
 _MOVE = 0.1  # length of the step that a reward takes before it is checked
 
 
 def _reward(case: Case) -> Reward:
-    require(isinstance(case.spec, RewardSpec), f"{type(case.spec).__name__} is not a RewardSpec")
     return GuardedReward(build_part("reward", case.spec, Reward, case.context), case.spec.kind)
 
 
@@ -101,10 +100,8 @@ def own_loss_is_sound(case: Case) -> None:
     alone = torch.cat([_own_losses(case, reward, [i]) for i in range(len(whole))])
     require(close(alone, whole), "a demonstration alone has another loss than among others")
     whole.mean().backward()
+    descend(reward.parameters(), 1e-3)
     with torch.no_grad():
-        for parameter in reward.parameters():
-            if parameter.grad is not None:
-                parameter.sub_(1e-3 * parameter.grad)
         require(_own_losses(case, reward).mean() < whole.mean(), "a small step against its gradient does not lower it")
 
 
@@ -166,15 +163,9 @@ def _trained(case: Case) -> Reward:
     """A reward after one step: a new one may score everything 0, which hides defects."""
     reward = _reward(case)
     reward.begin(0)
-    parameters = list(reward.parameters())
-    if parameters:
+    if list(reward.parameters()):
         _gap(case, reward).backward()
-        gradients = [(p, p.grad) for p in parameters if p.grad is not None]
-        norm = torch.stack([gradient.norm() for _, gradient in gradients]).norm() if gradients else torch.ones(())
-        with torch.no_grad():
-            for parameter, gradient in gradients:
-                parameter.sub_(_MOVE * gradient / norm.clamp(min=1e-9))
-                parameter.grad = None
+        descend(reward.parameters(), _MOVE)
         case.policy.moved()
     return reward
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 
-from irltui.api import Decoding, Generation, Prompt, Sampler, SamplerSpec
+from irltui.api import Decoding, Generation, Prompt, Sampler
 from irltui.engine.guard import GuardedSampler, build_part
 from irltui.engine.pairs import generation_problem
 from irltui.lm.policy import score_all
@@ -17,7 +18,6 @@ _SHORT = 3
 
 
 def _sampler(case: Case) -> Sampler:
-    require(isinstance(case.spec, SamplerSpec), f"{type(case.spec).__name__} is not a SamplerSpec")
     sampler = build_part("sampler", case.spec, Sampler, case.context)
     sampler.refresh()
     return GuardedSampler(sampler, case.spec.kind)
@@ -28,6 +28,15 @@ def _drawn(
 ) -> dict[str, Generation]:
     sampler = sampler or _sampler(case)
     return {g.prompt_id: g for g in sampler.sample(prompts, decoding, seed)}
+
+
+def _off(case: Case, drawn: Mapping[str, Generation]) -> dict[str, float]:
+    """Of each prompt the largest difference of a token's log-probability from the policy's own, in nats."""
+    due = score_all(case.policy, case.prompts, [drawn[prompt.id].tokens for prompt in case.prompts], batch=4)
+    return {
+        prompt.id: max(abs(a - b) for a, b in zip(drawn[prompt.id].logprobs, values, strict=True))
+        for prompt, values in zip(case.prompts, due, strict=True)
+    }
 
 
 def every_prompt_is_answered_once(case: Case) -> None:
@@ -49,12 +58,8 @@ def the_cap_holds(case: Case) -> None:
 def log_probs_are_the_policys(case: Case) -> None:
     """Log-probabilities are the policy's own at temperature 1, whatever the decoding."""
     for decoding in (_PLAIN, replace(_PLAIN, temperature=0.5, top_k=5)):
-        drawn = _drawn(case, case.prompts, decoding)
-        rows = [drawn[prompt.id] for prompt in case.prompts]
-        due = score_all(case.policy, case.prompts, [g.tokens for g in rows], batch=4)
-        for generation, values in zip(rows, due, strict=True):
-            worst = max(abs(a - b) for a, b in zip(generation.logprobs, values, strict=True))
-            require(worst < TOLERANCE, f"prompt {generation.prompt_id}: off by {worst:.3g} nats ({decoding})")
+        for name, off in _off(case, _drawn(case, case.prompts, decoding)).items():
+            require(off < TOLERANCE, f"prompt {name}: off by {off:.3g} nats ({decoding})")
 
 
 def draws_follow_from_their_seed(case: Case) -> None:
@@ -93,10 +98,7 @@ def refresh_sees_new_weights(case: Case) -> None:
             parameter.mul_(0.9)
     case.policy.moved()
     sampler.refresh()
-    drawn = _drawn(case, case.prompts, sampler=sampler)
-    rows = [drawn[prompt.id] for prompt in case.prompts]
-    due = score_all(case.policy, case.prompts, [g.tokens for g in rows], batch=4)
-    off = max(abs(a - b) for g, v in zip(rows, due, strict=True) for a, b in zip(g.logprobs, v, strict=True))
+    off = max(_off(case, _drawn(case, case.prompts, sampler=sampler)).values())
     require(off < TOLERANCE, f"after refresh it still uses the old weights (off by {off:.3g} nats)")
 
 

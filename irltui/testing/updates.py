@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from irltui.api import LowerLevel, PolicyStep, PolicyUpdate, Responses, Reward, Sampler, UpdateSpec
+from irltui.api import LowerLevel, PolicyStep, PolicyUpdate, Responses, Reward, Sampler
 from irltui.engine.frozen import FrozenReference
 from irltui.engine.guard import GuardedUpdate, build_part
 from irltui.samplers.transformers import TransformersSampler
@@ -28,7 +28,6 @@ class _Longer(Reward):
 
 def _update(case: Case, folder: str = "samples") -> PolicyUpdate:
     spec, policy = case.spec, case.policy
-    require(isinstance(spec, UpdateSpec), f"{type(spec).__name__} is not an UpdateSpec")
     reference = FrozenReference(
         policy, policy.past, lambda initial, poll: TransformersSampler(initial, _BATCH, poll), case.context
     )
@@ -41,6 +40,10 @@ def _update(case: Case, folder: str = "samples") -> PolicyUpdate:
 def _steps(case: Case, update: PolicyUpdate, start: int = 0) -> list[PolicyStep]:
     sampler: Sampler = TransformersSampler(case.policy, _BATCH, case.context.poll)
     return list(update.losses(_Longer(), sampler, case.prompts, 0, start))
+
+
+def _losses(case: Case, folder: str, start: int = 0) -> list[tuple[int, float]]:
+    return [(step.s, float(step.loss.detach())) for step in _steps(case, _update(case, folder), start)]
 
 
 def steps_come_in_order(case: Case) -> None:
@@ -63,12 +66,13 @@ def losses_move_the_policy(case: Case) -> None:
 
 def the_rest_is_the_same(case: Case) -> None:
     """Started from a later step, as on resume, it gives the same losses."""
-    whole = [(step.s, float(step.loss.detach())) for step in _steps(case, _update(case))]
-    again = [(step.s, float(step.loss.detach())) for step in _steps(case, _update(case, "again"))]
-    require(whole == again, "the same seed gives different losses")
+    whole = _losses(case, "whole")
+    require(whole == _losses(case, "again"), "the same seed gives different losses")
     last = whole[-1][0]
-    rest = [(step.s, float(step.loss.detach())) for step in _steps(case, _update(case, "rest"), start=last)]
-    require(rest == [item for item in whole if item[0] == last], f"started from step {last}, the losses differ")
+    require(
+        _losses(case, "rest", last) == [item for item in whole if item[0] == last],
+        f"started from step {last}, the losses differ",
+    )
 
 
 def it_can_be_stopped(case: Case) -> None:

@@ -9,39 +9,24 @@ import torch
 from torch import Tensor
 
 from irltui.algorithm import boltzmann_weights
-from irltui.api import BuildContext, Generation, PolicyStep, PolicyUpdate, Prompt, Reward, Sampler, prompt_seed
+from irltui.api import Generation, PolicyStep, Prompt, Reward, Sampler, prompt_seed
 from irltui.samplers.store import open_store
-from irltui.updates.groups import Group, copies, drawn_in_order, lower_level, step_count, step_prompts
+from irltui.updates.groups import Group, GroupUpdate, copies, drawn_in_order, without_spread
 
 STORE = "reference"
-_NO_SPREAD = 1e-6  # standard deviation of a prompt's rewards below which its weights are equal
 _AT_ONCE = 64  # generations sampled between two writes
 
 
-class BoltzmannUpdate(PolicyUpdate):
+class BoltzmannUpdate(GroupUpdate):
     """Cross-entropy towards pi_ref exp(r / beta) / Z: G generations from pi_ref, weights softmax_i(r_i / beta).
 
     pi_ref does not change, so its generations and their log-probabilities are computed once and kept in samples/.
-
-    Args:
-        context: with its lower level.
-        generations: G, per prompt.
-        prompts: per step.
-        steps: per outer iteration, or "auto".
     """
-
-    def __init__(self, context: BuildContext, generations: int, prompts: int, steps: int | str) -> None:
-        self._context, self._lower = context, lower_level(context)
-        self._generations, self._prompts, self._steps = generations, prompts, steps
-
-    def steps(self, prompts: int) -> int:
-        return step_count(self._steps, prompts, self._prompts)
 
     def losses(
         self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int, start: int
     ) -> Iterator[PolicyStep]:
-        seed, total = self._context.seed, self.steps(len(prompts))
-        chosen = [step_prompts(prompts, self._prompts, seed, t, s) for s in range(total)]
+        chosen = [self._chosen(prompts, t, s) for s in range(self.steps(len(prompts)))]
         kept = self._kept(list({prompt.id: prompt for batch in chosen for prompt in batch}.values()))
         for s, batch in list(enumerate(chosen))[start:]:
             asked = copies(batch, self._generations)
@@ -80,7 +65,7 @@ def _metrics(rewards: Tensor, weights: Tensor, logratio: Tensor) -> dict[str, fl
     return {
         "policy/reward": float((weights * rewards).sum(-1).mean()),
         "policy/advantage_std": float((rewards - rewards.mean(-1, keepdim=True)).std()),
-        "policy/zero_variance_groups": float((rewards.std(-1) < _NO_SPREAD).float().mean()),
+        "policy/zero_variance_groups": without_spread(rewards),
         "policy/effective_generations": float((1 / weights.square().sum(-1)).mean()),
         "policy/kl": float(divergence.mean()),
     }

@@ -11,22 +11,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from irltui.api import BuildContext, Generation, LowerLevel, Policy, PolicyStep, Prompt, Responses, Reward
+from irltui.api import BuildContext, Generation, Policy, PolicyStep, PolicyUpdate, Prompt, Responses, Reward
 from irltui.data.order import batches
 from irltui.distributed import ranks
+from irltui.lm.policy import by_length
 
 _T = TypeVar("_T")
-
-
-def lower_level(context: BuildContext) -> LowerLevel:
-    """The context's lower level, which the engine provides for policy steps.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if context.lower is None:
-        raise ValueError("a policy step needs a lower level")
-    return context.lower
+_NO_SPREAD = 1e-6  # standard deviation of a prompt's values below which they count as equal
 
 
 def step_count(steps: int | str, prompts: int, size: int) -> int:
@@ -34,10 +25,29 @@ def step_count(steps: int | str, prompts: int, size: int) -> int:
     return math.ceil(prompts / size) if steps == "auto" else int(steps)
 
 
-def step_prompts(prompts: Sequence[Prompt], size: int, seed: int, t: int, s: int) -> list[Prompt]:
-    """The prompts of policy step s, a function of t, s and the seed alone."""
-    (chosen,) = islice(batches(range(len(prompts)), size, seed, t), s, s + 1)
-    return [prompts[i] for i in chosen]
+class GroupUpdate(PolicyUpdate):
+    """A policy step from several generations for each of its prompts.
+
+    Args:
+        context: with its lower level.
+        generations: n, per prompt.
+        prompts: per step.
+        steps: as `step_count` takes them.
+    """
+
+    def __init__(self, context: BuildContext, generations: int, prompts: int, steps: int | str) -> None:
+        if context.lower is None:
+            raise ValueError("a policy step needs a lower level")
+        self._context, self._lower = context, context.lower
+        self._generations, self._prompts, self._steps = generations, prompts, steps
+
+    def steps(self, prompts: int) -> int:
+        return step_count(self._steps, prompts, self._prompts)
+
+    def _chosen(self, prompts: Sequence[Prompt], t: int, s: int) -> list[Prompt]:
+        """The prompts of policy step s, a function of t, s and the seed alone."""
+        (chosen,) = islice(batches(range(len(prompts)), self._prompts, self._context.seed, t), s, s + 1)
+        return [prompts[i] for i in chosen]
 
 
 def copies(prompts: Sequence[Prompt], count: int) -> list[Prompt]:
@@ -70,12 +80,8 @@ class Group:
 
     def _of_each(self, compute: Callable[[Responses], Sequence[_T]], policy: Policy, batch: int) -> list[_T]:
         """`compute` for each generation, N values in order, without gradient; ranks share the passes."""
-        found: list[tuple[int, _T]] = []
         with torch.no_grad():
-            for places, counts in ranks.passes(self._orders(batch)):
-                values = compute(self._collate(policy, places))
-                found += zip(places, values, strict=True) if counts else ()
-        return [value for _, value in sorted(ranks.gather(found), key=lambda pair: pair[0])]
+            return ranks.in_passes(self._orders(batch), lambda places: compute(self._collate(policy, places)))
 
     def by_prompt(self, values: Tensor | Iterable[float]) -> Tensor:
         """(N,) as (P, n)."""
@@ -83,12 +89,9 @@ class Group:
         return flat.reshape(-1, self.count)
 
     def weighted_log_probs(self, weights: Tensor, policy: Policy, batch: int) -> Iterator[Weighted]:
-        """The sum of weight * log pi(y | x), differentiable, one part per forward pass; ranks share the passes.
+        """The sum of weight * log pi(y | x), differentiable, in parts of `batch` responses; ranks share the passes.
 
-        Args:
-            weights: (P, n) float32, no gradient.
-            policy: pi_theta.
-            batch: responses per forward pass.
+        The weights are (P, n) float32, without gradient.
         """
         flat, logp = weights.reshape(-1), list[tuple[int, float]]()
         parts = ranks.passes(self._orders(batch))
@@ -101,13 +104,8 @@ class Group:
             yield Weighted((weight * found).sum(), everyone, responses, weight)
 
     def _orders(self, batch: int) -> list[list[int]]:
-        """Indices of the generations in batches of similar length."""
-
-        def length(i: int) -> tuple[int, int]:
-            return len(self.prompts[i].tokens) + len(self.generations[i].tokens), i
-
-        order = sorted(range(len(self.generations)), key=length)
-        return [order[at : at + batch] for at in range(0, len(order), batch)]
+        both = zip(self.prompts, self.generations, strict=True)
+        return by_length([len(prompt.tokens) + len(generation.tokens) for prompt, generation in both], batch)
 
     def _collate(self, policy: Policy, places: Sequence[int]) -> Responses:
         return policy.collate(
@@ -115,6 +113,11 @@ class Group:
             [self.generations[i].tokens for i in places],
             [self.logp_ref[i] for i in places],
         )
+
+
+def without_spread(values: Tensor) -> float:
+    """The share of prompts whose generations all have the same value; (P, n)."""
+    return float((values.std(-1) < _NO_SPREAD).float().mean())
 
 
 @dataclass(frozen=True)

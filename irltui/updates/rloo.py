@@ -7,37 +7,22 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor
 
 from irltui.algorithm import regularised_return, rloo_advantage
-from irltui.api import BuildContext, PolicyStep, PolicyUpdate, Prompt, Reward, Sampler, prompt_seed
+from irltui.api import PolicyStep, Prompt, Reward, Sampler, prompt_seed
 from irltui.samplers.agreement import agreement_metrics, disagreement
-from irltui.updates.groups import Group, copies, drawn_in_order, lower_level, step_count, step_prompts
-
-_NO_SPREAD = 1e-6  # standard deviation of a prompt's returns below which they have no effect
+from irltui.updates.groups import Group, GroupUpdate, copies, drawn_in_order, without_spread
 
 
-class RlooUpdate(PolicyUpdate):
+class RlooUpdate(GroupUpdate):
     """Sequence-level advantages A_i = R_i - mean of the others' R, with R = r - beta log(pi / pi_ref).
 
     Every step samples from the current policy, so the gradient of E r - beta KL is unbiased.
-
-    Args:
-        context: with its lower level.
-        generations: n, per prompt.
-        prompts: per step.
-        steps: per outer iteration, or "auto".
     """
-
-    def __init__(self, context: BuildContext, generations: int, prompts: int, steps: int | str) -> None:
-        self._context, self._lower = context, lower_level(context)
-        self._generations, self._prompts, self._steps = generations, prompts, steps
-
-    def steps(self, prompts: int) -> int:
-        return step_count(self._steps, prompts, self._prompts)
 
     def losses(
         self, reward: Reward, sampler: Sampler, prompts: Sequence[Prompt], t: int, start: int
     ) -> Iterator[PolicyStep]:
         for s in range(start, self.steps(len(prompts))):
-            group = self._draw(sampler, step_prompts(prompts, self._prompts, self._context.seed, t, s), t, s)
+            group = self._draw(sampler, self._chosen(prompts, t, s), t, s)
             yield from self._step(group, reward, s)
 
     def _draw(self, sampler: Sampler, prompts: Sequence[Prompt], t: int, s: int) -> Group:
@@ -71,5 +56,5 @@ def _metrics(rewards: Tensor, returns: Tensor, advantage: Tensor) -> dict[str, f
     return {
         "policy/reward": float(rewards.mean()),
         "policy/advantage_std": float(advantage.std()),
-        "policy/zero_variance_groups": float((returns.std(-1) < _NO_SPREAD).float().mean()),
+        "policy/zero_variance_groups": without_spread(returns),
     }

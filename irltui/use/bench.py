@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from irltui.api import Benchmark, Score
-from irltui.benchmarks.build import build_benchmarks
-from irltui.benchmarks.intervals import Interval
 from irltui.config.load import recorded
 from irltui.config.requests import BenchRequest
 from irltui.config.schema import RunConfig
 from irltui.console import columns, out, out_json, talk
 from irltui.engine.assemble import Assembly
 from irltui.engine.benchmarked_model import ModelUnderTest, Rewards
-from irltui.engine.evaluate import summarise
-from irltui.errors import IrltuiError, TrainingError
+from irltui.engine.evaluate import measured
+from irltui.engine.guard import build_benchmarks
 from irltui.lm.load import quiet_transformers
 from irltui.runs.durable import write_named
 from irltui.runs.event_lines import plain
+from irltui.runs.events import Figure
 from irltui.runs.folder import RunFolder
 from irltui.use.learned import Learned, load_learned, load_model_of, reads_start
 from irltui.views.numbers import between, figure
@@ -33,7 +31,7 @@ class _Cell:
     """Changes to the configuration's decoding, and the results with them."""
 
     decoding: dict[str, float]
-    results: dict[str, dict[str, Interval]]
+    results: dict[str, dict[str, Figure]]
 
 
 def main(request: BenchRequest) -> None:
@@ -49,10 +47,8 @@ def main(request: BenchRequest) -> None:
             spec = checked.benchmarks[name]
             talk(" ".join([f"measuring {name}", *(f"{key} {value:g}" for key, value in cell.decoding.items())]))
             drawn = model.decoded(*parts.decoded({**spec.decoding, **cell.decoding}))
-            scores = _scores(name, spec.kind, benchmark, drawn)
-            cell.results[name] = summarise(scores)
-            place = {"benchmark": name, **cell.decoding}
-            lines += [json.dumps({**place, "item": s.item, "metric": s.metric, "value": s.value}) for s in scores]
+            scores, cell.results[name] = measured(name, spec.kind, benchmark, drawn)
+            lines += [json.dumps({"benchmark": name, **cell.decoding, **asdict(score)}) for score in scores]
     if request.items is not None:
         write_named("--items", request.items, "\n".join([*lines, ""]).encode())
     if request.as_json:
@@ -76,38 +72,16 @@ def _needs_start(config: RunConfig, cells: Sequence[_Cell]) -> bool:
 
 
 def _model(config: RunConfig, run: Path | None, *, beside_start: bool) -> tuple[ModelUnderTest, Assembly]:
-    size = config.micro_batch
-    if run is not None:
-        learned = load_learned(RunFolder(run), config, beside_start=beside_start)
-        parts, template, rewards = learned.parts, learned.template, _totals(learned, size)
-    else:
-        (parts, template), rewards = load_model_of(config), None
-    model = ModelUnderTest(
-        parts.policy,
-        parts.sampler,
-        parts.context.decoding,
-        template,
-        batch=size,
-        poll=parts.context.poll,
-        rewards_of=rewards,
-        notice=talk,
-    )
-    return model, parts
+    if run is None:
+        parts, template = load_model_of(config)
+        return parts.under_test(template, None, talk), parts
+    learned = load_learned(RunFolder(run), config, beside_start=beside_start)
+    rewards = _totals(learned, config.micro_batch)
+    return learned.parts.under_test(learned.template, rewards, talk), learned.parts
 
 
 def _totals(learned: Learned, batch: int) -> Rewards:
     return lambda prompts, responses: [score.total for score in learned.rewards(prompts, responses, batch=batch)]
-
-
-def _scores(name: str, kind: str, benchmark: Benchmark, model: ModelUnderTest) -> list[Score]:
-    try:
-        scores = list(benchmark.evaluate(model))
-        summarise(scores)
-    except IrltuiError as error:
-        raise type(error)(f"benchmarks.{name}: {error.message}", error.hint) from error
-    except Exception as error:
-        raise TrainingError(f"benchmark {name} ({kind}): {error!r}", "Report it to the benchmark's author.") from error
-    return scores
 
 
 def _as_text(cells: Sequence[_Cell]) -> str:

@@ -133,7 +133,7 @@ def _data(known: Facts) -> str:
     found = known.run.history.data.report
     lines = [f"Demonstrations from {source}: {found.rows} rows, {found.train} to train on, {found.held_out} held out"]
     lines[0] += f" ({inline(found.columns)})."
-    for what, rows in (("dropped", found.dropped), ("truncated", found.cut)):
+    for what, rows in (("dropped", found.dropped), ("truncated", found.truncated)):
         lines += [f"- {what} {tally.count}: {inline(reason)}" for reason, tally in rows.items()]
     if found.responses.longest:
         for what, lengths in (("Prompts", found.prompts), ("Responses", found.responses)):

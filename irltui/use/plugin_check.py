@@ -81,7 +81,7 @@ def _told(error: ValidationError, kind: str) -> str:
 
 
 def _check_observer(plugin: str, observe: Callable[..., Any]) -> None:
-    from irltui.testing.observers import observer_problem
+    from irltui.testing import observer_problem
 
     about = {"component": "observer", "kind": plugin, "check": "It takes every event, and changes none"}
     _say(event="begin", problem="", **about)

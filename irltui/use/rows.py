@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from irltui.api import Known, Prompt
 from irltui.config.schema import DataSection
-from irltui.data.columns import FIRST, Columns, find_columns, find_prompt_columns, named_anew
+from irltui.data.columns import FIRST, Columns, find_columns, find_prompt_columns, with_detected_columns
 from irltui.data.messages import BadRow
 from irltui.data.row import Row, read_prompt, read_turns
 from irltui.data.source import Rows, load_rows
@@ -83,7 +83,7 @@ class Source:
         return replace(found[-1], earlier=tuple(found[:-1])) if found else UnusableRow(i + 1, why)
 
     def _usable(self, i: int, row: Row, fitted: Fitted) -> UsableRow:
-        return UsableRow(i + 1, row, fitted, lambda: row.known(self.everything.some([i])[0]))
+        return UsableRow(i + 1, row, fitted, lambda: row.known(self.everything.at([i])[0]))
 
 
 def open_source(section: DataSection, *, prompts: bool = False, named: bool = True) -> Source:
@@ -93,7 +93,7 @@ def open_source(section: DataSection, *, prompts: bool = False, named: bool = Tr
     """
     rows = load_rows(section)
     if not named:
-        section = named_anew(section, rows.columns, prompts=prompts)
+        section = with_detected_columns(section, rows.columns, prompts=prompts)
     find = find_prompt_columns if prompts else find_columns
     columns = find(section, rows.columns, rows.first(FIRST))
     every_turn = section.turns == "all" and not prompts

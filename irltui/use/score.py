@@ -74,7 +74,7 @@ def _scored(learned: Learned, item: UsableRow, scores: Sequence[RewardScore], *,
     row, fitted = item.row, [turn.fitted for turn in item.turns]
     length, ended = sum(len(turn.response) for turn in fitted), all(turn.ended for turn in fitted)
     line: dict[str, Any] = {"row": item.number, "reward": reward, "length": length, "ended": ended}
-    if cut := list(dict.fromkeys(reason for turn in fitted for reason in turn.cut)):
+    if cut := list(dict.fromkeys(reason for turn in fitted for reason in turn.truncated)):
         line["cut"] = cut
     if row.system:
         line["system"] = row.system

@@ -144,7 +144,7 @@ def _section(title: str) -> Iterator[Row]:
 
 
 def _losses(report: DataReport) -> list[Row]:
-    if not report.dropped and not report.cut:
+    if not report.dropped and not report.truncated:
         return [[S("✓ no row was dropped or truncated", "good")]]
     lost = sum(tally.count for tally in report.dropped.values())
     many = lost > MOST_ROWS_LOST * report.rows
@@ -152,7 +152,7 @@ def _losses(report: DataReport) -> list[Row]:
     if many:
         share = f"{lost / max(1, report.rows):.0%}"
         rows.append([S(f"!! {share} of the rows are lost: is that meant?", "bad", "b")])
-    return rows + [_counted("truncated", *each, "warn") for each in report.cut.items()]
+    return rows + [_counted("truncated", *each, "warn") for each in report.truncated.items()]
 
 
 def _counted(what: str, reason: str, tally: Tally, ink: str) -> Row:

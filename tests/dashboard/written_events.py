@@ -144,7 +144,7 @@ class Events:
                     "train": 480,
                     "held_out": 48,
                     "dropped": {self.script.answer or "prompt over 512 tokens": {"count": 3, "rows": [17, 204, 399]}},
-                    "cut": {"response cut at 256 tokens": {"count": 9, "rows": [2, 31, 77, 80, 112]}},
+                    "truncated": {"response cut at 256 tokens": {"count": 9, "rows": [2, 31, 77, 80, 112]}},
                     "prompts": lengths,
                     "responses": {**lengths, "longest": 256},
                     "template": "the tokenizer's",

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -23,7 +22,16 @@ from irltui.lm.policy import LanguageModelPolicy
 from irltui.runs.control import Command, send
 from irltui.runs.events import Kind
 from irltui.updates import groups
-from support.launched import RUNS, TOLERANCE, assert_same_result, at_step, stop_after, weights, work_together
+from support.launched import (
+    RUNS,
+    TOLERANCE,
+    assert_same_result,
+    at_step,
+    ranks_of_one,
+    stop_after,
+    weights,
+    work_together,
+)
 from support.runs import Change, config, demonstrations, events, finish, prepare, results, rft
 from support.tiny import folder as tiny
 
@@ -250,7 +258,7 @@ def test_a_plugins_policy_step_counts_once(material: tuple[Path, Path], tmp_path
 
     def foreign(rank: int) -> None:
         guard._is_foreign = lambda spec: isinstance(spec, UpdateSpec)
-        groups.ranks = SimpleNamespace(passes=lambda items: [(item, True) for item in items], gather=list)
+        groups.ranks = ranks_of_one()
 
     alone = finish(tmp_path / "alone", values)
     together = prepare(tmp_path / "together", values)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import MethodType, SimpleNamespace
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -42,6 +42,7 @@ from support.launched import (
     assert_same_numbers,
     assert_same_result,
     at_step,
+    ranks_of_one,
     stop_after,
     weights,
     work_together,
@@ -352,7 +353,7 @@ def test_a_step_that_one_process_cannot_take_is_skipped_by_all(
 def test_a_plugins_policy_step_counts_once(material: tuple[Path, Path], tmp_path: Path) -> None:
     def foreign(rank: int) -> None:
         guard._is_foreign = lambda spec: isinstance(spec, UpdateSpec)
-        groups.ranks = SimpleNamespace(passes=lambda items: [(item, True) for item in items], gather=list)
+        groups.ranks = ranks_of_one()
 
     alone, run = both(material, tmp_path, rft({"loop": {"outer_iterations": 1}}), before=foreign)
     there = weights(run)

@@ -52,7 +52,7 @@ def write_hostile_events(writer: RunWriter) -> None:
     progress = {"done": 1, "total": 2, "unit": EVIL}
     counted = {EVIL: {"count": 3, "rows": [1, 2]}}
     report = {"source": EVIL, "columns": EVIL, "unused": [EVIL], "rows": 9, "train": 8, "held_out": 1}
-    report |= {"dropped": {EVIL: {"count": 3, "rows": [1]}}, "cut": counted, "template": EVIL, "end_token": EVIL}
+    report |= {"dropped": {EVIL: {"count": 3, "rows": [1]}}, "truncated": counted, "template": EVIL, "end_token": EVIL}
     row = {"id": EVIL, "prompt": [EVIL, "a"], "response": [EVIL], "prompt_tokens": 2, "response_tokens": 1}
     writer.write(PhaseProgress(phase=EVIL, outer_iteration=0, **progress))
     writer.write(RunStart(pid=1, host=EVIL, algorithm=EVIL, total_steps=4, outer_iterations=2, resumed_step=None))

@@ -6,7 +6,8 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -146,3 +147,13 @@ def assert_same_result(one: RunFolder, other: RunFolder, tolerance: float = TOLE
     there = weights(other)
     for name, tensor in weights(one).items():
         torch.testing.assert_close(tensor, there[name], atol=tolerance, rtol=1e-4)
+
+
+def ranks_of_one() -> SimpleNamespace:
+    """`irltui.distributed.ranks` as a policy step sees it that knows of no other rank."""
+
+    def in_passes(batches: Sequence[Sequence[int]], compute: Callable[[Sequence[int]], Iterable[Any]]) -> list[Any]:
+        found = [pair for batch in batches for pair in zip(batch, compute(batch), strict=True)]
+        return [value for _, value in sorted(found, key=lambda pair: pair[0])]
+
+    return SimpleNamespace(passes=lambda items: [(item, True) for item in items], gather=list, in_passes=in_passes)

@@ -151,7 +151,7 @@ def test_truncation_cuts_the_prompt_on_the_left_and_the_response_on_the_right_wi
     assert cut.tokens == whole.tokens[:3]
     assert not cut.ended
     assert whole.ended
-    assert data.report.cut["response over 3 tokens"].rows == [len(ROWS) + 1]
+    assert data.report.truncated["response over 3 tokens"].rows == [len(ROWS) + 1]
 
 
 def test_repeated_rows_are_dropped_or_kept_as_asked(tmp_path: Path) -> None:

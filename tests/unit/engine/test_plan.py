@@ -63,7 +63,7 @@ def test_a_plan_keeps_its_own_count_and_can_be_entered_anywhere(
     plan = make_plan(loop, count, 0)
     total = 0
     for t in range(plan.outer_iterations):
-        assert plan.steps_before(t) == total
+        assert plan.steps_before[t] == total
         whole = list(plan.batches(t, 0))
         assert len(whole) == plan.inner_steps(t)
         assert set(itertools.chain(*whole)) == set(plan.demonstrations(t))
