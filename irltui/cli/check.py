@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import ChainMap
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,15 +58,14 @@ def check(  # noqa: PLR0913 - an option each
         known.devices(devices)  # fail early
     loaded = _loaded(Sources(target, preset, model, data, seed, tuple(assignments or ()), tuple(plugins or ())))
     probes = probe if probe is not None else not devices
-    code, found = ask(CheckRequest(config=loaded.config.model_dump(mode="json"), devices=devices, probe=probes))
+    request = CheckRequest(config=loaded.config.model_dump(mode="json"), devices=devices, probe=probes)
+    code, found = ask(request) if as_json else ask(request, partial(_show, loaded))
     if code == EXIT_OK and as_json:
         out_json(found)
-    elif code == EXIT_OK:
-        _show(found, loaded)
     sys.exit(code)
 
 
-def _show(found: dict[str, Any], loaded: Loaded) -> None:
+def _show(loaded: Loaded, found: dict[str, Any]) -> None:
     from rich.console import Console
 
     from irltui.views.check import check_rows
@@ -82,7 +83,8 @@ async def look_at(filled_in: Loaded | Study) -> tuple[Loaded, dict[str, Any]]:
     from irltui.experiments.study import Study
 
     loaded = _first_arm(filled_in, ())[1] if isinstance(filled_in, Study) else filled_in
-    return loaded, json.loads(await ask_alone(CheckRequest(config=loaded.config.model_dump(mode="json"))))
+    printed = await ask_alone(CheckRequest(config=loaded.config.model_dump(mode="json")))
+    return loaded, dict(ChainMap(*map(json.loads, printed.splitlines())))
 
 
 def _loaded(sources: Sources) -> Loaded:

@@ -12,14 +12,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from irltui.console import complain
-from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, IrltuiError
+from irltui.errors import EXIT_FAILED, EXIT_INTERRUPTED, IrltuiError
 from irltui.experiments.process import death, handling
 
 if TYPE_CHECKING:
@@ -30,23 +31,34 @@ _TAIL = 4  # lines that are shown of a worker that failed
 
 def work(request: Request) -> int:
     """Run the worker, which reports on stderr; returns its exit code, 130 if Ctrl-C ended it."""
-    returned, _ = _run(request, None)
+    returned = _run(request, None)
     if returned == EXIT_INTERRUPTED or returned < 0:
         reason = "stopped" if returned == EXIT_INTERRUPTED else death(returned, "the worker")[0]
         complain(f"{reason}; repeat the command to continue")
     return EXIT_FAILED if returned < 0 else returned
 
 
-def ask(request: Request) -> tuple[int, dict[str, Any]]:
-    """Run the worker, which reports problems on stderr; returns its exit code, and what it found."""
-    returned, found = _run(request, subprocess.PIPE)
+def ask(request: Request, show: Callable[[dict[str, Any]], None] = lambda _: None) -> tuple[int, dict[str, Any]]:
+    """Run the worker, which reports problems on stderr; returns its exit code, and what it found.
+
+    The worker prints a JSON object on each line, which `show` is given as soon as it is there.
+    """
+    found: dict[str, Any] = {}
+
+    def take(line: bytes) -> None:
+        if line.endswith(b"\n"):  # else it was killed amid its line
+            found.update(part := json.loads(line))
+            show(part)
+
+    returned = _run(request, take)
     if returned < 0:
         complain("\n".join(filter(None, death(returned, "the worker"))))
-    return EXIT_FAILED if returned < 0 else returned, json.loads(found) if returned == EXIT_OK else {}
+    return EXIT_FAILED if returned < 0 else returned, found
 
 
-def _run(request: Request, output: int | None) -> tuple[int, bytes]:
+def _run(request: Request, take: Callable[[bytes], None] | None) -> int:
     """Ctrl-C is left to the worker, which shares the terminal; SIGTERM is passed on."""
+    output = subprocess.PIPE if take else None
     with handed_over(request) as line:
         child = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=output)  # noqa: S603
 
@@ -55,8 +67,10 @@ def _run(request: Request, output: int | None) -> tuple[int, bytes]:
                 child.send_signal(number)
 
         with handling({signal.SIGINT: pass_on, signal.SIGTERM: pass_on}):
-            found, _ = child.communicate()
-    return child.returncode, found
+            if take and child.stdout:
+                with child.stdout:
+                    deque(map(take, child.stdout), maxlen=0)
+            return child.wait()
 
 
 async def ask_alone(request: Request) -> bytes:

@@ -1,4 +1,7 @@
-"""`irltui check`: report what is known about a run before it starts, as one JSON object on stdout."""
+"""`irltui check`: report what is known about a run before it starts.
+
+A JSON object on a line of stdout: first what the data is, then, once it is measured, what the run costs.
+"""
 
 from __future__ import annotations
 
@@ -49,27 +52,29 @@ def main(request: CheckRequest) -> None:
     capped = checked.decoding.model_copy(update={"max_new_tokens": generation_cap(checked, data, limits, talk)})
     checked = checked.model_copy(update={"decoding": capped})
     facts, plan, shape = row_facts(data), plan_of(checked, data), shapes(checked.model, checked.adapter)
+    first = data.train[0]
+    looked = {
+        "data": data.report.as_dict(),
+        "rows": asdict(facts),
+        "masked": [asdict(row) for row in masked_rows(data, tokenizer.decode)],
+        "prompt": {
+            "id": first.id,
+            "tokens": len(first.prompt.tokens),
+            "text": tokenizer.decode(first.prompt.tokens)[-_TEXT:],
+        },
+    }
+    out_json(looked, indent=None)
     tried = probe(checked, talk) if request.probe else None
     found = find(checked, data.report, facts, plan, shape.parameters, tried.seen if tried else None)
     estimate = _estimate(checked, data, plan, shape, facts, tried, wanted)
     found += tried.habits.findings() if tried else ()
     found += _of_machine(checked, data, limits, estimate)
-    first = data.train[0]
-    out_json(
-        {
-            "data": data.report.as_dict(),
-            "rows": asdict(facts),
-            "masked": [asdict(row) for row in masked_rows(data, tokenizer.decode)],
-            "prompt": {
-                "id": first.id,
-                "tokens": len(first.prompt.tokens),
-                "text": tokenizer.decode(first.prompt.tokens)[-_TEXT:],
-            },
-            "findings": [asdict(finding) for finding in found],
-            "plan": {"outer_iterations": plan.outer_iterations, "inner_steps": plan.total_steps},
-            "estimate": estimate,
-        }
-    )
+    measured = {
+        "findings": [asdict(finding) for finding in found],
+        "plan": {"outer_iterations": plan.outer_iterations, "inner_steps": plan.total_steps},
+        "estimate": estimate,
+    }
+    out_json(measured, indent=None)
 
 
 def _estimate(

@@ -58,7 +58,7 @@ def main(request: InspectRequest) -> None:
     found |= _of_model(request.model, section, first, columns)
     of_data = [*left_out_files(rows.left_out, section.split), *unread_columns(columns, rows.columns, first)]
     found["findings"] += map(asdict, of_data)
-    out_json(found)
+    out_json(found, indent=None)
 
 
 def _of_model(model: str, section: DataSection, rows: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from irltui.api import Demonstration, Generation
+from irltui.api import Demonstration, Generation, Prompt
 from irltui.config.schema import RunConfig
 from irltui.data.demonstrations import Demonstrations
 from irltui.engine.assemble import Parts, build
@@ -21,10 +21,11 @@ from irltui.preflight.findings import Seen
 from irltui.preflight.habits import Habits, habits
 from irltui.preflight.seconds import Rates
 
-PROMPTS = 64
+PROMPTS = (8, 8, 16, 32)  # of rounds of sampling, the next while there is time
+SAMPLING, LEARNING = 6.0, 2.0  # seconds that a probe aims at, after the first round or pair
 WORDED = 400  # demonstrations whose wording is compared
 TOKENS = 64  # most per generation
-PASSES = 2  # timed, after one warm-up
+PASSES = 2  # timed
 _SEED = 0
 
 
@@ -41,7 +42,7 @@ class Probe:
 
 
 def probe(config: RunConfig, say: Callable[[str], None]) -> Probe:
-    """Measure, in seconds to about a minute."""
+    """Measure, with as many of the run's rows as a few seconds allow."""
     try:
         return _measured(config, say)
     except torch.OutOfMemoryError as error:
@@ -54,11 +55,12 @@ def _measured(config: RunConfig, say: Callable[[str], None]) -> Probe:
     say(f"loading {config.model.name}")
     with tempfile.TemporaryDirectory() as scratch:
         parts = build(_lean(config), Path(scratch), lambda: None, say)
-        rows = _one_per_prompt(_spread(parts.data.train, PROMPTS))
-        say(f"sampling {len(rows)} generations of at most {min(TOKENS, config.max_new_tokens)} tokens")
+        rows = _one_per_prompt(_spread(parts.data.train, sum(PROMPTS)))
+        say(f"sampling up to {len(rows)} generations of at most {min(TOKENS, config.max_new_tokens)} tokens")
         sampled, read, written = _sample(parts, rows)
+        rows = [row for row in rows if row.id in sampled]
         generations = [sampled[row.id] for row in rows]
-        say("timing scoring and training on them")
+        say(f"timing scoring and training on {len(rows)} of them")
         scored, logprobs = _score(parts, rows, generations)
         learned, step = _learn(parts, rows, generations)
         demonstrated = [value for row in logprobs[: len(rows)] for value in row]
@@ -89,11 +91,28 @@ def _spread(rows: Demonstrations, count: int) -> list[Demonstration]:
 
 
 def _sample(parts: Parts, rows: list[Demonstration]) -> tuple[dict[str, Generation], float, float]:
-    """Generations, seconds per prompt token, seconds per sampled token; a second, shorter run separates the two."""
-    prompts = sorted((row.prompt for row in rows), key=lambda prompt: len(prompt.tokens))
-    most = min(TOKENS, parts.decoding.max_new_tokens)
-    list(parts.sampler.sample(prompts[:1], replace(parts.decoding, max_new_tokens=1), _SEED))  # the sampler's own trial
+    """Generations, seconds per prompt token, seconds per sampled token of the last round.
+
+    Rounds are spread over the rows, and there is none that would take longer than all before.
+    """
+    one = replace(parts.decoding, max_new_tokens=1)
+    list(parts.sampler.sample([rows[0].prompt], one, _SEED))  # the sampler's own trial
     parts.sampler.refresh()
+    sampled: dict[str, Generation] = {}
+    begun, order = time.perf_counter(), [rows[i] for i in _scattered(len(rows))]
+    read = written = 0.0
+    for count in PROMPTS:
+        some, order = order[:count], order[count:]
+        if some and (not sampled or time.perf_counter() - begun < SAMPLING / 2):
+            fresh, read, written = _round(parts, [row.prompt for row in some])
+            sampled |= fresh
+    return sampled, read, written
+
+
+def _round(parts: Parts, prompts: list[Prompt]) -> tuple[dict[str, Generation], float, float]:
+    """The same of one round; a shorter run separates the two times."""
+    prompts = sorted(prompts, key=lambda prompt: len(prompt.tokens))
+    most = min(TOKENS, parts.decoding.max_new_tokens)
     began = time.perf_counter()
     list(parts.sampler.sample(prompts, replace(parts.decoding, max_new_tokens=1), _SEED))
     reading = time.perf_counter() - began
@@ -105,6 +124,11 @@ def _sample(parts: Parts, rows: list[Demonstration]) -> tuple[dict[str, Generati
     read = sum(len(prompt.tokens) for prompt in prompts)
     written = sum(len(g.tokens) for g in sampled.values()) - len(sampled)
     return sampled, reading / read, writing / max(1, written)
+
+
+def _scattered(count: int) -> list[int]:
+    """The numbers below count, of which the first ones are spread over all."""
+    return sorted(range(count), key=lambda i: (i % 8, i))
 
 
 def _score(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, list[list[float]]]:
@@ -137,23 +161,29 @@ def _one_per_prompt(rows: list[Demonstration]) -> list[Demonstration]:
 
 def _learn(parts: Parts, rows: list[Demonstration], generations: list[Generation]) -> tuple[float, float]:
     """Seconds per token forward and backward, and per optimizer step, which comes last as it moves the weights."""
-    policy, size, taken, tokens = parts.policy, parts.micro_batch, 0.0, 0
-    is_sft = not parts.config.has_reward
     pairs = sorted(zip(rows, generations, strict=True), key=lambda pair: len(pair[0].tokens) + len(pair[1].tokens))
+    middle = pairs[len(pairs) // 2 :][:1]
+    _pass(parts, middle)  # a warm-up
+    seconds, _ = _pass(parts, middle)
+    size = max(1, min(parts.micro_batch, int(LEARNING / PASSES / seconds)))
     batches = [pairs[at : at + size] for at in range(0, len(pairs), size)]
-    for turn, some in enumerate((batches * (PASSES + 1))[: PASSES + 1]):
-        prompts, responses = [row.prompt for row, _ in some], [row.tokens for row, _ in some]
-        if not is_sft:
-            prompts, responses = prompts * 2, responses + [g.tokens for _, g in some]
-        began = time.perf_counter()
-        batch = policy.collate(prompts, responses, [0.0] * len(responses))
-        policy.log_probs(batch).mean().backward()
-        _wait(policy.device)
-        policy.moved()
-        if turn:
-            taken += time.perf_counter() - began
-            tokens += sum(len(row.prompt.tokens) for row, _ in some) + sum(map(len, responses))
-    return taken / tokens, _step(parts)
+    batches = batches[len(batches) // 2 :] + batches  # from those of middle length on
+    timed = [_pass(parts, some) for some in (batches * PASSES)[:PASSES]]
+    return sum(taken for taken, _ in timed) / sum(tokens for _, tokens in timed), _step(parts)
+
+
+def _pass(parts: Parts, pairs: Sequence[tuple[Demonstration, Generation]]) -> tuple[float, int]:
+    """Seconds and tokens of one pass forward and backward."""
+    policy = parts.policy
+    prompts, responses = [row.prompt for row, _ in pairs], [row.tokens for row, _ in pairs]
+    if parts.config.has_reward:
+        prompts, responses = prompts * 2, responses + [g.tokens for _, g in pairs]
+    began = time.perf_counter()
+    batch = policy.collate(prompts, responses, [0.0] * len(responses))
+    policy.log_probs(batch).mean().backward()
+    _wait(policy.device)
+    policy.moved()
+    return time.perf_counter() - began, sum(len(row.prompt.tokens) for row, _ in pairs) + sum(map(len, responses))
 
 
 def _step(parts: Parts) -> float:

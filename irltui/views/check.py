@@ -6,6 +6,7 @@ The command line prints these rows, the dashboard shows them before a run and wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from irltui.runs.data_report import DataReport, Lengths, MaskedRow, Tally
@@ -30,12 +31,14 @@ Found = Mapping[str, Any]
 
 
 def check_rows(found: Found, config: Found, width: int) -> Iterator[Row]:
-    """Everything that `irltui check` finds; `config` is the configuration it looked at."""
-    for row in _found(found, config, width):
+    """What `irltui check` finds, or a part of it; `config` is the configuration it looked at."""
+    rows = [_looked(found, config, width)] if "data" in found else []
+    rows += [_measured(found, width)] if "estimate" in found else []
+    for row in chain(*rows):
         yield from wrapped(row, width)
 
 
-def _found(found: Found, config: Found, width: int) -> Iterator[Row]:
+def _looked(found: Found, config: Found, width: int) -> Iterator[Row]:
     report, prompt = read_as(DataReport, found["data"]), found["prompt"]
     yield from _section("Data")
     yield from data_rows(report, config, width)
@@ -47,6 +50,9 @@ def _found(found: Found, config: Found, width: int) -> Iterator[Row]:
     yield from _section("Loss mask: shaded tokens are trained on")
     for i, row in enumerate(found["masked"][:_ROWS]):
         yield from mask_rows(read_as(MaskedRow, row), i, len(found["masked"]), width, _SHORT_PROMPT)
+
+
+def _measured(found: Found, width: int) -> Iterator[Row]:
     if probe := found["estimate"].get("probe"):
         yield from _section("Do demonstrations look like the model's own answers?")
         yield from _habits(probe["habits"], width)

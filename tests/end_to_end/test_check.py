@@ -48,6 +48,14 @@ def test_without_a_probe_no_weights_are_needed(given: list[str], tmp_path: Path)
     assert "GB on the first node, to load and save the model" in told
 
 
+def test_rows_are_shown_before_the_model_is_loaded(given: list[str], tmp_path: Path) -> None:
+    (tmp_path / "model" / "model.safetensors").unlink()
+    done = irltui("check", "irft", *given, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no file named model.safetensors" in done.stderr
+    assert "Loss mask" in done.stdout
+
+
 def test_what_is_wrong_is_named_with_its_exit_code(given: list[str], tmp_path: Path) -> None:
     for arguments, said in (
         (["check", "irft", "--model", "model", "--data", "none.jsonl"], "none.jsonl: no such file"),
