@@ -46,8 +46,8 @@ def score_view(path: Path) -> str:
     """Statistics of the rewards, the best and the worst rows."""
     summary = described(path)["summary"]
     lines = [f"{summary['scored']} of {summary['rows']} rows scored", *_skipped(summary, "scored")]
-    if summary["cut"]:
-        lines.append(f"truncated for the reward: {summary['cut']} rows")
+    if summary["truncated"]:
+        lines.append(f"truncated for the reward: {summary['truncated']} rows")
     if summary["scored"]:
         names = ("lowest", "median", "mean", "highest")
         lines.append("reward: " + "  ".join(f"{name} {_shown(summary[name])}" for name in names))
@@ -61,8 +61,8 @@ def sample_view(path: Path) -> str:
     summary, count = about["summary"], about["options"]["count"]
     lines = [f"{summary['answered']} of {summary['rows']} prompts answered, best of {count}"]
     lines += _skipped(summary, "answered")
-    if summary["cut"]:
-        lines.append(f"stopped at the length limit: {summary['cut']} of the chosen answers")
+    if summary["truncated"]:
+        lines.append(f"stopped at the length limit: {summary['truncated']} of the chosen answers")
     if summary["best_mean"] is not None:
         lines.append(f"mean reward: {_shown(summary['mean'])} of all, {_shown(summary['best_mean'])} of the best")
     shown = list(islice((line for line in _lines(path) if "completion" in line), _ENDS))

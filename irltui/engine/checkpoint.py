@@ -174,6 +174,9 @@ def _resume_point(run: RunFolder) -> tuple[str | None, list[str]]:
     """The checkpoint to load; generations that it does not know of, or that are damaged, are set aside."""
     for left in run.checkpoints.glob(".*.tmp"):  # by an engine that was killed
         shutil.rmtree(left, ignore_errors=True)
+    for left in run.checkpoints.glob(".*.old"):  # by one that was killed while it replaced a checkpoint
+        folder = left.with_name(left.name[1:].removesuffix(".old"))
+        shutil.rmtree(left, ignore_errors=True) if folder.exists() else left.rename(folder)
     name, skipped = newest_usable(run)
     if name is not None:
         set_aside_after(run.samples, read_position(run.checkpoints / name).t)

@@ -25,6 +25,7 @@ from irltui.config.requests import OnRows
 from irltui.console import is_quiet, talk
 from irltui.errors import RunFolderError
 from irltui.lm.initial import weights_digest
+from irltui.runs.checkpoints import newest_first
 from irltui.runs.durable import replace_json, replacing
 from irltui.runs.lock import try_lock
 from irltui.text import masked
@@ -214,9 +215,9 @@ def _result(asked: OnRows) -> str:
     """A digest of what rewards and answers depend on: the run, its newest weights, and pi_0 if needed."""
     run, config = asked.folder, asked.config
     parts = [run.manifest.read_bytes()]
-    with suppress(OSError):  # the checkpoints of a finished run may have been deleted
-        name = (run.checkpoints / "latest").read_text(encoding="utf-8").strip()
-        parts.append((run.checkpoints / name / "manifest.json").read_bytes())  # has the digest of every file
+    with suppress(OSError, IndexError):  # the checkpoints of a finished run may have been deleted
+        newest = newest_first(run)[0]
+        parts.append((run.checkpoints / newest / "manifest.json").read_bytes())  # has the digest of every file
     if reads_start(config) or asked.is_guided:
         parts.append(weights_digest(config.model).encode())
     return _digest(parts)

@@ -104,20 +104,20 @@ def _summary(lines: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
     skipped: dict[str, Tally] = {}
     chosen: list[float] = []
     every: list[float] = []
-    cut = answers = 0
+    truncated = answers = 0
     for line in lines:
         if "reason" in line:
             skipped.setdefault(line["reason"], Tally()).add(line["row"])
             continue
         answers += 1
-        cut += not line["ended"]
+        truncated += not line["ended"]
         if line["reward"] is not None:
             chosen.append(line["reward"])
             every += [candidate["reward"] for candidate in line["candidates"]]
     return {
         "rows": answers + sum(tally.count for tally in skipped.values()),
         "answered": answers,
-        "cut": cut,
+        "truncated": truncated,
         "best_mean": sum(chosen) / len(chosen) if chosen else None,
         "mean": sum(every) / len(every) if every else None,
         "skipped": plain(skipped),

@@ -23,7 +23,7 @@ from irltui.use.rows import Source, UnusableRow, UsableRow, open_source
 Line = Mapping[str, Any]
 """A row of the output: its number (from 1) and `reward`, or None and the `reason`; empty fields are left out.
 
-`length` counts the response's tokens; `ended` is false if it was truncated; `cut` says what was truncated.
+`length` counts the response's tokens; `ended` is false if it was truncated; `truncated` says what of it was.
 """
 _GROUP = 32  # rows scored and stored together, if a batch is no larger
 
@@ -74,8 +74,8 @@ def _scored(learned: Learned, item: UsableRow, scores: Sequence[RewardScore], *,
     row, fitted = item.row, [turn.fitted for turn in item.turns]
     length, ended = sum(len(turn.response) for turn in fitted), all(turn.ended for turn in fitted)
     line: dict[str, Any] = {"row": item.number, "reward": reward, "length": length, "ended": ended}
-    if cut := list(dict.fromkeys(reason for turn in fitted for reason in turn.truncated)):
-        line["cut"] = cut
+    if truncated := list(dict.fromkeys(reason for turn in fitted for reason in turn.truncated)):
+        line["truncated"] = truncated
     if row.system:
         line["system"] = row.system
     line |= {"prompt": row.prompt, "completion": row.completion}
@@ -90,15 +90,20 @@ def summarise(rows: Iterable[Line]) -> dict[str, Any]:
     """How many rows have a reward, statistics of the rewards, and why other rows have none."""
     rewards: list[float] = []
     skipped: dict[str, Tally] = {}
-    cut = 0
+    truncated = 0
     for row in rows:
         if row["reward"] is None:
             skipped.setdefault(row["reason"], Tally()).add(row["row"])
         else:
             rewards.append(row["reward"])
-            cut += "cut" in row
+            truncated += "truncated" in row
     rows_read = len(rewards) + sum(tally.count for tally in skipped.values())
-    summary: dict[str, Any] = {"rows": rows_read, "scored": len(rewards), "cut": cut, "skipped": plain(skipped)}
+    summary: dict[str, Any] = {
+        "rows": rows_read,
+        "scored": len(rewards),
+        "truncated": truncated,
+        "skipped": plain(skipped),
+    }
     if rewards:
         ordered = sorted(rewards)
         summary |= {"mean": math.fsum(rewards) / len(rewards), "median": ordered[(len(ordered) - 1) // 2]}

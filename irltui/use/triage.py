@@ -28,7 +28,7 @@ from irltui.use.two_groups import two_groups
 _UNUSABLE = 2.0
 _EMPTY = 0.8
 _REPEATED = {"prompt and response": (0.5, 0.4), "response": (0.3, 0.2), "prompt": (0.1, 0.05)}  # exactly, and nearly
-_CUT = 0.15
+_TRUNCATED = 0.15
 _LENGTH = 0.3
 
 _SOME = 3  # fewer rows give no meaningful share
@@ -40,7 +40,7 @@ _TELLING_WORDS = 5  # shorter responses may well be the same
 
 def main(request: TriageRequest) -> None:
     quiet_transformers()
-    trained_on_cut = request.config.data.overlong == "truncate"
+    trained_on_truncated = request.config.data.overlong == "truncate"
     data = {**request.values["data"], "overlong": "truncate"}
     asked = TriageRequest.model_validate({**request.model_dump(), "values": {**request.values, "data": data}})
     source = open_source(asked.config.data)
@@ -48,7 +48,7 @@ def main(request: TriageRequest) -> None:
         if not output.is_complete:
             gather_scores(output, asked, source, parts=False)
             rows = list(output.lines())
-            found = suspects(rows, trained_on_cut=trained_on_cut)
+            found = suspects(rows, trained_on_truncated=trained_on_truncated)
             groups = two_groups([row["reward"] for row in rows if row["reward"] is not None])
             summary = {
                 "suspicious": sum(bool(suspect.reasons) for suspect in found),
@@ -90,16 +90,19 @@ class Suspect:
         return {**about, **ranked, **self.row}
 
 
-def suspects(rows: Sequence[Line], *, trained_on_cut: bool = False) -> list[Suspect]:
+def suspects(rows: Sequence[Line], *, trained_on_truncated: bool = False) -> list[Suspect]:
     """All rows, the most suspicious first; ties in the order of the data. Over-long rows were dropped or truncated."""
     usable = [row for row in rows if row["reward"] is not None]
     # A truncated text has a lower reward because nobody trained on it as it is.
-    ordered = {is_cut: sorted(row["reward"] for row in usable if ("cut" in row) is is_cut) for is_cut in (False, True)}
-    reasons = _Reasons(usable, trained_on_cut=trained_on_cut)
+    ordered = {
+        is_truncated: sorted(row["reward"] for row in usable if ("truncated" in row) is is_truncated)
+        for is_truncated in (False, True)
+    }
+    reasons = _Reasons(usable, trained_on_truncated=trained_on_truncated)
     unusable = [row for row in rows if row["reward"] is None]
     found = [Suspect(row, _UNUSABLE, None, (f"cannot be used: {row['reason']}",)) for row in unusable]
     for place, row in enumerate(usable):
-        rank = _rank(row["reward"], ordered["cut" in row])
+        rank = _rank(row["reward"], ordered["truncated" in row])
         others = list(reasons.of(place))
         low = [f"reward among the lowest {max(1, math.ceil(100 * rank))} %"] if rank < _LOW else []
         texts = (*low, *(reason.text for reason in others))
@@ -110,9 +113,9 @@ def suspects(rows: Sequence[Line], *, trained_on_cut: bool = False) -> list[Susp
 class _Reasons:
     """Reasons other than the reward; needs all rows."""
 
-    def __init__(self, rows: Sequence[Line], *, trained_on_cut: bool) -> None:
+    def __init__(self, rows: Sequence[Line], *, trained_on_truncated: bool) -> None:
         self._rows = rows
-        self._became = "truncated in training" if trained_on_cut else "not trained on"
+        self._became = "truncated in training" if trained_on_truncated else "not trained on"
         prompts = [words_of(_text(row)) for row in rows]
         responses = [words_of(row["completion"]) for row in rows]
         self._words = [len(words) for words in responses]
@@ -131,8 +134,8 @@ class _Reasons:
             yield Reason(_EMPTY, "response without words")
         if self._spread and 0.6745 * abs(math.log(row["length"]) - self._usual) / self._spread > _OUTLIER:
             yield Reason(_LENGTH, f"response of {row['length']} tokens (typical: {math.exp(self._usual):.0f})")
-        if "cut" in row:
-            yield Reason(_CUT, f"{', '.join(row['cut'])}: {self._became}")
+        if "truncated" in row:
+            yield Reason(_TRUNCATED, f"{', '.join(row['truncated'])}: {self._became}")
         if (repeated := self._repeated(place)) is not None:
             yield repeated
 

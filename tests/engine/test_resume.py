@@ -341,6 +341,19 @@ def test_a_half_written_checkpoint_is_not_taken_for_one(
     assert work(run) == EXIT_OK
 
 
+def test_the_only_checkpoint_is_taken_though_the_run_was_killed_while_it_replaced_it(
+    tmp_path: Path, inputs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stopped_with_checkpoints(tmp_path, config(*inputs), monkeypatch)
+    newest, *others = sorted(run.checkpoints.iterdir())[::-1]
+    for other in others:
+        shutil.rmtree(other)
+    newest.rename(newest.with_name(f".{newest.name}.old"))
+    assert work(run) == EXIT_OK
+    assert f"continuing from checkpoint {newest.name}" in run.events.read_text()
+    assert not list(run.checkpoints.glob(".*"))
+
+
 def test_only_the_newest_and_the_best_checkpoints_stay(tmp_path: Path, inputs: tuple[Path, Path]) -> None:
     run = finish(tmp_path / "run", config(*inputs, {"checkpoint": {"every_steps": 1, "keep": 2}}))
     assert 2 <= len([p for p in run.checkpoints.iterdir() if p.is_dir()]) <= 3

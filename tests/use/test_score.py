@@ -177,13 +177,13 @@ def test_the_best_of_each_group_is_kept(tmp_path: Path, run: RunFolder) -> None:
     assert ranked[0]["reward"] >= ranked[1]["reward"]
 
 
-def test_over_long_rows_are_told_or_cut_as_the_options_say(tmp_path: Path, implicit: RunFolder) -> None:
+def test_over_long_rows_are_refused_or_truncated_as_the_options_say(tmp_path: Path, implicit: RunFolder) -> None:
     rows = [{"prompt": "the cat?", "completion": "the big red cat is up on the moon in the sun"}]
     data = written(tmp_path / "d.jsonl", [*rows, {"prompt": "the cat?", "completion": "one"}])
     told = scored(implicit, tmp_path / "a", data)
     assert told[0] == {"row": 1, "reward": None, "reason": "response over 8 tokens"}
-    cut = scored(implicit, tmp_path / "b", data, section={"overlong": "truncate"})
-    assert (cut[0]["length"], cut[0]["ended"], cut[0]["cut"]) == (8, False, ["response over 8 tokens"])
+    short = scored(implicit, tmp_path / "b", data, section={"overlong": "truncate"})
+    assert (short[0]["length"], short[0]["ended"], short[0]["truncated"]) == (8, False, ["response over 8 tokens"])
     longer = scored(implicit, tmp_path / "c", data, section={"max_response_tokens": 64})
     assert (longer[0]["length"], longer[0]["ended"]) == (13, True)
     with pytest.raises(DataError, match="row 1: response of 13 tokens"):
@@ -251,6 +251,11 @@ def test_another_result_of_the_run_is_another_job(
         scored(explicit, tmp_path / "f", inputs[1])
     with pytest.raises(RunFolderError, match="other data"):
         scored(implicit, tmp_path / "f", written(tmp_path / "d.jsonl", lines(inputs[1])[:5]))
+    further = copied(implicit, tmp_path / "further")
+    (further.checkpoints / "0099-000000").mkdir()
+    (further.checkpoints / "0099-000000" / "manifest.json").write_text("{}")
+    with pytest.raises(RunFolderError, match="another run or result"):
+        scored(further, tmp_path / "f", inputs[1])
 
 
 def test_a_run_moved_elsewhere_is_still_what_it_was(

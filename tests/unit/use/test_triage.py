@@ -96,14 +96,14 @@ def test_unusual_lengths_are_told_with_the_usual_one() -> None:
     assert not any("typical" in reasons(found, i) for i in range(1, 31))
 
 
-def test_nothing_said_and_a_cut_are_told() -> None:
-    found = suspects([row(1, "..."), row(2, cut=("response over 8 tokens",), ended=False), row(3)])
+def test_an_empty_and_a_truncated_answer_are_told() -> None:
+    found = suspects([row(1, "..."), row(2, truncated=("response over 8 tokens",), ended=False), row(3)])
     assert "response without words" in reasons(found, 1)
     assert "response over 8 tokens: not trained on" in reasons(found, 2)
 
 
 def test_over_long_rows_are_compared_with_over_long_rows() -> None:
-    long = [row(i, reward=i / 100, cut=("prompt over 8 tokens",)) for i in range(1, 4)]
+    long = [row(i, reward=i / 100, truncated=("prompt over 8 tokens",)) for i in range(1, 4)]
     found = suspects([*long, *(row(i, reward=float(i)) for i in range(4, 7))])
     assert {s.row["row"]: s.rank for s in found} == {1: 0, 2: 0.5, 3: 1, 4: 0, 5: 0.5, 6: 1}
 
