@@ -1,8 +1,9 @@
 """One outer iteration against the way TRL's users do it: `PYTHONPATH=tests python tests/benchmarks/speed.py --help`.
 
-Ours is the engine on a run folder, the peer transformers' `generate` and TRL's DPOTrainer, each in processes of its
-own, in turn, with one thread: same model, demonstrations, lengths, precision, optimizer and batch. On a machine that
-others use, CPU seconds say more than wall seconds; both are printed. Needs trl, which irltui does not.
+Ours is the engine on a run folder, the peer transformers' `generate` and TRL's DPOTrainer, with `--objective sft` its
+SFTTrainer, each in processes of its own, in turn, with one thread: same model, demonstrations, lengths, precision,
+optimizer and batch. On a machine that others use, CPU seconds say more than wall seconds; both are printed. Needs
+trl, which irltui does not.
 """
 
 from __future__ import annotations
@@ -55,11 +56,11 @@ class Turn:
 
     def cpu(self, part: str) -> float:
         """CPU seconds; of the whole outer iteration for "all"."""
-        return sum(self.found["cpu"][p] for p in PARTS) if part == "all" else self.found["cpu"][part]
+        return sum(self.found["cpu"].get(p, 0.0) for p in PARTS) if part == "all" else self.found["cpu"][part]
 
     def wall(self, part: str) -> float:
         """Wall seconds, likewise."""
-        return sum(self.found["wall"][p] for p in PARTS) if part == "all" else self.found["wall"][part]
+        return sum(self.found["wall"].get(p, 0.0) for p in PARTS) if part == "all" else self.found["wall"][part]
 
     @property
     def tokens(self) -> int:
@@ -74,7 +75,9 @@ class Turn:
 
 
 def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="irltui against generate + TRL DPOTrainer")
+    parser = argparse.ArgumentParser(description="irltui against generate + TRL DPOTrainer, or TRL SFTTrainer")
+    parser.add_argument("--objective", choices=["irft", "sft"], default="irft", help="sft: one epoch, nothing sampled")
+    parser.add_argument("--precision", choices=["bfloat16", "float32"], default="bfloat16")
     parser.add_argument("--model", required=True, help="folder of a transformers model with a chat template")
     parser.add_argument("--data", required=True, nargs="+", help="JSONL with prompt and completion")
     parser.add_argument("--pairs", type=int, nargs="+", default=[32, 128])
@@ -119,6 +122,8 @@ def ours(given: argparse.Namespace, setting: Setting, seed: int, scratch: Path) 
     """One outer iteration of the engine in a run folder."""
     values = config(Path(given.model), setting.rows)
     values |= {
+        "algorithm": given.objective,
+        "model": values["model"] | {"precision": given.precision},
         "seed": seed,
         "data": {
             "source": str(setting.rows),
@@ -140,6 +145,8 @@ def peer(given: argparse.Namespace, setting: Setting, seed: int, scratch: Path) 
     """The same with transformers and TRL."""
     job = {
         "model": given.model,
+        "objective": given.objective,
+        "bf16": given.precision == "bfloat16",
         "rows": str(setting.rows),
         "max_response": given.max_response,
         "generate_batch": given.generate_batch,
@@ -191,26 +198,32 @@ def measure(given: argparse.Namespace, setting: Setting) -> tuple[list[Turn], li
 # -- what is said of them ----------------------------------------------------------------------
 
 
-def figures() -> list[tuple[str, Figure, bool]]:
+def figures(objective: str) -> list[tuple[str, Figure, bool]]:
     """Name, figure, and whether more is better."""
+    update = [
+        ("update, CPU seconds", lambda t: t.cpu("update"), False),
+        ("update, CPU seconds a demonstration", lambda t: t.cpu("update") / t.setting.pairs, False),
+        ("update, wall seconds", lambda t: t.wall("update"), False),
+        ("peak resident memory, MB", lambda t: t.found["peak"] / 1e6, False),
+    ]
+    if objective == "sft":
+        return update
     return [
         ("sampling, useful tokens a CPU second", lambda t: t.tokens / t.cpu("sample"), True),
         ("sampling, useful tokens a wall second", lambda t: t.tokens / t.wall("sample"), True),
         ("reference pass, CPU seconds", lambda t: t.cpu("reference"), False),
-        ("pair update, CPU seconds", lambda t: t.cpu("update"), False),
-        ("pair update, CPU seconds a pair", lambda t: t.cpu("update") / t.setting.pairs, False),
+        *update,
         ("outer iteration, CPU seconds", lambda t: t.cpu("all"), False),
         ("outer iteration, wall seconds", lambda t: t.wall("all"), False),
-        ("peak resident memory, MB", lambda t: t.found["peak"] / 1e6, False),
         ("mean tokens of a generation", lambda t: t.tokens / t.setting.pairs, True),
     ]
 
 
-def table(ours: list[Turn], peer: list[Turn]) -> Iterable[str]:
+def table(ours: list[Turn], peer: list[Turn], objective: str) -> Iterable[str]:
     """Medians, and how much better ours is in each repeat."""
     yield "| | irltui | peer | irltui better by, median (spread) |"
     yield "|---|---|---|---|"
-    for name, figure, more in figures():
+    for name, figure, more in figures(objective):
         mine, theirs = [figure(t) for t in ours], [figure(t) for t in peer]
         ratios = [a / b if more else b / a for a, b in zip(mine, theirs, strict=False)]
         said = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else ""
@@ -279,8 +292,9 @@ def main() -> None:
             if given.profile:
                 print("\n".join(f"{part}\n{text}" for part, text in mine[0].found["profiles"].items()))
                 continue
-            print(*table(mine, theirs), "", sep="\n")
-            print(*share_of_products(model, setting, mine, theirs), *share_of_the_pen(mine), sep="\n", flush=True)
+            print(*table(mine, theirs, given.objective), "", sep="\n")
+            products = share_of_products(model, setting, mine, theirs) if given.objective == "irft" else ()
+            print(*products, *share_of_the_pen(mine), sep="\n", flush=True)
     if given.out is not None:
         given.out.write_text(json.dumps(kept), encoding="utf-8")
 

@@ -108,8 +108,9 @@ def run(folder: Path, profiles: bool) -> dict[str, Any]:
     code = main([str(folder)])
     if code:
         raise SystemExit(code)
-    store = SampleStore(open_run_folder(folder).samples, iteration_name(0))
-    lengths = {name: len(generation.tokens) for name, generation in store.generations.items()}
+    samples = open_run_folder(folder).samples
+    store = SampleStore(samples, iteration_name(0)) if any(samples.iterdir()) else None  # none for sft
+    lengths = {name: len(generation.tokens) for name, generation in store.generations.items()} if store else {}
     return {
         "wall": {phase: clock.wall[phase] for phase in MEASURED},
         "cpu": {phase: clock.cpu[phase] for phase in MEASURED},

@@ -1,7 +1,8 @@
 """One outer iteration as a user of TRL does it: `python speed_peer.py JOB OUT`, both JSON.
 
 transformers' `generate` in batches of prompts of like length, then `DPOTrainer` over demonstrations and generations,
-reference log-probabilities computed beforehand. Left out of its seconds: loading, tokenising, hashing the model.
+reference log-probabilities computed beforehand; or `SFTTrainer` over the demonstrations alone. Left out of its
+seconds: loading, tokenising, hashing the model.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 import trl.trainer.utils
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from trl import DPOConfig, DPOTrainer
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 Job = dict[str, Any]
 WALL: dict[str, float] = {}
@@ -66,27 +67,25 @@ def sample(model: Any, tokenizer: Any, rows: list[dict[str, Any]], job: Job) -> 
     return [found[i] for i in range(len(rows))]
 
 
-def settings(job: Job) -> DPOConfig:
+def settings(job: Job) -> dict[str, Any]:
     """Those of the run beside it: optimizer, schedule, batch, precision."""
-    return DPOConfig(
-        output_dir=job["scratch"],
-        per_device_train_batch_size=job["micro_batch"],
-        gradient_accumulation_steps=job["batch"] // job["micro_batch"],
-        num_train_epochs=1,
-        learning_rate=job["learning_rate"],
-        lr_scheduler_type="linear",
-        warmup_steps=0.1,
-        beta=0.1,
-        max_length=None,
-        bf16=True,
-        use_cpu=True,
-        gradient_checkpointing=job["checkpointing"],
-        precompute_ref_log_probs=True,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        seed=job["seed"],
-    )
+    return {
+        "output_dir": job["scratch"],
+        "per_device_train_batch_size": job["micro_batch"],
+        "gradient_accumulation_steps": job["batch"] // job["micro_batch"],
+        "num_train_epochs": 1,
+        "learning_rate": job["learning_rate"],
+        "lr_scheduler_type": "linear",
+        "warmup_steps": 0.1,
+        "max_length": None,
+        "bf16": job["bf16"],
+        "use_cpu": True,
+        "gradient_checkpointing": job["checkpointing"],
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": job["seed"],
+    }
 
 
 def update(model: Any, tokenizer: Any, rows: list[dict[str, Any]], generations: list[list[int]], job: Job) -> None:
@@ -99,7 +98,22 @@ def update(model: Any, tokenizer: Any, rows: list[dict[str, Any]], generations: 
         }
         for row, tokens in zip(rows, generations, strict=True)
     ]
-    trainer = Trainer(model, args=settings(job), train_dataset=Dataset.from_list(pairs), processing_class=tokenizer)
+    options = DPOConfig(**settings(job), beta=0.1, precompute_ref_log_probs=True)
+    trainer = Trainer(model, args=options, train_dataset=Dataset.from_list(pairs), processing_class=tokenizer)
+    with timed("update"):
+        trainer.train()
+
+
+def supervise(model: Any, tokenizer: Any, rows: list[dict[str, Any]], job: Job) -> None:
+    """One epoch over the demonstrations, with loss on completions alone."""
+    demonstrations = [
+        {"prompt": messages(row["prompt"]), "completion": [{"role": "assistant", "content": row["completion"]}]}
+        for row in rows
+    ]
+    options = SFTConfig(**settings(job), completion_only_loss=True)
+    trainer = SFTTrainer(
+        model, args=options, train_dataset=Dataset.from_list(demonstrations), processing_class=tokenizer
+    )
     with timed("update"):
         trainer.train()
 
@@ -115,9 +129,13 @@ def run(job: Job) -> dict[str, Any]:
         if ids != row["prompt_ids"]:
             raise SystemExit(f"the two sides tokenise a prompt differently: {row['prompt']!r}")
     model = AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32).eval()
-    with timed("sample"):
-        generations = sample(model, tokenizer, rows, job)
-    update(model, tokenizer, rows, generations, job)
+    generations: list[list[int]] = []
+    if job["objective"] == "sft":
+        supervise(model, tokenizer, rows, job)
+    else:
+        with timed("sample"):
+            generations = sample(model, tokenizer, rows, job)
+        update(model, tokenizer, rows, generations, job)
     return {
         "wall": WALL,
         "cpu": CPU,

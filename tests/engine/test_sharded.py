@@ -389,4 +389,4 @@ def test_one_process_has_nobody_to_share_with_and_says_so(material: tuple[Path, 
     run = prepare(tmp_path / "run", config(*material, sharded(change)))
     assert work(run) == 0
     told = [event.text for event in events(run, Kind.LOG)]
-    assert any("nobody to share the model with" in text for text in told)
+    assert "The model is not sharded: this run has one process." in told

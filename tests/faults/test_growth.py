@@ -33,6 +33,7 @@ def test_outer_iterations_leave_no_objects_descriptors_or_longer_checkpoints_beh
 
     def look(self: Drive, t: int) -> None:
         true(self, t)
+        self._saver.settle()  # what is written beside training
         gc.collect()
         blocks.append(sys.getallocatedblocks())
         descriptors.append(psutil.Process().num_fds())
