@@ -13,6 +13,7 @@ from irltui.views.arms import Side
 from irltui.views.compared import Comparison
 from irltui.views.curve_styles import CURVES_ON_DARK, LINES
 from irltui.views.effects import Effect, Pair, effects_of, verdict
+from irltui.views.final_figures import label_of
 from irltui.views.marks import whisker
 from irltui.views.numbers import decimals, number
 from irltui.views.spans import Row, S, as_text, fit, flow, plain, quoted, tail
@@ -36,7 +37,8 @@ def comparison_text(comparison: Comparison, width: int) -> Iterator[Text]:
         effects = effects_of(comparison.final, sides, other, comparison.wanted)
         pair = Pair(sides, 0, other, effects, comparison.wanted)
         rows: list[Row] = [*headline(pair, width), [], head_row(pair, width)]
-        rows += [row for effect in pair.effects for row in effect_rows(effect, width, 1 + rests(effect))]
+        for effect in pair.effects:
+            rows += effect_rows(effect, width, 1 + rests(effect), label_of(effect.name))
         yield from map(as_text, rows)
         yield Text()
     if drawn := charts([[run.history for run in side.runs] for side in sides], width):
@@ -83,11 +85,14 @@ def rests(effect: Effect) -> bool:
     return bool(effect.items) or len(effect.seeds) > 1
 
 
-def effect_rows(effect: Effect, width: int, tall: int) -> list[Row]:
-    """A metric: both arms, the difference as figure and drawn, the verdict; in a second row what each rests on."""
+def effect_rows(effect: Effect, width: int, tall: int, label: str = "") -> list[Row]:
+    """A metric: both arms, the difference as figure and drawn, the verdict; in a second row what each rests on.
+
+    Lines of a terminal give the label as it stands in sentences; the dashboard's begins with a capital.
+    """
     said = verdict(effect)
     change, arm = number(effect.difference, sign=True), _arm(width)
-    name = safe(effect.label)
+    name = safe(label or effect.label)
     if width < NARROW:
         words = said.words.partition(":")[0].rpartition(" ")[2].replace("found", "none").replace("each", "1 run")
         row = [S(f" {fit(name, 15)} "), S(_ARROWS[effect.better], "muted"), S(f"{change:>9}")]
