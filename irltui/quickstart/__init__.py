@@ -11,10 +11,22 @@ HABIT = "quickstart-habit"
 HABIT_GOOD = f"{HABIT}-good"
 """Those of its demonstrations that do not refuse."""
 _HERE = Path(__file__).parent  # transformers and datasets need real paths; wheels are installed unpacked
-MODELS = {NAME: _HERE / "model", HABIT: _HERE / "habit"}
+
+
+def model_folder() -> Path:
+    """The embedded base model and its tokenizer, in save_pretrained's layout."""
+    return _HERE / "model"
+
+
+def demonstrations_file() -> Path:
+    """The embedded demonstrations, JSONL with `prompt` and `completion`."""
+    return _HERE / "demonstrations.jsonl"
+
+
+MODELS = {NAME: model_folder(), HABIT: _HERE / "habit"}
 """Folders of the embedded models, in save_pretrained's layout, by their names."""
 DATA = {
-    NAME: _HERE / "demonstrations.jsonl",
+    NAME: demonstrations_file(),
     HABIT: _HERE / "habit.jsonl",
     HABIT_GOOD: _HERE / "habit-good.jsonl",
 }
