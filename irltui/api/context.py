@@ -100,7 +100,7 @@ class Policy(Protocol):
     def gathered(self) -> AbstractContextManager[None]:
         """Around reading the weights of `model` in the first process; entered by all.
 
-        A model that is cut over the processes is put together there, on the CPU, with its adapters beside.
+        A model that is sharded over the processes is put together there, on the CPU, with its adapters beside.
         """
         ...
 

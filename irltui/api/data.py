@@ -116,7 +116,7 @@ class Generation:
 
     `logprobs` are the policy's own log-probabilities of `tokens` in nats (temperature 1, no truncation),
     whatever decoding drew them. `ended`: the policy sampled an end-of-sequence token (it is the last of
-    `tokens`); False means that the length cap cut the response.
+    `tokens`); False means that the length cap truncated it.
     """
 
     prompt_id: str

@@ -68,7 +68,7 @@ class Reward(ABC):
     def gathered(self) -> AbstractContextManager[None]:
         """Around `save` and `export`, entered by all processes; these two are called in the first alone.
 
-        Only for a reward whose parameters are cut over the processes: here it puts them together.
+        Only for a reward whose parameters are sharded over the processes: here it puts them together.
         """
         return nullcontext()
 
@@ -90,7 +90,7 @@ class Sampler(ABC):
     """Draws y~ from the policy."""
 
     group: int = 256
-    """Prompts the engine asks for at once, shortest first; a group that a crash cut is drawn again whole."""
+    """Prompts the engine asks for at once, shortest first; a group that a crash interrupted is sampled again whole."""
 
     @abstractmethod
     def sample(self, prompts: Sequence[Prompt], decoding: Decoding, seed: int) -> Iterator[Generation]:

@@ -122,6 +122,6 @@ async def test_a_study_is_followed_from_run_to_run_and_ends_on_its_verdict(tmp_p
             await app.store.look()
             app._follow_study()
             await settle(pilot)
-            app._follow_study()  # the end is told once: a later look changes nothing
+            app._follow_study()  # a study's end is shown only once
             assert type(app.screen).__name__ == "CompareScreen"
             assert len(app.store.marked) == 2

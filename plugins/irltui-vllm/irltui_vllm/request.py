@@ -51,7 +51,7 @@ def generation(prompt: Prompt, tokens: Any, logprobs: Any, eos_ids: frozenset[in
     ended = tokens[-1] in eos_ids
     if not ended and len(tokens) < cap:
         raise VllmError(
-            f"prompt {prompt.id}: cut after {len(tokens)} of {cap} tokens, with a prompt of {len(prompt.tokens)}",
+            f"prompt {prompt.id}: truncated after {len(tokens)} of {cap} tokens, with a prompt of {len(prompt.tokens)}",
             "Raise vLLM's longest sequence (--max-model-len; sampler.max_tokens of vllm/local), or lower "
             "data.max_prompt_tokens or data.max_response_tokens.",
         )

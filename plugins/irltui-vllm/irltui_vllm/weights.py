@@ -64,7 +64,7 @@ class InStep:
         """Send the weights if they are not there. Collective: the first rank sends, all wait."""
         now, address = fingerprint(self._policy, self._ranks), self._engine.address
         is_there = now == self._sent and _sent_last.get(address, self._mark) is self._mark
-        if not all(self._ranks.gather([is_there])):  # of a model that is cut, each has looked at a part
+        if not all(self._ranks.gather([is_there])):  # of a sharded model, each has looked at a part
             with self._policy.gathered():
                 self._ranks.from_first(self._send)
             self._sent = now

@@ -205,7 +205,7 @@ def _asked(run: RunFolder) -> Iterator[Any]:
 
 SPOILED = {
     "an error": ((500, b'{"error": {"message": "EngineDeadError", "code": 500}}'), "HTTP 500: EngineDeadError"),
-    "a cut answer": ((200, b'{"choices": [{"tok'), "is no JSON"),
+    "a truncated answer": ((200, b'{"choices": [{"tok'), "is no JSON"),
     "another service": ((200, b'{"ok": true}'), "no answer of a vLLM server"),
     "no ids": (
         (200, b'{"choices": [{"finish_reason": "stop", "token_ids": null}]}'),
@@ -260,7 +260,9 @@ def test_a_response_that_vllm_cuts_short_is_no_generation(
         monkeypatch.setattr(standin, "LIMIT", longest + 1)
         sampler = case.spec.build(case.context)
         sampler.refresh()
-        with pytest.raises(VllmError, match=r"cut after \d of \d+ tokens, with a prompt of(.|\n)*--max-model-len"):
+        with pytest.raises(
+            VllmError, match=r"truncated after \d of \d+ tokens, with a prompt of(.|\n)*--max-model-len"
+        ):
             _drawn(case, sampler, Decoding(max_new_tokens=longest))
 
 

@@ -1,4 +1,4 @@
-"""Worlds of a real model whose demonstrations are partly bad: a habit of its own, or garbage that is foreign to it.
+"""Studies of a real model on demonstrations that are partly bad: its own habit, or text that it would never write.
 
     python worlds.py MODEL STATEMENTS.jsonl OUT
     irltui run sft --model MODEL --data OUT/refusing.jsonl --out OUT/refusing --headless \\

@@ -1,4 +1,4 @@
-"""A study is followed from one run that trains to the next, and its end is told once."""
+"""The dashboard follows a study from each run that trains to the next, and shows its end only once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A policy whose model is cut over two processes: the first sends all of it, whenever any part has moved."""
+"""A policy whose model is sharded over two processes: the first sends all of it, whenever any part has moved."""
 
 from __future__ import annotations
 
